@@ -1,0 +1,1 @@
+"""The D-Bus front, ``org.mmid1``: it translates, and decides nothing about dialogs."""

@@ -1,0 +1,354 @@
+"""The error tree of mmid, and the one table of what each error means to whom.
+
+    MmidError
+    ├── CallerError      a D-Bus client asked for something that cannot be done now
+    │   ├── NotReady         no dialog is connected and ready yet
+    │   ├── Busy             somebody else is talking
+    │   ├── NotTalking       the caller does not hold the microphone
+    │   ├── Unsupported      this work mode or protocol cannot do it
+    │   └── InvalidArgument  the argument's shape or range is wrong
+    ├── CloudError       the far side, or the way to it
+    │   ├── CloudRefused     it answered, and the answer is no
+    │   ├── ConnectionLost   the connection broke or never came to be
+    │   ├── TlsFailed        its certificate or its TLS is not acceptable
+    │   ├── HttpFailed       the license service answered outside its protocol
+    │   └── MalformedMessage it sent what its protocol does not allow
+    ├── DeviceError      this board
+    │   ├── AudioDeviceFailed the sound card cannot be opened, read or written
+    │   └── StorageFailed    the device record cannot be read or written
+    └── OperatorError    somebody who looks after the board must do something
+        ├── SettingsInvalid  a key or value in the settings is wrong
+        ├── NotProvisioned   no AppId, AppSecret or device name
+        ├── NotRegistered    the device has no license triple yet
+        ├── LicenseRefused   the license service refused, with its code
+        └── ClockNotSet      the time is not known, nothing can be signed
+
+The branch says who is to blame, and so who can mend it. This module imports
+the standard library only: everything above it may raise and catch these.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = [
+    "TABLE",
+    "AudioDeviceFailed",
+    "Busy",
+    "CallerError",
+    "ClockNotSet",
+    "CloudError",
+    "CloudRefused",
+    "ConnectionLost",
+    "DeviceError",
+    "Facts",
+    "HttpFailed",
+    "InvalidArgument",
+    "Kind",
+    "LicenseRefused",
+    "MalformedMessage",
+    "MmidError",
+    "NotProvisioned",
+    "NotReady",
+    "NotRegistered",
+    "NotTalking",
+    "OperatorError",
+    "SettingsInvalid",
+    "StorageFailed",
+    "TlsFailed",
+    "Unsupported",
+]
+
+
+class Kind(StrEnum):
+    """What waiting does to an error."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    NEEDS_OPERATOR = "needs-operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one error is called in each of the places where people meet it.
+
+    Attributes:
+        dbus_name: last part of the D-Bus error name, after ``org.mmid1.Error.``.
+        code: the word in the ``Error`` signal.
+        exit_code: exit status of a command that ends with it (sysexits(3) where one fits).
+        message_id: journal MESSAGE_ID, fixed for ever.
+        kind: whether waiting, or a person, can mend it.
+        remedy: what to do, as a sentence.
+    """
+
+    dbus_name: str
+    code: str
+    exit_code: int
+    message_id: str
+    kind: Kind
+    remedy: str
+
+
+class MmidError(Exception):
+    """The root. Its text names what was wrong and where; never a secret."""
+
+    @property
+    def facts(self) -> Facts:
+        """The row of the table for this error."""
+        return TABLE[type(self)]
+
+    @property
+    def code(self) -> str:
+        """The word, or the far side's own code, for the ``Error`` signal."""
+        return self.facts.code
+
+
+class CallerError(MmidError):
+    """A client asked for something that cannot be done now, or not like this."""
+
+
+class NotReady(CallerError):
+    """No dialog is connected and ready yet."""
+
+
+class Busy(CallerError):
+    """Somebody else is talking."""
+
+
+class NotTalking(CallerError):
+    """The caller does not hold the microphone."""
+
+
+class Unsupported(CallerError):
+    """This work mode, cloud or board cannot do it."""
+
+
+class InvalidArgument(CallerError):
+    """An argument has the wrong shape or range."""
+
+
+class CloudError(MmidError):
+    """The far side, or the way to it, failed."""
+
+
+class CloudRefused(CloudError):
+    """The cloud answered with an error of its own.
+
+    Args:
+        message: what it said, and what it was asked.
+        cloud_code: its name or code for it, as in the ``Error`` signal.
+    """
+
+    def __init__(self, message: str, cloud_code: str) -> None:
+        super().__init__(message)
+        self.cloud_code = cloud_code
+
+    @property
+    def code(self) -> str:
+        return self.cloud_code
+
+
+class ConnectionLost(CloudError):
+    """The connection broke, or could not be made in time."""
+
+
+class TlsFailed(CloudError):
+    """The certificate, its host name or the TLS version is not acceptable."""
+
+
+class HttpFailed(CloudError):
+    """The license service answered outside its protocol."""
+
+
+class MalformedMessage(CloudError):
+    """The cloud sent a message that its protocol does not allow."""
+
+
+class DeviceError(MmidError):
+    """This board failed."""
+
+
+class AudioDeviceFailed(DeviceError):
+    """A sound device cannot be opened, read or written."""
+
+
+class StorageFailed(DeviceError):
+    """The device record cannot be read or written."""
+
+
+class OperatorError(MmidError):
+    """Somebody who looks after the board must do something."""
+
+
+class SettingsInvalid(OperatorError):
+    """A key or value of the settings is wrong; one line names file, key and value."""
+
+
+class NotProvisioned(OperatorError):
+    """The board was never told which product it is."""
+
+
+class NotRegistered(OperatorError):
+    """The device has no license triple yet."""
+
+
+class LicenseRefused(OperatorError):
+    """The license service refused for good, or until somebody acts.
+
+    Args:
+        message: the code's meaning, and what was asked.
+        license_code: the service's code as decimal text, such as ``"100007"``.
+        remedy: what the operator should do about this code.
+    """
+
+    def __init__(self, message: str, license_code: str, remedy: str) -> None:
+        super().__init__(message)
+        self.license_code = license_code
+        self.remedy = remedy
+
+    @property
+    def code(self) -> str:
+        return self.license_code
+
+
+class ClockNotSet(OperatorError):
+    """The time is not known, so nothing can be signed."""
+
+
+TABLE: dict[type[MmidError], Facts] = {
+    NotReady: Facts(
+        "NotReady",
+        "not-ready",
+        69,
+        "37824b786fc045e9be9533ba6782a617",
+        Kind.TRANSIENT,
+        "Wait until State is listening; mmictl status says what mmid is waiting for.",
+    ),
+    Busy: Facts(
+        "Busy",
+        "busy",
+        75,
+        "608761817cf24e9b94ec169d51d074b8",
+        Kind.TRANSIENT,
+        "Try again when the other client has finished; Talker names it.",
+    ),
+    NotTalking: Facts(
+        "NotTalking",
+        "not-talking",
+        65,
+        "e0ccf2e718f7417fad187321da3c81a8",
+        Kind.PERMANENT,
+        "Call StartSpeech first, from the same bus connection.",
+    ),
+    Unsupported: Facts(
+        "Unsupported",
+        "unsupported",
+        69,
+        "b558b1f359034980966bd14d3ebe5a37",
+        Kind.PERMANENT,
+        "Choose a work mode or protocol that can do it.",
+    ),
+    InvalidArgument: Facts(
+        "InvalidArgument",
+        "invalid-argument",
+        64,
+        "632f9a77dbba4134a273e01f4c7b5c69",
+        Kind.PERMANENT,
+        "Correct the argument; the message names it.",
+    ),
+    CloudRefused: Facts(
+        "Cloud",
+        "cloud",
+        76,
+        "1b7dabe73a404144a4756d9c17c67114",
+        Kind.NEEDS_OPERATOR,
+        "Read the code in the message; it is the cloud's own.",
+    ),
+    ConnectionLost: Facts(
+        "Cloud",
+        "connection-lost",
+        69,
+        "7a7e8c7264b64b90b73ff3664487379c",
+        Kind.TRANSIENT,
+        "Check the board's network; mmid keeps trying by itself.",
+    ),
+    TlsFailed: Facts(
+        "Cloud",
+        "tls",
+        76,
+        "af4d7ec5dbbe4521a9fa19e3a6a966e7",
+        Kind.NEEDS_OPERATOR,
+        "Check the clock, cloud.ca_file and the host name in the URL.",
+    ),
+    HttpFailed: Facts(
+        "Cloud",
+        "http",
+        76,
+        "4d1399ffcaf34b5794b85eb066ccc37e",
+        Kind.TRANSIENT,
+        "Check cloud.license_url and any proxy between the board and the cloud.",
+    ),
+    MalformedMessage: Facts(
+        "Cloud",
+        "malformed-message",
+        76,
+        "e864e5dc1d204f24b345d91ed088cae5",
+        Kind.TRANSIENT,
+        "Check that cloud.ws_url is the cloud's dialog address and cloud.protocol fits it.",
+    ),
+    AudioDeviceFailed: Facts(
+        "NotReady",
+        "audio-device",
+        74,
+        "8a6e7a7c12d84c9093254e79603a6c05",
+        Kind.TRANSIENT,
+        "Check audio.capture_device and audio.playback_device, and who else uses the card.",
+    ),
+    StorageFailed: Facts(
+        "Storage",
+        "storage",
+        74,
+        "92b11f50f6d144969e0c9913d136a375",
+        Kind.NEEDS_OPERATOR,
+        "Check storage.target: that it exists, belongs to mmid and is not full.",
+    ),
+    SettingsInvalid: Facts(
+        "InvalidArgument",
+        "settings",
+        2,
+        "465110d8b021496190384b640e8b9fb2",
+        Kind.NEEDS_OPERATOR,
+        "Correct the line that the message names; mmid.toml(5) lists every key.",
+    ),
+    NotProvisioned: Facts(
+        "NotProvisioned",
+        "not-provisioned",
+        78,
+        "2d28f1c70f9548ffa399a3c61d6da71f",
+        Kind.NEEDS_OPERATOR,
+        "Set license.app_id, license.app_secret and license.device_name.",
+    ),
+    NotRegistered: Facts(
+        "NotRegistered",
+        "not-registered",
+        78,
+        "7ce63b43b8794816a01914d4e0757805",
+        Kind.TRANSIENT,
+        "Wait for the registration, or call Register on org.mmid1.Device.",
+    ),
+    LicenseRefused: Facts(
+        "NotRegistered",
+        "license-refused",
+        78,
+        "14f939ab947f4057814cb11a9a2c584f",
+        Kind.NEEDS_OPERATOR,
+        "Do what the message says for its code, then call Register.",
+    ),
+    ClockNotSet: Facts(
+        "ClockNotSet",
+        "clock",
+        75,
+        "8f3a1373135d4ac7a081241c472a36d1",
+        Kind.TRANSIENT,
+        "Give the board its time (NTP or an RTC); mmid continues within a second of it.",
+    ),
+}

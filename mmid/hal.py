@@ -1,0 +1,191 @@
+"""The HAL contract: what a board must offer, as ``typing.Protocol`` classes.
+
+``hal_linux`` implements them over ALSA, a flash partition and the kernel's
+clocks; ``session`` and ``gateway`` know these names only. The vendor's SDK
+asks a port for the same things in C:
+
+    util_storage_load / _storage / _erase        Store.load / save / erase
+    util_get_timestamp, util_timestamp_inited    Clock.now_ms, Clock.synchronized
+    util_now_ms, util_msleep                     Clock.monotonic, the event loop
+    util_random                                  os.urandom
+    util_malloc, util_mutex_*                    the language
+    recorder / player callbacks                  Recorder, Player, Mixer
+
+All of it is called from the one event loop, except ``Store``, which blocks
+and is called in a thread.
+"""
+
+from typing import Protocol
+
+from mmid.errors import AudioDeviceFailed
+
+__all__ = ["Clock", "Mixer", "Player", "PlayerListener", "Recorder", "RecorderListener", "Store"]
+
+
+class Clock(Protocol):
+    """The board's time."""
+
+    @property
+    def synchronized(self) -> bool:
+        """Whether the wall clock can be trusted to sign with."""
+
+    def monotonic(self) -> float:
+        """Seconds that never step back and go on during suspend; the zero is arbitrary."""
+
+    def now_ms(self) -> int:
+        """UTC in Unix milliseconds."""
+
+    async def wait_synchronized(self) -> None:
+        """Return once the wall clock can be trusted; within 1 s of that moment."""
+
+
+class Store(Protocol):
+    """One record that survives power cuts. Its methods block.
+
+    ``save`` leaves the old payload or the new one, whenever power goes.
+    """
+
+    @property
+    def name(self) -> str:
+        """The target as the settings wrote it, for messages."""
+
+    def load(self) -> bytes | None:
+        """The payload saved last, or None if there never was one.
+
+        Raises:
+            StorageFailed: it cannot be read, or what is there is not valid.
+        """
+
+    def save(self, payload: bytes) -> None:
+        """Replace the payload; durable and read back when this returns.
+
+        Raises:
+            StorageFailed: it could not be made durable; the old one is intact.
+        """
+
+    def erase(self) -> None:
+        """Forget the payload for good.
+
+        Raises:
+            StorageFailed: it could not be erased.
+        """
+
+
+class RecorderListener(Protocol):
+    """Who hears what a recorder records."""
+
+    def recorder_audio(self, data: bytes) -> None:
+        """The next samples: 16-bit signed little-endian mono, whole frames, in order."""
+
+    def recorder_failed(self, error: AudioDeviceFailed) -> None:
+        """Recording ended by itself; ``stop`` was done already."""
+
+
+class Recorder(Protocol):
+    """A microphone. Its device is open only between ``start`` and ``stop``."""
+
+    @property
+    def device(self) -> str:
+        """The ALSA PCM name."""
+
+    @property
+    def recording(self) -> bool:
+        """Whether it is between ``start`` and ``stop``."""
+
+    @property
+    def overruns(self) -> int:
+        """How often samples were lost because nobody fetched them in time."""
+
+    def start(self, listener: RecorderListener) -> None:
+        """Open the device; the first sample is the one at this moment.
+
+        The listener gets one short chunk first (the period), then chunks of
+        100 ms: the cloud's cadence.
+
+        Raises:
+            AudioDeviceFailed: the device is not there, busy or cannot do the rate.
+        """
+
+    def stop(self) -> None:
+        """Hand the listener what was captured up to now, and close the device.
+
+        Does nothing when not recording.
+        """
+
+
+class PlayerListener(Protocol):
+    """Who hears how a player gets on."""
+
+    def player_started(self) -> None:
+        """The first sample of this reply can be heard now."""
+
+    def player_finished(self) -> None:
+        """The last sample of this reply was heard; the device is closed."""
+
+    def player_failed(self, error: AudioDeviceFailed) -> None:
+        """Playing ended by itself; what was buffered is lost."""
+
+
+class Player(Protocol):
+    """A loudspeaker, fed faster than real time through a bounded ring.
+
+    One reply is: ``start``, any number of ``write``, then ``finish`` (play it
+    out) or ``flush`` (silence now).
+    """
+
+    @property
+    def device(self) -> str:
+        """The ALSA PCM name."""
+
+    @property
+    def playing(self) -> bool:
+        """Whether it is between ``start`` and the end of the reply."""
+
+    @property
+    def underruns(self) -> int:
+        """How often the loudspeaker ran dry in the middle of a reply."""
+
+    def start(self, listener: PlayerListener) -> None:
+        """Open the device for a new reply; a reply still playing is flushed first.
+
+        Raises:
+            AudioDeviceFailed: the device is not there, busy or cannot do the rate.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Add samples, cut at any byte. Never blocks: see ``wait_room``."""
+
+    async def wait_room(self) -> None:
+        """Return once the ring holds less than its size: the socket's back-pressure."""
+
+    def finish(self) -> None:
+        """No more samples will come; the listener hears when all were heard."""
+
+    def flush(self) -> None:
+        """Be silent within one period and forget what was buffered. No callback follows."""
+
+
+class Mixer(Protocol):
+    """The loudness of the loudspeaker: a mixer control of the card, else a gain on the samples."""
+
+    @property
+    def volume(self) -> int:
+        """0 to 100; 100 leaves the samples as they are."""
+
+    @property
+    def muted(self) -> bool:
+        """Whether nothing is heard whatever the volume."""
+
+    def set_volume(self, percent: int) -> None:
+        """Set the volume, 0 to 100.
+
+        Raises:
+            AudioDeviceFailed: the card refused.
+        """
+
+    def set_muted(self, muted: bool) -> None:
+        """Mute or unmute.
+
+        Raises:
+            AudioDeviceFailed: the card refused.
+        """

@@ -1,0 +1,1 @@
+"""The clouds: pure dialects, the license, and the link that connects."""

@@ -1,0 +1,125 @@
+"""What a dialect wants done: the only way a dialect acts on the world.
+
+A dialect takes an input and returns a list of these; the session sends the
+first three, the gateway carries out the rest. So a dialect needs no I/O, and
+a test reads its decisions as data.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mmid.errors import MmidError
+from mmid.events import Event, State
+
+__all__ = [
+    "Close",
+    "Effect",
+    "Emit",
+    "FinishPlayer",
+    "FlushPlayer",
+    "Next",
+    "Play",
+    "SaveDialog",
+    "Send",
+    "SendAudio",
+    "Show",
+    "StartPlayer",
+    "StartRecorder",
+    "StopRecorder",
+]
+
+
+class Next(StrEnum):
+    """What to do after a connection was closed."""
+
+    RETRY = "retry"  # with back-off
+    LATER = "later"  # with the longest back-off at once
+    STOP = "stop"  # until somebody acts: Connect, or other settings
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Effect):
+    """Send a text frame."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio(Effect):
+    """Send speech, after everything sent before; the link cuts it into frames.
+
+    ``backlog``: it was recorded before the cloud listened, so it is exempt
+    from the bound on what may wait for the network.
+    """
+
+    data: bytes
+    backlog: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Effect):
+    """Close the connection; nothing is sent after it.
+
+    ``error`` is why, or None for a polite end.
+    """
+
+    error: MmidError | None
+    next: Next
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecorder(Effect):
+    """Open the microphone now."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecorder(Effect):
+    """Close the microphone and release it from its holder."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartPlayer(Effect):
+    """A reply begins: open the loudspeaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play(Effect):
+    """Play samples of the reply."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FinishPlayer(Effect):
+    """The reply has arrived whole: play it out and say when it was heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlushPlayer(Effect):
+    """Be silent now and forget the rest of the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit(Effect):
+    """Tell the world."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Show(Effect):
+    """The dialog's state is this now."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDialog(Effect):
+    """Remember this dialog id, so that the next connection goes on with it."""
+
+    dialog_id: str

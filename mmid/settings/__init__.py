@@ -1,0 +1,270 @@
+"""Every option of mmid: its default, its range and its help, as frozen plain data.
+
+One frozen dataclass a table; the keys are those of mmid.toml(5). The standard
+library is all this needs, so the resident daemon holds it for nothing;
+``mmid.settings.load`` reads and validates the files with pydantic-settings and
+hands over a ``Settings``. Settings are read once and passed down: no other
+module reads a file or the environment for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_type_hints
+
+from mmid.redaction import Secret
+
+__all__ = [
+    "Audio",
+    "Clock",
+    "Cloud",
+    "DBus",
+    "Dialog",
+    "License",
+    "Log",
+    "Settings",
+    "Storage",
+    "from_plain",
+]
+
+
+def option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002 - it is the help text
+    """Declare one key.
+
+    Args:
+        default: the value when no source sets the key.
+        help: what it does, as mmid.toml(5) prints it.
+        limits: ``ge``, ``le``, ``max_length`` or ``pattern``, as pydantic names them.
+    """
+    metadata = {"help": help, "limits": limits}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+_WSS = r"^wss://[^\s/]+(/\S*)?$"
+_HTTPS = r"^https://[^\s/]+(/\S*)?$"
+_HTTPS_OR_EMPTY = r"^(https://[^\s/]+(/\S*)?)?$"
+_RATE = Literal[8000, 16000, 24000, 48000]
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The cloud service that holds the dialog."""
+
+    protocol: Literal["multimodal-dialog", "qwen-realtime", "baidu-rtc"] = option(
+        "multimodal-dialog", "The wire protocol."
+    )
+    ws_url: str = option(
+        "wss://dashscope.aliyuncs.com/api-ws/v1/inference",
+        "Where the dialog connects. TLS only: ws:// is refused.",
+        pattern=_WSS,
+    )
+    license_url: str = option(
+        "https://bailian.multimodalagent.aliyuncs.com",
+        "Base of the license service; the documented paths are appended. "
+        "TLS only: http:// is refused.",
+        pattern=_HTTPS,
+    )
+    ca_file: str = option(
+        "",
+        "PEM file with the authorities to trust instead of the system's. "
+        "The cloud has used GlobalSign R3 and R46: a file must hold both.",
+    )
+    connect_timeout_s: float = option(
+        15.0, "Longest time from TCP to the first Listening, in seconds.", ge=1, le=120
+    )
+    workspace_id: str = option(
+        "",
+        "Workspace of the application (llm- and 16 characters). Needed in pay-as-you-go mode; "
+        "in the license modes the cloud knows it.",
+        max_length=64,
+    )
+    model: str = option("multimodal-dialog", "Model named in the first message.", max_length=64)
+
+
+@dataclass(frozen=True, slots=True)
+class License:
+    """Who this device is, and how it proves it."""
+
+    mode: Literal["fully-managed", "semi-managed", "pay-as-you-go"] = option(
+        "fully-managed",
+        "fully-managed: the device registers with the cloud; semi-managed: through the vendor's "
+        "own server; pay-as-you-go: no registration, the API key is the credential.",
+    )
+    app_id: str = option(
+        "", "AppId of the product (mm_ and lower-case hex).", pattern=r"^(mm_[0-9a-f]{1,32})?$"
+    )
+    app_secret: Secret = option(
+        Secret(""),
+        "AppSecret of the product, 32 hex characters. Better as the systemd credential app_secret.",
+        pattern=r"^([0-9A-Fa-f]{32})?$",
+    )
+    api_key: Secret = option(
+        Secret(""),
+        "API key. Better as the systemd credential api_key. Not needed when semi-managed.",
+        max_length=256,
+    )
+    device_name: str = option(
+        "",
+        "Name of this device, unique within the product and never changed: a serial number "
+        "or MAC. Empty: the one already in the device record.",
+        pattern=r"^[A-Za-z0-9_-]{0,32}$",
+    )
+    register_url: str = option(
+        "",
+        "Whole URL to register at, instead of license_url and its path.",
+        pattern=_HTTPS_OR_EMPTY,
+    )
+    token_url: str = option(
+        "",
+        "Whole URL to fetch tokens from, instead of license_url and its path.",
+        pattern=_HTTPS_OR_EMPTY,
+    )
+    user_id: str = option(
+        "", "User the dialog is counted for. Empty: the device name.", max_length=36
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the device record is kept."""
+
+    target: str = option(
+        "file:/var/lib/mmid/device.bin",
+        "file:/PATH keeps the record in a file, written atomically.",
+        pattern=r"^(file:/\S+|block:/dev/\S+|ubi:/dev/\S+|mtd:(/dev/\S+|name=\S+))$",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When the wall clock is trusted to sign with."""
+
+    require_sync: bool = option(
+        True,
+        "true: wait until the kernel says the clock is synchronised; false: trust any time "
+        "after this release was made (boards with an RTC and no NTP, containers).",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """The sound devices."""
+
+    capture_device: str = option("default", "ALSA PCM to record from.", max_length=255)
+    playback_device: str = option("default", "ALSA PCM to play to.", max_length=255)
+    mixer_device: str = option(
+        "default", "ALSA mixer (card) that holds mixer_control.", max_length=255
+    )
+    mixer_control: str = option(
+        "",
+        "Simple mixer control that sets the volume, such as Master or PCM. Empty: mmid scales "
+        "the samples itself.",
+        max_length=64,
+    )
+    period_ms: int = option(
+        20,
+        "ALSA period, and the length of the first chunk of speech that is sent. "
+        "Shorter answers sooner, longer costs less.",
+        ge=10,
+        le=100,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """How one talks with it."""
+
+    work_mode: Literal["push2talk", "tap2talk", "duplex"] = option(
+        "push2talk",
+        "push2talk: StartSpeech and StopSpeech frame the speech; tap2talk: StartSpeech opens the "
+        "microphone, the cloud hears the end; duplex: the microphone is always open.",
+    )
+    text_mode: Literal["both", "asr", "llm", "none"] = option(
+        "both", "Which texts the cloud sends: what it understood (asr), what it replies (llm)."
+    )
+    voice: str = option(
+        "", "Voice of the replies. Empty: the one set in the cloud's console.", max_length=64
+    )
+    upstream_mode: Literal["pcm", "raw-opus"] = option("pcm", "Codec of the speech sent.")
+    downstream_mode: Literal["pcm", "opus", "mp3", "raw-opus"] = option(
+        "pcm", "Codec of the replies."
+    )
+    us_sample_rate: _RATE = option(16000, "Sample rate of the speech sent, in Hz.")
+    ds_sample_rate: _RATE = option(24000, "Sample rate of the replies, in Hz.")
+    recorder_rb_size: int = option(
+        8192,
+        "Most bytes of speech that wait for the network once the cloud listens. Beyond it the "
+        "oldest are dropped and counted. What is recorded before has its own room of 5 s.",
+        ge=2048,
+        le=1048576,
+    )
+    player_rb_size: int = option(
+        65536,
+        "Bytes of reply that wait for the loudspeaker; when it is full the network waits.",
+        ge=4096,
+        le=4194304,
+    )
+    volume: int = option(50, "Loudness the cloud synthesises replies with.", ge=0, le=100)
+    speech_rate: int = option(100, "Speed of the voice, percent.", ge=50, le=200)
+    pitch_rate: int = option(100, "Pitch of the voice, percent.", ge=50, le=200)
+    transmit_rate_limit: int = option(
+        0, "Most bytes a second the cloud may send; 0: as fast as it likes.", ge=0, le=10_000_000
+    )
+    frame_size: Literal[10, 20, 40, 60, 100, 120] = option(
+        60, "Length of an Opus packet of the replies, in ms."
+    )
+    bit_rate: int = option(32, "Bit rate of Opus replies, in kbit/s.", ge=6, le=510)
+    vocabulary_id: str = option("", "Hot-word list, instead of the console's.", max_length=128)
+
+
+@dataclass(frozen=True, slots=True)
+class DBus:
+    """Which bus org.mmid1 is on."""
+
+    bus: str = option(
+        "system",
+        "system, session, or a D-Bus address such as unix:path=/run/x.",
+        pattern=r"^(system|session|[a-z]+:\S+)$",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What the journal says."""
+
+    level: Literal["debug", "info", "warning", "error"] = option(
+        "info", "Least important lines that are written."
+    )
+    wire: bool = option(
+        False,
+        "true: write every text message of the cloud at level debug (what people say is in "
+        "them). Secrets are masked in any case; audio is never written.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All tables."""
+
+    cloud: Cloud = field(default_factory=Cloud)
+    license: License = field(default_factory=License)
+    storage: Storage = field(default_factory=Storage)
+    clock: Clock = field(default_factory=Clock)
+    audio: Audio = field(default_factory=Audio)
+    dialog: Dialog = field(default_factory=Dialog)
+    dbus: DBus = field(default_factory=DBus)
+    log: Log = field(default_factory=Log)
+
+
+def from_plain(tables: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """Build ``Settings`` from validated plain tables, as ``mmid.settings.load`` prints them."""
+    made: dict[str, Any] = {}
+    for table in fields(Settings):
+        kind = get_type_hints(Settings)[table.name]
+        values = dict(tables.get(table.name, {}))
+        for key, hint in get_type_hints(kind).items():
+            if hint is Secret and key in values:
+                values[key] = Secret(values[key])
+        made[table.name] = kind(**values)
+    return Settings(**made)

@@ -1,0 +1,1 @@
+"""A local cloud that speaks the real wire protocols, for the demo, tests and bring-up."""

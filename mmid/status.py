@@ -1,0 +1,71 @@
+"""What mmid is doing right now: one record that everybody reads and few write.
+
+The fields are the properties of the D-Bus interfaces in snake case; whoever
+learns something new calls ``update``, and the observers (D-Bus, systemd's
+status line) hear which fields really changed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from mmid import __version__
+from mmid.events import State
+
+__all__ = ["LicenseState", "Observer", "Status"]
+
+Observer = Callable[[Mapping[str, Any]], None]
+
+
+class LicenseState(StrEnum):
+    """How far the device is on its way to a license."""
+
+    UNPROVISIONED = "unprovisioned"
+    UNREGISTERED = "unregistered"
+    REGISTERED = "registered"
+    AUTHORIZED = "authorized"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class Status:
+    """The present state of dialog, device and audio."""
+
+    # org.mmid1.Dialog
+    state: State = State.OFFLINE
+    connected: bool = False
+    work_mode: str = "push2talk"
+    dialog_id: str = ""
+    talker: str = ""
+    # org.mmid1.Device
+    app_id: str = ""
+    device_name: str = ""
+    registered: bool = False
+    license_mode: str = "fully-managed"
+    license_state: LicenseState = LicenseState.UNPROVISIONED
+    token_expiry: int = 0  # Unix ms, 0 if there is no token
+    clock_synchronized: bool = False
+    version: str = __version__
+    # org.mmid1.Audio
+    volume: int = 100
+    muted: bool = False
+    capture_device: str = ""
+    playback_device: str = ""
+    recorder_overruns: int = 0
+    player_underruns: int = 0
+
+    _observers: list[Observer] = field(default_factory=list, repr=False)
+
+    def observe(self, observer: Observer) -> None:
+        """Call ``observer`` with the changed fields after each ``update`` that changed any."""
+        self._observers.append(observer)
+
+    def update(self, **values: Any) -> None:
+        """Set fields; observers hear of those whose value is new, all in one call."""
+        changed = {name: value for name, value in values.items() if getattr(self, name) != value}
+        for name, value in changed.items():
+            setattr(self, name, value)
+        if changed:
+            for observer in self._observers:
+                observer(changed)
