@@ -18,6 +18,7 @@ __all__ = [
     "FinishPlayer",
     "FlushPlayer",
     "Next",
+    "Note",
     "Play",
     "SaveDialog",
     "Send",
@@ -34,6 +35,7 @@ class Next(StrEnum):
 
     RETRY = "retry"  # with back-off
     LATER = "later"  # with the longest back-off at once
+    HOURS = "hours"  # somebody may mend it from afar; look again now and then
     STOP = "stop"  # until somebody acts: Connect, or other settings
 
 
@@ -123,3 +125,10 @@ class SaveDialog(Effect):
     """Remember this dialog id, so that the next connection goes on with it."""
 
     dialog_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Effect):
+    """Worth a line in the journal, for whoever looks for a fault."""
+
+    text: str

@@ -1,0 +1,153 @@
+"""The composition root: builds every part, starts them in order, stops them in reverse.
+
+The only module that knows all others. READY is told when the record was read
+and the bus name is owned, not when the cloud answered: a board without a
+network is a healthy board. What cannot be degraded (no bus, no store, a
+broken invariant) ends the process, and systemd starts it again.
+"""
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+
+from mmid import sysd
+from mmid.dbus.front import Front
+from mmid.errors import AudioDeviceFailed
+from mmid.events import State
+from mmid.gateway import Gateway
+from mmid.hal import Clock, Mixer
+from mmid.hal_linux.clock import KernelClock
+from mmid.hal_linux.gain import SoftwareGain
+from mmid.hal_linux.mixer import AlsaMixer
+from mmid.hal_linux.player import AlsaPlayer
+from mmid.hal_linux.recorder import AlsaRecorder
+from mmid.hal_linux.storage import open_store
+from mmid.session.dialer import Dialer
+from mmid.session.license.exchange import exchange
+from mmid.session.license.keeper import Keeper
+from mmid.session.license.record_book import RecordBook
+from mmid.session.supervisor import Supervisor
+from mmid.settings import Audio, Settings
+from mmid.status import LicenseState, Status
+
+__all__ = ["run"]
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; return the exit status.
+
+    Raises:
+        MmidError: a part that cannot be done without failed.
+    """
+    sysd.configure_logging(settings.log.level)
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    clock = KernelClock(settings.clock.require_sync)
+    status = _first_status(settings, clock)
+    async with AsyncExitStack() as stack:
+        book = RecordBook(open_store(settings.storage.target))
+        await book.load()
+        stack.push_async_callback(book.close)
+        gateway, supervisor = _build(settings, status, clock, book)
+        front = await Front.open(settings.dbus.bus, status, gateway)
+        stack.push_async_callback(front.close)
+        gateway.on_event = front.emit
+        status.observe(lambda _: sysd.notify(status=_status_line(status)))
+        watchdog = sysd.Watchdog(lambda: True)
+        watchdog.start()
+        stack.callback(watchdog.stop)
+        sysd.notify(ready=True, status=_status_line(status))
+        _log.info("ready as org.mmid1 on the %s bus", settings.dbus.bus)
+        await _live(stop, supervisor, front)
+    return 0
+
+
+def _build(
+    settings: Settings, status: Status, clock: Clock, book: RecordBook
+) -> tuple[Gateway, Supervisor]:
+    audio, dialog = settings.audio, settings.dialog
+    gain = SoftwareGain()
+    recorder = AlsaRecorder(audio.capture_device, dialog.us_sample_rate, audio.period_ms)
+    player = AlsaPlayer(
+        audio.playback_device,
+        dialog.ds_sample_rate,
+        audio.period_ms,
+        dialog.player_rb_size,
+        gain,
+    )
+    mixer = _mixer(audio, gain)
+    gateway = Gateway(status=status, book=book, recorder=recorder, player=player, mixer=mixer)
+    keeper = Keeper(
+        cloud=settings.cloud,
+        license=settings.license,
+        book=book,
+        clock=clock,
+        status=status,
+        exchange=exchange,
+    )
+    keeper.show()
+    dialer = Dialer(settings)
+    supervisor = Supervisor(keeper=keeper, dialer=dialer, clock=clock, status=status, host=gateway)
+    gateway.supervisor = supervisor
+    return gateway, supervisor
+
+
+def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:
+    """Return the card's control if there is one; a card that is away must not stop the start."""
+    if not audio.mixer_control:
+        return gain
+    try:
+        return AlsaMixer(audio.mixer_device, audio.mixer_control)
+    except AudioDeviceFailed as error:
+        _log.warning("%s; mmid scales the samples itself", error)
+        return gain
+
+
+def _first_status(settings: Settings, clock: Clock) -> Status:
+    return Status(
+        work_mode=settings.dialog.work_mode,
+        license_mode=settings.license.mode,
+        clock_synchronized=clock.synchronized,
+        capture_device=settings.audio.capture_device,
+        playback_device=settings.audio.playback_device,
+    )
+
+
+async def _live(stop: asyncio.Event, supervisor: Supervisor, front: Front) -> None:
+    """Run until the event; a part that ends before has failed, and its error is raised."""
+    parts = {
+        asyncio.create_task(supervisor.run(), name="mmid-supervisor"),
+        asyncio.create_task(front.wait_lost(), name="mmid-bus"),
+    }
+    stopping = asyncio.create_task(stop.wait(), name="mmid-stop")
+    try:
+        done, _ = await asyncio.wait({*parts, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for part in done & parts:
+            part.result()
+    finally:
+        sysd.notify(stopping=True, status="stopping")
+        _log.info("stopping")
+        await supervisor.stop()
+        for task in (*parts, stopping):
+            task.cancel()
+        await asyncio.gather(*parts, stopping, return_exceptions=True)
+
+
+def _status_line(status: Status) -> str:
+    """Say in a line what mmid is doing, for ``systemctl status``."""
+    if not status.clock_synchronized and status.state is State.CONNECTING:
+        return "waiting for the clock to be set"
+    words = {
+        LicenseState.UNPROVISIONED: "not provisioned: set license.app_id and the others",
+        LicenseState.REFUSED: "the license was refused; see the journal",
+    }
+    return words.get(status.license_state) or f"{status.state} as {status.device_name}"

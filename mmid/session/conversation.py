@@ -1,0 +1,174 @@
+"""One connection's life: a dialect, its link, and the time between them.
+
+Feeds the dialect with frames and the time, sends what it wants sent, and
+hands every other effect to the host (the gateway). Three activities share a
+task group: a reader, a writer, and a timer that is armed for the dialect's
+deadline only, so an idle connection wakes for its heartbeat and nothing else.
+"""
+
+import asyncio
+import logging
+from math import inf
+from typing import Any, Protocol
+
+from mmid.errors import MalformedMessage, MmidError
+from mmid.events import Error
+from mmid.redaction import redact
+from mmid.session.dialects.dialect import Dialect
+from mmid.session.effects import Close, Effect, Emit, Next, Note, Send, SendAudio
+from mmid.session.link import Link
+from mmid.session.outbox import Outbox
+
+__all__ = ["Conversation", "Host"]
+
+_log = logging.getLogger(__name__)
+
+# A polite end may take this long until its last message has left.
+_FLUSH_S = 0.7
+
+
+class Host(Protocol):
+    """Who carries out the effects that are not the connection's own."""
+
+    def perform(self, effect: Effect) -> None:
+        """Carry out one effect."""
+
+    async def room(self) -> None:
+        """Return when the loudspeaker's ring takes more: the reader waits meanwhile."""
+
+
+class Conversation:
+    """Runs one dialect over one link until either ends.
+
+    Args:
+        dialect: the protocol's state machine.
+        link: an open connection.
+        outbox: what waits for the link.
+        host: carries out the effects.
+        wire_log: write text frames at level debug.
+    """
+
+    def __init__(
+        self, dialect: Dialect, link: Link, outbox: Outbox, host: Host, *, wire_log: bool = False
+    ) -> None:
+        self.dialect = dialect
+        self._link = link
+        self._outbox = outbox
+        self._host = host
+        self._wire_log = wire_log
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._close: asyncio.Future[Close] = self._loop.create_future()
+
+    async def run(self) -> Close:
+        """Talk until the connection ends; return why, and what should follow."""
+        reader = asyncio.create_task(self._read(), name="mmid-reader")
+        writer = asyncio.create_task(self._write(), name="mmid-writer")
+        try:
+            self.perform(self.dialect.begin(self._loop.time()))
+            ends: set[asyncio.Future[Any]] = {reader, writer, self._close}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            outcome = self._outcome(reader, writer)
+            await self._flush(writer)
+            return outcome
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            reader.cancel()
+            writer.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+            self.perform(self.dialect.lost(self._loop.time()))
+            await self._link.close()
+
+    def leave(self) -> None:
+        """End politely; ``run`` returns soon."""
+        self.perform(self.dialect.end(self._loop.time()))
+
+    def perform(self, effects: list[Effect]) -> None:
+        """Carry out what the dialect wants, in order, and arm its timer anew."""
+        for effect in effects:
+            match effect:
+                case SendAudio(data, backlog):
+                    self._outbox.put_speech(data, backlog=backlog)
+                case Send(text):
+                    self._trace(">", text)
+                    self._put_text(text)
+                case Close():
+                    self._end(effect)
+                case Note(text):
+                    _log.info("%s", text)
+                case _:
+                    self._host.perform(effect)
+        self._arm()
+
+    def record(self, data: bytes) -> None:
+        """Pass on what the microphone recorded."""
+        self.perform(self.dialect.record(data))
+
+    @property
+    def speech_dropped_bytes(self) -> int:
+        """Speech that the network was too slow for."""
+        return self._outbox.dropped_bytes
+
+    def _put_text(self, text: str) -> None:
+        try:
+            self._outbox.put_text(text)
+        except MmidError as error:
+            self._end(Close(error, Next.RETRY))
+
+    def _end(self, close: Close) -> None:
+        if not self._close.done():
+            self._close.set_result(close)
+
+    def _outcome(self, *tasks: asyncio.Task[None]) -> Close:
+        if self._close.done():
+            return self._close.result()
+        for task in tasks:
+            error = task.exception() if task.done() and not task.cancelled() else None
+            if isinstance(error, MalformedMessage):
+                self._host.perform(Emit(Error(error.code, str(error))))
+            if isinstance(error, MmidError):
+                return Close(error, Next.RETRY)
+            if error is not None:
+                raise error
+        return Close(None, Next.RETRY)
+
+    async def _flush(self, writer: asyncio.Task[None]) -> None:
+        """Let the last messages leave; the writer ends when the queue is empty."""
+        if writer.done():
+            return
+        self._outbox.finish()
+        await asyncio.wait({writer}, timeout=_FLUSH_S)
+
+    async def _read(self) -> None:
+        async for frame in self._link.receive():
+            now = self._loop.time()
+            if isinstance(frame, str):
+                self._trace("<", frame)
+                self.perform(self.dialect.receive_text(frame, now))
+            else:
+                self.perform(self.dialect.receive_audio(frame, now))
+                await self._host.room()
+
+    async def _write(self) -> None:
+        while (frame := await self._outbox.get()) is not None:
+            await self._link.send(frame)
+
+    def _arm(self) -> None:
+        """Arm the timer, unless it fires early enough: most deadlines move away, not near."""
+        deadline = self.dialect.deadline
+        if self._close.done() or deadline == inf:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.perform(self.dialect.tick(self._loop.time()))
+
+    def _trace(self, direction: str, text: str) -> None:
+        if self._wire_log:
+            _log.debug("wire %s %s", direction, redact(text))

@@ -1,0 +1,79 @@
+"""What every dialect is to the session and the gateway, whichever cloud it speaks to."""
+
+from typing import Protocol
+
+from mmid.session.effects import Effect
+
+__all__ = ["Dialect"]
+
+Effects = list[Effect]
+
+
+class Dialect(Protocol):
+    """One connection's protocol, from its first message to its last.
+
+    ``now`` is always the monotonic time in seconds. Inputs never raise but for
+    the commands, which raise a ``CallerError`` when they cannot be obeyed now.
+    """
+
+    @property
+    def deadline(self) -> float:
+        """When ``tick`` is due; ``inf`` if it never is."""
+
+    @property
+    def reached_listening(self) -> bool:
+        """Whether this connection was usable at least once."""
+
+    def begin(self, now: float) -> Effects:
+        """The connection is open."""
+
+    def end(self, now: float) -> Effects:
+        """We want to leave: say so politely. The connection is closed afterwards."""
+
+    def lost(self, now: float) -> Effects:
+        """The connection is gone, whoever ended it: close what is still open."""
+
+    def receive_text(self, text: str, now: float) -> Effects:
+        """A text frame arrived."""
+
+    def receive_audio(self, data: bytes, now: float) -> Effects:
+        """A binary frame arrived."""
+
+    def tick(self, now: float) -> Effects:
+        """The deadline has come."""
+
+    def record(self, data: bytes) -> Effects:
+        """The microphone recorded this."""
+
+    def recorder_failed(self, now: float) -> Effects:
+        """The microphone ended by itself."""
+
+    def playback_started(self, now: float) -> Effects:
+        """The first sample of the reply can be heard."""
+
+    def playback_finished(self, now: float) -> Effects:
+        """The last sample of the reply was heard."""
+
+    def playback_failed(self, now: float) -> Effects:
+        """The loudspeaker ended by itself; this reply cannot be heard."""
+
+    def check_speech(self) -> None:
+        """Raise NotReady or Busy if ``start_speech`` would; the microphone is not open yet."""
+
+    def start_speech(self, now: float) -> Effects:
+        """The microphone was opened by a press."""
+
+    def stop_speech(self, now: float) -> Effects:
+        """The microphone was closed; everything recorded was handed over before."""
+
+    def cancel_speech(self, now: float) -> Effects:
+        """Forget what was said."""
+
+    def interrupt(self, now: float) -> Effects:
+        """Stop the reply and listen."""
+
+    def ask(self, text: str, now: float) -> Effects:
+        """Put the text to the model as if it had been spoken."""
+
+    def say(self, text: str, now: float) -> Effects:
+        """Have the text spoken as it is."""

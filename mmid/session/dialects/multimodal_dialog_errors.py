@@ -1,0 +1,26 @@
+"""What a ``multimodal-dialog`` error means for the connection (section 11)."""
+
+from mmid.session.effects import Next
+
+__all__ = ["SILENT_TURN_ERRORS", "after_failure"]
+
+# Nothing was said: a quick press. The turn just ends.
+SILENT_TURN_ERRORS = frozenset({"451"})
+
+# Waiting cannot mend these; the operator must. Connect() tries again.
+_STOP = frozenset({"421", "432", "AccessDenied.Unpurchased", "Model.AccessDenied"})
+
+# An operator can mend it from afar.
+_HOURS = frozenset({"433"})
+
+# Trying again at once would meet the same, or make it worse.
+_LATER = frozenset({"424", "449"})
+
+
+def after_failure(code: str) -> Next:
+    """Return what to do after a failure that ended the task."""
+    if code in _STOP:
+        return Next.STOP
+    if code in _HOURS:
+        return Next.HOURS
+    return Next.LATER if code in _LATER else Next.RETRY

@@ -1,0 +1,101 @@
+"""Opens a conversation: from a credential to a dialect that talks over a link.
+
+The one place that knows which cloud the settings mean.
+"""
+
+import asyncio
+import os
+from dataclasses import replace
+
+from mmid.errors import SettingsInvalid
+from mmid.session.conversation import Conversation, Host
+from mmid.session.dialects.multimodal_dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog_messages import Identity
+from mmid.session.license.keeper import Credential
+from mmid.session.link import LinkOptions, open_link
+from mmid.session.outbox import Outbox
+from mmid.settings import Settings
+
+__all__ = ["Dialer", "require_built"]
+
+# The cloud's cadence (multimodal-dialog section 8): one binary frame in 100 ms.
+_FRAME_S = 0.1
+_SAMPLE_BYTES = 2
+
+# client_info.user_id and client_info.device.uuid (multimodal-dialog section 3.3).
+_USER_ID_LIMIT = 36
+_DEVICE_UUID_LIMIT = 40
+
+
+class Dialer:
+    """Opens conversations as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        require_built(settings)
+        self._settings = settings
+
+    async def dial(self, credential: Credential, dialog_id: str, host: Host) -> Conversation:
+        """Connect; the conversation is ready to ``run``.
+
+        Args:
+            credential: what to connect with.
+            dialog_id: dialog to go on with, or empty.
+            host: carries out what the dialect wants.
+
+        Raises:
+            CloudError: no connection; see ``open_link``.
+            SettingsInvalid: the CA file cannot be used.
+        """
+        cloud, dialog = self._settings.cloud, self._settings.dialog
+        started = asyncio.get_running_loop().time()
+        options = LinkOptions(cloud.ws_url, cloud.ca_file, cloud.connect_timeout_s)
+        link = await open_link(options, credential.token)
+        dialect = MultimodalDialog(
+            self._identity(credential),
+            dialog,
+            task_id=os.urandom(16).hex(),
+            dialog_id=dialog_id,
+            listening_by=started + cloud.connect_timeout_s,
+        )
+        frame_bytes = int(dialog.us_sample_rate * _FRAME_S) * _SAMPLE_BYTES
+        outbox = Outbox(dialog.recorder_rb_size, frame_bytes)
+        return Conversation(dialect, link, outbox, host, wire_log=self._settings.log.wire)
+
+    def set_work_mode(self, mode: str) -> None:
+        """Use another work mode from the next conversation on.
+
+        Raises:
+            SettingsInvalid: this version does not have it.
+        """
+        dialog = replace(self._settings.dialog, work_mode=mode)  # type: ignore[arg-type]
+        settings = replace(self._settings, dialog=dialog)
+        require_built(settings)
+        self._settings = settings
+
+    def _identity(self, credential: Credential) -> Identity:
+        name = credential.device_name
+        user = self._settings.license.user_id or name or credential.app_id
+        return Identity(
+            app_id=credential.app_id,
+            workspace_id=credential.workspace_id,
+            user_id=user[:_USER_ID_LIMIT],
+            device_uuid=(name or user)[:_DEVICE_UUID_LIMIT],
+            model=self._settings.cloud.model,
+        )
+
+
+def require_built(settings: Settings) -> None:
+    """Refuse what the settings may say but this version cannot do yet.
+
+    Raises:
+        SettingsInvalid: names the key, its value and what is there.
+    """
+    built = {
+        "cloud.protocol": (settings.cloud.protocol, "multimodal-dialog"),
+        "dialog.work_mode": (settings.dialog.work_mode, "push2talk"),
+        "dialog.upstream_mode": (settings.dialog.upstream_mode, "pcm"),
+        "dialog.downstream_mode": (settings.dialog.downstream_mode, "pcm"),
+    }
+    for key, (value, there) in built.items():
+        if value != there:
+            raise SettingsInvalid(f"{key} = {value!r} is not in this version; it has {there!r}")

@@ -1,0 +1,194 @@
+"""The license service's refusal codes: what each means, and what to do about it.
+
+The service's protocol publishes the codes and their meaning; the class and
+the advice are ours. ``keeper`` acts on the class, people read the advice.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["CODES", "CodeClass", "LicenseCode", "Remedy", "lookup"]
+
+
+class CodeClass(StrEnum):
+    """How a device goes on after a refusal."""
+
+    RETRY = "R"  # soon, with jitter, at most five times; then stop
+    CLOCK = "C"  # once, when the clock is right; then stop
+    LONG = "L"  # after hours, and keep telling: somebody may mend it without touching the device
+    STOP = "S"  # until somebody acts: trying again cannot help, or does harm
+    REREGISTER = "G"  # register anew, once in a boot; then stop
+
+
+class Remedy(StrEnum):
+    """What mends it, in a word that a screen or a script can act on."""
+
+    BUY = "buy"
+    ENABLE_IN_CONSOLE = "enable-in-console"
+    FIX_CLOCK = "fix-clock"
+    FIX_MODE = "fix-mode"
+    FIX_SETTINGS = "fix-settings"
+    REPORT = "report"
+    RESET_IN_CONSOLE = "reset-in-console"
+    RETRY = "retry"
+    WAIT_UNTIL_MIDNIGHT = "wait-until-midnight"
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseCode:
+    """One refusal.
+
+    Attributes:
+        code: decimal text, as the service sends it.
+        meaning: what the service says with it.
+        code_class: how the device goes on.
+        remedy: what mends it, in a word.
+        advice: what mends it, as a sentence for an operator.
+    """
+
+    code: str
+    meaning: str
+    code_class: CodeClass
+    remedy: Remedy
+    advice: str
+
+
+_ROWS = (
+    LicenseCode(
+        "100007",
+        "no activation is left in the product's quota",
+        CodeClass.STOP,
+        Remedy.BUY,
+        "Buy activations for the product, then call Register.",
+    ),
+    LicenseCode(
+        "100008",
+        "the device is registered already",
+        CodeClass.STOP,
+        Remedy.RESET_IN_CONSOLE,
+        "Its DeviceSecret was issued before: restore the device record, or reset the device "
+        "in the console, or give it another license.device_name; then call Register.",
+    ),
+    LicenseCode(
+        "100009",
+        "the device is not registered",
+        CodeClass.REREGISTER,
+        Remedy.RETRY,
+        "mmid registers it again by itself, once; if that does not help, look whether the "
+        "device was removed in the console.",
+    ),
+    LicenseCode(
+        "100010",
+        "the request's time is not within 5 minutes of the service's",
+        CodeClass.CLOCK,
+        Remedy.FIX_CLOCK,
+        "Set the board's clock (NTP or an RTC), then call Register.",
+    ),
+    LicenseCode(
+        "100011",
+        "the request's signature is empty",
+        CodeClass.STOP,
+        Remedy.REPORT,
+        "This is a fault of mmid or of the relay in between: report it with the request id.",
+    ),
+    LicenseCode(
+        "100012",
+        "the device name is longer than 32 characters",
+        CodeClass.STOP,
+        Remedy.FIX_SETTINGS,
+        "Shorten license.device_name to 32 characters.",
+    ),
+    LicenseCode(
+        "100013",
+        "the device name has characters that are not allowed",
+        CodeClass.STOP,
+        Remedy.FIX_SETTINGS,
+        "Use only letters, digits, '-' and '_' in license.device_name.",
+    ),
+    LicenseCode(
+        "100023",
+        "the device is disabled",
+        CodeClass.LONG,
+        Remedy.ENABLE_IN_CONSOLE,
+        "Enable the device in the console; mmid looks again every few hours.",
+    ),
+    LicenseCode(
+        "100025",
+        "the device was activated already and cannot be registered again",
+        CodeClass.STOP,
+        Remedy.RESET_IN_CONSOLE,
+        "Reset the device in the console, then call Register.",
+    ),
+    LicenseCode(
+        "100032",
+        "the application's access mode is not the device's",
+        CodeClass.STOP,
+        Remedy.FIX_MODE,
+        "Make license.mode and the application's access mode in the console agree: license "
+        "or pay-as-you-go.",
+    ),
+    LicenseCode(
+        "100033",
+        "the activation's validity is over",
+        CodeClass.STOP,
+        Remedy.BUY,
+        "Renew the license of the device, then call Register.",
+    ),
+    LicenseCode(
+        "200014",
+        "the quota of calls is used up",
+        CodeClass.LONG,
+        Remedy.BUY,
+        "Buy calls for the product; mmid looks again every few hours.",
+    ),
+    LicenseCode(
+        "200021",
+        "today's limit of calls is reached",
+        CodeClass.LONG,
+        Remedy.WAIT_UNTIL_MIDNIGHT,
+        "Wait until the service's day is over (midnight in Shanghai), or raise the limit.",
+    ),
+    LicenseCode(
+        "200022",
+        "the quota of calls has expired",
+        CodeClass.LONG,
+        Remedy.BUY,
+        "Renew the quota of the product; mmid looks again every few hours.",
+    ),
+    LicenseCode(
+        "300002",
+        "the platform could not get a token",
+        CodeClass.RETRY,
+        Remedy.RETRY,
+        "Wait; if it stays, check license.api_key and the application in the console.",
+    ),
+    LicenseCode(
+        "500001",
+        "the sealed values differ from the clear ones",
+        CodeClass.STOP,
+        Remedy.REPORT,
+        "This is a fault of mmid or of the relay in between: report it with the request id.",
+    ),
+    LicenseCode(
+        "500002",
+        "the request cannot be decrypted",
+        CodeClass.STOP,
+        Remedy.FIX_SETTINGS,
+        "Check license.app_secret and license.app_id: one of them is of another product; or the "
+        "device record was copied from another device.",
+    ),
+)
+
+CODES = {row.code: row for row in _ROWS}
+
+
+def lookup(code: str) -> LicenseCode:
+    """Return the row of a code; one that is not published is waited out like class L."""
+    return CODES.get(code) or LicenseCode(
+        code,
+        f"the service refused with code {code}, which it does not document",
+        CodeClass.LONG,
+        Remedy.RETRY,
+        "Ask the service's support with the code and the request id; mmid looks again every "
+        "few hours.",
+    )

@@ -1,0 +1,151 @@
+"""The device record: what must survive a power cut, as fields and as bytes.
+
+The flags, their bits and the fields are the vendor SDK's (license section 6):
+a set bit says that the field with that number follows. Layout of a payload,
+all numbers big-endian::
+
+    offset  size  meaning
+    0       4     flags: bit N set when field N is present
+    then, for each set bit in rising order:
+            2     length of the value in bytes
+            n     the value, UTF-8
+
+Bits 0 to 6 are the vendor's; 8 and up are ours. A reader keeps fields whose
+bit it does not know, so a record survives a downgrade of mmid.
+"""
+
+import struct
+from dataclasses import dataclass, field, replace
+
+from mmid.errors import StorageFailed
+from mmid.redaction import Secret
+
+__all__ = ["REGISTERED_FLAGS", "DeviceRecord", "Pending"]
+
+_FLAGS = struct.Struct(">I")
+_LENGTH = struct.Struct(">H")
+
+_APP_ID, _APP_SECRET, _DEVICE_NAME, _NONCE, _DEVICE_SECRET, _DIALOG_ID, _WORKSPACE_ID = range(7)
+_PENDING_NAME, _PENDING_NONCE, _PENDING_TIME = 8, 9, 10
+_KNOWN = frozenset({*range(7), _PENDING_NAME, _PENDING_NONCE, _PENDING_TIME})
+
+# AppId, DeviceName, Nonce, DeviceSecret: the vendor's test for "registered".
+# AppSecret is not needed any more afterwards.
+REGISTERED_FLAGS = 0x1D
+
+
+_NO_SECRET = Secret("")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A registration that was sent, or was about to be; its answer is not stored yet.
+
+    Attributes:
+        device_name: the name that may be used up.
+        nonce: nonce of the request, 26 hex digits.
+        request_time_ms: time in the request, Unix ms.
+    """
+
+    device_name: str
+    nonce: str
+    request_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """Who this device is. Empty text means: not there."""
+
+    app_id: str = ""
+    app_secret: Secret = _NO_SECRET
+    device_name: str = ""
+    nonce: str = ""
+    device_secret: Secret = _NO_SECRET
+    dialog_id: str = ""
+    workspace_id: str = ""
+    pending: Pending | None = None
+    unknown: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def registered(self) -> bool:
+        """Whether the license triple is complete."""
+        return self.flags & REGISTERED_FLAGS == REGISTERED_FLAGS
+
+    @property
+    def flags(self) -> int:
+        """The bit of each field that is there."""
+        return sum(1 << number for number in self._fields())
+
+    def with_triple(self, *, nonce: str, device_secret: Secret) -> "DeviceRecord":
+        """Return the record after the registration was answered."""
+        return replace(self, nonce=nonce, device_secret=device_secret, pending=None)
+
+    def encode(self) -> bytes:
+        """Return the payload for the store."""
+        parts = [_FLAGS.pack(self.flags)]
+        for _, value in sorted(self._fields().items()):
+            parts += (_LENGTH.pack(len(value)), value)
+        return b"".join(parts)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> "DeviceRecord":
+        """Read a payload.
+
+        Raises:
+            StorageFailed: it is not a record; it is never guessed at.
+        """
+        try:
+            fields = _split(payload)
+            texts = {number: value.decode() for number, value in fields.items() if number in _KNOWN}
+            time_ms = int(texts.get(_PENDING_TIME, "0"))
+        except (struct.error, ValueError) as error:
+            raise StorageFailed(f"the device record is damaged: {error}") from error
+        pending = None
+        if _PENDING_NAME in texts:
+            pending = Pending(texts[_PENDING_NAME], texts.get(_PENDING_NONCE, ""), time_ms)
+        return cls(
+            app_id=texts.get(_APP_ID, ""),
+            app_secret=Secret(texts.get(_APP_SECRET, "")),
+            device_name=texts.get(_DEVICE_NAME, ""),
+            nonce=texts.get(_NONCE, ""),
+            device_secret=Secret(texts.get(_DEVICE_SECRET, "")),
+            dialog_id=texts.get(_DIALOG_ID, ""),
+            workspace_id=texts.get(_WORKSPACE_ID, ""),
+            pending=pending,
+            unknown={number: value for number, value in fields.items() if number not in _KNOWN},
+        )
+
+    def _fields(self) -> dict[int, bytes]:
+        texts = {
+            _APP_ID: self.app_id,
+            _APP_SECRET: self.app_secret.reveal(),
+            _DEVICE_NAME: self.device_name,
+            _NONCE: self.nonce,
+            _DEVICE_SECRET: self.device_secret.reveal(),
+            _DIALOG_ID: self.dialog_id,
+            _WORKSPACE_ID: self.workspace_id,
+        }
+        if self.pending is not None:
+            texts[_PENDING_NAME] = self.pending.device_name
+            texts[_PENDING_NONCE] = self.pending.nonce
+            texts[_PENDING_TIME] = str(self.pending.request_time_ms)
+        present = {number: text.encode() for number, text in texts.items() if text}
+        return {**self.unknown, **present}
+
+
+def _split(payload: bytes) -> dict[int, bytes]:
+    (flags,) = _FLAGS.unpack_from(payload)
+    offset, fields = _FLAGS.size, {}
+    for number in range(32):
+        if not flags >> number & 1:
+            continue
+        (length,) = _LENGTH.unpack_from(payload, offset)
+        offset += _LENGTH.size
+        value = payload[offset : offset + length]
+        if len(value) != length:
+            raise ValueError(f"field {number} is cut off")
+        fields[number] = value
+        offset += length
+    if offset != len(payload):
+        raise ValueError(f"{len(payload) - offset} bytes follow the last field")
+    return fields

@@ -1,0 +1,116 @@
+"""Keeps the device record in step with its store: few writes, none lost.
+
+Blocking store calls run in a thread, one at a time. The dialog id changes
+often and matters little, so it is written at most once a minute; everything
+else is written at once and read back before it counts.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from mmid.errors import MmidError, StorageFailed
+from mmid.hal import Store
+from mmid.session.license.record import DeviceRecord
+
+__all__ = ["DIALOG_SAVE_S", "RecordBook"]
+
+_log = logging.getLogger(__name__)
+
+# Flash wears: 100 000 erase cycles last 70 days at one write a minute, and
+# for ever at the rate at which dialog ids really change.
+DIALOG_SAVE_S = 60.0
+
+
+class RecordBook:
+    """The record in memory, and its copy in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = asyncio.Lock()
+        self._stored = DeviceRecord()
+        self._saved_at = -DIALOG_SAVE_S
+        self._saver: asyncio.Task[None] | None = None
+        self.record = DeviceRecord()
+
+    async def load(self) -> None:
+        """Read the store.
+
+        Raises:
+            StorageFailed: what is there cannot be read; nothing is assumed instead.
+        """
+        payload = await asyncio.to_thread(self._store.load)
+        self.record = self._stored = DeviceRecord.decode(payload) if payload else DeviceRecord()
+
+    async def save(self, record: DeviceRecord) -> None:
+        """Make this the record; it is durable and was read back when this returns.
+
+        Raises:
+            StorageFailed: it is not; the record is the old one still.
+        """
+        async with self._lock:
+            before, self.record = self.record, record
+            try:
+                await _to_its_end(asyncio.to_thread(self._write, record.encode()))
+            except StorageFailed:
+                self.record = before
+                raise
+            self._stored = record
+            self._saved_at = asyncio.get_running_loop().time()
+
+    def remember_dialog(self, dialog_id: str) -> None:
+        """Keep the dialog id; it reaches the store within a minute, or by ``close``."""
+        self.record = replace(self.record, dialog_id=dialog_id)
+        if self.record != self._stored and self._saver is None:
+            self._saver = asyncio.create_task(self._save_later(), name="mmid-record")
+
+    async def erase(self) -> None:
+        """Forget the record, in memory and in the store.
+
+        Raises:
+            StorageFailed: the store could not be erased.
+        """
+        self._drop_saver()
+        async with self._lock:
+            await _to_its_end(asyncio.to_thread(self._store.erase))
+            self.record = self._stored = DeviceRecord()
+
+    async def close(self) -> None:
+        """Write what waits."""
+        self._drop_saver()
+        await self._save_quietly()
+
+    def _write(self, payload: bytes) -> None:
+        self._store.save(payload)
+        if self._store.load() != payload:
+            raise StorageFailed(f"{self._store.name} does not hold what was written to it")
+
+    async def _save_later(self) -> None:
+        await asyncio.sleep(self._saved_at + DIALOG_SAVE_S - asyncio.get_running_loop().time())
+        self._saver = None
+        await self._save_quietly()
+
+    async def _save_quietly(self) -> None:
+        if self.record == self._stored:
+            return
+        try:
+            await self.save(self.record)
+        except MmidError as error:
+            _log.warning("the dialog id was not saved: %s", error, extra={"MMID_CODE": error.code})
+
+    def _drop_saver(self) -> None:
+        if self._saver is not None:
+            self._saver.cancel()
+            self._saver = None
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await a thread even when cancelled: it cannot be stopped, and must not overlap the next."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

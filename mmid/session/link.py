@@ -1,0 +1,209 @@
+"""One WebSocket connection: TLS, limits, one writer, one reader.
+
+The only module of the session that touches the network. It knows frames, not
+what they mean.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+    WebSocketException,
+)
+
+from mmid.errors import (
+    CloudRefused,
+    ConnectionLost,
+    MalformedMessage,
+    SettingsInvalid,
+    TlsFailed,
+)
+from mmid.redaction import Secret
+
+__all__ = ["Link", "LinkOptions", "TokenRefused", "open_link"]
+
+
+# A text repeats the whole reply so far, so it grows with it; a mebibyte is a
+# reply of hours, and what is larger is not a reply.
+_MESSAGE_LIMIT = 1 << 20
+
+# Frames that wait inside websockets before it stops reading the socket: the
+# back-pressure that ends at the cloud. Audio frames have about 8000 bytes.
+_QUEUED_FRAMES = 4
+
+# The kernel must not hide stale speech either: it holds half a second of
+# 16 kHz speech beyond what is in flight.
+_UNSENT_BYTES = 16384
+
+# A peer that does not acknowledge what was sent for so long is gone; without
+# this the kernel would try for a quarter of an hour.
+_UNACKNOWLEDGED_MS = 15_000
+
+_CLOSE_S = 0.5
+
+# Status codes of a close that say "you sent nonsense" or "it was too big".
+_TOO_BIG = 1009
+_NONSENSE_CODES = frozenset({1002, 1003, 1007, _TOO_BIG})
+
+
+class TokenRefused(CloudRefused):
+    """The upgrade was answered with 401 or 403: the token is old or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """How to connect.
+
+    Attributes:
+        url: a ``wss`` URL.
+        ca_file: PEM file of authorities; empty: the system's.
+        timeout_s: longest time for TCP, TLS and the upgrade together.
+    """
+
+    url: str
+    ca_file: str
+    timeout_s: float
+
+
+class Link:
+    """An open connection. Sending is for one task, receiving for another."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def send(self, frame: str | bytes) -> None:
+        """Send one frame; waits while the network does not take it.
+
+        Raises:
+            MmidError: the connection is gone; see ``closed_error``.
+        """
+        try:
+            await self._connection.send(frame)
+        except ConnectionClosed as error:
+            raise closed_error(error) from error
+
+    async def receive(self) -> AsyncIterator[str | bytes]:
+        """Yield frames until the connection ends.
+
+        Raises:
+            MmidError: how it ended; see ``closed_error``.
+        """
+        try:
+            while True:
+                yield await self._connection.recv()
+        except ConnectionClosed as error:
+            raise closed_error(error) from error
+
+    async def close(self) -> None:
+        """Say goodbye; after half a second just go."""
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._connection.close()
+        except TimeoutError:
+            self._connection.transport.abort()
+
+
+async def open_link(options: LinkOptions, token: Secret) -> Link:
+    """Connect with ``Authorization: Bearer``.
+
+    Raises:
+        TokenRefused: the service does not accept the token.
+        TlsFailed: the certificate, the host name or the TLS version is not acceptable.
+        ConnectionLost: no connection in time, or no WebSocket at the other end.
+        SettingsInvalid: the CA file cannot be used.
+    """
+    context = await asyncio.to_thread(_tls_context, options.ca_file)
+    try:
+        async with asyncio.timeout(options.timeout_s):
+            connection = await connect(
+                options.url,
+                ssl=context,
+                compression=None,
+                additional_headers={"Authorization": f"Bearer {token.reveal()}"},
+                user_agent_header=None,
+                open_timeout=None,
+                ping_interval=None,
+                close_timeout=_CLOSE_S,
+                max_size=_MESSAGE_LIMIT,
+                max_queue=_QUEUED_FRAMES,
+                write_limit=_UNSENT_BYTES,
+                logger=_websockets_log(),
+            )
+    except TimeoutError as error:
+        raise ConnectionLost(
+            f"no connection to {options.url} in {options.timeout_s:g} s"
+        ) from error
+    except (OSError, InvalidURI, InvalidHandshake, WebSocketException) as error:
+        raise _open_error(options.url, error) from error
+    _tune(connection)
+    return Link(connection)
+
+
+def closed_error(error: ConnectionClosed) -> ConnectionLost | MalformedMessage:
+    """Say how a connection ended: the peer's nonsense, or just the end.
+
+    A reason over 123 bytes breaks the protocol and reaches us as our own
+    1002; nothing can be learned from it, so it counts as an ordinary end.
+    """
+    sent, received = error.sent, error.rcvd
+    if sent is not None and not error.rcvd_then_sent and sent.code in _NONSENSE_CODES:
+        what = "larger than 1 MiB" if sent.code == _TOO_BIG else "that is not allowed"
+        if "control frame too long" not in sent.reason:
+            return MalformedMessage(f"the cloud sent a message {what} ({sent.code} {sent.reason})")
+    if received is None:
+        return ConnectionLost("the connection broke")
+    reason = f": {received.reason}" if received.reason else ""
+    return ConnectionLost(f"the cloud closed the connection with {received.code}{reason}")
+
+
+def _open_error(url: str, error: Exception) -> TlsFailed | ConnectionLost | TokenRefused:
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        if status in {401, 403}:
+            return TokenRefused(f"{url} refused the token (HTTP {status})", str(status))
+        return ConnectionLost(f"{url} answered the upgrade with HTTP {status}")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TlsFailed(f"the certificate of {url} is not acceptable: {error.verify_message}")
+    if isinstance(error, ssl.SSLError):
+        return TlsFailed(f"TLS with {url} failed: {error.reason or error!r}")
+    return ConnectionLost(f"no connection to {url}: {error!r}")
+
+
+def _tls_context(ca_file: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        what = "does not exist" if not Path(ca_file).exists() else f"cannot be used: {error!r}"
+        raise SettingsInvalid(f"cloud.ca_file {ca_file} {what}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _tune(connection: ClientConnection) -> None:
+    sock: socket.socket | None = connection.transport.get_extra_info("socket")
+    if sock is None:
+        return
+    options = (
+        (socket.TCP_NODELAY, 1),
+        (socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES),
+        (socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
+    )
+    for option, value in options:
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _websockets_log() -> logging.Logger:
+    """Keep the library's log out of ours: at level debug it prints headers and frames."""
+    quiet = logging.getLogger("mmid.session.link.websockets")
+    quiet.setLevel(logging.ERROR)
+    return quiet

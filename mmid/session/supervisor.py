@@ -1,0 +1,221 @@
+"""Keeps the dialog alive: offline, licensed, connected, and again, for months.
+
+One task runs one attempt after the other; how an attempt ended says what
+follows. Whatever can heal by itself is retried with back-off; what cannot is
+told once, in words an operator can act on, and waits for ``Connect``.
+"""
+
+import asyncio
+import logging
+import random
+from contextlib import suppress
+
+from mmid.errors import (
+    ClockNotSet,
+    ConnectionLost,
+    LicenseRefused,
+    MmidError,
+    NotProvisioned,
+    SettingsInvalid,
+    StorageFailed,
+)
+from mmid.events import DataDeinit, DataInit, Error, State
+from mmid.hal import Clock
+from mmid.session.backoff import Backoff
+from mmid.session.conversation import Conversation, Host
+from mmid.session.dialer import Dialer
+from mmid.session.effects import Close, Emit, Next
+from mmid.session.license.keeper import Keeper
+from mmid.session.link import TokenRefused
+from mmid.status import Status
+
+__all__ = ["Supervisor"]
+
+_log = logging.getLogger(__name__)
+
+# "A few hours" (license section 4, class L), spread so that a fleet does not
+# come back at one moment.
+_HOURS_S = (1.5 * 3600.0, 2.5 * 3600.0)
+
+# A lost connection that is back after a try or two needs no Error signal.
+_TELL_OUTAGE_AT = 3
+
+# How long a conversation may take to say goodbye when we stop.
+_LEAVE_S = 1.4
+
+
+class Supervisor:
+    """Runs attempts until stopped.
+
+    Args:
+        keeper: provides the credential.
+        dialer: opens a conversation with it.
+        clock: tells when the time can be trusted.
+        status: shows how far we are.
+        host: carries out effects, and hears our events.
+    """
+
+    def __init__(
+        self, *, keeper: Keeper, dialer: Dialer, clock: Clock, status: Status, host: Host
+    ) -> None:
+        self._keeper = keeper
+        self._dialer = dialer
+        self._clock = clock
+        self._status = status
+        self._host = host
+        self._backoff = Backoff()
+        self._wanted = asyncio.Event()
+        self._kick = asyncio.Event()
+        self._attempt: asyncio.Task[Next] | None = None
+        self._told = ""
+        self.conversation: Conversation | None = None
+
+    async def run(self) -> None:
+        """Connect and keep connected, while that is wanted; runs until cancelled."""
+        self._wanted.set()
+        while True:
+            await self._wanted.wait()
+            self._kick.clear()
+            self._attempt = asyncio.create_task(self._try_once(), name="mmid-attempt")
+            try:
+                following = await self._attempt
+            except asyncio.CancelledError:
+                if not self._wanted.is_set() and not _being_cancelled():
+                    continue  # Disconnect cancelled the attempt, not us
+                raise
+            if not self._kick.is_set():
+                await self._pause(following)
+
+    def connect(self) -> None:
+        """Want a connection, now, whatever was waited for."""
+        self._wanted.set()
+        self._kick.set()
+
+    def disconnect(self) -> None:
+        """Hold the connection down until ``connect``."""
+        self._wanted.clear()
+        self._kick.set()
+        if self.conversation is not None:
+            self.conversation.leave()
+        elif self._attempt is not None:
+            self._attempt.cancel()
+
+    def register(self) -> None:
+        """Try again after a refusal."""
+        self._keeper.forgive()
+        self.connect()
+
+    def restart(self) -> None:
+        """End the conversation politely and begin another at once."""
+        self._kick.set()
+        if self.conversation is not None:
+            self.conversation.leave()
+
+    def forget(self) -> None:
+        """The device record was erased: so is the token."""
+        self._keeper.forget_token()
+        self._keeper.show()
+
+    async def stop(self) -> None:
+        """End politely, in bounded time. ``run`` is to be cancelled afterwards."""
+        attempt = self._attempt
+        self.disconnect()
+        if attempt is not None:
+            await asyncio.wait({attempt}, timeout=_LEAVE_S)
+
+    async def _try_once(self) -> Next:
+        """Make one attempt; return what follows it."""
+        try:
+            return await self._talk()
+        except LicenseRefused as error:
+            self._report(error)
+            return self._keeper.after(error)
+        except (NotProvisioned, SettingsInvalid) as error:
+            self._report(error)
+            return Next.STOP
+        except StorageFailed as error:
+            self._report(error)
+            return Next.LATER
+        except MmidError as error:
+            if isinstance(error, TokenRefused):
+                self._keeper.forget_token()
+            self._report(error)
+            return Next.RETRY
+        finally:
+            self._status.update(state=State.OFFLINE, connected=False)
+
+    async def _talk(self) -> Next:
+        self._status.update(state=State.CONNECTING)
+        await self._await_clock()
+        credential = await self._keeper.credential()
+        self._host.perform(Emit(DataInit()))
+        try:
+            dialog_id = self._status.dialog_id
+            self.conversation = await self._dialer.dial(credential, dialog_id, self._host)
+            close = await self.conversation.run()
+        finally:
+            if self.conversation is not None and self.conversation.dialect.reached_listening:
+                self._backoff.reset()
+                self._told = ""
+            self.conversation = None
+            self._host.perform(Emit(DataDeinit()))
+        self._log_close(close)
+        return close.next
+
+    async def _await_clock(self) -> None:
+        if not self._clock.synchronized:
+            self._status.update(clock_synchronized=False)
+            self._report(
+                ClockNotSet("the clock is not set: waiting for it before signing anything")
+            )
+            await self._clock.wait_synchronized()
+            _log.info("the clock is set")
+        self._status.update(clock_synchronized=True)
+
+    def _log_close(self, close: Close) -> None:
+        """Say why the connection ended; whoever was in a turn was told by the dialect."""
+        if close.error is None:
+            _log.info("the dialog ended")
+        else:
+            facts = {"MESSAGE_ID": close.error.facts.message_id, "MMID_CODE": close.error.code}
+            _log.warning("the dialog ended: %s", close.error, extra=facts)
+
+    def _report(self, error: MmidError) -> None:
+        """Tell a failed attempt: each kind once in an outage, in the journal and as Error."""
+        if isinstance(error, ConnectionLost) and self._backoff.attempts < _TELL_OUTAGE_AT - 1:
+            _log.info("no connection: %s", error)
+            return
+        kind = f"{type(error).__name__} {error.code}"
+        again, self._told = kind == self._told, kind
+        facts = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
+        level = logging.DEBUG if again else logging.WARNING
+        remedy = "" if isinstance(error, LicenseRefused) else f". {error.facts.remedy}"
+        _log.log(level, "%s%s", error, remedy, extra=facts)
+        if not again:
+            self._host.perform(Emit(Error(error.code, str(error))))
+
+    async def _pause(self, following: Next) -> None:
+        """Wait for the next attempt, or for somebody who wants it now."""
+        wait = self._wait_s(following)
+        if wait is None:
+            _log.warning("not trying again by itself: correct it, then call Connect or Register")
+        else:
+            _log.debug("next attempt in %.1f s", wait)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._kick.wait()
+
+    def _wait_s(self, following: Next) -> float | None:
+        match following:
+            case Next.RETRY:
+                return self._backoff.next_wait()
+            case Next.LATER:
+                return self._backoff.longest_wait()
+            case Next.HOURS:
+                return random.uniform(*_HOURS_S)  # noqa: S311 - a spread, not a secret
+        return None
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,97 @@
+"""Starts the real programs and ends them; their output goes to a file."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["REPOSITORY", "Process", "python"]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Generous: a start takes well under a second, but CI machines stall.
+START_S = 30.0
+STOP_S = 10.0
+
+
+def python(module: str, *arguments: str | Path) -> list[str]:
+    """Return the command line that runs a module of this checkout."""
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+class Process:
+    """A child whose standard error goes to a file.
+
+    Args:
+        command: the command line.
+        log: file that standard error is appended to.
+        environment: variables to add to ours.
+    """
+
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._command = command
+        self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+        self._child: asyncio.subprocess.Process | None = None
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        """The process id while it runs."""
+        assert self._child is not None
+        return self._child.pid
+
+    async def start(self) -> None:
+        """Start it."""
+        with self.log.open("ab") as log:
+            self._child = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+                cwd=REPOSITORY,
+            )
+
+    async def first_line(self) -> str:
+        """Wait for the line by which it says that it is ready."""
+        assert self._child is not None
+        assert self._child.stdout is not None
+        async with asyncio.timeout(START_S):
+            line = await self._child.stdout.readline()
+        if not line:
+            raise AssertionError(f"{self._command} ended: {self.log_text()[-2000:]}")
+        return line.decode().rstrip("\n")
+
+    async def wait(self) -> int:
+        """Wait until it ends by itself; return its exit status."""
+        assert self._child is not None
+        async with asyncio.timeout(START_S):
+            return await self._child.wait()
+
+    async def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; return the exit status."""
+        assert self._child is not None
+        if self._child.returncode is None:
+            self._child.send_signal(signum)
+        try:
+            async with asyncio.timeout(STOP_S):
+                status = await self._child.wait()
+        except TimeoutError:
+            self._child.kill()
+            await self._child.wait()
+            raise
+        self._close()
+        return status
+
+    def log_text(self) -> str:
+        """Return what it wrote to standard error so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def _close(self) -> None:
+        transport = getattr(self._child, "_transport", None)
+        if transport is not None:
+            transport.close()
