@@ -1,42 +1,46 @@
 """Secrets that cannot be printed by accident.
 
 Two fences: a secret value is carried in a ``Secret``, whose text is a mask;
-and ``redact`` (the log's filter and every text for D-Bus go through it) masks
-the value of every secret ever made, wherever a text came from.
+and ``redact`` (the log's last step, and every text for D-Bus goes through it)
+masks the value of every secret, wherever a text came from.
 """
 
 import re
-from collections import OrderedDict
+from collections import deque
+from weakref import WeakValueDictionary
 
 __all__ = ["MASK", "Secret", "redact"]
 
 MASK = "***"
 
-# Tokens are fetched anew every few minutes; the set must not grow for years.
-# 64 keeps hours of old tokens, long after they can be replayed.
-_KNOWN_LIMIT = 64
-_known: OrderedDict[str, None] = OrderedDict()
-
-# What is secret by its shape, even if nobody declared it: a bearer credential,
-# and the API keys of the cloud (license section 1.4: ``sk-`` and its kind).
-_SHAPES = re.compile(r"(Bearer\s+)[^\s\"',]+|\b((?:sk|st)-)[0-9A-Za-z_-]{8,}")
-
 # A shorter value would mask innocent words; no real secret is that short.
 _SHORTEST = 6
+
+# What is secret by its shape, even if nobody declared it: a bearer credential,
+# the API keys and tokens of the cloud (license section 1.4: ``sk-``, ``st-``),
+# and the quoted value of a key that is secret by its name, in JSON (also inside
+# a JSON string) and in TOML.
+_SHAPES = re.compile(
+    r"""
+    (?P<bearer> Bearer\s+ ) [^\s"',]+
+    | \b(?P<prefix> (?:sk|st)- ) [0-9A-Za-z_-]{8,}
+    | (?P<key> (?i:app_?secret|device_?secret|api_?key|dash_?token|token_?key|signature)
+        (?:\\?["'])? \s* [:=] \s* \\?["'] ) [^"'\\\s]+
+    """,
+    re.VERBOSE,
+)
 
 
 class Secret:
     """A value that prints as a mask. ``reveal`` is the one way to its text."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
         if len(value) >= _SHORTEST:
-            _known[value] = None
-            _known.move_to_end(value)
-            while len(_known) > _KNOWN_LIMIT:
-                _known.popitem(last=False)
+            _living[id(self)] = self
+            _recent.append(value)
 
     def reveal(self) -> str:
         """The secret text, for the wire or the store and nothing else."""
@@ -57,9 +61,30 @@ class Secret:
     __str__ = __repr__
 
 
+# A secret is known for as long as somebody holds it. Tokens are fetched anew
+# every few minutes and let go: 64 of those keep hours of old ones, long after
+# they can be replayed, and the set does not grow for years.
+_living: WeakValueDictionary[int, Secret] = WeakValueDictionary()
+_recent: deque[str] = deque(maxlen=64)
+
+
 def redact(text: str) -> str:
     """Return the text with every known secret, and all that looks like one, masked."""
-    for value in _known:
+    for value in _known():
         if value in text:
             text = text.replace(value, MASK)
-    return _SHAPES.sub(lambda match: (match[1] or match[2]) + MASK, text)
+    return _SHAPES.sub(_mask, text)
+
+
+def _known() -> list[str]:
+    """All known values, longest first: one may be a part of another.
+
+    The copies are taken in one step each, because any thread may log.
+    """
+    living = [ref() for ref in _living.valuerefs()]
+    values = {secret.reveal() for secret in living if secret is not None}
+    return sorted(values.union(tuple(_recent)), key=len, reverse=True)
+
+
+def _mask(match: re.Match[str]) -> str:
+    return f"{match['bearer'] or match['prefix'] or match['key']}{MASK}"

@@ -27,18 +27,22 @@ __all__ = [
 ]
 
 
-def option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002 - it is the help text
+def option(
+    default: Any,
+    help: str,  # noqa: A002 - it is the help text
+    *,
+    form: str = "",
+    **limits: Any,
+) -> Any:
     """Declare one key.
 
     Args:
         default: the value when no source sets the key.
         help: what it does, as mmid.toml(5) prints it.
+        form: what the value must look like, in words; it goes with ``pattern``.
         limits: ``ge``, ``le``, ``max_length`` or ``pattern``, as pydantic names them.
     """
-    metadata = {"help": help, "limits": limits}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata={"help": help, "form": form, "limits": limits})
 
 
 _WSS = r"^wss://[^\s/]+(/\S*)?$"
@@ -58,12 +62,14 @@ class Cloud:
         "wss://dashscope.aliyuncs.com/api-ws/v1/inference",
         "Where the dialog connects. TLS only: ws:// is refused.",
         pattern=_WSS,
+        form="a wss:// URL",
     )
     license_url: str = option(
         "https://bailian.multimodalagent.aliyuncs.com",
         "Base of the license service; the documented paths are appended. "
         "TLS only: http:// is refused.",
         pattern=_HTTPS,
+        form="an https:// URL",
     )
     ca_file: str = option(
         "",
@@ -92,12 +98,16 @@ class License:
         "own server; pay-as-you-go: no registration, the API key is the credential.",
     )
     app_id: str = option(
-        "", "AppId of the product (mm_ and lower-case hex).", pattern=r"^(mm_[0-9a-f]{1,32})?$"
+        "",
+        "AppId of the product (mm_ and lower-case hex).",
+        pattern=r"^(mm_[0-9a-f]{1,32})?$",
+        form="mm_ and 1 to 32 of 0-9 a-f",
     )
     app_secret: Secret = option(
         Secret(""),
         "AppSecret of the product, 32 hex characters. Better as the systemd credential app_secret.",
         pattern=r"^([0-9A-Fa-f]{32})?$",
+        form="32 hexadecimal digits",
     )
     api_key: Secret = option(
         Secret(""),
@@ -109,16 +119,19 @@ class License:
         "Name of this device, unique within the product and never changed: a serial number "
         "or MAC. Empty: the one already in the device record.",
         pattern=r"^[A-Za-z0-9_-]{0,32}$",
+        form="at most 32 of A-Z a-z 0-9 _ -",
     )
     register_url: str = option(
         "",
         "Whole URL to register at, instead of license_url and its path.",
         pattern=_HTTPS_OR_EMPTY,
+        form="an https:// URL, or empty",
     )
     token_url: str = option(
         "",
         "Whole URL to fetch tokens from, instead of license_url and its path.",
         pattern=_HTTPS_OR_EMPTY,
+        form="an https:// URL, or empty",
     )
     user_id: str = option(
         "", "User the dialog is counted for. Empty: the device name.", max_length=36
@@ -133,6 +146,7 @@ class Storage:
         "file:/var/lib/mmid/device.bin",
         "file:/PATH keeps the record in a file, written atomically.",
         pattern=r"^(file:/\S+|block:/dev/\S+|ubi:/dev/\S+|mtd:(/dev/\S+|name=\S+))$",
+        form="file:/PATH, block:/dev/NAME, ubi:/dev/NAME, mtd:/dev/NAME or mtd:name=NAME",
     )
 
 
@@ -226,6 +240,7 @@ class DBus:
         "system",
         "system, session, or a D-Bus address such as unix:path=/run/x.",
         pattern=r"^(system|session|[a-z]+:\S+)$",
+        form="system, session, or an address such as unix:path=/run/x",
     )
 
 

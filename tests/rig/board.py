@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from mmid.dbus.client import Client
 from tests.rig.listener import Listener
@@ -27,8 +27,14 @@ Tables = dict[str, dict[str, Any]]
 _RATE_HZ = 16000
 
 _ASOUND = """\
-pcm.microphone {{ type file slave.pcm {{ type null }} file /dev/null infile "{microphone}" format raw }}
-pcm.loudspeaker {{ type file slave.pcm {{ type null }} file "{loudspeaker}" format wav }}
+pcm.microphone {{
+  type file  slave.pcm {{ type null }}
+  file /dev/null  infile "{microphone}"  format raw
+}}
+pcm.loudspeaker {{
+  type file  slave.pcm {{ type null }}
+  file "{loudspeaker}"  format wav
+}}
 """
 
 _BUS = """\
@@ -79,7 +85,7 @@ class Board:
         directory.mkdir(parents=True, exist_ok=True)
         self._write("microphone.pcm", microphone)
 
-    async def __aenter__(self) -> "Board":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -95,7 +101,8 @@ class Board:
         await self.start_cloud()
         await self.start_bus()
         listener = await self.listener()
-        await self.start_mmid()
+        mmid = await self.start_mmid()
+        await self._ready(listener, mmid)
         return listener
 
     async def start_cloud(self) -> None:
@@ -183,14 +190,19 @@ class Board:
         """Return a running part."""
         return self._processes[part]
 
-    async def until(self, condition: Any, what: str, timeout_s: float = 15.0) -> None:
-        """Wait until something outside the bus has come true (a file, a log line)."""
+    async def _ready(self, listener: Listener, mmid: Process) -> None:
+        """Wait until the daemon is on the bus; say why if it ended instead."""
+        ended = asyncio.create_task(mmid.wait())
+        ready = asyncio.create_task(listener.wait_for(".State"))
+        await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
         try:
-            async with asyncio.timeout(timeout_s):
-                while not condition():
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"waited in vain for {what}\n{self.log()[-3000:]}") from None
+            if not ready.done():
+                raise AssertionError(f"mmid ended with {ended.result()}: {self.log()}")
+            await ready
+        finally:
+            ended.cancel()
+            ready.cancel()
+            await asyncio.gather(ended, ready, return_exceptions=True)
 
     @property
     def _socket(self) -> Path:

@@ -69,8 +69,7 @@ class Process:
     async def wait(self) -> int:
         """Wait until it ends by itself; return its exit status."""
         assert self._child is not None
-        async with asyncio.timeout(START_S):
-            return await self._child.wait()
+        return await self._child.wait()
 
     async def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; return the exit status."""

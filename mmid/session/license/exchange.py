@@ -64,9 +64,12 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
 
 async def _ask_child(question: bytes) -> bytes:
     """Return what the child printed; it is dead and reaped when this ends, however it ends."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", _CHILD, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=_ROOT
-    )
+    try:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", _CHILD, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=_ROOT
+        )
+    except OSError as error:  # memory or processes are short: that may pass
+        raise HttpFailed(f"The license request could not be made: {error}") from None
     try:
         answer, complaint = await child.communicate(question)
     finally:

@@ -1,0 +1,1 @@
+"""One whole push-to-talk dialog on this machine: ``make demo``."""

@@ -1,0 +1,95 @@
+"""Plays the main job through and checks it from outside: register, press, speak, hear.
+
+Everything is real but the cloud, which is simcloud: alsa-lib, dbus-daemon,
+TLS, and the daemon in its own process. What the cloud heard and what the
+loudspeaker played are compared byte for byte; a difference fails the demo.
+"""
+
+import asyncio
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from demo.speech import speak, write_wav
+from demo.story import Story
+from tests.rig.board import Board, silence
+from tests.rig.listener import Listener
+
+_QUESTION = "What is the weather like today?"
+_ANSWER = "It is sunny and warm, a good day for a walk."
+_MICROPHONE_HZ, _LOUDSPEAKER_HZ = 16000, 24000
+_SAMPLE_BYTES = 2
+
+_SCENARIO = """\
+[[turn]]
+transcript = "{question}"
+reply = "{answer}"
+reply_wav = "{reply_wav}"
+"""
+
+# alsa-lib repeats stale data after the end of a file: leave room to be slow.
+_ROOM_S = 60.0
+
+
+def main(directory: Path) -> int:
+    """Play it through in a directory; one used before is the same board once more."""
+    known = (directory / "device.bin").exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(directory / "heard", ignore_errors=True)
+    for log in directory.glob("*.log"):
+        log.unlink()
+    question = speak(_QUESTION, _MICROPHONE_HZ, directory)
+    answer = speak(_ANSWER, _LOUDSPEAKER_HZ, directory)
+    write_wav(directory / "answer.wav", answer, _LOUDSPEAKER_HZ)
+    scenario = _SCENARIO.format(
+        question=_QUESTION, answer=_ANSWER, reply_wav=directory / "answer.wav"
+    )
+    board = Board(directory, microphone=question + silence(_ROOM_S), scenario=scenario)
+    return asyncio.run(_play(board, question, known_before=known))
+
+
+async def _play(board: Board, question: bytes, *, known_before: bool) -> int:
+    async with board:
+        listener = await board.start()
+        pressed, released = await _talk(listener, len(question) / _SAMPLE_BYTES / _MICROPHONE_HZ)
+        stopping = time.monotonic()
+        status = await board.stop("mmid")
+        stopped = time.monotonic() - stopping
+        story = Story(board, listener, pressed=pressed, released=released)
+        print(story.trace())
+        findings = [
+            story.registration(known_before=known_before),
+            story.order(),
+            story.heard_by_cloud(question + silence(_ROOM_S)),
+            story.played_by_loudspeaker(),
+            story.latency(),
+            story.end(status, stopped),
+            story.secrets(),
+        ]
+    for finding in findings:
+        print(f"  {'ok' if finding.good else 'WRONG':>5}  {finding.text}")
+    print(f"   wav  {board.loudspeaker}")
+    if not all(finding.good for finding in findings):
+        print(f"demo: FAILED, the logs are in {board.directory}")
+        return 1
+    print("demo: OK, pressed, spoke, and heard the answer")
+    return 0
+
+
+async def _talk(listener: Listener, seconds: float) -> tuple[float, float]:
+    """Press, speak, release, hear the answer out; return when it was pressed and released."""
+    await listener.wait_for("SpeechPrepare")
+    pressed = time.monotonic()
+    await listener.call("StartSpeech")
+    # The one wait for time here: it is how long a person speaks.
+    await asyncio.sleep(pressed + seconds - time.monotonic())
+    released = time.monotonic()
+    await listener.call("StopSpeech")
+    ended = await listener.wait_for("TtsEnd")
+    await listener.wait_for("SpeechPrepare", after=listener.heard.index(ended))
+    return pressed, released
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path("build/demo").resolve()))

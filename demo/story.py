@@ -1,0 +1,131 @@
+"""Reads what happened in the demo, as a person would tell it, and judges it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.rig.board import Board
+from tests.rig.listener import Listener
+
+__all__ = ["Finding", "Story"]
+
+_RATE_HZ, _SAMPLE_BYTES = 16000, 2
+
+# The SDK's order of one push-to-talk dialog. ASR_INCOMPLETE and the texts of
+# the reply may come any number of times; the reply's texts run beside its audio.
+_ORDER = re.compile(
+    r"DataInit SpeechReady SpeechPrepare SpeechStart AsrStart (AsrIncomplete )*AsrComplete AsrEnd "
+    r"TtsStart (LlmIncomplete )*LlmComplete TtsEnd SpeechPrepare( DataDeinit)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One judgement."""
+
+    good: bool
+    text: str
+
+
+class Story:
+    """What a board, its cloud and a client saw of one dialog.
+
+    Args:
+        board: where it happened; the daemon has stopped.
+        listener: the client on the bus.
+        pressed: when StartSpeech was called, ``time.monotonic``.
+        released: when StopSpeech was called.
+    """
+
+    def __init__(
+        self, board: Board, listener: Listener, *, pressed: float, released: float
+    ) -> None:
+        self._board = board
+        self._heard = listener.heard
+        self._pressed = pressed
+        self._released = released
+
+    def trace(self) -> str:
+        """Tell the events, one a line: seconds from the press, what, and its text."""
+        rows = sorted(
+            [
+                *self._rows(),
+                (self._pressed, "", "-- the button is pressed --"),
+                (self._released, "", "-- the button is released --"),
+            ]
+        )
+        return "\n".join(
+            f"{at - self._pressed:9.3f} s  {name:<15} {text}".rstrip() for at, name, text in rows
+        )
+
+    def registration(self, *, known_before: bool) -> Finding:
+        """Judge that the device was registered once in its life."""
+        count = len(self._board.journal("register"))
+        if known_before:
+            return Finding(
+                count == 0, f"known device: {count} registrations, the triple was stored"
+            )
+        return Finding(count == 1, f"new device: {count} registration, the triple is stored")
+
+    def order(self) -> Finding:
+        """Judge the order of the events."""
+        names = " ".join(one.name for one in self._heard if not one.name.startswith("."))
+        return Finding(bool(_ORDER.fullmatch(names)), "all events came, in the SDK's order")
+
+    def heard_by_cloud(self, microphone: bytes) -> Finding:
+        """Judge that the cloud got the microphone's bytes from the first after the press."""
+        said = self._file("speech-0001.pcm")
+        same = bool(said) and said == microphone[: len(said)]
+        seconds = len(said) / _RATE_HZ / _SAMPLE_BYTES
+        # The microphone is open from the call to the call: a period less or
+        # more is the scheduler, a syllable would be a fault.
+        whole = abs(seconds - (self._released - self._pressed)) < 0.1
+        text = f"the cloud heard {seconds:.2f} s, {len(said)} bytes"
+        return Finding(same and whole, f"{text}: the microphone's, from the first sample on")
+
+    def played_by_loudspeaker(self) -> Finding:
+        """Judge that the loudspeaker got the reply's bytes."""
+        sent, played = self._file("reply-0001.pcm"), self._board.played()
+        text = f"the loudspeaker played {len(played)} bytes, the cloud sent {len(sent)}: equal"
+        return Finding(bool(sent) and sent == played, text)
+
+    def latency(self) -> Finding:
+        """Measure both directions with the cloud's own clock readings."""
+        first_audio = self._at("speech-begin") - self._pressed
+        reply = self._at("reply-begin")
+        heard = self._at("directive", "LocalRespondingStarted") - reply
+        text = (
+            f"press to first audio at the cloud {first_audio * 1000:.1f} ms, "
+            f"reply audio to loudspeaker {heard * 1000:.1f} ms"
+        )
+        return Finding(first_audio > 0 and heard >= 0, text)
+
+    def end(self, status: int, seconds: float) -> Finding:
+        """Judge how the daemon stopped."""
+        polite = bool([one for one in self._board.journal("directive") if one["name"] == "Stop"])
+        good = status == 0 and seconds < 2 and polite
+        return Finding(good, f"SIGTERM: said Stop, exit status {status} after {seconds:.2f} s")
+
+    def secrets(self) -> Finding:
+        """Judge that no secret reached a log."""
+        log = self._board.log()
+        secrets = [self._board.cloud["app_secret"], self._board.cloud["api_key"]]
+        good = bool(log) and not any(secret in log for secret in secrets)
+        return Finding(good, f"no secret in the {len(log.splitlines())} lines of the log")
+
+    def _rows(self) -> Iterator[tuple[float, str, str]]:
+        for one in self._heard:
+            if not one.name.startswith("."):
+                yield one.at, one.name, " ".join(str(value) for value in one.values)
+            elif one.name == ".State":
+                yield one.at, "", f"[{one.values[0]}]"
+
+    def _file(self, name: str) -> bytes:
+        path = self._board.directory / "heard" / name
+        return path.read_bytes() if path.exists() else b""
+
+    def _at(self, kind: str, name: str = "") -> float:
+        entries: list[dict[str, Any]] = self._board.journal(kind)
+        times = [entry["t"] for entry in entries if not name or entry.get("name") == name]
+        return float(times[0]) if times else float("nan")

@@ -1,0 +1,185 @@
+"""The commands of mmictl: one coroutine each, named like the command."""
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+
+from mmid.cli import mmictl_show as show
+from mmid.cli.mmictl_turn import Turn, follow
+from mmid.dbus.client import PROPERTIES, Client
+from mmid.dbus.failures import CallFailed
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, ERRORS
+from mmid.errors import InvalidArgument
+
+__all__ = [
+    "Run",
+    "ask",
+    "cancel",
+    "connect",
+    "device",
+    "disconnect",
+    "interrupt",
+    "monitor",
+    "mute",
+    "new_dialog",
+    "say",
+    "status",
+    "talk",
+    "volume",
+]
+
+Run = Callable[[Client, Namespace], Awaitable[None]]
+
+
+async def status(client: Client, options: Namespace) -> None:
+    """Print all properties."""
+    values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
+    show.properties(values, as_json=options.json)
+
+
+async def monitor(client: Client, options: Namespace) -> None:
+    """Print events until Ctrl-C, or until mmid leaves the bus."""
+    await client.listen()
+    async for signal in client.signals():
+        show.event(signal, as_json=options.json)
+
+
+async def talk(client: Client, options: Namespace) -> None:
+    """Hold the microphone for some seconds or until Enter, then follow the reply to its end."""
+    if options.seconds is None and not sys.stdin.isatty():
+        raise InvalidArgument("talk: give --seconds, or run it in a terminal")
+    await client.listen()
+    if options.seconds is None:
+        print("Press Enter to speak.", file=sys.stderr)
+        await _enter_key()
+    await client.call(DIALOG, "StartSpeech")
+    turn = Turn()
+    following = asyncio.create_task(_show_turn(client, turn, as_json=options.json))
+    try:
+        await _while_speaking(following, options.seconds)
+        if not following.done():
+            turn.begin()
+            await _stop_speech(client)
+        await follow(following, turn, options.timeout)
+    finally:
+        await _end(following)
+
+
+async def ask(client: Client, options: Namespace) -> None:
+    """Ask, print the reply's text, and end with the reply."""
+    await client.listen()
+    turn = Turn()
+    turn.begin()
+    await client.call(DIALOG, "Ask", "s", options.text)
+    following = asyncio.create_task(_hear_turn(client, turn))
+    try:
+        await follow(following, turn, options.timeout)
+    finally:
+        await _end(following)
+    show.reply(options.text, turn.reply, as_json=options.json)
+
+
+async def say(client: Client, options: Namespace) -> None:
+    """Have mmid say a text; do not wait for its end."""
+    await client.call(DIALOG, "Say", "s", options.text)
+
+
+async def interrupt(client: Client, _: Namespace) -> None:
+    """Silence the reply."""
+    await client.call(DIALOG, "Interrupt")
+
+
+async def cancel(client: Client, _: Namespace) -> None:
+    """Forget the speech."""
+    await client.call(DIALOG, "CancelSpeech")
+
+
+async def new_dialog(client: Client, _: Namespace) -> None:
+    """Forget what was said so far."""
+    await client.call(DIALOG, "NewDialog")
+
+
+async def connect(client: Client, _: Namespace) -> None:
+    """Connect to the cloud now."""
+    await client.call(DIALOG, "Connect")
+
+
+async def disconnect(client: Client, _: Namespace) -> None:
+    """Leave the cloud until connect."""
+    await client.call(DIALOG, "Disconnect")
+
+
+async def device(client: Client, options: Namespace) -> None:
+    """Register the device, or show who it is."""
+    if options.action == "register":
+        await client.call(DEVICE, "Register")
+    show.properties({DEVICE: await client.get_all(DEVICE)}, as_json=options.json)
+
+
+async def volume(client: Client, options: Namespace) -> None:
+    """Set the volume, or print it."""
+    if options.percent is not None:
+        await client.set(AUDIO, "Volume", options.percent)
+    else:
+        show.value("Volume", await client.get(AUDIO, "Volume"), as_json=options.json)
+
+
+async def mute(client: Client, options: Namespace) -> None:
+    """Silence the loudspeaker, or not."""
+    await client.set(AUDIO, "Muted", options.switch == "on")
+
+
+async def _show_turn(client: Client, turn: Turn, *, as_json: bool) -> None:
+    async for signal in client.signals():
+        if signal.interface != PROPERTIES:
+            show.event(signal, as_json=as_json)
+        if turn.take(signal):
+            return
+
+
+async def _hear_turn(client: Client, turn: Turn) -> None:
+    async for signal in client.signals():
+        if turn.take(signal):
+            return
+
+
+async def _while_speaking(following: "asyncio.Task[None]", seconds: float | None) -> None:
+    """Wait until the speaker has finished, or the turn ended by itself."""
+    if seconds is not None:
+        await asyncio.wait({following}, timeout=seconds)
+        return
+    print("Speak; press Enter when you have finished.", file=sys.stderr)
+    enter = asyncio.ensure_future(_enter_key())
+    await asyncio.wait({following, enter}, return_when=asyncio.FIRST_COMPLETED)
+    enter.cancel()
+
+
+async def _end(following: "asyncio.Task[None]") -> None:
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def _stop_speech(client: Client) -> None:
+    try:
+        await client.call(DIALOG, "StopSpeech")
+    except CallFailed as error:
+        # In tap2talk the cloud may have heard the end before us.
+        if error.name != ERRORS + "NotTalking":
+            raise
+
+
+async def _enter_key() -> None:
+    loop = asyncio.get_running_loop()
+    pressed: asyncio.Future[None] = loop.create_future()
+
+    def read() -> None:
+        sys.stdin.readline()
+        if not pressed.done():
+            pressed.set_result(None)
+
+    loop.add_reader(sys.stdin, read)
+    try:
+        await pressed
+    finally:
+        loop.remove_reader(sys.stdin)

@@ -1,0 +1,62 @@
+"""How mmictl ends when something failed: its exit status, and what it says."""
+
+from dataclasses import dataclass
+
+from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, BusFailed, CallFailed
+from mmid.dbus.interface import ERRORS, NAME
+from mmid.errors import TABLE, Facts, MmidError
+
+__all__ = ["OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]
+
+USAGE = 64
+OUTPUT_FAILED = 74
+_UNAVAILABLE = 69
+_SOFTWARE = 70
+_TRY_AGAIN = 75
+_NOT_PERMITTED = 77
+
+_STANDARD = "org.freedesktop.DBus.Error."
+_NOT_RUNNING = {_STANDARD + word for word in ("ServiceUnknown", "NameHasNoOwner")}
+_NOT_STARTED = "org.freedesktop.DBus.Error.Spawn."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An exit status, and the lines for the standard error."""
+
+    status: int
+    lines: tuple[str, ...]
+
+
+def outcome(error: MmidError) -> Outcome:
+    """Return how to end with this error."""
+    if isinstance(error, CallFailed):
+        return _call_failed(error)
+    if isinstance(error, BusFailed) and isinstance(error.__cause__, PermissionError):
+        return Outcome(_NOT_PERMITTED, (str(error),))
+    return Outcome(error.facts.exit_code, (str(error), error.facts.remedy))
+
+
+def _call_failed(error: CallFailed) -> Outcome:
+    facts = _facts(error.name)
+    if facts is not None:
+        return Outcome(facts.exit_code, (str(error), facts.remedy))
+    if error.name in _NOT_RUNNING or error.name.startswith(_NOT_STARTED):
+        return Outcome(
+            _UNAVAILABLE,
+            (f"mmid is not running: {NAME} is not on this bus. Start it: systemctl start mmid",),
+        )
+    if error.name == ACCESS_DENIED:
+        hint = "Only root and members of the group mmid may talk with mmid."
+        return Outcome(_NOT_PERMITTED, (f"not permitted: {error}", hint))
+    if error.name == NO_REPLY:
+        return Outcome(_TRY_AGAIN, (str(error),))
+    return Outcome(_SOFTWARE, (f"{error.name}: {error}",))
+
+
+def _facts(name: str) -> Facts | None:
+    """Return the first row of the table with this D-Bus name: the general one stands first."""
+    word = name.removeprefix(ERRORS)
+    if word == name:
+        return None
+    return next((facts for facts in TABLE.values() if facts.dbus_name == word), None)

@@ -1,0 +1,88 @@
+"""What mmictl prints: for a person, or one JSON object for a program.
+
+No colours and no cursor tricks: what a person reads looks the same in a pipe.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from mmid.dbus.client import PROPERTIES, Received
+from mmid.dbus.interface import NAME
+
+__all__ = ["event", "printable", "properties", "reply", "value"]
+
+_LABEL_WIDTH = 19
+
+
+def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print the properties of interfaces, one a line."""
+    named = {interface.removeprefix(NAME + "."): dict(those) for interface, those in values.items()}
+    if as_json:
+        _print_json(named)
+        return
+    for interface, those in named.items():
+        print(interface)
+        for name, one in those.items():
+            print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
+
+
+def value(name: str, one: Any, *, as_json: bool) -> None:
+    """Print one value."""
+    if as_json:
+        _print_json({name: one})
+    else:
+        print(_readable(name, one))
+
+
+def reply(question: str, text: str, *, as_json: bool) -> None:
+    """Print the reply to a question."""
+    if as_json:
+        _print_json({"question": question, "reply": text})
+    else:
+        for line in text.splitlines():
+            print(printable(line))
+
+
+def event(signal: Received, *, as_json: bool) -> None:
+    """Print a signal in one line, at once: time, event, arguments."""
+    now = datetime.now().astimezone()
+    changed = signal.interface == PROPERTIES
+    arguments = signal.changed if changed else signal.arguments
+    if as_json:
+        time = now.isoformat(timespec="milliseconds")
+        _print_json({"time": time, "event": signal.name, "args": arguments})
+        return
+    if changed:
+        words = " ".join(f"{name}={_readable(name, one)}" for name, one in arguments.items())
+    else:
+        words = " ".join(printable(str(one)) for one in arguments.values())
+    line = f"{now:%H:%M:%S}.{now.microsecond // 1000:03d}  {signal.name:<{_LABEL_WIDTH}}{words}"
+    print(line.rstrip(), flush=True)
+
+
+def printable(text: str) -> str:
+    """Return the text in one line, without what would command a terminal."""
+    words = " ".join(text.split())
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words)
+
+
+def _readable(name: str, one: Any) -> str:
+    if isinstance(one, bool):
+        return "yes" if one else "no"
+    if name == "TokenExpiry":
+        return _time(one) if one else "none"
+    return printable(str(one)) or "-"
+
+
+def _time(unix_ms: int) -> str:
+    try:
+        moment = datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return str(unix_ms)  # later than any calendar
+    return moment.isoformat(sep=" ", timespec="seconds")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False), flush=True)

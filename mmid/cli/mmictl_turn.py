@@ -1,0 +1,92 @@
+"""One turn of a dialog as a client sees it: from its speech or question to the reply's end."""
+
+import asyncio
+
+from mmid.dbus.client import Received
+from mmid.dbus.failures import NO_REPLY, CallFailed
+from mmid.errors import TABLE, CloudRefused, Facts, MmidError
+
+__all__ = ["Turn", "TurnFailed", "follow"]
+
+# In these states the cloud works on an answer, and in these it has finished.
+_WORKING = {"thinking", "responding"}
+_FINISHED = {"listening", "idle", "offline"}
+
+
+class TurnFailed(MmidError):
+    """An ``Error`` signal took the reply's place.
+
+    Args:
+        code: the signal's code.
+        message: its message.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self._code = code
+
+    @property
+    def facts(self) -> Facts:
+        """The row of the error that has this code; the cloud's own codes have one together."""
+        rows = (facts for facts in TABLE.values() if facts.code == self._code)
+        return next(rows, TABLE[CloudRefused])
+
+
+class Turn:
+    """Follows the signals of one turn.
+
+    Attributes:
+        reply: the reply's text so far.
+        error: what took the reply's place.
+    """
+
+    def __init__(self) -> None:
+        self.reply = ""
+        self.error: TurnFailed | None = None
+        self._begun = False
+        self._worked = False
+        self._state = ""
+
+    def begin(self) -> None:
+        """Count from here: what came before belongs to a reply that was interrupted."""
+        if not self._begun:
+            self._begun = True
+            self._worked = False
+
+    def take(self, signal: Received) -> bool:
+        """Note a signal; return whether the turn is over."""
+        arguments = signal.arguments
+        match signal.name:
+            case "Error":
+                self.error = TurnFailed(arguments["code"], arguments["message"])
+            case "LlmIncomplete" | "LlmComplete":
+                self.reply = arguments["text"]
+            case "SpeechStart" | "SpeechRestart":
+                self.begin()
+            case "PropertiesChanged" if "State" in signal.changed:
+                self._state = signal.changed["State"]
+                self._worked |= self._state in _WORKING
+        return self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether the reply was played, or an error took its place."""
+        answered = self._begun and self._worked and self._state in _FINISHED
+        return answered or self.error is not None
+
+
+async def follow(following: "asyncio.Task[None]", turn: Turn, timeout_s: float) -> None:
+    """Wait for the end of a turn.
+
+    Raises:
+        TurnFailed: an error took the reply's place.
+        CallFailed: it did not end in time.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            await following
+    except TimeoutError as error:
+        text = f"the reply did not end within {timeout_s:g} s"
+        raise CallFailed(NO_REPLY, text) from error
+    if turn.error is not None:
+        raise turn.error

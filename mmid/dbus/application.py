@@ -1,0 +1,59 @@
+"""What the D-Bus front asks of mmid: the commands, as a ``Protocol``.
+
+The gateway implements it. Commands without ``async`` return at once, and what
+they lead to is seen in ``Status`` and in events; each may raise an
+``MmidError``, which the caller gets as a D-Bus error.
+"""
+
+from typing import Protocol
+
+__all__ = ["Application"]
+
+
+class Application(Protocol):
+    """The commands. ``client`` is the caller's unique name on the bus."""
+
+    def connect(self) -> None:
+        """Connect now, or again after ``disconnect``."""
+
+    def disconnect(self) -> None:
+        """End the session and stay offline until ``connect``."""
+
+    def start_speech(self, client: str) -> None:
+        """Give the microphone to a client and record."""
+
+    def stop_speech(self, client: str) -> None:
+        """End the client's speech; the cloud answers it."""
+
+    def cancel_speech(self, client: str) -> None:
+        """Forget the client's speech."""
+
+    def client_left(self, client: str) -> None:
+        """Take the microphone from a client that has left the bus."""
+
+    def interrupt(self) -> None:
+        """Silence the reply."""
+
+    def ask(self, text: str) -> None:
+        """Ask in writing."""
+
+    def say(self, text: str) -> None:
+        """Have the cloud speak a text."""
+
+    def new_dialog(self) -> None:
+        """Forget what was said so far."""
+
+    def set_work_mode(self, mode: str) -> None:
+        """Change the work mode."""
+
+    def set_volume(self, percent: int) -> None:
+        """Change the volume of the replies."""
+
+    def set_muted(self, muted: bool) -> None:
+        """Silence the loudspeaker, or not."""
+
+    async def register(self) -> None:
+        """Register the device; return when it is done."""
+
+    async def reset(self) -> None:
+        """Erase the device record; the caller was found to be root."""

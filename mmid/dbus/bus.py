@@ -1,0 +1,284 @@
+"""One connection to a message bus, with a limit on everything.
+
+It knows messages, not what they mean: calls that arrive go to ``on_call``,
+signals to ``on_signal``; both are called in the loop and must return at once.
+Used by the service (``Front``) and by ``Client``. When the connection is lost
+it stays lost: the daemon exits and systemd starts it again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from mmid.dbus import wire
+from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, BusFailed, CallFailed
+from mmid.dbus.handshake import enter
+from mmid.dbus.wire import Message, MessageFlag, MessageType
+
+__all__ = ["DBUS", "Bus"]
+
+DBUS = "org.freedesktop.DBus"
+_DBUS_PATH = "/org/freedesktop/DBus"
+
+# A bus on the same machine answers in milliseconds, or is broken.
+_CONNECT_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 1.0
+# libdbus and sd-bus wait as long for a reply.
+_CALL_TIMEOUT_S = 25.0
+
+# The longest text of a dialog is 1 MiB (the link's limit); a board with 64 MiB
+# cannot take the 32 MiB that the bus would let a client send.
+_FRAME_LIMIT = 2 * 1024 * 1024
+# Bytes that may wait while the bus does not read. Signals are dropped first, so
+# that replies still have room; calls of our own are few and have no limit.
+_WAITING_LIMITS = {
+    MessageType.SIGNAL: 1024 * 1024,
+    MessageType.METHOD_RETURN: 2 * 1024 * 1024,
+    MessageType.ERROR: 2 * 1024 * 1024,
+}
+
+_DO_NOT_QUEUE = 4
+_NAME_IS_OURS = {1, 4}  # primary owner, already owner
+
+_log = logging.getLogger(__name__)
+
+
+class Bus:
+    """A connection; ``await Bus.connect(...)`` makes one.
+
+    Attributes:
+        unique_name: our name on the bus, such as ``:1.7``.
+        dropped: how many messages were not sent because the bus did not read.
+        on_call: what takes the method calls that arrive; without it they are refused.
+        on_signal: what takes the signals that arrive.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.unique_name = ""
+        self.dropped = 0
+        self.on_call: Callable[[Message], None] = self._refuse
+        self.on_signal: Callable[[Message], None] = lambda _: None
+        self._reader = reader
+        self._writer = writer
+        self._serial = 0
+        self._calls: dict[int, asyncio.Future[Message]] = {}
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reading = asyncio.create_task(self._read(), name="dbus-reader")
+
+    @classmethod
+    async def connect(cls, where: str) -> "Bus":
+        """Connect to a bus and say hello.
+
+        Args:
+            where: ``system``, ``session``, or a D-Bus address.
+
+        Raises:
+            BusFailed: no bus is there, or it does not let us in.
+        """
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                return await cls._hello(*await enter(where))
+        except TimeoutError as error:
+            raise BusFailed(
+                f"the bus {where!r} did not answer within {_CONNECT_TIMEOUT_S:g} s"
+            ) from error
+        except CallFailed as error:
+            raise BusFailed(f"the bus {where!r} does not let us in: {error}") from error
+
+    @classmethod
+    async def _hello(cls, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> "Bus":
+        bus = cls(reader, writer)
+        try:
+            bus.unique_name = await bus.ask_bus("Hello", "")
+        except BaseException:
+            await bus.close()
+            raise
+        return bus
+
+    async def close(self) -> None:
+        """Send what still waits, and disconnect. Safe to call again."""
+        self._finish(None)
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._writer.wait_closed()
+        except (TimeoutError, OSError):
+            self._writer.transport.abort()
+
+    async def wait_lost(self) -> None:
+        """Wait until the connection ends; return if we closed it.
+
+        Raises:
+            BusFailed: the bus ended it.
+        """
+        await asyncio.shield(self._lost)
+
+    def send(self, message: Message) -> int:
+        """Send a message, or drop and count it if too much waits already.
+
+        Returns:
+            Its serial number; 0 if it was not sent.
+        """
+        if self._lost.done():
+            return 0
+        limit = _WAITING_LIMITS.get(message.message_type)
+        if limit is not None and self._writer.transport.get_write_buffer_size() > limit:
+            self._drop()
+            return 0
+        self._serial = self._serial % 0xFFFFFFFF + 1
+        self._writer.write(wire.encode(message, self._serial))
+        return self._serial
+
+    async def call(
+        self,
+        destination: str,
+        path: str,
+        interface: str,
+        member: str,
+        signature: str = "",
+        *arguments: Any,
+    ) -> list[Any]:
+        """Call a method and return what it returned.
+
+        Raises:
+            CallFailed: the answer is an error, or there is none in time.
+            BusFailed: the bus is lost.
+        """
+        message = Message(
+            destination=destination,
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=list(arguments),
+        )
+        serial = self.send(message)
+        if not serial:
+            raise BusFailed(f"{member} cannot be called: the bus is lost")
+        try:
+            reply = await self._reply(serial)
+        except TimeoutError as error:
+            text = f"{destination} did not answer {member} within {_CALL_TIMEOUT_S:g} s"
+            raise CallFailed(NO_REPLY, text) from error
+        if reply.message_type is MessageType.ERROR:
+            raise CallFailed(reply.error_name, str(reply.body[0]) if reply.body else "")
+        return reply.body
+
+    async def ask_bus(self, member: str, signature: str, *arguments: Any) -> Any:
+        """Call a method of the bus itself that returns one value, or none."""
+        values = await self.call(DBUS, _DBUS_PATH, DBUS, member, signature, *arguments)
+        return values[0] if values else None
+
+    def tell_bus(self, member: str, text: str) -> None:
+        """Call a method of the bus itself without waiting; calls are kept in order."""
+        self.send(
+            Message(
+                destination=DBUS,
+                path=_DBUS_PATH,
+                interface=DBUS,
+                member=member,
+                flags=MessageFlag.NO_REPLY_EXPECTED,
+                signature="s",
+                body=[text],
+            )
+        )
+
+    async def own_name(self, name: str) -> None:
+        """Become the owner of a name.
+
+        Raises:
+            BusFailed: somebody has it already, or we may not have it.
+        """
+        try:
+            answer = await self.ask_bus("RequestName", "su", name, _DO_NOT_QUEUE)
+        except CallFailed as error:
+            raise BusFailed(f"the bus does not let us own {name}: {error}") from error
+        if answer not in _NAME_IS_OURS:
+            raise BusFailed(f"{name} is taken on this bus: another mmid is running already")
+
+    async def _reply(self, serial: int) -> Message:
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._calls[serial] = future
+        try:
+            async with asyncio.timeout(_CALL_TIMEOUT_S):
+                return await future
+        finally:
+            del self._calls[serial]
+
+    async def _read(self) -> None:
+        error: Exception
+        try:
+            while True:
+                message = await self._next()
+                if message is not None:
+                    self._take(message)
+                # Who floods us with calls takes turns with the sound card.
+                await asyncio.sleep(0)
+        except (EOFError, OSError) as caught:
+            error = caught
+        except Exception as caught:  # noqa: BLE001 - no reader may end unnoticed
+            # A handler broke its promise to raise nothing: say so, and end.
+            _log.exception("the D-Bus reader failed")
+            error = caught
+        self._finish(BusFailed(f"the connection to the message bus was lost: {error!r}"))
+
+    async def _next(self) -> Message | None:
+        """Read one message; None if it was not for us to understand."""
+        head = await self._reader.readexactly(wire.HEAD_BYTES)
+        header = head + await self._reader.readexactly(wire.header_bytes(head))
+        body_bytes = wire.body_bytes(head)
+        try:
+            if body_bytes > _FRAME_LIMIT:
+                await self._skip(body_bytes)
+                self._refuse_long(wire.decode_header(header))
+                return None
+            return wire.decode(header + await self._reader.readexactly(body_bytes))
+        except wire.Undecodable as error:
+            _log.warning("a D-Bus message was ignored: %s", error)
+            return None
+
+    async def _skip(self, length: int) -> None:
+        while length:
+            length -= len(await self._reader.readexactly(min(length, 65536)))
+
+    def _take(self, message: Message) -> None:
+        if message.message_type is MessageType.METHOD_CALL:
+            self.on_call(message)
+        elif message.message_type is MessageType.SIGNAL:
+            self.on_signal(message)
+        else:
+            future = self._calls.get(message.reply_serial)
+            if future is not None and not future.done():
+                future.set_result(message)
+
+    def _refuse(self, message: Message) -> None:
+        text = f"{self.unique_name} offers no methods"
+        self.send(Message.new_error(message, DBUS + ".Error.UnknownMethod", text))
+
+    def _refuse_long(self, message: Message) -> None:
+        _log.warning("%s sent a D-Bus message over %d bytes", message.sender, _FRAME_LIMIT)
+        if message.message_type is MessageType.METHOD_CALL:
+            text = f"a call must not be longer than {_FRAME_LIMIT} bytes"
+            self.send(Message.new_error(message, LIMITS_EXCEEDED, text))
+
+    def _drop(self) -> None:
+        if not self.dropped:
+            _log.error("the message bus does not read; what is sent is being dropped")
+        self.dropped += 1
+
+    def _finish(self, error: BusFailed | None) -> None:
+        if self._lost.done():
+            return
+        for future in self._calls.values():
+            if not future.done():
+                future.set_exception(error or BusFailed("the connection was closed"))
+        if error is None:
+            self._lost.set_result(None)
+        else:
+            self._lost.set_exception(error)
+            self._lost.exception()  # nobody has to wait for it
+        with suppress(OSError):
+            self._writer.close()

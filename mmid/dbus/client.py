@@ -1,0 +1,169 @@
+"""The client's side of ``org.mmid1``: for mmictl, and for whoever scripts mmid in Python.
+
+async with await Client.connect("system") as client:
+    await client.call(DIALOG, "Ask", "s", "What time is it?")
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.failures import BusFailed
+from mmid.dbus.interface import NAME, PATH, Contract, load
+from mmid.dbus.wire import Message, Variant, plain
+
+__all__ = ["PROPERTIES", "Client", "Received"]
+
+PROPERTIES = DBUS + ".Properties"
+
+# Hours of a dialog. When it is full the oldest goes: the newest says how things are.
+_SIGNALS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A signal that arrived.
+
+    Attributes:
+        interface: the interface it belongs to.
+        name: its name, such as ``AsrComplete``.
+        arguments: its arguments by the names of the contract, without variants.
+    """
+
+    interface: str
+    name: str
+    arguments: dict[str, Any]
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The properties that have new values, if this is PropertiesChanged."""
+        changed: dict[str, Any] = self.arguments.get("changed_properties", {})
+        return changed if self.interface == PROPERTIES else {}
+
+
+class Client:
+    """A connection to mmid; use it as an asynchronous context manager.
+
+    Attributes:
+        lost: how many signals were thrown away because nobody fetched them.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self.lost = 0
+        self._bus = bus
+        self._contract: Contract = load()
+        self._owner = ""
+        self._queue: asyncio.Queue[Received | BusFailed] = asyncio.Queue(_SIGNALS_KEPT)
+        self._ending: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def connect(cls, where: str = "system") -> "Client":
+        """Connect to a bus; whether mmid is there is seen at the first call.
+
+        Raises:
+            BusFailed: the bus is not there or does not let us in.
+        """
+        return cls(await Bus.connect(where))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave the bus."""
+        await self._bus.close()
+        if self._ending is not None:
+            await self._ending
+
+    @property
+    def unique_name(self) -> str:
+        """Our name on the bus, as the property Talker shows it."""
+        return self._bus.unique_name
+
+    async def call(
+        self, interface: str, member: str, signature: str = "", *arguments: Any
+    ) -> list[Any]:
+        """Call a method and return what it returned.
+
+        Raises:
+            CallFailed: mmid, or the bus in its place, answered with an error.
+            BusFailed: the bus is lost.
+        """
+        values = await self._bus.call(NAME, PATH, interface, member, signature, *arguments)
+        return [plain(value) for value in values]
+
+    async def get(self, interface: str, name: str) -> Any:
+        """Return the value of a property."""
+        return (await self.call(PROPERTIES, "Get", "ss", interface, name))[0]
+
+    async def get_all(self, interface: str) -> dict[str, Any]:
+        """Return the properties of an interface."""
+        values: dict[str, Any] = (await self.call(PROPERTIES, "GetAll", "s", interface))[0]
+        return values
+
+    async def set(self, interface: str, name: str, value: Any) -> None:
+        """Set a property."""
+        kind = self._contract.interfaces[interface].properties[name].type
+        await self.call(PROPERTIES, "Set", "ssv", interface, name, Variant(kind, value))
+
+    async def listen(self) -> None:
+        """Ask for mmid's signals; what is sent from now on comes out of ``signals``.
+
+        Raises:
+            CallFailed: mmid is not running, or signals are not allowed to us.
+        """
+        self._bus.on_signal = self._hear
+        for rule in (
+            f"type='signal',sender='{NAME}',path='{PATH}'",
+            f"type='signal',sender='{DBUS}',member='NameOwnerChanged',arg0='{NAME}'",
+        ):
+            await self._bus.ask_bus("AddMatch", "s", rule)
+        await self.call(DBUS + ".Peer", "Ping")  # starts mmid where the bus may do that
+        self._owner = await self._bus.ask_bus("GetNameOwner", "s", NAME)
+        self._ending = asyncio.create_task(self._end(), name="dbus-client-end")
+
+    async def signals(self) -> AsyncIterator[Received]:
+        """Yield the signals as they come, after ``listen``.
+
+        Raises:
+            BusFailed: the bus or mmid has gone; nothing comes any more.
+        """
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, BusFailed):
+                raise item
+            yield item
+
+    async def _end(self) -> None:
+        try:
+            await self._bus.wait_lost()
+        except BusFailed as error:
+            self._put(error)
+
+    def _hear(self, message: Message) -> None:
+        if message.sender == DBUS:
+            if message.member == "NameOwnerChanged" and self._owner:
+                self._put(BusFailed("mmid has left the bus"))
+            return
+        declared = self._contract.interfaces.get(message.interface)
+        signal = declared.signals.get(message.member) if declared else None
+        # Anybody may send anything to our unique name: only mmid is believed.
+        if signal and message.signature == signal.signature and message.sender == self._owner:
+            values = dict(zip(signal.arguments, plain(message.body), strict=True))
+            self._put(Received(message.interface, signal.name, values))
+
+    def _put(self, item: Received | BusFailed) -> None:
+        if self._queue.full():
+            self._queue.get_nowait()
+            self.lost += 1
+        self._queue.put_nowait(item)

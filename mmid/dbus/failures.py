@@ -1,0 +1,56 @@
+"""What can go wrong on a message bus, as two leaves of the error tree."""
+
+from mmid.errors import DeviceError, Facts, Kind, MmidError
+
+__all__ = ["ACCESS_DENIED", "LIMITS_EXCEEDED", "NO_REPLY", "BusFailed", "CallFailed", "standard"]
+
+_STANDARD = "org.freedesktop.DBus.Error."
+ACCESS_DENIED = _STANDARD + "AccessDenied"
+LIMITS_EXCEEDED = _STANDARD + "LimitsExceeded"
+NO_REPLY = _STANDARD + "NoReply"
+
+
+class BusFailed(DeviceError):
+    """The message bus cannot be reached, refuses us, or went away."""
+
+    @property
+    def facts(self) -> Facts:
+        """What this error means; it is the same for every way the bus can fail."""
+        return Facts(
+            "NotReady",
+            "bus",
+            69,
+            "26d47392b2c94178a8848bd74d383033",
+            Kind.TRANSIENT,
+            "Check that the message bus runs and that this user may connect to it.",
+        )
+
+
+class CallFailed(MmidError):
+    """A call is answered with this D-Bus error: raised to answer so, and where it arrives.
+
+    Args:
+        name: the D-Bus error's name, such as ``org.freedesktop.DBus.Error.AccessDenied``.
+        text: what it says.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+    @property
+    def facts(self) -> Facts:
+        """What this error means, as far as it is not another's to say."""
+        return Facts(
+            "NotReady",
+            "call-failed",
+            70,
+            "ef0a6266fcd6483193603371a544f8ac",
+            Kind.PERMANENT,
+            "Read the error's name and text; they are the called program's own.",
+        )
+
+
+def standard(word: str, text: str) -> CallFailed:
+    """Return one of the standard D-Bus errors, such as ``UnknownMethod``."""
+    return CallFailed(_STANDARD + word, text)

@@ -1,0 +1,125 @@
+"""The D-Bus front of mmid: ``org.mmid1`` on one side, the application on the other.
+
+It translates and decides nothing: calls become commands, fields of ``Status``
+become properties, events become signals. It watches the client that holds the
+microphone, and tells the application when that client leaves the bus.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from mmid.dbus import members
+from mmid.dbus.application import Application
+from mmid.dbus.bus import Bus
+from mmid.dbus.interface import DIALOG, NAME, Contract, load, snake_case
+from mmid.dbus.service import Service
+from mmid.dbus.watch import ClientWatch
+from mmid.errors import MmidError
+from mmid.events import Event
+from mmid.redaction import redact
+from mmid.status import Status
+
+__all__ = ["Application", "Front"]
+
+_log = logging.getLogger(__name__)
+
+
+class Front:
+    """The service on one bus; ``await Front.open(...)`` starts it.
+
+    Args:
+        bus: a connection that nobody else uses.
+        contract: the members of the service.
+        status: the values of the properties.
+        application: what carries out the commands.
+    """
+
+    def __init__(
+        self, bus: Bus, contract: Contract, status: Status, application: Application
+    ) -> None:
+        self._bus = bus
+        self._status = status
+        self._application = application
+        self._announced = _announced(contract)
+        self._service = Service(
+            bus,
+            contract,
+            methods=members.methods(application, self._user_of),
+            setters=members.setters(application),
+            read=lambda name: getattr(status, snake_case(name)),
+        )
+        self._watch = ClientWatch(bus, self._client_left)
+        status.observe(self._status_changed)
+
+    @classmethod
+    async def open(cls, where: str, status: Status, application: Application) -> "Front":
+        """Connect to a bus, offer the service, and own its name.
+
+        Args:
+            where: ``system``, ``session``, or a D-Bus address.
+            status: the values of the properties.
+            application: what carries out the commands.
+
+        Raises:
+            BusFailed: the bus is not there, or the name is taken or not allowed.
+        """
+        bus = await Bus.connect(where)
+        front = cls(bus, load(), status, application)
+        try:
+            await bus.own_name(NAME)
+        except BaseException:
+            await front.close()
+            raise
+        return front
+
+    async def wait_lost(self) -> None:
+        """Wait until the bus ends; return if ``close`` was called.
+
+        Raises:
+            BusFailed: the bus ended by itself. Exit: systemd starts both again.
+        """
+        await self._bus.wait_lost()
+
+    async def close(self) -> None:
+        """Send what waits, give up calls that wait for an answer, and leave the bus."""
+        await self._service.close()
+        await self._watch.close()
+        await self._bus.close()
+
+    def emit(self, event: Event) -> None:
+        """Send the signal of an event."""
+        values = [getattr(event, field.name) for field in fields(event)]
+        self._service.emit(DIALOG, type(event).__name__, [redact(value) for value in values])
+
+    def _status_changed(self, changed: Mapping[str, Any]) -> None:
+        for interface, names in self._announced.items():
+            values = {names[field]: value for field, value in changed.items() if field in names}
+            if values:
+                self._service.announce(interface, values)
+        if "talker" in changed:
+            self._watch.watch(changed["talker"])
+
+    def _client_left(self, client: str) -> None:
+        _log.info("%s has left the bus while it held the microphone", client)
+        try:
+            self._application.client_left(client)
+        except MmidError as error:
+            _log.warning("the microphone of %s: %r", client, error)
+
+    async def _user_of(self, client: str) -> int:
+        user: int = await self._bus.ask_bus("GetConnectionUnixUser", "s", client)
+        return user
+
+
+def _announced(contract: Contract) -> dict[str, dict[str, str]]:
+    """Return for each interface the fields of ``Status`` and their properties' names."""
+    return {
+        interface.name: {
+            snake_case(declared.name): declared.name
+            for declared in interface.properties.values()
+            if declared.announced
+        }
+        for interface in contract.interfaces.values()
+    }

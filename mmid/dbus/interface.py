@@ -1,0 +1,138 @@
+"""The contract, read from ``org.mmid1.xml`` into tables.
+
+The XML file is the one place where the members of the service are declared;
+the service checks every call against these tables, and clients take the names
+of signal arguments from them. Pure: no D-Bus library, no I/O but the one file.
+"""
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "AUDIO",
+    "DEVICE",
+    "DIALOG",
+    "ERRORS",
+    "NAME",
+    "PATH",
+    "Contract",
+    "Interface",
+    "Method",
+    "Property",
+    "Signal",
+    "load",
+    "parse",
+    "snake_case",
+]
+
+NAME = "org.mmid1"
+PATH = "/org/mmid1"
+DIALOG = "org.mmid1.Dialog"
+DEVICE = "org.mmid1.Device"
+AUDIO = "org.mmid1.Audio"
+ERRORS = "org.mmid1.Error."
+
+_EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method: the signatures of what goes in and what comes out."""
+
+    name: str
+    inputs: str
+    outputs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal: its signature, and the names of its arguments."""
+
+    name: str
+    signature: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A property: its type, and what may be done with it.
+
+    Attributes:
+        announced: its changes are told by PropertiesChanged.
+    """
+
+    name: str
+    type: str
+    writable: bool
+    announced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """An interface: its members by name."""
+
+    name: str
+    methods: dict[str, Method]
+    signals: dict[str, Signal]
+    properties: dict[str, Property]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All interfaces of the object, and the text they were read from."""
+
+    text: str
+    interfaces: dict[str, Interface]
+
+
+def load() -> Contract:
+    """Read the contract that is installed beside this module."""
+    return parse(Path(__file__).with_name("org.mmid1.xml").read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> Contract:
+    """Read an introspection document."""
+    root = ET.fromstring(text)  # noqa: S314 - our own file
+    return Contract(text, {node.attrib["name"]: _interface(node) for node in root})
+
+
+def snake_case(member: str) -> str:
+    """Return the Python name of a D-Bus member: ``StartSpeech`` is ``start_speech``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", member).lower()
+
+
+def _interface(node: ET.Element) -> Interface:
+    return Interface(
+        name=node.attrib["name"],
+        methods={child.attrib["name"]: _method(child) for child in node.iter("method")},
+        signals={child.attrib["name"]: _signal(child) for child in node.iter("signal")},
+        properties={child.attrib["name"]: _property(child) for child in node.iter("property")},
+    )
+
+
+def _method(node: ET.Element) -> Method:
+    signatures = {"in": "", "out": ""}
+    for argument in node.iter("arg"):
+        signatures[argument.attrib["direction"]] += argument.attrib["type"]
+    return Method(node.attrib["name"], signatures["in"], signatures["out"])
+
+
+def _signal(node: ET.Element) -> Signal:
+    arguments = list(node.iter("arg"))
+    return Signal(
+        name=node.attrib["name"],
+        signature="".join(argument.attrib["type"] for argument in arguments),
+        arguments=tuple(argument.attrib["name"] for argument in arguments),
+    )
+
+
+def _property(node: ET.Element) -> Property:
+    notes = {note.attrib["name"]: note.attrib["value"] for note in node.iter("annotation")}
+    return Property(
+        name=node.attrib["name"],
+        type=node.attrib["type"],
+        writable=node.attrib["access"] == "readwrite",
+        announced=notes.get(_EMITS, "true") == "true",
+    )

@@ -1,0 +1,90 @@
+"""What each method and each writable property of ``org.mmid1`` does.
+
+Two tables from the contract's names to the application's commands. Arguments
+are checked here, so the application sees only what makes sense.
+"""
+
+import unicodedata
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mmid.dbus.application import Application
+from mmid.dbus.failures import ACCESS_DENIED, CallFailed
+from mmid.errors import InvalidArgument
+
+__all__ = ["Handler", "methods", "setters"]
+
+# Gets the caller's unique name and the arguments; returns nothing or what to await.
+Handler = Callable[..., Any]
+
+_WORK_MODES = ("push2talk", "tap2talk", "duplex")
+_VOLUME_MAX = 100
+# Longer than any question of a person, short enough for any cloud.
+_TEXT_LIMIT = 4096
+
+
+def methods(
+    application: Application, user_of: Callable[[str], Awaitable[int]]
+) -> dict[str, Handler]:
+    """Return the methods.
+
+    Args:
+        application: carries out the commands.
+        user_of: finds the Unix user of a client.
+    """
+
+    async def reset(client: str) -> None:
+        if await user_of(client) != 0:
+            raise CallFailed(ACCESS_DENIED, "only root may erase the device record")
+        await application.reset()
+
+    return {
+        "Connect": lambda _: application.connect(),
+        "Disconnect": lambda _: application.disconnect(),
+        "StartSpeech": application.start_speech,
+        "StopSpeech": application.stop_speech,
+        "CancelSpeech": application.cancel_speech,
+        "Interrupt": lambda _: application.interrupt(),
+        "Ask": lambda _, text: application.ask(_checked_text("Ask", text)),
+        "Say": lambda _, text: application.say(_checked_text("Say", text)),
+        "NewDialog": lambda _: application.new_dialog(),
+        "Register": lambda _: application.register(),
+        "Reset": reset,
+    }
+
+
+def setters(application: Application) -> dict[str, Handler]:
+    """Return what setting a property does; these get the new value only."""
+    return {
+        "WorkMode": lambda mode: application.set_work_mode(_checked_mode(mode)),
+        "Volume": lambda percent: application.set_volume(_checked_volume(percent)),
+        "Muted": application.set_muted,
+    }
+
+
+def _checked_text(method: str, text: str) -> str:
+    if not text.strip():
+        raise InvalidArgument(f"{method}: the text is empty")
+    if len(text) > _TEXT_LIMIT:
+        raise InvalidArgument(
+            f"{method}: the text has {len(text)} characters; at most {_TEXT_LIMIT} are allowed"
+        )
+    for place, character in enumerate(text):
+        if character not in "\n\t" and unicodedata.category(character) == "Cc":
+            raise InvalidArgument(
+                f"{method}: character {place + 1} is the control character "
+                f"U+{ord(character):04X}; of these only newline and tab are allowed"
+            )
+    return text
+
+
+def _checked_mode(mode: str) -> str:
+    if mode not in _WORK_MODES:
+        raise InvalidArgument(f"WorkMode: {mode[:40]!r} is not one of {', '.join(_WORK_MODES)}")
+    return mode
+
+
+def _checked_volume(percent: int) -> int:
+    if percent > _VOLUME_MAX:
+        raise InvalidArgument(f"Volume: {percent} is not within 0 to {_VOLUME_MAX}")
+    return percent

@@ -1,0 +1,214 @@
+"""The object ``/org/mmid1``: finds what a call asks for, and answers it.
+
+It is driven by the contract: a call that does not fit gets a standard error
+before any code of ours sees it. What the members do, it is told in tables. An
+error of ours reaches the caller as ``org.mmid1.Error.*``; any other exception
+stays here, in the journal, and the caller learns only that it happened.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed, standard
+from mmid.dbus.interface import ERRORS, PATH, Contract, Method, Property
+from mmid.dbus.members import Handler
+from mmid.dbus.wire import Message, MessageFlag, Variant
+from mmid.errors import MmidError
+from mmid.redaction import redact
+
+__all__ = ["Service"]
+
+PEER = DBUS + ".Peer"
+PROPERTIES = DBUS + ".Properties"
+INTROSPECTABLE = DBUS + ".Introspectable"
+
+# What is below the objects above ours.
+_BELOW = {"/": "org", "/org": "mmid1"}
+
+# Calls that wait for the outside world, such as Register.
+_WAITING_LIMIT = 64
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Answers the calls that arrive on a bus.
+
+    Args:
+        bus: where they arrive.
+        contract: what they must fit.
+        methods: what each method of ours does, given the caller's name and the arguments.
+        setters: what setting each writable property does, given the value.
+        read: finds the value of a property by its name.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        contract: Contract,
+        methods: Mapping[str, Handler],
+        setters: Mapping[str, Handler],
+        read: Callable[[str], Any],
+    ) -> None:
+        self._bus = bus
+        self._contract = contract
+        self._methods = methods
+        self._setters = setters
+        self._read = read
+        self._waiting: set[asyncio.Task[None]] = set()
+        bus.on_call = self._take
+
+    def emit(self, interface: str, signal: str, arguments: list[Any]) -> None:
+        """Send a signal of the contract."""
+        signature = self._contract.interfaces[interface].signals[signal].signature
+        self._bus.send(Message.new_signal(PATH, interface, signal, signature, arguments))
+
+    def announce(self, interface: str, changed: Mapping[str, Any]) -> None:
+        """Tell that properties of an interface have new values."""
+        properties = self._contract.interfaces[interface].properties
+        values = {name: Variant(properties[name].type, value) for name, value in changed.items()}
+        self.emit(PROPERTIES, "PropertiesChanged", [interface, values, []])
+
+    async def close(self) -> None:
+        """Give up the calls that still wait."""
+        for task in self._waiting:
+            task.cancel()
+        await asyncio.gather(*self._waiting, return_exceptions=True)
+
+    def _take(self, message: Message) -> None:
+        try:
+            method, result = self._carry_out(message)
+            if inspect.isawaitable(result):
+                self._await(message, method, result)
+            else:
+                self._answer(message, method, result)
+        except Exception as error:  # noqa: BLE001 - the caller is answered, the journal told why
+            self._refuse(message, error)
+
+    def _await(self, message: Message, method: Method, result: Awaitable[Any]) -> None:
+        if len(self._waiting) >= _WAITING_LIMIT:
+            if inspect.iscoroutine(result):
+                result.close()
+            text = f"{_WAITING_LIMIT} calls are waiting already; try again later"
+            raise CallFailed(LIMITS_EXCEEDED, text)
+        task = asyncio.create_task(self._wait(message, method, result), name=f"dbus-{method.name}")
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _wait(self, message: Message, method: Method, result: Awaitable[Any]) -> None:
+        try:
+            self._answer(message, method, await result)
+        except Exception as error:  # noqa: BLE001 - as in _take
+            self._refuse(message, error)
+
+    def _answer(self, message: Message, method: Method, result: Any) -> None:
+        if not message.flags & MessageFlag.NO_REPLY_EXPECTED:
+            body = [result] if method.outputs else []
+            self._bus.send(Message.new_method_return(message, method.outputs, body))
+
+    def _refuse(self, message: Message, error: Exception) -> None:
+        name, text = _explain(message, error)
+        if not message.flags & MessageFlag.NO_REPLY_EXPECTED:
+            self._bus.send(Message.new_error(message, name, text))
+
+    def _carry_out(self, message: Message) -> tuple[Method, Any]:
+        """Find the method, check the arguments, call it."""
+        if message.path != PATH:
+            return self._elsewhere(message)
+        interface, method = self._find(message)
+        if message.signature != method.inputs:
+            raise standard(
+                "InvalidArgs",
+                f"{method.name} takes the signature {method.inputs!r}, not {message.signature!r}",
+            )
+        if interface == PROPERTIES:
+            return method, self._properties(message, *message.body)
+        if interface == INTROSPECTABLE:
+            return method, self._contract.text
+        if interface == PEER:
+            return method, _peer(method.name)
+        return method, self._methods[method.name](message.sender, *message.body)
+
+    def _find(self, message: Message) -> tuple[str, Method]:
+        """Return a method and its interface; a caller may leave the interface out."""
+        if message.interface and message.interface not in self._contract.interfaces:
+            raise standard("UnknownInterface", f"{PATH} has no interface {message.interface}")
+        for interface in self._contract.interfaces.values():
+            method = interface.methods.get(message.member)
+            if method and message.interface in {None, "", interface.name}:
+                return interface.name, method
+        where = message.interface or PATH
+        raise standard("UnknownMethod", f"{where} has no method {message.member}")
+
+    def _elsewhere(self, message: Message) -> tuple[Method, Any]:
+        """Answer for the objects above ours: they can be browsed and pinged, no more."""
+        methods = self._contract.interfaces
+        if message.interface == PEER and message.member in methods[PEER].methods:
+            return methods[PEER].methods[message.member], _peer(message.member)
+        below = _BELOW.get(message.path)
+        if below and (message.interface, message.member) == (INTROSPECTABLE, "Introspect"):
+            text = f'<node><node name="{below}"/></node>\n'
+            return methods[INTROSPECTABLE].methods["Introspect"], text
+        raise standard("UnknownObject", f"there is no object {message.path}; it is {PATH}")
+
+    def _properties(self, message: Message, interface: str, *rest: Any) -> Any:
+        if message.member == "GetAll":
+            found = self._candidates(interface)
+            return {name: self._variant(declared) for name, declared in found.items()}
+        declared = self._property(interface, rest[0])
+        if message.member == "Get":
+            return self._variant(declared)
+        return self._set(declared, rest[1])
+
+    def _set(self, declared: Property, value: Variant) -> None:
+        if not declared.writable:
+            raise standard("PropertyReadOnly", f"{declared.name} cannot be written")
+        if value.signature != declared.type:
+            raise standard(
+                "InvalidArgs",
+                f"{declared.name} has the type {declared.type!r}, not {value.signature!r}",
+            )
+        self._setters[declared.name](value.value)
+
+    def _property(self, interface: str, name: str) -> Property:
+        declared = self._candidates(interface).get(name)
+        if declared is None:
+            raise standard("UnknownProperty", f"{interface or PATH} has no property {name}")
+        return declared
+
+    def _candidates(self, interface: str) -> dict[str, Property]:
+        """Return the properties of an interface; of all for the empty name."""
+        if interface and interface not in self._contract.interfaces:
+            raise standard("UnknownInterface", f"{PATH} has no interface {interface}")
+        found: dict[str, Property] = {}
+        for declared in self._contract.interfaces.values():
+            if interface in {"", declared.name}:
+                found |= declared.properties
+        return found
+
+    def _variant(self, declared: Property) -> Variant:
+        return Variant(declared.type, self._read(declared.name))
+
+
+def _explain(message: Message, error: Exception) -> tuple[str, str]:
+    """Return the D-Bus error for an exception, and log what the caller must not see."""
+    if isinstance(error, CallFailed):
+        return error.name, redact(str(error))
+    if isinstance(error, MmidError):
+        return ERRORS + error.facts.dbus_name, redact(str(error))
+    _log.error("%s.%s failed: %r", message.interface, message.member, error, exc_info=error)
+    return DBUS + ".Error.Failed", "internal error; see the journal of mmid"
+
+
+def _peer(method: str) -> str | None:
+    if method == "Ping":
+        return None
+    try:
+        return Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise standard("Failed", f"/etc/machine-id cannot be read: {error}") from error

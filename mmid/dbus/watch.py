@@ -1,0 +1,76 @@
+"""Tells when one client of the bus has left it, however it ended.
+
+The one who holds the microphone is watched, nobody else: the bus wakes us for
+no other client's comings and goings.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.failures import BusFailed, CallFailed
+from mmid.dbus.wire import Message
+
+__all__ = ["ClientWatch"]
+
+
+class ClientWatch:
+    """Watches one client at a time.
+
+    Args:
+        bus: where the client is; its ``on_signal`` is taken.
+        left: called once with the client's unique name when it is gone.
+    """
+
+    def __init__(self, bus: Bus, left: Callable[[str], None]) -> None:
+        self._bus = bus
+        self._left = left
+        self._client = ""
+        self._checks: set[asyncio.Task[None]] = set()
+        bus.on_signal = self._hear
+
+    def watch(self, client: str) -> None:
+        """Watch this client instead of the one before; nobody for the empty name."""
+        if client == self._client:
+            return
+        if self._client:
+            self._bus.tell_bus("RemoveMatch", _rule(self._client))
+        self._client = client
+        if client:
+            self._bus.tell_bus("AddMatch", _rule(client))
+            # It may have left before the rule was there. One check a change of
+            # holder, and each ends with the bus's answer: their number is bounded.
+            task = asyncio.create_task(self._check(client), name="dbus-client-check")
+            self._checks.add(task)
+            task.add_done_callback(self._checks.discard)
+
+    async def close(self) -> None:
+        """Give up a check that is under way."""
+        for task in self._checks:
+            task.cancel()
+        await asyncio.gather(*self._checks, return_exceptions=True)
+
+    async def _check(self, client: str) -> None:
+        # Without an answer the bus is lost, and we with it.
+        with suppress(BusFailed, CallFailed):
+            if not await self._bus.ask_bus("NameHasOwner", "s", client):
+                self._gone(client)
+
+    def _hear(self, message: Message) -> None:
+        if (message.sender, message.member) == (DBUS, "NameOwnerChanged"):
+            name, _, owner = message.body
+            if not owner:
+                self._gone(name)
+
+    def _gone(self, client: str) -> None:
+        if client == self._client:
+            self.watch("")
+            self._left(client)
+
+
+def _rule(client: str) -> str:
+    return (
+        f"type='signal',sender='{DBUS}',path='/org/freedesktop/DBus',interface='{DBUS}',"
+        f"member='NameOwnerChanged',arg0='{client}'"
+    )

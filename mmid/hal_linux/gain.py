@@ -1,0 +1,64 @@
+"""The loudness of the loudspeaker, for boards without a mixer control: a gain on the samples."""
+
+import array
+import sys
+
+__all__ = ["SoftwareGain"]
+
+_ONE = 1 << 16
+
+
+class SoftwareGain:
+    """A ``Mixer`` that scales samples; at 100 and not muted it leaves them alone.
+
+    The gain is the cube of the volume: people hear loudness about
+    logarithmically, and a cube follows that (half way is -18 dB, a tenth is
+    -60 dB) but needs no tables and reaches true silence at 0.
+    """
+
+    def __init__(self) -> None:
+        self._volume = 100
+        self._muted = False
+
+    @property
+    def volume(self) -> int:
+        """0 to 100."""
+        return self._volume
+
+    @property
+    def muted(self) -> bool:
+        """Whether nothing is heard whatever the volume."""
+        return self._muted
+
+    def set_volume(self, percent: int) -> None:
+        """Set the volume, 0 to 100; what lies outside becomes the nearest end."""
+        self._volume = min(100, max(0, percent))
+
+    def set_muted(self, muted: bool) -> None:
+        """Mute or unmute."""
+        self._muted = muted
+
+    def apply(self, data: bytes) -> bytes:
+        """Return ``data`` (whole 16-bit little-endian samples) as loud as it should be."""
+        if self._muted or self._volume == 0:
+            return bytes(len(data))
+        if self._volume == 100:
+            return data
+        # Integers, and a factor below one: nothing can overflow. Rounds to nearest.
+        factor = _ONE * self._volume**3 // 100**3
+        samples = _from_little_endian(data)
+        scaled = array.array("h", [(s * factor + _ONE // 2) >> 16 for s in samples])
+        return _to_little_endian(scaled)
+
+
+def _from_little_endian(data: bytes) -> "array.array[int]":
+    samples = array.array("h", data)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples
+
+
+def _to_little_endian(samples: "array.array[int]") -> bytes:
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples.tobytes()

@@ -1,0 +1,78 @@
+"""The loudspeaker: opens an ALSA PCM for one reply at a time."""
+
+from mmid.hal import PlayerListener
+from mmid.hal_linux.gain import SoftwareGain
+from mmid.hal_linux.pcm import PlaybackPcm
+from mmid.hal_linux.playout import Playout
+
+__all__ = ["AlsaPlayer"]
+
+
+class AlsaPlayer:
+    """A ``Player`` over an ALSA playback PCM.
+
+    A reply without a single sample is finished without having started:
+    ``player_finished`` comes, ``player_started`` does not.
+
+    Args:
+        device: the ALSA PCM name.
+        rate_hz: samples a second.
+        period_ms: the card's period.
+        ring_bytes: bytes of a reply that wait before ``wait_room`` waits.
+        gain: the volume, applied right before the device.
+    """
+
+    def __init__(
+        self, device: str, rate_hz: int, period_ms: int, ring_bytes: int, gain: SoftwareGain
+    ) -> None:
+        self._device = device
+        self._rate_hz = rate_hz
+        self._period_ms = period_ms
+        self._ring_bytes = ring_bytes
+        self._gain = gain
+        self._reply: Playout | None = None
+        self._past_underruns = 0
+
+    @property
+    def device(self) -> str:
+        """The ALSA PCM name."""
+        return self._device
+
+    @property
+    def playing(self) -> bool:
+        """Whether it is between ``start`` and the end of the reply."""
+        return self._reply is not None and self._reply.open
+
+    @property
+    def underruns(self) -> int:
+        """How often the loudspeaker ran dry in the middle of a reply."""
+        now = self._reply.underruns if self._reply else 0
+        return self._past_underruns + now
+
+    def start(self, listener: PlayerListener) -> None:
+        """Open the device for a new reply; a reply still playing is flushed first."""
+        self.flush()
+        self._past_underruns = self.underruns
+        self._reply = None
+        pcm = PlaybackPcm(self._device, self._rate_hz, self._period_ms)
+        self._reply = Playout(pcm, self._ring_bytes, self._gain, listener)
+
+    def write(self, data: bytes) -> None:
+        """Add samples, cut at any byte; after the reply's end they are not wanted."""
+        if self._reply is not None:
+            self._reply.write(data)
+
+    async def wait_room(self) -> None:
+        """Return once the ring holds less than its size, or nothing plays."""
+        if self._reply is not None:
+            await self._reply.wait_room()
+
+    def finish(self) -> None:
+        """No more samples will come; the listener hears when all were heard."""
+        if self._reply is not None:
+            self._reply.finish()
+
+    def flush(self) -> None:
+        """Be silent within one period and forget what was buffered."""
+        if self._reply is not None:
+            self._reply.close()

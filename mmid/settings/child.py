@@ -1,0 +1,70 @@
+"""Have the settings read in a short-lived process, and take over the result.
+
+pydantic needs 10 MiB that the daemon must not hold, so ``mmid.settings.load``
+runs in a child. Start it first, import what else is needed while it works,
+then ``finish``: both go side by side. The tables come over a pipe, so no
+secret is in an argument, in the environment or in a file.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from mmid.errors import SettingsInvalid
+from mmid.redaction import redact
+from mmid.settings import Settings, from_plain
+
+__all__ = ["Loading", "start_loading"]
+
+# A slow board needs two or three seconds; a file that is a pipe never ends.
+_LONGEST_S = 30.0
+
+
+class Loading:
+    """Settings on their way."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def finish(self, timeout_s: float = _LONGEST_S) -> Settings:
+        """Wait for the child and return what it read.
+
+        Raises:
+            SettingsInvalid: what the child found wrong, or that it did not end in time.
+        """
+        with self._process as process:
+            try:
+                output, complaint = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                raise SettingsInvalid(
+                    f"the settings were not read within {timeout_s:g} s; look at what the "
+                    "files and the drop-in directory are"
+                ) from None
+        if process.returncode:
+            # The last line of a traceback too is the one that says what it was.
+            lines = complaint.strip().splitlines() or [f"exit status {process.returncode}"]
+            raise SettingsInvalid(redact(lines[-1]))
+        return from_plain(json.loads(output))
+
+
+def start_loading(config: Path | None) -> Loading:
+    """Start reading; ``config`` is the TOML file, None the default one.
+
+    ``-P`` keeps the directory that somebody happens to be in off the import path.
+    """
+    command = [sys.executable, "-P", "-m", "mmid.settings.load"]
+    if config is not None:
+        command += ["--config", str(config)]
+    return Loading(
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        )
+    )

@@ -1,0 +1,206 @@
+"""Read and validate the settings; the only module that imports pydantic.
+
+Run as a program in a short-lived process (``mmid.settings.child`` starts it),
+because the daemon must not carry pydantic: the plain tables go to standard
+output as one JSON object; or one line that says what is wrong, where, and
+what is allowed goes to standard error, with exit status 2.
+
+Precedence: environment, systemd credentials, ``FILE.d/*.toml`` (a later name
+wins), ``FILE``, the defaults in ``mmid.settings``.
+"""
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mmid.errors import SettingsInvalid
+from mmid.redaction import MASK, Secret, redact
+from mmid.settings.sources import TABLES, Layer, read_layers
+
+__all__ = ["load", "main"]
+
+_LONGEST_VALUE = 60  # characters of a value that a message shows
+
+Tables = dict[str, dict[str, Any]]
+
+
+def load(file: Path | None) -> Tables:
+    """Read all sources and return plain tables with every key.
+
+    Args:
+        file: the TOML file, which must exist; None is the default one, which need not.
+
+    Raises:
+        SettingsInvalid: the first problem, with how many more there are.
+    """
+    layers = read_layers(file)
+    try:  # pydantic's own text shows values: nothing of it leaves this function
+        tables: Tables = _model(layers)().model_dump()
+    except ValidationError as error:
+        problems = [_problem(found, layers) for found in error.errors(include_url=False)]
+    else:
+        problems = list(_contradictions(tables, layers))
+    if problems:
+        more = len(problems) - 1
+        count = f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
+        raise SettingsInvalid(redact(" ".join(f"{problems[0]}{count}".splitlines())))
+    return tables
+
+
+# --- the models, made from the dataclasses --------------------------------------------------
+
+
+class _Table(BaseModel):
+    """What all tables have in common: no other keys, and no guessing of types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    """One layer, as pydantic-settings wants it."""
+
+    def __init__(self, settings_class: type[BaseSettings], layer: Layer) -> None:
+        super().__init__(settings_class)
+        self._layer = layer
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return self._layer.tables.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._layer.tables
+
+
+def _model(layers: list[Layer]) -> type[BaseSettings]:
+    """The settings model that reads these layers, the first one winning."""
+
+    class LayeredSettings(BaseSettings):
+        model_config = SettingsConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(_LayerSource(settings_cls, layer) for layer in layers)
+
+    tables: dict[str, Any] = {}
+    for name, kind in TABLES.items():
+        model = _table_model(kind)
+        tables[name] = (model, pydantic.Field(default_factory=model))
+    return create_model("SettingsModel", __base__=LayeredSettings, **tables)
+
+
+def _table_model(kind: Any) -> type[BaseModel]:
+    keys: dict[str, Any] = {}
+    for key in fields(kind):
+        hint, default = get_type_hints(kind)[key.name], key.default
+        if isinstance(default, Secret):
+            # Plain text in this process only: SecretStr knows no patterns.
+            hint, default = str, default.reveal()
+        keys[key.name] = (hint, pydantic.Field(default, **key.metadata["limits"]))
+    return create_model(kind.__name__, __base__=_Table, **keys)
+
+
+# --- what is wrong, in words ----------------------------------------------------------------
+
+
+def _problem(found: Mapping[str, Any], layers: list[Layer]) -> str:
+    """One line for one finding of pydantic."""
+    table, key = (*found["loc"], None)[:2]
+    layer = next(layer for layer in layers if layer.sets(table, key))
+    unknown = found["type"] == "extra_forbidden"
+    if key is None:
+        what = _unknown(table, TABLES, "table") if unknown else "must be a table"
+        return f"{layer.name}: [{table}]: {what}"
+    if unknown:
+        keys = [known.name for known in fields(TABLES[table])]
+        return f"{layer.name}: {table}.{key}: {_unknown(key, keys, 'key')}"
+    value = _shown(table, key, layer.tables[table][key])
+    return f"{layer.name}: {table}.{key} = {value}: must be {_allowed(table, key)}"
+
+
+def _unknown(name: str, known: Iterable[str], what: str) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+    return f"unknown {what}; {hint}"
+
+
+def _shown(table: str, key: str, value: Any) -> str:
+    """The value as TOML would write it, short, and masked if it is a secret."""
+    if get_type_hints(TABLES[table])[key] is Secret:
+        return MASK
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+
+
+def _allowed(table: str, key: str) -> str:
+    """What a key's value may be, in words."""
+    option: Field[Any] = next(field for field in fields(TABLES[table]) if field.name == key)
+    hint, limits = get_type_hints(TABLES[table])[key], option.metadata["limits"]
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(json.dumps(value) for value in get_args(hint))}"
+    if hint is bool:
+        return "true or false"
+    if hint in (int, float):
+        kind = "a whole number" if hint is int else "a number"
+        return f"{kind} from {limits['ge']} to {limits['le']}"
+    return option.metadata["form"] or f"text of at most {limits.get('max_length', 4096)} characters"
+
+
+# --- what is wrong only together ------------------------------------------------------------
+
+
+def _contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
+    """What cannot work whatever happens later; a device without an identity yet can."""
+    mode = tables["license"]["mode"]
+    needed = {
+        "semi-managed": ("license.register_url", "license.token_url"),
+        "pay-as-you-go": ("cloud.workspace_id", "license.api_key"),
+    }.get(mode, ())
+    for name in needed:
+        table, key = name.split(".")
+        if not tables[table][key]:
+            where = _where(layers, "license", "mode")
+            yield f'{where}: license.mode = "{mode}": needs {" and ".join(needed)}; {name} is empty'
+    if ca_file := tables["cloud"]["ca_file"]:
+        yield from _unreadable(ca_file, _where(layers, "cloud", "ca_file"))
+
+
+def _unreadable(ca_file: str, where: str) -> Iterator[str]:
+    try:
+        Path(ca_file).open("rb").close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        yield f"{where}: cloud.ca_file = {json.dumps(ca_file)}: cannot be read: {reason}"
+
+
+def _where(layers: list[Layer], table: str, key: str) -> str:
+    return next(layer.name for layer in layers if layer.sets(table, key))
+
+
+def main() -> int:
+    """Print the tables as JSON for the process that started this one."""
+    parser = argparse.ArgumentParser(prog="mmid.settings.load", description=__doc__)
+    parser.add_argument("--config", type=Path, help="the TOML file")
+    try:
+        tables = load(parser.parse_args().config)
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)  # noqa: T201 - this is the answer
+        return 2
+    json.dump(tables, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

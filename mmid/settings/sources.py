@@ -1,0 +1,146 @@
+"""Where settings come from: the environment, systemd credentials, TOML files.
+
+Each source becomes a ``Layer``: what it sets, under a name that a message can
+point at. Nothing is judged here but what cannot be read at all;
+``mmid.settings.load`` validates the layers laid over each other.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from mmid.errors import SettingsInvalid
+from mmid.settings import Settings
+
+__all__ = ["DEFAULT_FILE", "TABLES", "Layer", "read_layers"]
+
+DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
+
+# The dataclass of each table, and with it the type of each key.
+TABLES: dict[str, Any] = get_type_hints(Settings)
+
+# systemd puts each into a file of this name in $CREDENTIALS_DIRECTORY.
+_CREDENTIALS = {"app_secret": ("license", "app_secret"), "api_key": ("license", "api_key")}
+
+# All keys with their help are 10 KiB: a file of this size is something else.
+_LONGEST_FILE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source sets.
+
+    Attributes:
+        name: the file, variable or credential, as a message names it.
+        tables: table -> key -> value, not validated.
+    """
+
+    name: str
+    tables: dict[str, Any]
+
+    def sets(self, table: str, key: str | None) -> bool:
+        """Whether it has this key; with ``key`` None, whether it has this table."""
+        if key is None or table not in self.tables:
+            return table in self.tables
+        values = self.tables[table]
+        return isinstance(values, dict) and key in values
+
+
+def read_layers(file: Path | None) -> list[Layer]:
+    """Read all sources; an earlier layer wins over a later one.
+
+    Args:
+        file: the TOML file, which must exist; None is ``DEFAULT_FILE``, which need not.
+
+    Raises:
+        SettingsInvalid: a source cannot be read, or a file is not TOML.
+    """
+    path = file or DEFAULT_FILE
+    layers = [*_environment(), *_credentials()]
+    layers += [_toml(drop_in, _text(drop_in)) for drop_in in reversed(_drop_ins(path))]
+    text = _text(path) if file else _text_if_there(path)
+    if text is not None:
+        layers.append(_toml(path, text))
+    return layers
+
+
+def _environment() -> Iterator[Layer]:
+    """One layer for each ``MMID_<TABLE>__<KEY>``; other variables are not ours to judge."""
+    for variable, text in sorted(os.environ.items()):
+        prefix, _, key = variable.partition("__")
+        table = prefix.removeprefix("MMID_").lower()
+        if prefix.startswith("MMID_") and key and table in TABLES:
+            key = key.lower()
+            yield Layer(variable, {table: {key: _typed(table, key, text)}})
+
+
+def _typed(table: str, key: str, text: str) -> Any:
+    """The text as the type of its key; as it is, for the validation to refuse, if it is none."""
+    hint = get_type_hints(TABLES[table]).get(key, str)
+    kind = type(get_args(hint)[0]) if get_origin(hint) is Literal else hint
+    if kind is bool:
+        return {"true": True, "false": False}.get(text, text)
+    try:
+        return kind(text) if kind in (int, float) else text
+    except ValueError:
+        return text
+
+
+def _credentials() -> Iterator[Layer]:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return
+    for name, (table, key) in _CREDENTIALS.items():
+        text = _text_if_there(Path(directory, name))
+        if text is not None:
+            yield Layer(f"credential {name}", {table: {key: text.rstrip("\r\n")}})
+
+
+def _drop_ins(file: Path) -> list[Path]:
+    """The files of ``FILE.d`` in the order in which a later one wins."""
+    directory = file.with_name(f"{file.name}.d")
+    try:
+        found = sorted(directory.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SettingsInvalid(f"{directory}: cannot be read: {error.strerror}") from None
+    return [path for path in found if path.suffix == ".toml" and not path.name.startswith(".")]
+
+
+def _toml(path: Path, text: str) -> Layer:
+    try:
+        return Layer(str(path), tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        last = text.count("\n") + 1
+        place = str(error).replace("at end of document", f"at line {last}, the end of the file")
+        raise SettingsInvalid(f"{path}: not TOML: {place}") from None
+    except (RecursionError, ValueError):
+        raise SettingsInvalid(f"{path}: nested too deeply, or a number too long") from None
+
+
+def _text(path: Path) -> str:
+    text = _text_if_there(path)
+    if text is None:
+        raise SettingsInvalid(f"{path}: there is no such file")
+    return text
+
+
+def _text_if_there(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LONGEST_FILE_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsInvalid(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > _LONGEST_FILE_BYTES:
+        raise SettingsInvalid(f"{path}: longer than {_LONGEST_FILE_BYTES} bytes: not settings")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SettingsInvalid(f"{path}: not UTF-8 text at line {line}") from None

@@ -1,0 +1,102 @@
+"""What the protocol core of a simulated dialog wants done; its shell does it.
+
+The core returns these in the order in which they must happen. A test reads
+them as data, so every rule of the protocol is tested without a socket.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "Action",
+    "Close",
+    "Drop",
+    "Heard",
+    "Note",
+    "Pause",
+    "ReplyBegin",
+    "ReplyEnd",
+    "SendAudio",
+    "SendBrokenText",
+    "SendText",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendText(Action):
+    """Send a text frame; ``name`` and ``fields`` are what the journal says of it."""
+
+    text: str
+    name: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SendBrokenText(Action):
+    """Send bytes that are not UTF-8 as a text frame, which no honest server does."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio(Action):
+    """Send a binary frame. ``stray``: it belongs to no reply."""
+
+    data: bytes
+    stray: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyBegin(Action):
+    """The audio that follows is a reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnd(Action):
+    """The reply is over; ``cut``: it was interrupted."""
+
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heard(Action):
+    """A speech is over: all its bytes, and why it ended, at monotonic time ``t``."""
+
+    data: bytes
+    seconds: float
+    how: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Action):
+    """Write a line of the journal about something that happened at monotonic time ``t``."""
+
+    kind: str
+    t: float
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Action):
+    """Send nothing for a while."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Action):
+    """Close the connection with a closing handshake."""
+
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(Action):
+    """Break the TCP connection without a word."""

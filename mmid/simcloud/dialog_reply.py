@@ -1,0 +1,108 @@
+"""When each part of a simulated reply leaves: a list of timed steps.
+
+The order is the real cloud's (fact sheet, section 13): Responding,
+RespondingStarted, audio with the text growing beside it, the whole text,
+RespondingEnded.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmid.simcloud.dialog_start import Start
+from mmid.simcloud.reply import growing
+
+__all__ = ["Reply", "Step", "steps"]
+
+_FRAME_BYTES = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is said."""
+
+    text: str
+    audio: bytes
+    round_id: str
+    commands: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of it.
+
+    Attributes:
+        after_s: when, counted from the first step.
+        event: the event to send, or empty for audio.
+        fields: its fields.
+        audio: the frame.
+    """
+
+    after_s: float
+    event: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)
+    audio: bytes = b""
+
+
+def steps(reply: Reply, start: Start, pace: float) -> Iterator[Step]:
+    """Lay out a reply in time.
+
+    Args:
+        reply: what is said.
+        start: what the client asked for: rate, texts, limits.
+        pace: speed of the audio, times real time; 0: no limit.
+    """
+    yield Step(0.0, "DialogStateChanged", {"state": "Responding"})
+    yield Step(0.0, "RespondingStarted")
+    second = _seconds_per_byte(start, pace)
+    frame = _frame_bytes(start.rate_limit_bytes)
+    texts = list(_contents(reply, start))
+    count = max(1, -(-len(reply.audio) // frame))
+    for index in range(count):
+        at = index * frame * second
+        data = reply.audio[index * frame : (index + 1) * frame]
+        if data:
+            yield Step(at, audio=data)
+        # The texts are spread evenly over the frames; the last one comes with the last frame.
+        done, due = (len(texts) * number // count for number in (index, index + 1))
+        for fields in texts[done:due]:
+            yield Step(at, "RespondingContent", fields)
+    yield Step(len(reply.audio) * second, "RespondingEnded")
+
+
+def _contents(reply: Reply, start: Start) -> Iterator[dict[str, Any]]:
+    """Yield the fields of each RespondingContent; none unless ``dialog`` was asked for."""
+    if "dialog" not in start.texts:
+        return
+    pieces = growing(reply.text)
+    sent = 0
+    for number, piece in enumerate(pieces, 1):
+        text = piece[sent:] if start.incremental else piece
+        sent = len(piece)
+        fields: dict[str, Any] = {
+            "text": text,
+            "spoken": text,
+            "finished": number == len(pieces),
+            "round_id": reply.round_id,
+            "llm_request_id": reply.round_id,
+        }
+        if fields["finished"]:
+            fields["finish_reason"] = "stop"
+            if reply.commands:
+                commands = json.dumps(reply.commands, ensure_ascii=False, separators=(",", ":"))
+                fields["extra_info"] = {"commands": commands}
+        yield fields
+
+
+def _seconds_per_byte(start: Start, pace: float) -> float:
+    real_time = 1 / (start.downstream_hz * 2 * pace) if pace else 0.0
+    limit = 1 / start.rate_limit_bytes if start.rate_limit_bytes else 0.0
+    return max(real_time, limit)
+
+
+def _frame_bytes(rate_limit_bytes: int) -> int:
+    """Return the frame size: under a tight limit frames are a tenth of a second of it."""
+    if not rate_limit_bytes:
+        return _FRAME_BYTES
+    return min(_FRAME_BYTES, max(320, rate_limit_bytes // 20 * 2))

@@ -1,0 +1,80 @@
+"""What a simulated cloud hears: one speech, its length, and where a voice is in it.
+
+It recognises nothing. It counts, keeps the exact bytes, and tells voice from
+silence by loudness, which is enough to end a speech as a cloud does.
+"""
+
+import sys
+from array import array
+
+__all__ = ["LONGEST_S", "SHORTEST_S", "Speech"]
+
+# Less cannot hold a syllable: the cloud answers NoSpeechRecognized.
+SHORTEST_S = 0.1
+
+# Bounds the memory of one connection; no utterance is this long.
+LONGEST_S = 120.0
+
+# Silence before a voice is kept only so far back.
+_LEAD_S = 10.0
+
+# The pause that ends a speech in the modes where the cloud finds its end.
+_PAUSE_S = 0.7
+
+# Mean loudness of a block (of 32768) from which on it counts as voice: far
+# above the noise floor of a microphone, far below any speech.
+_VOICE = 300
+_BLOCK_S = 0.02
+
+
+class Speech:
+    """One speech as it arrives.
+
+    Args:
+        rate_hz: its sample rate.
+        hears_end: look for voice and pause (the client does not say when it ends).
+
+    Attributes:
+        data: its bytes so far.
+        voiced: a voice was heard in it.
+    """
+
+    def __init__(self, rate_hz: int, *, hears_end: bool) -> None:
+        self._rate_hz = rate_hz
+        self._hears_end = hears_end
+        self._silence_s = 0.0
+        self.data = bytearray()
+        self.voiced = False
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return len(self.data) / (2 * self._rate_hz)
+
+    @property
+    def paused(self) -> bool:
+        """A voice was heard, and then the pause that ends a speech."""
+        return self.voiced and self._silence_s >= _PAUSE_S
+
+    def add(self, data: bytes) -> None:
+        """Take a frame of 16-bit little-endian mono samples; its size must be even."""
+        self.data += data
+        if self._hears_end:
+            self._listen(data)
+
+    def _listen(self, data: bytes) -> None:
+        samples = array("h", data)
+        if sys.byteorder == "big":
+            samples.byteswap()
+        block = int(self._rate_hz * _BLOCK_S)
+        for start in range(0, len(samples), block):
+            self._hear(samples[start : start + block])
+        if not self.voiced:
+            del self.data[: -int(self._rate_hz * _LEAD_S) * 2]
+
+    def _hear(self, block: "array[int]") -> None:
+        if sum(map(abs, block)) >= _VOICE * len(block):
+            self.voiced = True
+            self._silence_s = 0.0
+        else:
+            self._silence_s += len(block) / self._rate_hz

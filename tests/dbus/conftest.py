@@ -1,0 +1,61 @@
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from mmid.dbus.bus import Bus
+from mmid.dbus.client import Client
+from mmid.dbus.front import Front
+from mmid.events import State
+from mmid.status import Status
+from tests.dbus.private_bus import NotingApplication, PrivateBus
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a bus that all tests share."""
+    bus = PrivateBus(tmp_path_factory.mktemp("bus"))
+    yield bus.address
+    bus.stop()
+
+
+@pytest.fixture
+def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
+    """A bus for one test, to be mistreated."""
+    bus = PrivateBus(tmp_path)
+    yield bus
+    bus.stop()
+
+
+@pytest.fixture
+def status() -> Status:
+    return Status(state=State.LISTENING, connected=True)
+
+
+@pytest.fixture
+async def application(status: Status) -> NotingApplication:
+    return NotingApplication(status)
+
+
+@pytest.fixture
+async def front(
+    address: str, status: Status, application: NotingApplication
+) -> AsyncIterator[Front]:
+    front = await Front.open(address, status, application)
+    application.front = front
+    yield front
+    await front.close()
+
+
+@pytest.fixture
+async def client(address: str, front: Front) -> AsyncIterator[Client]:
+    async with await Client.connect(address) as client:
+        yield client
+
+
+@pytest.fixture
+async def bus(address: str) -> AsyncIterator[Bus]:
+    """A connection of a program that is not mmid's."""
+    bus = await Bus.connect(address)
+    yield bus
+    await bus.close()

@@ -1,0 +1,171 @@
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+
+from mmid import events
+from mmid.dbus.client import PROPERTIES, Client, Received
+from mmid.dbus.failures import ACCESS_DENIED, BusFailed, CallFailed
+from mmid.dbus.front import Front
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
+from mmid.events import State
+from mmid.redaction import Secret
+from mmid.status import LicenseState, Status
+from tests.dbus.private_bus import WAIT_S, NotingApplication, PrivateBus
+
+# Heartbeat marks the end of what a test listens to.
+OTHERS = {"Event", "State", "Heartbeat"}
+EVENTS = [getattr(events, name) for name in events.__all__ if name not in OTHERS]
+
+
+async def heard(client: Client, cause: Callable[[], None]) -> list[Received]:
+    """Return the signals that a cause brings, up to the heartbeat sent after it."""
+    await client.listen()
+    cause()
+    signals = []
+    async with asyncio.timeout(WAIT_S):
+        async for signal in client.signals():
+            if signal.name == "Heartbeat":
+                break
+            signals.append(signal)
+    return signals
+
+
+@pytest.mark.parametrize(
+    ("interface", "member", "arguments", "command"),
+    [
+        (DIALOG, "Connect", [], ("connect",)),
+        (DIALOG, "Disconnect", [], ("disconnect",)),
+        (DIALOG, "Interrupt", [], ("interrupt",)),
+        (DIALOG, "NewDialog", [], ("new_dialog",)),
+        (DIALOG, "Ask", ["What?"], ("ask", "What?")),
+        (DIALOG, "Say", ["你好"], ("say", "你好")),
+    ],
+)
+async def test_a_method_is_a_command(
+    *,
+    client: Client,
+    application: NotingApplication,
+    interface: str,
+    member: str,
+    arguments: list[str],
+    command: tuple[str, ...],
+) -> None:
+    assert await client.call(interface, member, "s" * len(arguments), *arguments) == []
+    assert await application.next_call() == command
+
+
+@pytest.mark.parametrize("member", ["StartSpeech", "StopSpeech", "CancelSpeech"])
+async def test_speech_belongs_to_the_client_that_calls(
+    client: Client, application: NotingApplication, member: str
+) -> None:
+    await client.call(DIALOG, member)
+    assert (await application.next_call())[1] == client.unique_name
+
+
+async def test_the_record_is_erased_for_root_only(
+    client: Client, application: NotingApplication
+) -> None:
+    if os.geteuid() == 0:
+        await client.call(DEVICE, "Reset")
+        assert await application.next_call() == ("reset",)
+    else:
+        with pytest.raises(CallFailed) as caught:
+            await client.call(DEVICE, "Reset")
+        assert caught.value.name == ACCESS_DENIED
+
+
+async def test_every_event_is_a_signal_with_its_fields(client: Client, front: Front) -> None:
+    def values(event: type[events.Event]) -> dict[str, str]:
+        return {field.name: f"{field.name} 你好" for field in fields(event)}
+
+    def emit() -> None:
+        for event in EVENTS:
+            front.emit(event(**values(event)))
+        front.emit(events.Heartbeat())
+
+    signals = await heard(client, emit)
+    assert signals == [Received(DIALOG, event.__name__, values(event)) for event in EVENTS]
+
+
+async def test_no_secret_and_no_forbidden_letter_is_in_a_signal(
+    client: Client, front: Front
+) -> None:
+    secret = Secret("swordfish-0815")
+
+    def emit() -> None:
+        front.emit(events.Error("tls", f"a\0b \ud800 {secret.reveal()}"))
+        front.emit(events.Heartbeat())
+
+    [signal] = await heard(client, emit)
+    assert signal.arguments["message"] == "a\N{REPLACEMENT CHARACTER}b ? ***"
+
+
+async def test_a_change_is_told_once_for_each_interface(
+    client: Client, front: Front, status: Status
+) -> None:
+    def change() -> None:
+        status.update(
+            state=State.THINKING,
+            dialog_id="d1",
+            license_state=LicenseState.AUTHORIZED,
+            volume=100,  # as it was
+            recorder_overruns=3,
+        )
+        status.update(state=State.THINKING)
+        front.emit(events.Heartbeat())
+
+    signals = await heard(client, change)
+    assert [signal.arguments for signal in signals] == [
+        {
+            "interface_name": interface,
+            "changed_properties": changed,
+            "invalidated_properties": [],
+        }
+        for interface, changed in (
+            (DIALOG, {"State": "thinking", "DialogId": "d1"}),
+            (DEVICE, {"LicenseState": "authorized"}),
+            (AUDIO, {"RecorderOverruns": 3}),
+        )
+    ]
+    assert {signal.interface for signal in signals} == {PROPERTIES}
+
+
+async def test_what_never_changes_is_not_told(client: Client, front: Front, status: Status) -> None:
+    def change() -> None:
+        status.update(license_mode="semi-managed")
+        front.emit(events.Heartbeat())
+
+    assert await heard(client, change) == []
+    assert await client.get(DEVICE, "LicenseMode") == "semi-managed"
+
+
+async def test_a_second_daemon_is_told_that_one_is_running(
+    address: str, front: Front, status: Status, application: NotingApplication
+) -> None:
+    with pytest.raises(BusFailed, match="another mmid is running already"):
+        await Front.open(address, Status(), application)
+
+
+async def test_a_lost_bus_is_an_error_and_a_closed_one_is_not(
+    own_bus: PrivateBus, application: NotingApplication
+) -> None:
+    status = Status()
+    lost = await Front.open(own_bus.address, status, application)
+    own_bus.stop()
+    with pytest.raises(BusFailed):
+        await asyncio.wait_for(lost.wait_lost(), WAIT_S)
+    lost.emit(events.Heartbeat())
+    status.update(talker=":1.1")
+    await lost.close()
+
+
+async def test_closing_ends_the_wait(
+    address: str, application: NotingApplication, status: Status
+) -> None:
+    front = await Front.open(address, status, application)
+    waiting = asyncio.create_task(front.wait_lost())
+    await front.close()
+    assert await asyncio.wait_for(waiting, WAIT_S) is None  # type: ignore[func-returns-value]

@@ -1,0 +1,81 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mmid.dbus import bus as bus_module
+from mmid.dbus import wire
+from mmid.dbus.bus import Bus
+from mmid.dbus.failures import BusFailed
+from mmid.dbus.wire import HEAD_BYTES, Message
+from tests.dbus.private_bus import WAIT_S
+
+CLOSES = b""
+REFUSES = b"REJECTED EXTERNAL\r\n"
+BABBLES = b"x" * 200_000
+ACCEPTS = b"OK 0123456789abcdef\r\n"
+
+
+async def connect_to(directory: Path, answer: bytes, *, refuse_hello: bool = False) -> None:
+    """Connect to something that is not quite a bus."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n")
+        writer.write(answer)
+        if refuse_hello:
+            await reader.readuntil(b"BEGIN\r\n")
+            head = await reader.readexactly(HEAD_BYTES)
+            hello = wire.decode(head + await reader.readexactly(wire.header_bytes(head)))
+            hello.sender = ":1.1"
+            error = "org.freedesktop.DBus.Error.LimitsExceeded"
+            writer.write(wire.encode(Message.new_error(hello, error, "too many"), 1))
+        writer.close()
+
+    path = directory / "almost"
+    async with await asyncio.start_unix_server(serve, path):
+        async with asyncio.timeout(WAIT_S):
+            await Bus.connect(f"unix:path={path}")
+
+
+async def test_no_bus_at_all_is_named_with_its_address(tmp_path: Path) -> None:
+    with pytest.raises(BusFailed, match=r"no message bus answers at .*nothing"):
+        await Bus.connect(f"unix:path={tmp_path}/nothing")
+
+
+@pytest.mark.parametrize("answer", [CLOSES, BABBLES])
+async def test_a_bus_that_ends_or_floods_the_handshake_is_an_error_and_no_hang(
+    tmp_path: Path, answer: bytes
+) -> None:
+    with pytest.raises(BusFailed, match="ended the handshake"):
+        await connect_to(tmp_path, answer)
+
+
+async def test_a_bus_that_does_not_know_our_user_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BusFailed, match="refused user"):
+        await connect_to(tmp_path, REFUSES)
+
+
+async def test_a_bus_that_closes_after_the_handshake_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BusFailed, match="lost"):
+        await connect_to(tmp_path, ACCEPTS)
+
+
+async def test_a_refused_hello_is_an_error_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(BusFailed, match="does not let us in: too many"):
+        await connect_to(tmp_path, ACCEPTS, refuse_hello=True)
+
+
+async def test_a_bus_that_says_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "_CONNECT_TIMEOUT_S", 0.1)
+    silent = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, tmp_path / "silent"):
+        with pytest.raises(BusFailed, match="did not answer within"):
+            await Bus.connect(f"unix:path={tmp_path}/silent")
+        silent.set()

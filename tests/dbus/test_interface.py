@@ -1,0 +1,68 @@
+from dataclasses import fields
+
+import pytest
+
+from mmid import events
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, load, snake_case
+from mmid.status import Status
+
+CONTRACT = load()
+OURS = (DIALOG, DEVICE, AUDIO)
+EVENTS = [getattr(events, name) for name in events.__all__ if name not in {"Event", "State"}]
+
+
+def test_every_event_is_a_signal_with_the_same_fields_and_no_signal_is_without_event() -> None:
+    signals = {
+        signal.name: (signal.signature, signal.arguments)
+        for signal in CONTRACT.interfaces[DIALOG].signals.values()
+    }
+    assert signals == {
+        event.__name__: ("s" * len(fields(event)), tuple(field.name for field in fields(event)))
+        for event in EVENTS
+    }
+
+
+def test_every_property_is_a_field_of_the_status_and_the_other_way_round() -> None:
+    declared = [name for one in OURS for name in CONTRACT.interfaces[one].properties]
+    assert sorted(map(snake_case, declared)) == sorted(
+        field.name for field in fields(Status) if not field.name.startswith("_")
+    )
+
+
+def test_methods_have_the_signatures_of_the_contract() -> None:
+    methods = CONTRACT.interfaces[DIALOG].methods
+    assert {method.name: method.inputs for method in methods.values() if method.inputs} == {
+        "Ask": "s",
+        "Say": "s",
+    }
+    assert not any(
+        method.outputs for one in OURS for method in CONTRACT.interfaces[one].methods.values()
+    )
+
+
+def test_three_properties_can_be_written() -> None:
+    writable = {
+        (declared.name, declared.type)
+        for one in OURS
+        for declared in CONTRACT.interfaces[one].properties.values()
+        if declared.writable
+    }
+    assert writable == {("WorkMode", "s"), ("Volume", "u"), ("Muted", "b")}
+
+
+def test_a_constant_property_is_not_announced_and_every_other_is() -> None:
+    silent = {
+        declared.name
+        for one in OURS
+        for declared in CONTRACT.interfaces[one].properties.values()
+        if not declared.announced
+    }
+    assert silent == {"LicenseMode", "Version"}
+
+
+@pytest.mark.parametrize(
+    ("member", "name"),
+    [("Ask", "ask"), ("StartSpeech", "start_speech"), ("ClockSynchronized", "clock_synchronized")],
+)
+def test_a_member_name_becomes_a_python_name(member: str, name: str) -> None:
+    assert snake_case(member) == name

@@ -1,0 +1,89 @@
+import pytest
+
+from mmid.dbus import members
+from mmid.dbus.failures import ACCESS_DENIED, CallFailed
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, load
+from mmid.errors import InvalidArgument
+from mmid.status import Status
+from tests.dbus.private_bus import NotingApplication
+
+CONTRACT = load()
+
+
+async def root(_: str) -> int:
+    return 0
+
+
+async def nobody(_: str) -> int:
+    return 65534
+
+
+@pytest.fixture
+def application() -> NotingApplication:
+    return NotingApplication(Status())
+
+
+def test_every_method_of_the_contract_has_its_command(application: NotingApplication) -> None:
+    declared = [
+        name for one in (DIALOG, DEVICE, AUDIO) for name in CONTRACT.interfaces[one].methods
+    ]
+    assert sorted(members.methods(application, root)) == sorted(declared)
+
+
+def test_every_writable_property_has_its_setter(application: NotingApplication) -> None:
+    writable = [
+        declared.name
+        for interface in CONTRACT.interfaces.values()
+        for declared in interface.properties.values()
+        if declared.writable
+    ]
+    assert sorted(members.setters(application)) == sorted(writable)
+
+
+@pytest.mark.parametrize("method", ["Ask", "Say"])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("x" * 4097, "4097 characters"),
+        ("ring\a", r"character 5 .* U\+0007"),
+        ("a\u0085", r"U\+0085"),
+    ],
+)
+def test_a_text_that_nobody_can_say_is_refused_with_the_reason(
+    application: NotingApplication, method: str, text: str, reason: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=f"^{method}: .*{reason}"):
+        members.methods(application, root)[method](":1.1", text)
+    assert application.calls.empty()
+
+
+def test_the_longest_text_with_newline_and_tab_passes(application: NotingApplication) -> None:
+    text = "你\n\t" + "x" * 4093
+    members.methods(application, root)["Say"](":1.1", text)
+    assert application.calls.get_nowait() == ("say", text)
+
+
+def test_a_volume_over_100_is_refused(application: NotingApplication) -> None:
+    setter = members.setters(application)["Volume"]
+    setter(100)
+    with pytest.raises(InvalidArgument, match="101 is not within 0 to 100"):
+        setter(101)
+    assert application.calls.qsize() == 1
+
+
+def test_an_unknown_work_mode_is_refused_with_those_that_exist(
+    application: NotingApplication,
+) -> None:
+    with pytest.raises(InvalidArgument, match="'shout' is not one of push2talk, tap2talk, duplex"):
+        members.setters(application)["WorkMode"]("shout")
+
+
+async def test_only_root_may_erase_the_record(application: NotingApplication) -> None:
+    with pytest.raises(CallFailed, match="only root") as caught:
+        await members.methods(application, nobody)["Reset"](":1.1")
+    assert caught.value.name == ACCESS_DENIED
+    assert application.calls.empty()
+    await members.methods(application, root)["Reset"](":1.1")
+    assert application.calls.get_nowait() == ("reset",)

@@ -1,0 +1,244 @@
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from mmid.dbus import service as service_module
+from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.client import PROPERTIES, Client
+from mmid.dbus.failures import CallFailed
+from mmid.dbus.front import Front
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH
+from mmid.dbus.wire import Message, MessageFlag, Variant
+from mmid.errors import Busy, LicenseRefused, NotReady, StorageFailed
+from mmid.redaction import Secret
+from mmid.status import Status
+from tests.dbus.private_bus import WAIT_S, NotingApplication
+
+STANDARD = "org.freedesktop.DBus.Error."
+INTROSPECTABLE = DBUS + ".Introspectable"
+PEER = DBUS + ".Peer"
+_FILE = Path("/etc/machine-id")
+MACHINE_ID = _FILE.read_text(encoding="ascii").strip() if _FILE.exists() else ""
+
+
+async def test_introspection_answers_with_the_very_text_of_the_file(client: Client) -> None:
+    file = Path(service_module.__file__).with_name("org.mmid1.xml")
+    assert await client.call(INTROSPECTABLE, "Introspect") == [file.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize(("path", "below"), [("/", "org"), ("/org", "mmid1")])
+async def test_the_object_is_found_by_browsing_from_the_root(
+    bus: Bus, front: Front, path: str, below: str
+) -> None:
+    [text] = await bus.call(NAME, path, INTROSPECTABLE, "Introspect")
+    assert f'<node name="{below}"/>' in text
+
+
+async def test_every_path_can_be_pinged(bus: Bus, front: Front) -> None:
+    assert await bus.call(NAME, "/", PEER, "Ping") == []
+    assert await bus.call(NAME, PATH, PEER, "Ping") == []
+
+
+async def test_the_machine_is_named_or_said_to_have_no_name(client: Client) -> None:
+    if MACHINE_ID:
+        assert await client.call(PEER, "GetMachineId") == [MACHINE_ID]
+    else:
+        with pytest.raises(CallFailed, match="machine-id cannot be read"):
+            await client.call(PEER, "GetMachineId")
+
+
+@pytest.mark.parametrize(
+    ("path", "interface", "member", "signature", "arguments", "error"),
+    [
+        (PATH, DIALOG, "Shout", "", [], "UnknownMethod"),
+        (PATH, DEVICE, "Ask", "s", ["x"], "UnknownMethod"),
+        (PATH, "org.mmid1.Kitchen", "Cook", "", [], "UnknownInterface"),
+        ("/org/mmid2", DIALOG, "Ask", "s", ["x"], "UnknownObject"),
+        ("/org/mmid1/x", INTROSPECTABLE, "Introspect", "", [], "UnknownObject"),
+        (PATH, DIALOG, "Ask", "", [], "InvalidArgs"),
+        (PATH, DIALOG, "Ask", "u", [5], "InvalidArgs"),
+        (PATH, DIALOG, "Ask", "ss", ["x", "y"], "InvalidArgs"),
+        (PATH, DIALOG, "Connect", "s", ["x"], "InvalidArgs"),
+        (PATH, PROPERTIES, "Get", "s", ["x"], "InvalidArgs"),
+        (PATH, PROPERTIES, "Get", "ss", [DIALOG, "Mood"], "UnknownProperty"),
+        (PATH, PROPERTIES, "Get", "ss", [DIALOG, "Volume"], "UnknownProperty"),
+        (PATH, PROPERTIES, "Get", "ss", ["org.x.Y", "State"], "UnknownInterface"),
+        (PATH, PROPERTIES, "GetAll", "s", ["org.x.Y"], "UnknownInterface"),
+        (
+            PATH,
+            PROPERTIES,
+            "Set",
+            "ssv",
+            [DIALOG, "State", Variant("s", "idle")],
+            "PropertyReadOnly",
+        ),
+        (PATH, PROPERTIES, "Set", "ssv", [AUDIO, "Volume", Variant("s", "9")], "InvalidArgs"),
+        (PATH, PROPERTIES, "Set", "ssv", [AUDIO, "Volume", Variant("i", 9)], "InvalidArgs"),
+        (PATH, PROPERTIES, "Set", "ssv", [AUDIO, "Mood", Variant("i", 9)], "UnknownProperty"),
+    ],
+)
+async def test_a_call_that_does_not_fit_the_contract_gets_the_standard_error(
+    *,
+    bus: Bus,
+    front: Front,
+    application: NotingApplication,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    interface: str,
+    member: str,
+    signature: str,
+    arguments: list[object],
+    error: str,
+) -> None:
+    with pytest.raises(CallFailed) as caught:
+        await bus.call(NAME, path, interface, member, signature, *arguments)
+    assert caught.value.name == STANDARD + error
+    assert application.calls.empty()
+    assert not caplog.records
+
+
+async def test_a_caller_may_leave_the_interface_out(
+    bus: Bus, front: Front, application: NotingApplication
+) -> None:
+    flags = MessageFlag.NO_REPLY_EXPECTED
+    bus.send(Message(destination=NAME, path=PATH, member="NewDialog", flags=flags))
+    assert await application.next_call() == ("new_dialog",)
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "text"),
+    [
+        (Busy("client :1.9 is talking"), "Busy", "client :1.9 is talking"),
+        (NotReady("no dialog"), "NotReady", "no dialog"),
+        (StorageFailed("the flash is full"), "Storage", "the flash is full"),
+        (LicenseRefused("100007: quota", "100007", "buy"), "NotRegistered", "100007: quota"),
+        (CallFailed(STANDARD + "AccessDenied", "no"), None, "no"),
+    ],
+)
+async def test_an_error_of_ours_reaches_the_caller_with_its_name_and_text(
+    *,
+    client: Client,
+    application: NotingApplication,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    name: str | None,
+    text: str,
+) -> None:
+    application.error = error
+    with pytest.raises(CallFailed, match=f"^{text}$") as caught:
+        await client.call(DIALOG, "Connect")
+    assert caught.value.name == (f"org.mmid1.Error.{name}" if name else STANDARD + "AccessDenied")
+    assert not caplog.records
+
+
+async def test_no_secret_is_in_an_error_text(
+    client: Client, application: NotingApplication
+) -> None:
+    secret = Secret("open-sesame-1234")
+    application.error = NotReady(f"the key {secret.reveal()} was refused")
+    with pytest.raises(CallFailed, match=r"^the key \*\*\* was refused$"):
+        await client.call(DIALOG, "Connect")
+
+
+@pytest.mark.parametrize("method", ["Interrupt", "Register"], ids=["plain", "asynchronous"])
+async def test_any_other_exception_stays_in_the_journal(
+    client: Client,
+    application: NotingApplication,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+) -> None:
+    application.error = KeyError("private detail")
+    interface = DIALOG if method == "Interrupt" else DEVICE
+    with pytest.raises(CallFailed) as caught:
+        await client.call(interface, method)
+    assert caught.value.name == STANDARD + "Failed"
+    assert "private detail" not in str(caught.value)
+    assert "journal" in str(caught.value)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert f"{interface}.{method} failed: KeyError('private detail')" in caplog.text
+
+
+async def test_an_asynchronous_method_answers_when_it_is_done_and_holds_up_nobody(
+    client: Client, application: NotingApplication
+) -> None:
+    register = asyncio.create_task(client.call(DEVICE, "Register"))
+    assert await application.next_call() == ("register",)
+    assert await client.get(DEVICE, "Registered") is False
+    assert not register.done()
+    application.registering.set()
+    assert await asyncio.wait_for(register, WAIT_S) == []
+    assert await client.get(DEVICE, "Registered") is True
+
+
+async def test_too_many_calls_that_wait_are_refused(
+    client: Client, application: NotingApplication
+) -> None:
+    waiting = [asyncio.create_task(client.call(DEVICE, "Register")) for _ in range(65)]
+    done, _ = await asyncio.wait(waiting, timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)
+    [refused] = done
+    error = refused.exception()
+    assert isinstance(error, CallFailed)
+    assert error.name == STANDARD + "LimitsExceeded"
+    application.registering.set()
+    await asyncio.gather(*(call for call in waiting if call is not refused))
+
+
+async def test_closing_gives_up_calls_that_wait(
+    client: Client, front: Front, application: NotingApplication
+) -> None:
+    register = asyncio.create_task(client.call(DEVICE, "Register"))
+    await application.next_call()
+    await asyncio.wait_for(front.close(), WAIT_S)
+    with pytest.raises(CallFailed):
+        await asyncio.wait_for(register, WAIT_S)
+
+
+async def test_a_caller_that_wants_no_reply_gets_none(
+    bus: Bus, front: Front, application: NotingApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Message] = []
+    monkeypatch.setattr(front._bus, "send", sent.append)
+    flags = MessageFlag.NO_REPLY_EXPECTED
+    for member in ("Connect", "Shout", "Disconnect"):
+        bus.send(Message(destination=NAME, path=PATH, interface=DIALOG, member=member, flags=flags))
+    assert await application.next_call() == ("connect",)
+    assert await application.next_call() == ("disconnect",)
+    assert sent == []
+
+
+async def test_properties_have_the_types_of_the_contract_and_the_values_of_the_status(
+    bus: Bus, front: Front, status: Status
+) -> None:
+    status.update(token_expiry=2**63, volume=7)
+    [dialog] = await bus.call(NAME, PATH, PROPERTIES, "GetAll", "s", DIALOG)
+    assert {name: (value.signature, value.value) for name, value in dialog.items()} == {
+        "State": ("s", "listening"),
+        "Connected": ("b", True),
+        "WorkMode": ("s", "push2talk"),
+        "DialogId": ("s", ""),
+        "Talker": ("s", ""),
+    }
+    [expiry] = await bus.call(NAME, PATH, PROPERTIES, "Get", "ss", DEVICE, "TokenExpiry")
+    assert (expiry.signature, expiry.value) == ("t", 2**63)
+    [volume] = await bus.call(NAME, PATH, PROPERTIES, "Get", "ss", "", "Volume")
+    assert (volume.signature, volume.value) == ("u", 7)
+
+
+async def test_all_properties_come_for_the_empty_interface_and_none_for_a_standard_one(
+    client: Client,
+) -> None:
+    assert len(await client.get_all("")) == 19
+    assert await client.get_all(PEER) == {}
+
+
+async def test_a_property_is_written_through_the_application(
+    client: Client, application: NotingApplication
+) -> None:
+    await client.set(AUDIO, "Volume", 42)
+    await client.set(AUDIO, "Muted", value=True)
+    await client.set(DIALOG, "WorkMode", "tap2talk")
+    calls = [await application.next_call() for _ in range(3)]
+    assert calls == [("set_volume", 42), ("set_muted", True), ("set_work_mode", "tap2talk")]
+    assert await client.get(AUDIO, "Volume") == 42

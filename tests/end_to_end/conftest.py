@@ -1,0 +1,45 @@
+"""A board for each test, and the shortest way to a finished turn."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.rig.board import Board, Tables, silence
+from tests.rig.listener import Listener
+
+__all__ = ["MICROPHONE", "MakeBoard", "one_turn"]
+
+# Noise: no two stretches are alike, so a lost or doubled sample is seen.
+MICROPHONE = random.Random(20).randbytes(16000 * 2 * 8) + silence(60)
+
+MakeBoard = Callable[..., Awaitable[Board]]
+
+
+@pytest.fixture
+async def make_board(tmp_path: Path) -> AsyncIterator[MakeBoard]:
+    """Return a maker of boards; they are switched off after the test."""
+    boards: list[Board] = []
+
+    async def make(*, scenario: str = "", settings: Tables | None = None) -> Board:
+        board = Board(tmp_path, microphone=MICROPHONE, scenario=scenario, settings=settings)
+        boards.append(board)
+        return board
+
+    yield make
+    for board in boards:
+        await board.close()
+
+
+async def one_turn(listener: Listener, *, words: int = 1) -> None:
+    """Press, wait until the cloud has understood so many words, release, hear the reply out."""
+    await listener.wait_for(".State", "listening")
+    start = len(listener.heard)
+    await listener.call("StartSpeech")
+    await listener.wait_for("AsrStart", after=start)
+    for _ in range(words):
+        await listener.wait_for("AsrIncomplete", after=start)
+    await listener.call("StopSpeech")
+    ended = await listener.wait_for("TtsEnd", after=start)
+    await listener.wait_for("SpeechPrepare", after=listener.heard.index(ended))

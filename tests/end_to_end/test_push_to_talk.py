@@ -1,0 +1,233 @@
+"""The main job, through the real daemon: what goes in comes out, whole and in order."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from mmid.dbus.failures import CallFailed
+from mmid.hal_linux.file_store import FileStore
+from mmid.session.license.record import DeviceRecord
+from tests.end_to_end.conftest import MICROPHONE, MakeBoard, one_turn
+from tests.rig.board import Board
+from tests.rig.processes import Process, python
+
+GOLDEN = (
+    "DataInit SpeechReady SpeechPrepare SpeechStart AsrStart AsrIncomplete AsrComplete AsrEnd "
+    "TtsStart LlmIncomplete LlmComplete TtsEnd SpeechPrepare DataDeinit"
+).split()
+
+LONG_REPLY = """\
+thinking_ms = 50
+pace = 1.5
+[[turn]]
+transcript = "tell me a story"
+reply = "once upon a time there was a board that could speak, and it spoke for a long while"
+"""
+
+
+def squeezed(names: list[str]) -> list[str]:
+    """Join runs of one name: how often a text is repeated is the cloud's business."""
+    return [name for index, name in enumerate(names) if [name] != names[index - 1 : index]]
+
+
+def heard(board: Board, number: int) -> bytes:
+    return (board.directory / "heard" / f"speech-{number:04d}.pcm").read_bytes()
+
+
+def sent(board: Board, number: int) -> bytes:
+    return (board.directory / "heard" / f"reply-{number:04d}.pcm").read_bytes()
+
+
+async def test_a_whole_dialog_is_told_in_the_golden_order(make_board: MakeBoard) -> None:
+    board = await make_board()
+    listener = await board.start()
+    await one_turn(listener)
+    assert await board.stop("mmid") == 0
+    await listener.wait_for("DataDeinit")
+    assert squeezed(listener.names()) == GOLDEN
+
+
+async def test_the_cloud_hears_the_microphone_from_its_first_sample_on(
+    make_board: MakeBoard,
+) -> None:
+    board = await make_board()
+    await one_turn(await board.start())
+    speech = heard(board, 1)
+    assert len(speech) > 640
+    assert speech == MICROPHONE[: len(speech)]
+
+
+async def test_the_loudspeaker_plays_the_reply_whole_and_in_order(make_board: MakeBoard) -> None:
+    board = await make_board()
+    await one_turn(await board.start())
+    reply = sent(board, 1)
+    assert len(reply) > 10_000
+    assert board.played() == reply
+
+
+async def test_the_second_turn_is_as_whole_as_the_first(make_board: MakeBoard) -> None:
+    board = await make_board()
+    listener = await board.start()
+    await one_turn(listener)
+    await one_turn(listener)
+    # The sound card's file begins anew whenever the microphone is opened.
+    assert heard(board, 2) == MICROPHONE[: len(heard(board, 2))]
+    assert board.played() == sent(board, 2)
+
+
+async def test_the_device_registers_once_and_for_ever(make_board: MakeBoard) -> None:
+    board = await make_board()
+    await one_turn(await board.start())
+    for _ in range(2):
+        await board.stop("mmid")
+        await board.start_mmid()
+        listener = await board.listener()
+        await listener.wait_for(".State", "listening")
+    assert len(board.journal("register")) == 1
+    assert await listener.client.get("org.mmid1.Device", "Registered") is True
+
+
+async def test_the_next_start_goes_on_with_the_same_dialog(make_board: MakeBoard) -> None:
+    board = await make_board()
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    dialog_id = await listener.client.get("org.mmid1.Dialog", "DialogId")
+    await board.stop("mmid")
+    await board.start_mmid()
+    again = await board.listener()
+    await again.wait_for(".State", "listening")
+    assert await again.client.get("org.mmid1.Dialog", "DialogId") == dialog_id
+
+
+async def test_a_press_during_the_reply_loses_no_syllable(make_board: MakeBoard) -> None:
+    slow_permission = LONG_REPLY + '[[fault]]\nwhen = "RequestToSpeak"\ndo = "delay:400"\n'
+    board = await make_board(scenario=slow_permission)
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    await listener.call("StartSpeech")
+    await listener.wait_for("AsrIncomplete")
+    await listener.call("StopSpeech")
+    await listener.wait_for("TtsStart")
+    await listener.call("StartSpeech")
+    restarted = await listener.wait_for("SpeechRestart")
+    await listener.wait_for("AsrIncomplete", after=listener.heard.index(restarted))
+    await listener.call("StopSpeech")
+    await listener.wait_for("AsrComplete", after=listener.heard.index(restarted))
+    speech = heard(board, 2)
+    assert len(speech) > 16000 * 2 * 0.4  # what was said before the permission is there
+    assert speech == MICROPHONE[: len(speech)]
+    names = squeezed(listener.names())
+    assert names.index("TtsEnd") < names.index("SpeechRestart")
+
+
+async def test_interrupt_silences_the_reply_and_listens_again(make_board: MakeBoard) -> None:
+    board = await make_board(scenario=LONG_REPLY)
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    await listener.call("Ask", "s", "tell me a story")
+    started = await listener.wait_for("TtsStart")
+    after = listener.heard.index(started)
+    await listener.call("Interrupt")
+    await listener.wait_for("TtsEnd", after=after)
+    await listener.wait_for(".State", "listening", after=after)
+    directives = [entry["name"] for entry in board.journal("directive")]
+    assert "RequestToSpeak" in directives
+    assert "LocalRespondingEnded" not in directives
+    await one_turn(listener)
+
+
+async def test_ask_and_say_are_answered_without_a_microphone(make_board: MakeBoard) -> None:
+    board = await make_board()
+    listener = await board.start()
+    for member in ("Ask", "Say"):
+        await listener.wait_for(".State", "listening")
+        start = len(listener.heard)
+        await listener.call(member, "s", "what time is it")
+        ended = await listener.wait_for("TtsEnd", after=start)
+        await listener.wait_for("SpeechPrepare", after=listener.heard.index(ended))
+    assert not board.journal("speech-begin")
+    assert listener.texts("LlmComplete")
+
+
+async def test_the_microphone_has_one_holder(make_board: MakeBoard) -> None:
+    board = await make_board()
+    first = await board.start()
+    second = await board.listener()
+    await first.wait_for(".State", "listening")
+    await first.call("StartSpeech")
+    with pytest.raises(CallFailed, match="holds the microphone") as refused:
+        await second.call("StartSpeech")
+    assert refused.value.name == "org.mmid1.Error.Busy"
+    with pytest.raises(CallFailed) as refused:
+        await second.call("StopSpeech")
+    assert refused.value.name == "org.mmid1.Error.NotTalking"
+    await first.call("CancelSpeech")
+    await second.wait_for(".Talker", "", after=len(second.heard) - 1)
+    await second.call("StartSpeech")
+    await second.call("StopSpeech")
+
+
+async def test_the_microphone_of_a_killed_client_is_released_at_once(
+    make_board: MakeBoard, tmp_path: Path
+) -> None:
+    board = await make_board()
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    talker = Process(
+        python("mmid.cli.mmictl", "--bus", board.bus, "talk", "--seconds", "30"),
+        tmp_path / "mmictl.log",
+    )
+    await talker.start()
+    held = await listener.wait_for("SpeechStart")
+    after = listener.heard.index(held)
+    await talker.stop(signal.SIGKILL)
+    await listener.wait_for(".Talker", "", after=after)
+    await listener.wait_for("SpeechPrepare", after=after)
+    await listener.call("StartSpeech")
+
+
+async def test_a_client_is_told_when_no_dialog_is_connected(make_board: MakeBoard) -> None:
+    board = await make_board(settings={"cloud": {"ws_url": "wss://127.0.0.1:9/"}})
+    listener = await board.start()
+    with pytest.raises(CallFailed) as refused:
+        await listener.call("StartSpeech")
+    assert refused.value.name == "org.mmid1.Error.NotReady"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_in_mid_reply_says_stop_and_ends_within_two_seconds(
+    make_board: MakeBoard, signum: signal.Signals
+) -> None:
+    board = await make_board(scenario=LONG_REPLY)
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    await listener.call("Ask", "s", "tell me a story")
+    await listener.wait_for("TtsStart")
+    async with asyncio.timeout(2):
+        assert await board.stop("mmid", signum) == 0
+    assert board.journal("directive")[-1]["name"] == "Stop"
+    assert "Traceback" not in board.log()
+
+
+async def test_no_secret_reaches_the_log_or_the_bus_even_when_the_wire_is_logged(
+    make_board: MakeBoard,
+) -> None:
+    board = await make_board(settings={"log": {"level": "debug", "wire": True}})
+    listener = await board.start()
+    await one_turn(listener)
+    introspectable = [
+        await listener.client.get_all(f"org.mmid1.{name}") for name in ("Dialog", "Device", "Audio")
+    ]
+    await board.stop("mmid")
+    payload = FileStore(board.directory / "device.bin").load()
+    assert payload is not None
+    device_secret = DeviceRecord.decode(payload).device_secret.reveal()
+    assert len(device_secret) == 32
+    said = board.log() + repr(listener.heard) + repr(introspectable)
+    assert "wire" in said
+    for secret in (board.cloud["app_secret"], board.cloud["api_key"], device_secret):
+        assert secret not in said
+    assert "Bearer" not in said
+    assert "st-" not in said

@@ -1,0 +1,236 @@
+"""How the floor is taken: interruptions, in every order in which the cloud may answer."""
+
+import pytest
+
+from tests.session.dialects.trace import CONNECTED, REPLYING, TALKED, THINKING, follow
+
+GRANTED = """
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart
+"""
+
+# One interruption just before, so that the next may not be sent for 0.3 s.
+JUST_ASKED = f"""{REPLYING}
+        interrupt                 | flush player; TtsEnd; > RequestToSpeak
+        < RequestAccepted         |
+        < state Listening         | show listening; SpeechPrepare
+        ask what                  | flush player; > RequestToRespond prompt what
+        < state Thinking          | show thinking
+"""
+
+TRACES = {
+    "a press during a reply silences it, and what was said meanwhile goes first": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        mic two                   |
+        < RequestAccepted         |
+        mic three                 |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one; backlog two; backlog three
+        mic four                  | audio four
+        release                   | > StopSpeech
+        < SpeechStarted           | AsrStart
+        < SpeechEnded             | AsrEnd
+        < state Thinking          | show thinking
+        < state Responding        | show responding; TtsStart; start player
+        speaker starts            | > LocalRespondingStarted
+        < RespondingEnded         | TtsEnd; finish player
+        speaker drained           | > LocalRespondingEnded
+    """,
+    "what still comes of the cut reply is dropped": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        << 8000                   | note
+        << 8000 x9                |
+        < RespondingContent final it is on |
+        < RespondingEnded         |
+        < state Responding        |
+        < RespondingStarted       |
+        < SpeechContent final hi  |
+        < SpeechEnded             |
+        {GRANTED}
+    """,
+    "the cut reply's end at the loudspeaker is not reported": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        speaker drained           |
+        {GRANTED}
+        speaker starts            |
+        speaker drained           |
+    """,
+    "a press while the end of a reply plays cuts it, and its TtsEnd is not told twice": f"""
+        {REPLYING}
+        < RespondingEnded         | TtsEnd; finish player
+        press                     | flush player; > RequestToSpeak
+        speaker drained           |
+        {GRANTED}
+    """,
+    "a press while the cloud thinks interrupts it": f"""{THINKING}
+        press                     | flush player; > RequestToSpeak
+        {GRANTED}
+    """,
+    "a press before the cloud moved on from the last speech interrupts it": f"""{TALKED}
+        press                     | flush player; AsrEnd; > RequestToSpeak
+        mic one                   |
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; SpeechRestart; backlog one
+    """,
+    "a press after the turn, before the cloud listens again, is a start and no restart": f"""
+        {REPLYING}
+        < RespondingEnded         | TtsEnd; finish player
+        speaker drained           | > LocalRespondingEnded
+        press                     | flush player; > RequestToSpeak
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechStart
+    """,
+    "a press while the cloud is idle asks for the floor": f"""{CONNECTED}
+        < state Idle              | note; show idle
+        press                     | flush player; > RequestToSpeak
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechStart
+    """,
+    "Listening before RequestAccepted waits for it": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        < state Listening         |
+        mic two                   |
+        < RequestAccepted         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one; backlog two
+    """,
+    "a RequestAccepted that never comes after Listening costs half a second": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        < state Listening         |
+        0.49 s later              |
+        0.01 s later              | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one
+        < RequestAccepted         |
+        < state Listening         |
+        mic two                   | audio two
+    """,
+    "press and release before the permission send the speech and its end at once": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        release                   |
+        press                     | refused Busy
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one; > StopSpeech
+        mic two                   |
+    """,
+    "a speech cancelled before the permission leaves a dialog that listens": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        cancel                    |
+        mic two                   |
+        < RequestAccepted         |
+        < state Listening         | show listening; SpeechPrepare
+        press                     | flush player; > SendSpeech; SpeechStart
+    """,
+    "a press after a cancelled one uses the permission that was asked for": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        release                   |
+        cancel                    |
+        press                     |
+        mic two                   |
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog two
+        mic three                 | audio three
+        release                   | > StopSpeech
+    """,
+    "a microphone that fails before the permission leaves a dialog that listens": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        mic fails                 |
+        < RequestAccepted         |
+        < state Listening         | show listening; SpeechPrepare
+    """,
+    "an interruption silences the reply and leaves a dialog that listens": f"""{REPLYING}
+        interrupt                 | flush player; TtsEnd; > RequestToSpeak
+        interrupt                 |
+        < RequestAccepted         |
+        < state Listening         | show listening; SpeechPrepare
+    """,
+    "a press after an interruption asks only once": f"""{REPLYING}
+        interrupt                 | flush player; TtsEnd; > RequestToSpeak
+        press                     |
+        mic one                   |
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one
+    """,
+    "a question during a reply interrupts it first": f"""{REPLYING}
+        ask what time             | flush player; TtsEnd; > RequestToSpeak
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > RequestToRespond prompt what time
+        < state Thinking          | show thinking
+    """,
+    "a text to speak during a reply interrupts it first": f"""{REPLYING}
+        say good morning          | flush player; TtsEnd; > RequestToSpeak
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > RequestToRespond transcript good morning
+    """,
+    "a press drops the question that waited for the floor, and says so": f"""{REPLYING}
+        ask what time             | flush player; TtsEnd; > RequestToSpeak
+        press                     | Error busy
+        mic one                   |
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one
+    """,
+    "a second question drops the one that waited for the floor, and says so": f"""{REPLYING}
+        ask what time             | flush player; TtsEnd; > RequestToSpeak
+        say good morning          | Error busy
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > RequestToRespond transcript good morning
+    """,
+    "a question while a speech waits for the floor is refused": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        ask what time             | refused Busy
+    """,
+    "requests for the floor are 0.3 s apart": f"""{JUST_ASKED}
+        press                     | flush player
+        mic one                   |
+        0.29 s later              |
+        0.01 s later              | > RequestToSpeak
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one
+    """,
+    "a cloud that listens before the next request for the floor may be sent needs none": f"""
+        {JUST_ASKED}
+        press                     | flush player
+        mic one                   |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one
+        1 s later                 |
+    """,
+    "a cloud that left Listening again has not given the floor": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        < state Listening         |
+        < state Thinking          |
+        < RequestAccepted         |
+        3 s later                 |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one
+    """,
+    "a RequestAccepted that nobody waits for does nothing": f"""{CONNECTED}
+        < RequestAccepted         |
+        press                     | flush player; > SendSpeech; SpeechStart
+        < RequestAccepted         |
+    """,
+    "a turn error while we ask for the floor is told, and the asking goes on": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        < Error 500 LLMTimeoutError | Error LLMTimeoutError
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one
+    """,
+}
+
+
+@pytest.mark.parametrize("behaviour", TRACES)
+def test_that(behaviour: str) -> None:
+    follow(TRACES[behaviour])

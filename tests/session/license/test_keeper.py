@@ -1,0 +1,512 @@
+"""Registers once in a device's life, whatever happens; holds a fresh token."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmid.errors import ConnectionLost, LicenseRefused, NotProvisioned, StorageFailed
+from mmid.hal import Store
+from mmid.hal_linux.file_store import FileStore
+from mmid.redaction import Secret
+from mmid.session.effects import Next
+from mmid.session.license.codes import CODES, CodeClass
+from mmid.session.license.exchange import exchange
+from mmid.session.license.keeper import Exchange, Keeper
+from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Kind, Refusal
+from mmid.session.license.record import DeviceRecord, Pending
+from mmid.session.license.record_book import RecordBook
+from mmid.settings import Cloud, License
+from mmid.simcloud.cloud import SimCloud
+from mmid.simcloud.license_service import LicenseFaults, Product
+from mmid.simcloud.scenario import Scenario
+from mmid.status import LicenseState, Status
+from tests.session.doubles import LicenseDesk, MemoryStore, TestClock, registration, token
+
+APP_ID = "mm_0123456789abcdef0123456789ab"
+PRODUCT = Product(
+    APP_ID, Secret("0123456789abcdef" * 2), Secret(f"sk-{'7' * 32}"), "llm-0123456789abcdef"
+)
+GIVEN = License(
+    app_id=APP_ID, app_secret=PRODUCT.app_secret, api_key=PRODUCT.api_key, device_name="board1"
+)
+REGISTERED = DeviceRecord(
+    app_id=APP_ID,
+    app_secret=PRODUCT.app_secret,
+    device_name="board1",
+    nonce="ab" * 13,
+    device_secret=Secret("0f" * 16),
+)
+PENDING = replace(
+    REGISTERED, nonce="", device_secret=Secret(""), pending=Pending("board1", "cd" * 13, 5)
+)
+
+
+class Parts:
+    """A keeper and all it works with; ``boot`` again for what a restart finds."""
+
+    def __init__(self, store: Store, ask: Exchange, given: License, cloud: Cloud) -> None:
+        self.book = RecordBook(store)
+        self.clock = TestClock()
+        self.status = Status()
+        self.keeper = Keeper(
+            cloud=cloud,
+            license=given,
+            book=self.book,
+            clock=self.clock,
+            status=self.status,
+            exchange=ask,
+        )
+
+    async def refused(self) -> tuple[LicenseRefused, Next]:
+        """Ask for a credential, and return the refusal and what follows."""
+        with pytest.raises(LicenseRefused) as caught:
+            await self.keeper.credential()
+        return caught.value, self.keeper.after(caught.value)
+
+
+async def boot(
+    ask: Exchange,
+    store: Store | None = None,
+    given: License = GIVEN,
+    cloud: Cloud | None = None,
+) -> Parts:
+    parts = Parts(store or MemoryStore(), ask, given, cloud or Cloud())
+    await parts.book.load()
+    parts.keeper.show()
+    return parts
+
+
+def stored(store: Store) -> DeviceRecord:
+    payload = store.load()
+    assert payload is not None
+    return DeviceRecord.decode(payload)
+
+
+# --- with the real service and the real child -------------------------------------------------
+
+
+@pytest.fixture
+async def cloud(cloud_directory: Path) -> AsyncIterator[SimCloud]:
+    async with SimCloud(cloud_directory, product=PRODUCT) as made:
+        yield made
+
+
+def at(cloud: SimCloud) -> Cloud:
+    return Cloud(license_url=cloud.license_url, ca_file=str(cloud.ca_file))
+
+
+def handled(cloud: SimCloud) -> list[tuple[str, str]]:
+    """What the license service was asked, and its codes."""
+    kinds = ("register", "token")
+    return [
+        (entry["kind"], entry["code"]) for entry in cloud.journal.entries if entry["kind"] in kinds
+    ]
+
+
+async def test_a_device_is_registered_once_and_never_again(cloud: SimCloud, tmp_path: Path) -> None:
+    tokens = []
+    for _ in range(3):
+        parts = await boot(exchange, FileStore(tmp_path / "device.bin"), cloud=at(cloud))
+        credential = await parts.keeper.credential()
+        assert cloud.license.token_valid(credential.token.reveal()) == "board1"
+        assert credential.workspace_id == PRODUCT.workspace_id
+        assert parts.status.license_state is LicenseState.AUTHORIZED
+        tokens.append(credential.token.reveal())
+    assert handled(cloud) == [("register", "200"), *[("token", "200")] * 3]
+    assert len(set(tokens)) == 3
+
+
+async def test_a_lost_answer_is_told_with_the_way_out_and_nothing_more_is_asked(
+    cloud_directory: Path, tmp_path: Path
+) -> None:
+    lost = Scenario(license=LicenseFaults(drop_after=1))
+    async with SimCloud(cloud_directory, product=PRODUCT, scenario=lost) as cloud:
+        parts = await boot(exchange, FileStore(tmp_path / "device.bin"), cloud=at(cloud))
+        with pytest.raises(ConnectionLost):
+            await parts.keeper.credential()
+        error, following = await parts.refused()
+        assert error.code == "100008"
+        assert "Reset the device board1 in the console, then call Register" in str(error)
+        assert following is Next.STOP
+        assert parts.status.license_state is LicenseState.REFUSED
+        assert handled(cloud) == [("register", "200"), ("register", "100008")]
+        cloud.license.book.reset("board1")
+        parts.keeper.forgive()
+        await parts.keeper.credential()
+        assert stored(FileStore(tmp_path / "device.bin")).registered
+
+
+async def test_a_semi_managed_device_does_not_send_the_api_key(
+    cloud_directory: Path, tmp_path: Path
+) -> None:
+    relay = replace(PRODUCT, fully_managed=False)
+    given = replace(GIVEN, mode="semi-managed")
+    async with SimCloud(cloud_directory, product=relay) as cloud:
+        parts = await boot(exchange, FileStore(tmp_path / "device.bin"), given, at(cloud))
+        await parts.keeper.credential()
+        assert handled(cloud) == [("register", "200"), ("token", "200")]
+
+
+# --- write-ahead ------------------------------------------------------------------------------
+
+
+async def test_the_pending_registration_is_stored_before_it_is_sent(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "device.bin")
+    seen: list[tuple[ExchangeRequest, DeviceRecord]] = []
+
+    def answer(request: ExchangeRequest) -> ExchangeReply:
+        seen.append((request, stored(store)))
+        return registration()
+
+    parts = await boot(LicenseDesk(answer, token()), store)
+    await parts.keeper.credential()
+    ((request, record),) = seen
+    assert record.pending == Pending("board1", request.nonce, request.request_time_ms)
+    assert (record.app_id, record.app_secret) == (APP_ID, PRODUCT.app_secret)
+    assert not record.registered
+
+
+async def test_the_answer_is_stored_before_it_is_used() -> None:
+    store = MemoryStore()
+    seen: list[DeviceRecord] = []
+
+    def answer(request: ExchangeRequest) -> ExchangeReply:
+        seen.append(stored(store))
+        assert request.identity.device_secret == seen[0].device_secret
+        return token()
+
+    desk = LicenseDesk(registration(), answer)
+    await (await boot(desk, store)).keeper.credential()
+    assert seen[0].registered
+    assert seen[0].nonce == desk.requests[0].nonce
+    assert seen[0].pending is None
+
+
+@pytest.mark.parametrize("defect", ["broken", "forgetful"])
+async def test_nothing_is_asked_when_the_record_cannot_be_kept(defect: str) -> None:
+    store, desk = MemoryStore(), LicenseDesk(registration())
+    setattr(store, defect, True)
+    parts = await boot(desk, store)
+    with pytest.raises(StorageFailed):
+        await parts.keeper.credential()
+    assert desk.requests == []
+    assert parts.status.license_state is LicenseState.UNREGISTERED
+
+
+async def test_an_answer_that_cannot_be_stored_is_not_used() -> None:
+    store = MemoryStore()
+
+    def answer(_: ExchangeRequest) -> ExchangeReply:
+        store.broken = True
+        return registration()
+
+    desk = LicenseDesk(answer)
+    parts = await boot(desk, store)
+    with pytest.raises(StorageFailed):
+        await parts.keeper.credential()
+    assert desk.kinds == ["register"]
+    assert not parts.book.record.registered
+    assert stored(store).pending is not None
+
+
+async def test_months_without_a_network_write_the_pending_record_once_a_boot() -> None:
+    store = MemoryStore()
+    parts = await boot(LicenseDesk(ConnectionLost("no network")), store)
+    for _ in range(20):
+        with pytest.raises(ConnectionLost):
+            await parts.keeper.credential()
+    assert len(store.saved) == 1
+
+
+async def test_a_boot_proves_the_store_anew_before_it_registers() -> None:
+    store = MemoryStore(PENDING.encode())
+    store.broken = True
+    desk = LicenseDesk(registration())
+    with pytest.raises(StorageFailed):
+        await (await boot(desk, store)).keeper.credential()
+    assert desk.requests == []
+
+
+async def test_every_request_has_a_nonce_of_its_own() -> None:
+    desk = LicenseDesk(ConnectionLost("no network"))
+    parts = await boot(desk)
+    for _ in range(5):
+        with pytest.raises(ConnectionLost):
+            await parts.keeper.credential()
+    assert len({request.nonce for request in desk.requests}) == 5
+
+
+@pytest.mark.parametrize("code", ["100008", "100025"])
+async def test_after_a_power_cut_the_lost_answer_is_explained(code: str) -> None:
+    desk = LicenseDesk(Refusal(code))
+    parts = await boot(desk, MemoryStore(PENDING.encode()))
+    error, following = await parts.refused()
+    assert "Reset the device board1 in the console" in error.remedy
+    assert following is Next.STOP
+    assert desk.kinds == ["register"]
+
+
+# --- cancellation -----------------------------------------------------------------------------
+
+
+async def test_a_registration_is_stored_even_when_it_is_cancelled() -> None:
+    store, desk = MemoryStore(), LicenseDesk(registration(), token())
+    desk.gate.clear()
+    parts = await boot(desk, store)
+    asking = asyncio.create_task(parts.keeper.credential())
+    await desk.asked.wait()
+    asking.cancel()
+    await asyncio.sleep(0)
+    assert not asking.done(), "it waits for the answer"
+    desk.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert stored(store).registered
+    assert desk.kinds == ["register"]
+
+
+async def test_a_cancelled_registration_that_gets_no_answer_ends_in_bounded_time() -> None:
+    desk = LicenseDesk(registration())
+    desk.gate.clear()
+    parts = await boot(desk)
+    asking = asyncio.create_task(parts.keeper.credential())
+    await desk.asked.wait()
+    asking.cancel()
+    await asyncio.wait({asking}, timeout=2.0)
+    assert asking.cancelled()
+    await asyncio.sleep(0)  # the turn of what it started
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_cancelled_registration_that_fails_leaves_no_traceback() -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    desk = LicenseDesk(ConnectionLost("no network"))
+    desk.gate.clear()
+    parts = await boot(desk)
+    asking = asyncio.create_task(parts.keeper.credential())
+    await desk.asked.wait()
+    asking.cancel()
+    await asyncio.sleep(0)
+    desk.gate.set()
+    await asyncio.wait({asking})
+    del asking
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+
+
+# --- tokens -----------------------------------------------------------------------------------
+
+
+async def test_a_token_is_used_until_it_expires_and_fetched_anew_then() -> None:
+    desk = LicenseDesk(token("st-first", life_s=60), token("st-second", life_s=60))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    assert (await parts.keeper.credential()).token.reveal() == "st-first"
+    parts.clock.offset_ms = 50_000
+    assert (await parts.keeper.credential()).token.reveal() == "st-first"
+    parts.clock.offset_ms = 57_000  # too near the end to connect with
+    assert (await parts.keeper.credential()).token.reveal() == "st-second"
+    assert desk.kinds == ["token", "token"]
+
+
+async def test_a_token_expires_by_the_services_clock() -> None:
+    ahead = 600_000
+    desk = LicenseDesk(token(life_s=60, skew_ms=ahead))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    await parts.keeper.credential()
+    assert abs(parts.status.token_expiry - parts.clock.now_ms() - 60_000) < 10_000
+    parts.clock.offset_ms = 57_000
+    await parts.keeper.credential()
+    assert desk.kinds == ["token", "token"]
+
+
+async def test_a_token_that_was_refused_is_not_used_again() -> None:
+    desk = LicenseDesk(token("st-first"), token("st-second"))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    await parts.keeper.credential()
+    parts.keeper.forget_token()
+    assert (await parts.keeper.credential()).token.reveal() == "st-second"
+
+
+async def test_a_token_is_never_stored() -> None:
+    store = MemoryStore()
+    await (await boot(LicenseDesk(registration(), token("st-secret")), store)).keeper.credential()
+    assert not [payload for payload in store.saved if b"st-secret" in payload]
+
+
+async def test_the_api_key_is_never_stored() -> None:
+    store = MemoryStore()
+    await (await boot(LicenseDesk(registration(), token()), store)).keeper.credential()
+    assert store.saved
+    assert not [payload for payload in store.saved if b"sk-" in payload]
+
+
+# --- modes and identity -----------------------------------------------------------------------
+
+
+async def test_pay_as_you_go_asks_nobody_and_uses_the_api_key() -> None:
+    given = replace(GIVEN, mode="pay-as-you-go", app_secret=Secret(""), device_name="")
+    store, desk = MemoryStore(), LicenseDesk(token())
+    parts = await boot(desk, store, given, Cloud(workspace_id="llm-1"))
+    credential = await parts.keeper.credential()
+    assert credential.token == PRODUCT.api_key
+    assert (credential.app_id, credential.workspace_id) == (APP_ID, "llm-1")
+    assert desk.requests == []
+    assert store.saved == []
+    assert parts.status.license_state is LicenseState.AUTHORIZED
+
+
+@pytest.mark.parametrize(("mode", "sent"), [("fully-managed", True), ("semi-managed", False)])
+async def test_the_api_key_goes_to_the_service_when_fully_managed_only(
+    mode: Any, sent: bool
+) -> None:
+    desk = LicenseDesk(registration(), token())
+    await (await boot(desk, given=replace(GIVEN, mode=mode))).keeper.credential()
+    keys = {request.api_key for request in desk.requests}
+    assert keys == ({PRODUCT.api_key} if sent else {None})
+
+
+async def test_the_paths_are_appended_to_the_base_url_unless_overridden() -> None:
+    desk = LicenseDesk(registration(), token())
+    given = replace(GIVEN, token_url="https://relay.example/my/token")
+    await (
+        await boot(desk, given=given, cloud=Cloud(license_url="https://a/b/"))
+    ).keeper.credential()
+    assert [request.url for request in desk.requests] == [
+        "https://a/b/api/device/v1/register",
+        "https://relay.example/my/token",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (License(), "license.app_id, license.device_name, license.app_secret, license.api_key"),
+        (replace(GIVEN, api_key=Secret("")), "license.api_key"),
+        (replace(GIVEN, app_secret=Secret("")), "license.app_secret"),
+        (replace(GIVEN, device_name="", mode="semi-managed"), "license.device_name"),
+        (License(mode="pay-as-you-go", app_id=APP_ID), "license.api_key"),
+    ],
+)
+async def test_what_is_not_provisioned_is_named(given: License, named: str) -> None:
+    desk = LicenseDesk(registration())
+    parts = await boot(desk, given=given)
+    with pytest.raises(NotProvisioned, match=rf"not provisioned: {named} not set"):
+        await parts.keeper.credential()
+    assert parts.status.license_state is LicenseState.UNPROVISIONED
+    assert desk.requests == []
+
+
+@pytest.mark.parametrize("changed", [{"device_name": "board2"}, {"app_id": "mm_ff"}])
+async def test_settings_that_contradict_a_registered_record_stop(changed: dict[str, str]) -> None:
+    desk = LicenseDesk(token())
+    given = replace(GIVEN, **changed)  # type: ignore[arg-type]
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()), given)
+    with pytest.raises(NotProvisioned, match="the device record is registered as") as caught:
+        await parts.keeper.credential()
+    assert next(iter(changed.values())) in str(caught.value)
+    assert desk.requests == []
+
+
+async def test_a_registered_record_alone_says_who_the_device_is() -> None:
+    desk = LicenseDesk(token())
+    record = replace(REGISTERED, app_secret=Secret(""))
+    given = License(api_key=PRODUCT.api_key)
+    parts = await boot(desk, MemoryStore(record.encode()), given)
+    assert parts.status.license_state is LicenseState.REGISTERED
+    credential = await parts.keeper.credential()
+    assert (credential.app_id, credential.device_name) == (APP_ID, "board1")
+
+
+@pytest.mark.parametrize(
+    ("configured", "answered", "recorded", "used"),
+    [
+        ("llm-set", "llm-token", "llm-old", "llm-set"),
+        ("", "llm-token", "llm-old", "llm-token"),
+        ("", "", "llm-old", "llm-old"),
+        ("", "", "", ""),
+    ],
+)
+async def test_the_workspace_is_the_configured_one_else_the_services(
+    configured: str, answered: str, recorded: str, used: str
+) -> None:
+    record = replace(REGISTERED, workspace_id=recorded)
+    desk = LicenseDesk(replace(token(), workspace_id=answered))
+    parts = await boot(desk, MemoryStore(record.encode()), cloud=Cloud(workspace_id=configured))
+    assert (await parts.keeper.credential()).workspace_id == used
+
+
+# --- refusals ---------------------------------------------------------------------------------
+
+FOLLOWING = {
+    CodeClass.STOP: (Next.STOP, LicenseState.REFUSED),
+    CodeClass.LONG: (Next.HOURS, LicenseState.REGISTERED),
+    CodeClass.RETRY: (Next.RETRY, LicenseState.REGISTERED),
+    CodeClass.CLOCK: (Next.RETRY, LicenseState.REGISTERED),
+    CodeClass.REREGISTER: (Next.RETRY, LicenseState.REGISTERED),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+async def test_a_refused_token_is_told_with_advice_and_followed_by_its_class(code: str) -> None:
+    row = CODES[code]
+    desk = LicenseDesk(Refusal(code, message="their words"))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    error, following = await parts.refused()
+    assert error.code == code
+    assert row.meaning in str(error)
+    assert row.advice in str(error)
+    assert (following, parts.status.license_state) == FOLLOWING[row.code_class]
+    assert desk.kinds == ["token"]
+
+
+async def test_a_wrong_clock_is_told_with_its_error() -> None:
+    desk = LicenseDesk(Refusal("100010", clock_skew_ms=-3_600_000))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    error, _ = await parts.refused()
+    assert "the service's clock is -3600.0 s from ours" in str(error)
+
+
+async def test_a_device_that_the_service_forgot_registers_anew_once_a_boot() -> None:
+    store = MemoryStore(REGISTERED.encode())
+    desk = LicenseDesk(
+        Refusal("100009"), registration(), token(), Refusal("100009"), Refusal("100009")
+    )
+    parts = await boot(desk, store)
+    assert (await parts.refused())[1] is Next.RETRY
+    await parts.keeper.credential()
+    assert stored(store).nonce == desk.requests[1].nonce
+    parts.keeper.forget_token()
+    assert (await parts.refused())[1] is Next.STOP
+    assert parts.status.license_state is LicenseState.REFUSED
+    assert desk.kinds == ["token", "register", "token", "token"]
+
+
+async def test_a_device_without_the_product_secret_cannot_register_anew_and_says_so() -> None:
+    record = replace(REGISTERED, app_secret=Secret(""))
+    desk = LicenseDesk(Refusal("100009"), registration())
+    parts = await boot(desk, MemoryStore(record.encode()), replace(GIVEN, app_secret=Secret("")))
+    await parts.refused()
+    with pytest.raises(NotProvisioned, match=r"license\.app_secret"):
+        await parts.keeper.credential()
+    assert Kind.REGISTER not in {request.kind for request in desk.requests}
+
+
+async def test_no_secret_reaches_the_log_or_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        desk = LicenseDesk(registration(), token("st-secret"), Refusal("500002"))
+        parts = await boot(desk)
+        await parts.keeper.credential()
+        parts.keeper.forget_token()
+        error, _ = await parts.refused()
+    told = f"{caplog.text} {error!r} {parts.status}"
+    for secret in (PRODUCT.app_secret, PRODUCT.api_key, parts.book.record.device_secret):
+        assert secret.reveal() not in told
+    assert "st-secret" not in told

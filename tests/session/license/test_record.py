@@ -1,0 +1,114 @@
+"""The device record as bytes and back."""
+
+import struct
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmid.errors import StorageFailed
+from mmid.redaction import Secret
+from mmid.session.license.record import REGISTERED_FLAGS, DeviceRecord, Pending
+
+TRIPLE = DeviceRecord(
+    app_id="mm_0123",
+    device_name="board1",
+    nonce="ab" * 13,
+    device_secret=Secret("c0ffee" * 5 + "00"),
+)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=64)
+PENDING = st.builds(Pending, TEXT.filter(bool), TEXT, st.integers(0, 1 << 60))
+RECORDS = st.builds(
+    DeviceRecord,
+    app_id=TEXT,
+    app_secret=TEXT.map(Secret),
+    device_name=TEXT,
+    nonce=TEXT,
+    device_secret=TEXT.map(Secret),
+    dialog_id=TEXT,
+    workspace_id=TEXT,
+    pending=st.none() | PENDING,
+    unknown=st.dictionaries(st.sampled_from([7, 11, 20, 31]), st.binary(max_size=64)),
+)
+
+
+@given(RECORDS)
+def test_a_record_comes_back_as_it_was(record: DeviceRecord) -> None:
+    assert DeviceRecord.decode(record.encode()) == record
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_either_refused_or_a_record(payload: bytes) -> None:
+    with suppress(StorageFailed):
+        record = DeviceRecord.decode(payload)
+        assert DeviceRecord.decode(record.encode()) == record
+
+
+@given(RECORDS, st.data())
+def test_a_record_that_is_cut_off_anywhere_is_refused(
+    record: DeviceRecord, data: st.DataObject
+) -> None:
+    payload = record.encode()
+    length = data.draw(st.integers(0, len(payload) - 1))
+    with pytest.raises(StorageFailed, match="damaged"):
+        DeviceRecord.decode(payload[:length])
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(TRIPLE.encode() + b"\0", id="bytes behind the last field"),
+        pytest.param(struct.pack(">IH2s", 1, 2, b"\xff\xfe"), id="an AppId that is no UTF-8"),
+        pytest.param(struct.pack(">IHsH3s", 1 << 8 | 1 << 10, 1, b"x", 3, b"now"), id="a time"),
+    ],
+)
+def test_a_damaged_record_is_refused(payload: bytes) -> None:
+    with pytest.raises(StorageFailed, match="the device record is damaged"):
+        DeviceRecord.decode(payload)
+
+
+def test_the_layout_is_the_documented_one() -> None:
+    record = DeviceRecord(app_id="mm_1", dialog_id="d")
+    assert record.encode() == b"\0\0\0\x21" + b"\0\x04mm_1" + b"\0\x01d"
+
+
+def test_the_flags_of_a_license_triple_are_the_vendors() -> None:
+    assert REGISTERED_FLAGS == 0x1D
+    assert TRIPLE.flags == 0x1D
+    assert TRIPLE.registered
+
+
+@pytest.mark.parametrize("missing", ["app_id", "device_name", "nonce", "device_secret"])
+def test_without_one_of_its_four_fields_a_device_is_not_registered(missing: str) -> None:
+    empty: object = Secret("") if missing == "device_secret" else ""
+    assert not replace(TRIPLE, **{missing: empty}).registered  # type: ignore[arg-type]
+
+
+def test_the_product_secret_is_not_needed_after_registration() -> None:
+    assert replace(TRIPLE, app_secret=Secret("")).registered
+
+
+def test_a_pending_registration_is_no_registration_and_ends_with_the_triple() -> None:
+    waiting = DeviceRecord(
+        app_id="mm_0123", device_name="board1", pending=Pending("board1", "cd" * 13, 5)
+    )
+    assert not waiting.registered
+    done = waiting.with_triple(nonce="cd" * 13, device_secret=TRIPLE.device_secret)
+    assert done.registered
+    assert done.pending is None
+
+
+def test_fields_of_a_later_version_survive() -> None:
+    payload = replace(TRIPLE, unknown={12: b"\xff later"}).encode()
+    read = DeviceRecord.decode(payload)
+    assert replace(read, dialog_id="d").encode() != payload
+    assert DeviceRecord.decode(replace(read, dialog_id="d").encode()).unknown == {12: b"\xff later"}
+
+
+def test_no_secret_is_printed_with_a_record() -> None:
+    record = replace(TRIPLE, app_secret=Secret("feedface" * 4))
+    for text in (repr(record), str(record), f"{record}"):
+        assert "feedface" not in text
+        assert "c0ffee" not in text

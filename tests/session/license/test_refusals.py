@@ -1,0 +1,79 @@
+"""The classes of license section 4 as counters."""
+
+import pytest
+
+from mmid.session.effects import Next
+from mmid.session.license.codes import CODES, CodeClass
+from mmid.session.license.refusals import RETRY_LIMIT, Refusals
+
+
+def codes(code_class: CodeClass) -> list[str]:
+    return [row.code for row in CODES.values() if row.code_class is code_class]
+
+
+@pytest.mark.parametrize("code", codes(CodeClass.STOP))
+def test_a_final_refusal_stops_at_once(code: str) -> None:
+    refusals = Refusals()
+    assert refusals.note(code) is Next.STOP
+    assert refusals.refused
+    assert not refusals.register_anew
+
+
+@pytest.mark.parametrize("code", [*codes(CodeClass.LONG), "987654", "not-a-number"])
+def test_what_somebody_may_mend_from_afar_is_looked_at_every_few_hours_for_ever(code: str) -> None:
+    refusals = Refusals()
+    assert {refusals.note(code) for _ in range(100)} == {Next.HOURS}
+    assert not refusals.refused
+
+
+def test_a_refusal_that_may_pass_is_retried_five_times() -> None:
+    refusals = Refusals()
+    assert RETRY_LIMIT == 5
+    assert [refusals.note("300002") for _ in range(7)] == [Next.RETRY] * 5 + [Next.STOP] * 2
+    assert not refusals.refused, "an exhausted 300002 keeps the state it had"
+
+
+def test_a_wrong_clock_is_retried_once_and_is_final_then() -> None:
+    refusals = Refusals()
+    followed = [(refusals.note("100010"), refusals.refused) for _ in range(2)]
+    assert followed == [(Next.RETRY, False), (Next.STOP, True)]
+
+
+def test_a_device_that_is_not_known_is_registered_anew_once_a_boot() -> None:
+    refusals = Refusals()
+    states = []
+    for _ in range(2):
+        following = refusals.note("100009")
+        states.append((following, refusals.register_anew, refusals.refused))
+        refusals.succeeded()
+        assert not refusals.register_anew
+    assert states == [(Next.RETRY, True, False), (Next.STOP, False, True)]
+
+
+def test_a_success_renews_all_other_patience() -> None:
+    refusals = Refusals()
+    for code in ("100010", *["300002"] * RETRY_LIMIT, "100007"):
+        refusals.note(code)
+    refusals.succeeded()
+    assert not refusals.refused
+    assert refusals.note("300002") is Next.RETRY
+    assert refusals.note("100010") is Next.RETRY
+
+
+def test_somebody_who_acts_renews_everything() -> None:
+    refusals = Refusals()
+    for _ in range(2):
+        refusals.note("100009")
+    refusals.forgive()
+    assert not refusals.refused
+    assert refusals.note("100009") is Next.RETRY
+    assert refusals.register_anew
+
+
+def test_different_refusals_do_not_use_up_each_others_patience() -> None:
+    refusals = Refusals()
+    for _ in range(RETRY_LIMIT):
+        assert refusals.note("300002") is Next.RETRY
+    assert refusals.note("100010") is Next.RETRY
+    assert refusals.note("100009") is Next.RETRY
+    assert refusals.note("200014") is Next.HOURS

@@ -1,0 +1,523 @@
+"""One WebSocket connection, to simcloud's certificate and to every odd server."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import struct
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from mmid.errors import ConnectionLost, MalformedMessage, MmidError, SettingsInvalid, TlsFailed
+from mmid.redaction import Secret
+from mmid.session.link import Link, LinkOptions, TokenRefused, open_link
+from mmid.simcloud.certificates import Certificates, make_certificates
+
+TOKEN = Secret("st-0123456789abcdef0123456789abcdef")
+# Far more than a connection needs here; a test that reaches it failed.
+AMPLE_S = 10.0
+MEBIBYTE = 1 << 20
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def stay(connection: ServerConnection) -> None:
+    await connection.wait_closed()
+
+
+@asynccontextmanager
+async def server(
+    certificates: Certificates,
+    handler: Handler = stay,
+    answer: Callable[[ServerConnection, Request], Response | None] | None = None,
+    context: ssl.SSLContext | None = None,
+) -> AsyncIterator[int]:
+    """A WebSocket server; yields its port."""
+    context = context or certificates.server_context()
+    async with serve(
+        handler, "127.0.0.1", 0, ssl=context, process_request=answer, max_size=None, close_timeout=1
+    ) as running:
+        yield next(iter(running.sockets)).getsockname()[1]
+
+
+@asynccontextmanager
+async def peer(handle: Peer, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server that speaks as a test wants; yields its port."""
+    running = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
+    try:
+        yield running.sockets[0].getsockname()[1]
+    finally:
+        running.close()
+
+
+def options(port: int, ca_file: Path | str, *, host: str = "localhost") -> LinkOptions:
+    return LinkOptions(f"wss://{host}:{port}/dialog", str(ca_file), AMPLE_S)
+
+
+@asynccontextmanager
+async def linked(certificates: Certificates, handler: Handler) -> AsyncIterator[Link]:
+    async with server(certificates, handler) as port:
+        link = await open_link(options(port, certificates.ca_file), TOKEN)
+        try:
+            yield link
+        finally:
+            await link.close()
+
+
+async def fails(kind: type[MmidError], words: str, given: LinkOptions) -> MmidError:
+    """Check that no connection is made, and that the text says to what and why, but no secret."""
+    with pytest.raises(kind, match=words) as caught:
+        await open_link(given, TOKEN)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert TOKEN.reveal() not in f"{error} {error!r}"
+        error = error.__cause__ or error.__context__
+    return caught.value
+
+
+async def ends(link: Link) -> MmidError:
+    """Read the link to its end, and return how it ended."""
+    frames = link.receive()
+    async with asyncio.timeout(AMPLE_S):
+        try:
+            while True:
+                await anext(frames)
+        except MmidError as error:
+            return error
+
+
+# --- TLS --------------------------------------------------------------------------------------
+
+
+async def test_frames_go_both_ways_in_order(certificates: Certificates) -> None:
+    async def echo(connection: ServerConnection) -> None:
+        async for frame in connection:
+            await connection.send(frame)
+
+    async with linked(certificates, echo) as link:
+        for frame in ("text", b"audio", "ümläut"):
+            await link.send(frame)
+        frames = link.receive()
+        assert [await anext(frames) for _ in range(3)] == ["text", b"audio", "ümläut"]
+
+
+async def test_another_authority_is_refused(certificates: Certificates, tmp_path: Path) -> None:
+    other = make_certificates(tmp_path)
+    async with server(certificates) as port:
+        given = options(port, other.ca_file)
+        await fails(TlsFailed, f"certificate of {given.url} is not acceptable: .+", given)
+
+
+async def test_without_a_ca_file_the_systems_authorities_count(certificates: Certificates) -> None:
+    async with server(certificates) as port:
+        await fails(TlsFailed, "is not acceptable", options(port, ""))
+
+
+async def test_a_certificate_of_another_host_is_refused(tmp_path: Path) -> None:
+    elsewhere = make_certificates(tmp_path, ["elsewhere.example"])
+    async with server(elsewhere) as port:
+        given = options(port, elsewhere.ca_file)
+        await fails(TlsFailed, "localhost:.* not acceptable: Hostname mismatch", given)
+
+
+async def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
+    expired = make_certificates(tmp_path, expired=True)
+    async with server(expired) as port:
+        await fails(TlsFailed, "certificate has expired", options(port, expired.ca_file))
+
+
+async def test_tls_older_than_1_2_is_refused(certificates: Certificates) -> None:
+    context = certificates.server_context()
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.minimum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # Not asyncio's own server: that one hangs up without the alert that real ones send.
+        old = asyncio.create_task(asyncio.to_thread(_shake_hands, listener, context))
+        given = options(listener.getsockname()[1], certificates.ca_file)
+        await fails(TlsFailed, f"TLS with {given.url} failed: .*VERSION", given)
+        assert "UNSUPPORTED_PROTOCOL" in await old
+
+
+def _shake_hands(listener: socket.socket, context: ssl.SSLContext) -> str:
+    """Serve one handshake; return why it failed."""
+    listener.settimeout(AMPLE_S)
+    connection, _ = listener.accept()
+    with connection:
+        try:
+            context.wrap_socket(connection, server_side=True).close()
+        except ssl.SSLError as error:
+            return str(error.reason)
+    return "it was accepted"
+
+
+async def test_tls_1_2_is_accepted(certificates: Certificates) -> None:
+    context = certificates.server_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with server(certificates, context=context) as port:
+        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+
+
+async def test_the_host_name_is_sent_for_servers_with_many(certificates: Certificates) -> None:
+    names: list[str | None] = []
+    context = certificates.server_context()
+    context.sni_callback = lambda _, name, __: names.append(name)
+    async with server(certificates, context=context) as port:
+        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+    assert names == ["localhost"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "does not exist"), ("", "cannot be used"), ("no certificate\n", "cannot be used")],
+)
+async def test_a_ca_file_that_cannot_be_used_is_named(
+    tmp_path: Path, content: str | None, words: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    await fails(SettingsInvalid, rf"cloud\.ca_file {path} {words}", options(1, path))
+
+
+# --- the way to it ----------------------------------------------------------------------------
+
+
+async def test_a_peer_that_says_nothing_is_given_up(certificates: Certificates) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with peer(say_nothing) as port:
+        given = LinkOptions(f"wss://localhost:{port}/", str(certificates.ca_file), 0.2)
+        await fails(ConnectionLost, rf"no connection to wss://localhost:{port}/ in 0\.2 s", given)
+
+
+async def test_a_server_that_says_nothing_after_tls_is_given_up(certificates: Certificates) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with peer(say_nothing, certificates.server_context()) as port:
+        given = LinkOptions(f"wss://localhost:{port}/", str(certificates.ca_file), 0.5)
+        await fails(ConnectionLost, r"in 0\.5 s", given)
+
+
+async def test_a_server_that_hangs_up_during_the_upgrade_is_a_lost_connection(
+    certificates: Certificates,
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with peer(hang_up, certificates.server_context()) as port:
+        given = options(port, certificates.ca_file)
+        await fails(ConnectionLost, f"no connection to {given.url}: ", given)
+
+
+async def test_a_server_that_is_none_is_a_lost_connection(certificates: Certificates) -> None:
+    async def chatter(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with peer(chatter, certificates.server_context()) as port:
+        given = options(port, certificates.ca_file)
+        await fails(ConnectionLost, f"no connection to {given.url}: ", given)
+
+
+async def test_a_server_without_tls_is_a_tls_failure(certificates: Certificates) -> None:
+    async def chatter(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with peer(chatter) as port:
+        given = options(port, certificates.ca_file)
+        await fails(TlsFailed, f"TLS with {given.url} failed: ", given)
+
+
+async def test_a_port_where_nobody_listens_is_a_lost_connection(certificates: Certificates) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        given = options(unused.getsockname()[1], certificates.ca_file, host="127.0.0.1")
+        await fails(ConnectionLost, f"no connection to {given.url}: .*Refused", given)
+
+
+async def test_a_name_that_is_unknown_is_a_lost_connection(certificates: Certificates) -> None:
+    given = LinkOptions("wss://nowhere.invalid/", str(certificates.ca_file), AMPLE_S)
+    await fails(ConnectionLost, "no connection to wss://nowhere.invalid/: ", given)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, TokenRefused, r"refused the token \(HTTP 401\)"),
+        (403, TokenRefused, r"refused the token \(HTTP 403\)"),
+        (404, ConnectionLost, "answered the upgrade with HTTP 404"),
+        (500, ConnectionLost, "answered the upgrade with HTTP 500"),
+        (200, ConnectionLost, "answered the upgrade with HTTP 200"),
+    ],
+)
+async def test_an_upgrade_that_is_refused_names_url_and_status(
+    certificates: Certificates, status: int, kind: type[MmidError], words: str
+) -> None:
+    def refuse(connection: ServerConnection, _: Request) -> Response:
+        return connection.respond(status, "no\n")
+
+    async with server(certificates, answer=refuse) as port:
+        given = options(port, certificates.ca_file)
+        error = await fails(kind, f"{given.url} {words}", given)
+        if kind is TokenRefused:
+            assert error.code == str(status)
+
+
+async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(
+    certificates: Certificates,
+) -> None:
+    visited: list[str | None] = []
+
+    def note(_: ServerConnection, request: Request) -> None:
+        visited.append(request.headers.get("Authorization"))
+
+    async with server(certificates, answer=note) as other:
+
+        def redirect(connection: ServerConnection, _: Request) -> Response:
+            response = connection.respond(302, "")
+            response.headers["Location"] = f"wss://127.0.0.1:{other}/"
+            return response
+
+        async with server(certificates, answer=redirect) as port:
+            given = options(port, certificates.ca_file)
+            await fails(ConnectionLost, f"{given.url} answered the upgrade with HTTP 302", given)
+    assert visited == []
+
+
+async def test_an_attempt_that_is_cancelled_leaves_nothing(certificates: Certificates) -> None:
+    connected, gone = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        connected.set()
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    async with peer(say_nothing) as port:
+        opening = asyncio.create_task(open_link(options(port, certificates.ca_file), TOKEN))
+        await connected.wait()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        async with asyncio.timeout(AMPLE_S):
+            await gone.wait()
+
+
+# --- what we send -----------------------------------------------------------------------------
+
+
+async def test_the_upgrade_carries_the_token_and_nothing_that_is_not_needed(
+    certificates: Certificates,
+) -> None:
+    headers: dict[str, str] = {}
+
+    def note(_: ServerConnection, request: Request) -> None:
+        headers.update(request.headers.raw_items())
+
+    async with server(certificates, answer=note) as port:
+        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+    assert headers.pop("Authorization") == f"Bearer {TOKEN.reveal()}"
+    assert headers.keys() == {
+        "Host",
+        "Upgrade",
+        "Connection",
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Version",
+    }
+
+
+async def test_the_token_is_not_logged_at_any_level(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        async with linked(certificates, stay) as link:
+            await link.send("what people say")
+    ours = [record for record in caplog.records if record.name.startswith("mmid")]
+    assert [record.getMessage() for record in ours] == []
+    assert not [name for name in ("websockets.client", "asyncio") if name in _loggers(caplog)]
+
+
+def _loggers(caplog: pytest.LogCaptureFixture) -> set[str]:
+    return {record.name for record in caplog.records if TOKEN.reveal() in record.getMessage()}
+
+
+async def test_the_kernel_holds_little_speech_and_gives_up_a_dead_peer(
+    certificates: Certificates,
+) -> None:
+    async with linked(certificates, stay) as link:
+        sock = link._connection.transport.get_extra_info("socket")
+        level = socket.IPPROTO_TCP
+        assert sock.getsockopt(level, socket.TCP_NODELAY)
+        assert sock.getsockopt(level, socket.TCP_NOTSENT_LOWAT) <= 32_768
+        assert 5_000 <= sock.getsockopt(level, socket.TCP_USER_TIMEOUT) <= 30_000
+
+
+# --- how it ends ------------------------------------------------------------------------------
+
+
+async def test_a_message_of_a_mebibyte_is_read_and_one_byte_more_is_not(
+    certificates: Certificates,
+) -> None:
+    async def send(connection: ServerConnection) -> None:
+        await connection.send("x" * MEBIBYTE)
+        await connection.send("x" * (MEBIBYTE + 1))
+        await connection.wait_closed()
+
+    async with linked(certificates, send) as link:
+        assert len(await anext(link.receive())) == MEBIBYTE
+        error = await ends(link)
+    assert isinstance(error, MalformedMessage)
+    assert "the cloud sent a message larger than 1 MiB (1009" in str(error)
+
+
+async def test_text_that_is_not_utf_8_is_malformed(certificates: Certificates) -> None:
+    async def send(connection: ServerConnection) -> None:
+        await connection.send(b'{"header":"\xff\xfe"}', text=True)
+        await connection.wait_closed()
+
+    async with linked(certificates, send) as link:
+        error = await ends(link)
+    assert isinstance(error, MalformedMessage)
+    assert "the cloud sent a message that is not allowed (1007" in str(error)
+
+
+async def test_a_frame_that_breaks_the_protocol_is_malformed(certificates: Certificates) -> None:
+    async def send(connection: ServerConnection) -> None:
+        connection.transport.write(b"\xf1\x00")  # reserved bits are set
+        await connection.wait_closed()
+
+    async with linked(certificates, send) as link:
+        error = await ends(link)
+    assert isinstance(error, MalformedMessage)
+    assert "(1002" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "said"),
+    [
+        (1000, "", "with 1000"),
+        (1001, "maintenance", "with 1001: maintenance"),
+        (1002, "you broke the protocol", "with 1002: you broke the protocol"),
+        (1011, "", "with 1011"),
+        (4000, "ws", "with 4000: ws"),
+    ],
+)
+async def test_a_close_is_told_with_its_code_and_reason(
+    certificates: Certificates, code: int, reason: str, said: str
+) -> None:
+    async def close(connection: ServerConnection) -> None:
+        await connection.close(code, reason)
+
+    async with linked(certificates, close) as link:
+        error = await ends(link)
+        with pytest.raises(ConnectionLost):
+            await link.send("too late")
+    assert isinstance(error, ConnectionLost)
+    assert str(error) == f"the cloud closed the connection {said}"
+
+
+async def test_a_close_with_an_overlong_reason_is_an_ordinary_end(
+    certificates: Certificates,
+) -> None:
+    async def close(connection: ServerConnection) -> None:
+        body = struct.pack(">H", 1011) + b"r" * 200
+        connection.transport.write(b"\x88\x7e" + struct.pack(">H", len(body)) + body)
+        await connection.wait_closed()
+
+    async with linked(certificates, close) as link:
+        assert isinstance(await ends(link), ConnectionLost)
+
+
+async def test_a_reset_is_a_lost_connection(certificates: Certificates) -> None:
+    async def reset(connection: ServerConnection) -> None:
+        sock = connection.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.transport.abort()
+
+    async with linked(certificates, reset) as link:
+        error = await ends(link)
+    assert isinstance(error, ConnectionLost)
+    assert "broke" in str(error)
+
+
+async def test_close_ends_in_bounded_time_when_the_peer_reads_nothing(
+    certificates: Certificates,
+) -> None:
+    go = asyncio.Event()
+
+    async def read_nothing(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await go.wait()
+
+    async with server(certificates, read_nothing) as port:
+        link = await open_link(options(port, certificates.ca_file), TOKEN)
+        stuck = asyncio.create_task(_send_for_ever(link))
+        try:
+            await asyncio.wait({stuck}, timeout=0.2)
+            assert not stuck.done()
+            async with asyncio.timeout(1.5):
+                await link.close()
+            async with asyncio.timeout(AMPLE_S):
+                assert isinstance(await stuck, ConnectionLost)
+        finally:
+            go.set()
+
+
+async def _send_for_ever(link: Link) -> MmidError:
+    try:
+        while True:
+            await link.send(bytes(8000))
+    except MmidError as error:
+        return error
+
+
+# --- back-pressure ----------------------------------------------------------------------------
+
+
+async def test_a_flood_waits_at_the_server_while_nobody_reads_and_nothing_of_it_is_lost(
+    certificates: Certificates,
+) -> None:
+    frame_bytes, frames = 64 * 1024, 800
+    stalled = asyncio.Event()
+
+    async def flood(connection: ServerConnection) -> None:
+        for number in range(frames):
+            sending = asyncio.create_task(connection.send(number.to_bytes(4) * (frame_bytes // 4)))
+            done, _ = await asyncio.wait({sending}, timeout=0.3)
+            if not done:
+                stalled.set()
+            await sending
+        await connection.wait_closed()
+
+    tracemalloc.start()
+    try:
+        async with linked(certificates, flood) as link:
+            async with asyncio.timeout(AMPLE_S):
+                await stalled.wait()
+            assert tracemalloc.get_traced_memory()[1] < 8 * MEBIBYTE
+            received = link.receive()
+            for number in range(frames):
+                frame = await anext(received)
+                assert isinstance(frame, bytes)
+                assert (len(frame), frame[:4]) == (frame_bytes, number.to_bytes(4))
+            assert tracemalloc.get_traced_memory()[1] < 8 * MEBIBYTE
+    finally:
+        tracemalloc.stop()

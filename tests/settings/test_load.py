@@ -1,0 +1,212 @@
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmid.errors import SettingsInvalid
+from mmid.settings import Settings, from_plain, sources
+from mmid.settings.child import start_loading
+from mmid.settings.load import load
+
+ROOT = Path(__file__).parents[2]
+SECRET = "0123456789abcdef0123456789abcdef"
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def no_other_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No source but those of the test, and children that find this checkout."""
+    for name in os.environ:
+        if name.startswith("MMID_"):
+            monkeypatch.delenv(name)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr(sources, "DEFAULT_FILE", tmp_path / "default.toml")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_file(text: str, name: str = "mmid.toml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write_file
+
+
+def complaint(path: Path | None) -> str:
+    with pytest.raises(SettingsInvalid) as caught:
+        load(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+# --- sources and their order ----------------------------------------------------------------
+
+
+def test_without_any_source_all_is_default() -> None:
+    assert from_plain(load(None)) == Settings()
+
+
+def test_a_config_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    assert complaint(tmp_path / "no.toml") == f"{tmp_path}/no.toml: there is no such file"
+
+
+def test_every_source_overrides_the_ones_below_it(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write('[dialog]\nvolume = 1\nspeech_rate = 91\n[license]\napi_key = "file"\n')
+    write("[dialog]\nvolume = 2\npitch_rate = 92\n", "mmid.toml.d/10-a.toml")
+    write("[dialog]\nvolume = 3\n", "mmid.toml.d/20-b.toml")
+    write("not TOML at all", "mmid.toml.d/20-b.toml.dpkg-old")
+    dialog = load(path)["dialog"]
+    assert (dialog["volume"], dialog["speech_rate"], dialog["pitch_rate"]) == (3, 91, 92)
+
+    write("from-credential\n", "credentials/api_key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    assert load(path)["license"]["api_key"] == "from-credential"
+
+    monkeypatch.setenv("MMID_LICENSE__API_KEY", "from-environment")
+    monkeypatch.setenv("MMID_DIALOG__VOLUME", "4")
+    tables = load(path)
+    assert tables["license"]["api_key"] == "from-environment"
+    assert tables["dialog"]["volume"] == 4
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("CLOCK__REQUIRE_SYNC", "false", False),
+        ("CLOUD__CONNECT_TIMEOUT_S", "2.5", 2.5),
+        ("DIALOG__US_SAMPLE_RATE", "8000", 8000),
+        ("DIALOG__WORK_MODE", "tap2talk", "tap2talk"),
+        ("LICENSE__APP_SECRET", "1" * 32, "1" * 32),
+    ],
+)
+def test_a_variable_has_the_type_of_its_key(
+    variable: str, text: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"MMID_{variable}", text)
+    table, key = variable.lower().split("__")
+    assert load(None)[table][key] == value
+
+
+def test_variables_of_no_table_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMID_DEMO", "1")
+    monkeypatch.setenv("MMID_DEMO__KEEP", "1")
+    assert from_plain(load(None)) == Settings()
+
+
+# --- what is wrong, in one line -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[audio]\nperiod_ms = 5", "audio.period_ms = 5: must be a whole number from 10 to 100"),
+        ('[audio]\nperiod_ms = "20"', 'audio.period_ms = "20": must be a whole number'),
+        ("[cloud]\nconnect_timeout_s = nan", "must be a number from 1 to 120"),
+        ('[cloud]\nws_url = "ws://h/p"', 'cloud.ws_url = "ws://h/p": must be a wss:// URL'),
+        ("[clock]\nrequire_sync = 1", "clock.require_sync = 1: must be true or false"),
+        ('[dialog]\ntext_mode = "all"', 'must be one of "both", "asr", "llm", "none"'),
+        ("[dialog]\nus_sample_rate = 44100", "must be one of 8000, 16000, 24000, 48000"),
+        (f'[dialog]\nvoice = "{"x" * 65}"', "...: must be text of at most 64 characters"),
+        ("[dialog]\nvoice = {a = 1}", "dialog.voice = a table: must be text"),
+        ("[audio]\nperod_ms = 5", "audio.perod_ms: unknown key; did you mean period_ms?"),
+        ("[clock]\nzone = 1", "clock.zone: unknown key; there are: require_sync"),
+        ("[adio]\nperiod_ms = 5", "[adio]: unknown table; did you mean audio?"),
+        ("audio = 5", "[audio]: must be a table"),
+        ("[audio]\nperiod_ms = ", "not TOML: Invalid value (at line 2"),
+        ("x = [\n1,", "(at line 2, the end of the file)"),
+        ("x = " + "[" * 5000, "nested too deeply"),
+        ("x = " + "1" * 5000, "a number too long"),
+        ('[cloud]\nca_file = "/no/ca.pem"', '"/no/ca.pem": cannot be read: No such file'),
+        ('[license]\nmode = "semi-managed"', "needs license.register_url and license.token_url"),
+        ('[license]\nmode = "pay-as-you-go"', "cloud.workspace_id is empty (and 1 more problem)"),
+        ("[audio]\na = 1\nb = 2\nperiod_ms = 1", "(and 2 more problems)"),
+    ],
+)
+def test_a_problem_is_one_line_with_place_value_and_what_is_allowed(
+    text: str, said: str, write: Write
+) -> None:
+    path = write(text)
+    line = complaint(path)
+    assert line.startswith(f"{path}: ")
+    assert said in line
+
+
+def test_the_variable_is_named_when_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMID_AUDIO__PERIOD_MS", "soon")
+    assert complaint(None).startswith('MMID_AUDIO__PERIOD_MS: audio.period_ms = "soon": must')
+    monkeypatch.setenv("MMID_AUDIO__PERIOD_MS", "20")
+    monkeypatch.setenv("MMID_CLOUD__TYPO", "1")
+    assert complaint(None).startswith("MMID_CLOUD__TYPO: cloud.typo: unknown key")
+
+
+def test_the_drop_in_is_named_when_it_is_wrong(write: Write) -> None:
+    path = write("[audio]\nperiod_ms = 20")
+    drop_in = write("[audio]\nperiod_ms = 1", "mmid.toml.d/a.toml")
+    assert complaint(path).startswith(f"{drop_in}: audio.period_ms = 1:")
+
+
+def test_a_dangling_drop_in_is_not_passed_over(write: Write, tmp_path: Path) -> None:
+    path = write("")
+    (tmp_path / "mmid.toml.d").mkdir()
+    (tmp_path / "mmid.toml.d/a.toml").symlink_to("nowhere")
+    assert complaint(path).endswith("a.toml: there is no such file")
+
+
+def test_the_credential_is_named_and_its_value_masked(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write("hunter2-hunter2", "credentials/app_secret")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    line = complaint(None)
+    assert line == "credential app_secret: license.app_secret = ***: must be 32 hexadecimal digits"
+
+
+def test_what_is_not_text_or_not_a_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mmid.toml"
+    path.write_bytes(b'[cloud]\nmodel = "\xff"')
+    assert complaint(path) == f"{path}: not UTF-8 text at line 2"
+    assert complaint(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+    assert complaint(Path("/dev/zero")) == "/dev/zero: longer than 1048576 bytes: not settings"
+
+
+# --- the child ------------------------------------------------------------------------------
+
+
+def test_the_child_hands_over_every_key(write: Write) -> None:
+    path = write(f'[license]\napp_secret = "{SECRET}"\n[dialog]\nwork_mode = "duplex"\n')
+    settings = start_loading(path).finish()
+    assert settings.dialog.work_mode == "duplex"
+    assert settings.license.app_secret.reveal() == SECRET
+    assert settings.audio == Settings().audio
+
+
+def test_the_child_s_one_line_is_the_error_s_text(write: Write) -> None:
+    path = write("[audio]\nperiod_ms = 5")
+    with pytest.raises(SettingsInvalid) as caught:
+        start_loading(path).finish()
+    assert str(caught.value) == complaint(path)
+
+
+def test_a_child_that_never_ends_is_killed_and_reaped(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.toml"
+    os.mkfifo(pipe)
+    loading = start_loading(pipe)
+    with pytest.raises(SettingsInvalid, match=r"not read within 0\.2 s"):
+        loading.finish(timeout_s=0.2)
+    assert loading._process.returncode is not None
+
+
+def test_a_child_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(SettingsInvalid, match="exit status 1"):
+        start_loading(None).finish()

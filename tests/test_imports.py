@@ -1,0 +1,211 @@
+"""Who may import whom, read from the syntax trees: the house's floor plan as a test."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Module or package -> what of mmid it may import; a package includes what is in it. The longest
+# name that fits a module counts. Nothing imports daemon but cli, and nothing simcloud but simcloud.
+FLOOR_PLAN = {
+    "mmid": "",
+    "mmid.errors": "",
+    "mmid.events": "",
+    "mmid.redaction": "",
+    "mmid.hal": "mmid.errors",
+    "mmid.status": "mmid mmid.events",
+    "mmid.log": "mmid.redaction",
+    "mmid.sysd": "mmid.log",
+    "mmid.settings": "mmid.errors mmid.redaction mmid.settings",
+    "mmid.session": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status "
+    "mmid.settings mmid.session",
+    "mmid.session.effects": "mmid.errors mmid.events",
+    "mmid.session.dialects": "mmid.errors mmid.events mmid.redaction mmid.settings "
+    "mmid.session.effects mmid.session.backlog mmid.session.dialects",
+    "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.redaction mmid.hal_linux",
+    "mmid.dbus": "mmid mmid.errors mmid.events mmid.redaction mmid.status mmid.dbus",
+    "mmid.gateway": "mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.settings "
+    "mmid.session",
+    "mmid.daemon": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.sysd "
+    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway",
+    "mmid.cli": "mmid mmid.errors mmid.redaction",
+    "mmid.cli.mmid": "mmid mmid.errors mmid.redaction mmid.settings mmid.sysd mmid.daemon "
+    "mmid.hal_linux.clock mmid.hal_linux.storage",
+    "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.cli.mmictl",
+    "mmid.simcloud": "mmid mmid.errors mmid.redaction mmid.session.license mmid.simcloud",
+}
+
+# Libraries with one place in the house; simcloud is a program of its own.
+HOMES = {
+    "alsaaudio": "mmid.hal_linux",
+    "cryptography": "mmid.session.license.codec",
+    "ctypes": "mmid.hal_linux",
+    "dbus_next": "mmid.dbus",
+    "fcntl": "mmid.hal_linux",
+    "http": "mmid.session.license.exchange_child",
+    "pydantic": "mmid.settings.load",
+    "pydantic_settings": "mmid.settings.load",
+    "systemd": "mmid.sysd",
+    "urllib.request": "mmid.session.license.exchange_child",
+    "websockets": "mmid.session.link",
+}
+
+# What acts on the world, reads a clock or rolls dice: not in a dialect.
+WORLD = {
+    "asyncio",
+    "io",
+    "os",
+    "pathlib",
+    "queue",
+    "random",
+    "secrets",
+    "select",
+    "selectors",
+    "signal",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "time",
+    "urllib",
+    "uuid",
+}
+
+# Settings are read once and passed down. The rest is not settings: what systemd
+# tells a service, and where a client finds the bus.
+READ_THE_ENVIRONMENT = {
+    "mmid.settings.sources",
+    "mmid.sysd",
+    "mmid.dbus.address",
+    "mmid.cli.mmictl",
+}
+
+# Process -> what must not be in its memory; a board may have 64 MiB. (urllib.request and
+# http.client cannot be on the daemon's list: websockets imports them to find proxies.)
+NOT_LOADED = {
+    "mmid.daemon": "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud",
+    "mmid.settings.child": "pydantic pydantic_settings tomllib asyncio",
+    "mmid.cli.mmid": "pydantic asyncio websockets dbus_next alsaaudio systemd",
+    "mmid.cli.mmictl": "cryptography pydantic alsaaudio websockets systemd mmid.settings "
+    "mmid.session",
+}
+
+LONGEST_LINES = 350
+# Half of it is the table of errors, which is better read in one piece.
+LONGER = {"mmid.errors": 370}
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of mmid, as its text."""
+
+    name: str
+    text: str
+    tree: ast.Module
+
+    def imported(self) -> Iterator[str]:
+        """Full names of what it imports, wherever in the file."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.name}:{node.lineno}: a relative import"
+                source = node.module or ""
+                for alias in node.names:
+                    full = f"{source}.{alias.name}"
+                    yield full if full in NAMES else source
+
+
+def read_modules() -> Iterator[Module]:
+    for path in sorted(ROOT.glob("mmid/**/*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        text = path.read_text()
+        yield Module(name, text, ast.parse(text))
+
+
+MODULES = list(read_modules())
+NAMES = {module.name for module in MODULES}
+each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+
+
+def within(name: str, place: str) -> bool:
+    """Whether a module is this one or in this package; mmictl's modules count as a package."""
+    return f"{name}.".replace(".mmictl_", ".mmictl.").startswith(f"{place}.")
+
+
+@each_module
+def test_a_module_imports_only_from_the_floors_it_may(module: Module) -> None:
+    room = max((place for place in FLOOR_PLAN if within(module.name, place)), key=len)
+    assert room != "mmid" or module.name == "mmid", "a new module needs its line in FLOOR_PLAN"
+    allowed = FLOOR_PLAN[room].split()
+    for name in module.imported():
+        if within(name, "mmid"):
+            fits = name in allowed or any(within(name, place) for place in allowed if "." in place)
+            assert fits, f"{module.name} must not import {name}"
+
+
+@each_module
+def test_a_library_is_imported_in_its_home_only(module: Module) -> None:
+    if within(module.name, "mmid.simcloud"):
+        return
+    for name in module.imported():
+        for library, home in HOMES.items():
+            if within(name, library):
+                assert within(module.name, home), f"{name} belongs into {home}"
+
+
+@each_module
+def test_a_dialect_touches_nothing_of_the_world(module: Module) -> None:
+    if within(module.name, "mmid.session.dialects"):
+        assert {name.partition(".")[0] for name in module.imported()}.isdisjoint(WORLD)
+
+
+@each_module
+def test_the_environment_is_read_where_it_may_be(module: Module) -> None:
+    reads = any(
+        isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}
+        for node in ast.walk(module.tree)
+    )
+    if not within(module.name, "mmid.simcloud"):
+        assert not reads or module.name in READ_THE_ENVIRONMENT
+
+
+@each_module
+def test_a_module_says_what_it_is_for(module: Module) -> None:
+    assert ast.get_docstring(module.tree)
+
+
+@each_module
+def test_a_module_can_be_read_at_one_sitting(module: Module) -> None:
+    assert len(module.text.splitlines()) <= LONGER.get(module.name, LONGEST_LINES)
+
+
+@each_module
+def test_a_function_fits_on_a_page(module: Module) -> None:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{module.name}.{node.name}"
+
+
+@pytest.mark.parametrize(("module", "without"), NOT_LOADED.items())
+def test_a_process_does_not_carry_what_it_does_not_need(module: str, without: str) -> None:
+    script = f"import sys, {module}; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    output = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout
+    loaded = set(output.split())
+    assert module in loaded
+    assert loaded & set(without.split()) == set()
