@@ -15,7 +15,8 @@
     │   └── MalformedMessage it sent what its protocol does not allow
     ├── DeviceError      this board
     │   ├── AudioDeviceFailed the sound card cannot be opened, read or written
-    │   └── StorageFailed    the device record cannot be read or written
+    │   ├── StorageFailed    the device record cannot be read or written
+    │   └── BusFailed        the message bus is not there, refuses us, or went away
     └── OperatorError    somebody who looks after the board must do something
         ├── SettingsInvalid  a key or value in the settings is wrong
         ├── NotProvisioned   no AppId, AppSecret or device name
@@ -33,6 +34,7 @@ from enum import StrEnum
 __all__ = [
     "TABLE",
     "AudioDeviceFailed",
+    "BusFailed",
     "Busy",
     "CallerError",
     "ClockNotSet",
@@ -93,8 +95,8 @@ class MmidError(Exception):
 
     @property
     def facts(self) -> Facts:
-        """The row of the table for this error."""
-        return TABLE[type(self)]
+        """The row of the table for this error, or for the leaf that it refines."""
+        return next(TABLE[kind] for kind in type(self).__mro__ if kind in TABLE)
 
     @property
     def code(self) -> str:
@@ -144,6 +146,7 @@ class CloudRefused(CloudError):
 
     @property
     def code(self) -> str:
+        """The cloud's own name or code."""
         return self.cloud_code
 
 
@@ -173,6 +176,10 @@ class AudioDeviceFailed(DeviceError):
 
 class StorageFailed(DeviceError):
     """The device record cannot be read or written."""
+
+
+class BusFailed(DeviceError):
+    """The message bus cannot be reached, refuses us, or went away."""
 
 
 class OperatorError(MmidError):
@@ -207,6 +214,7 @@ class LicenseRefused(OperatorError):
 
     @property
     def code(self) -> str:
+        """The license service's own code."""
         return self.license_code
 
 
@@ -214,141 +222,86 @@ class ClockNotSet(OperatorError):
     """The time is not known, so nothing can be signed."""
 
 
+# Laid out by hand: a row is one error, and the columns are read downwards.
+# fmt: off
 TABLE: dict[type[MmidError], Facts] = {
     NotReady: Facts(
-        "NotReady",
-        "not-ready",
-        69,
-        "37824b786fc045e9be9533ba6782a617",
+        "NotReady", "not-ready", 69, "37824b786fc045e9be9533ba6782a617",
         Kind.TRANSIENT,
         "Wait until State is listening; mmictl status says what mmid is waiting for.",
     ),
     Busy: Facts(
-        "Busy",
-        "busy",
-        75,
-        "608761817cf24e9b94ec169d51d074b8",
-        Kind.TRANSIENT,
-        "Try again when the other client has finished; Talker names it.",
+        "Busy", "busy", 75, "608761817cf24e9b94ec169d51d074b8",
+        Kind.TRANSIENT, "Try again when the other client has finished; Talker names it.",
     ),
     NotTalking: Facts(
-        "NotTalking",
-        "not-talking",
-        65,
-        "e0ccf2e718f7417fad187321da3c81a8",
-        Kind.PERMANENT,
-        "Call StartSpeech first, from the same bus connection.",
+        "NotTalking", "not-talking", 65, "e0ccf2e718f7417fad187321da3c81a8",
+        Kind.PERMANENT, "Call StartSpeech first, from the same bus connection.",
     ),
     Unsupported: Facts(
-        "Unsupported",
-        "unsupported",
-        69,
-        "b558b1f359034980966bd14d3ebe5a37",
-        Kind.PERMANENT,
-        "Choose a work mode or protocol that can do it.",
+        "Unsupported", "unsupported", 69, "b558b1f359034980966bd14d3ebe5a37",
+        Kind.PERMANENT, "Choose a work mode or protocol that can do it.",
     ),
     InvalidArgument: Facts(
-        "InvalidArgument",
-        "invalid-argument",
-        64,
-        "632f9a77dbba4134a273e01f4c7b5c69",
-        Kind.PERMANENT,
-        "Correct the argument; the message names it.",
+        "InvalidArgument", "invalid-argument", 64, "632f9a77dbba4134a273e01f4c7b5c69",
+        Kind.PERMANENT, "Correct the argument; the message names it.",
     ),
     CloudRefused: Facts(
-        "Cloud",
-        "cloud",
-        76,
-        "1b7dabe73a404144a4756d9c17c67114",
-        Kind.NEEDS_OPERATOR,
-        "Read the code in the message; it is the cloud's own.",
+        "Cloud", "cloud", 76, "1b7dabe73a404144a4756d9c17c67114",
+        Kind.NEEDS_OPERATOR, "Read the code in the message; it is the cloud's own.",
     ),
     ConnectionLost: Facts(
-        "Cloud",
-        "connection-lost",
-        69,
-        "7a7e8c7264b64b90b73ff3664487379c",
-        Kind.TRANSIENT,
-        "Check the board's network; mmid keeps trying by itself.",
+        "Cloud", "connection-lost", 69, "7a7e8c7264b64b90b73ff3664487379c",
+        Kind.TRANSIENT, "Check the board's network; mmid keeps trying by itself.",
     ),
     TlsFailed: Facts(
-        "Cloud",
-        "tls",
-        76,
-        "af4d7ec5dbbe4521a9fa19e3a6a966e7",
-        Kind.NEEDS_OPERATOR,
-        "Check the clock, cloud.ca_file and the host name in the URL.",
+        "Cloud", "tls", 76, "af4d7ec5dbbe4521a9fa19e3a6a966e7",
+        Kind.NEEDS_OPERATOR, "Check the clock, cloud.ca_file and the host name in the URL.",
     ),
     HttpFailed: Facts(
-        "Cloud",
-        "http",
-        76,
-        "4d1399ffcaf34b5794b85eb066ccc37e",
-        Kind.TRANSIENT,
-        "Check cloud.license_url and any proxy between the board and the cloud.",
+        "Cloud", "http", 76, "4d1399ffcaf34b5794b85eb066ccc37e",
+        Kind.TRANSIENT, "Check cloud.license_url and any proxy between the board and the cloud.",
     ),
     MalformedMessage: Facts(
-        "Cloud",
-        "malformed-message",
-        76,
-        "e864e5dc1d204f24b345d91ed088cae5",
+        "Cloud", "malformed-message", 76, "e864e5dc1d204f24b345d91ed088cae5",
         Kind.TRANSIENT,
         "Check that cloud.ws_url is the cloud's dialog address and cloud.protocol fits it.",
     ),
     AudioDeviceFailed: Facts(
-        "NotReady",
-        "audio-device",
-        74,
-        "8a6e7a7c12d84c9093254e79603a6c05",
+        "NotReady", "audio-device", 74, "8a6e7a7c12d84c9093254e79603a6c05",
         Kind.TRANSIENT,
         "Check audio.capture_device and audio.playback_device, and who else uses the card.",
     ),
     StorageFailed: Facts(
-        "Storage",
-        "storage",
-        74,
-        "92b11f50f6d144969e0c9913d136a375",
+        "Storage", "storage", 74, "92b11f50f6d144969e0c9913d136a375",
         Kind.NEEDS_OPERATOR,
         "Check storage.target: that it exists, belongs to mmid and is not full.",
     ),
+    BusFailed: Facts(
+        "NotReady", "bus", 69, "26d47392b2c94178a8848bd74d383033",
+        Kind.TRANSIENT, "Check that the message bus runs and that this user may connect to it.",
+    ),
     SettingsInvalid: Facts(
-        "InvalidArgument",
-        "settings",
-        2,
-        "465110d8b021496190384b640e8b9fb2",
+        "InvalidArgument", "settings", 2, "465110d8b021496190384b640e8b9fb2",
         Kind.NEEDS_OPERATOR,
         "Correct the line that the message names; mmid.toml(5) lists every key.",
     ),
     NotProvisioned: Facts(
-        "NotProvisioned",
-        "not-provisioned",
-        78,
-        "2d28f1c70f9548ffa399a3c61d6da71f",
-        Kind.NEEDS_OPERATOR,
-        "Set license.app_id, license.app_secret and license.device_name.",
+        "NotProvisioned", "not-provisioned", 78, "2d28f1c70f9548ffa399a3c61d6da71f",
+        Kind.NEEDS_OPERATOR, "Set license.app_id, license.app_secret and license.device_name.",
     ),
     NotRegistered: Facts(
-        "NotRegistered",
-        "not-registered",
-        78,
-        "7ce63b43b8794816a01914d4e0757805",
-        Kind.TRANSIENT,
-        "Wait for the registration, or call Register on org.mmid1.Device.",
+        "NotRegistered", "not-registered", 78, "7ce63b43b8794816a01914d4e0757805",
+        Kind.TRANSIENT, "Wait for the registration, or call Register on org.mmid1.Device.",
     ),
     LicenseRefused: Facts(
-        "NotRegistered",
-        "license-refused",
-        78,
-        "14f939ab947f4057814cb11a9a2c584f",
-        Kind.NEEDS_OPERATOR,
-        "Do what the message says for its code, then call Register.",
+        "NotRegistered", "license-refused", 78, "14f939ab947f4057814cb11a9a2c584f",
+        Kind.NEEDS_OPERATOR, "Do what the message says for its code, then call Register.",
     ),
     ClockNotSet: Facts(
-        "ClockNotSet",
-        "clock",
-        75,
-        "8f3a1373135d4ac7a081241c472a36d1",
+        "ClockNotSet", "clock", 75, "8f3a1373135d4ac7a081241c472a36d1",
         Kind.TRANSIENT,
         "Give the board its time (NTP or an RTC); mmid continues within a second of it.",
     ),
 }
+# fmt: on

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, BusFailed, CallFailed
+from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, CallFailed
 from mmid.dbus.interface import ERRORS, NAME
-from mmid.errors import TABLE, Facts, MmidError
+from mmid.errors import TABLE, BusFailed, Facts, MmidError
 
 __all__ = ["OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from mmid.dbus.failures import BusFailed
+from mmid.errors import BusFailed
 
 __all__ = ["socket_names"]
 

@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import Any
 
 from mmid.dbus import wire
-from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, BusFailed, CallFailed
+from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
 from mmid.dbus.handshake import enter
 from mmid.dbus.wire import Message, MessageFlag, MessageType
+from mmid.errors import BusFailed
 
 __all__ = ["DBUS", "Bus"]
 

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from mmid.dbus.bus import DBUS, Bus
-from mmid.dbus.failures import BusFailed
 from mmid.dbus.interface import NAME, PATH, Contract, load
 from mmid.dbus.wire import Message, Variant, plain
+from mmid.errors import BusFailed
 
 __all__ = ["PROPERTIES", "Client", "Received"]
 

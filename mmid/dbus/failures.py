@@ -1,29 +1,13 @@
-"""What can go wrong on a message bus, as two leaves of the error tree."""
+"""A call on the message bus that is answered with an error."""
 
-from mmid.errors import DeviceError, Facts, Kind, MmidError
+from mmid.errors import Facts, Kind, MmidError
 
-__all__ = ["ACCESS_DENIED", "LIMITS_EXCEEDED", "NO_REPLY", "BusFailed", "CallFailed", "standard"]
+__all__ = ["ACCESS_DENIED", "LIMITS_EXCEEDED", "NO_REPLY", "CallFailed", "standard"]
 
 _STANDARD = "org.freedesktop.DBus.Error."
 ACCESS_DENIED = _STANDARD + "AccessDenied"
 LIMITS_EXCEEDED = _STANDARD + "LimitsExceeded"
 NO_REPLY = _STANDARD + "NoReply"
-
-
-class BusFailed(DeviceError):
-    """The message bus cannot be reached, refuses us, or went away."""
-
-    @property
-    def facts(self) -> Facts:
-        """What this error means; it is the same for every way the bus can fail."""
-        return Facts(
-            "NotReady",
-            "bus",
-            69,
-            "26d47392b2c94178a8848bd74d383033",
-            Kind.TRANSIENT,
-            "Check that the message bus runs and that this user may connect to it.",
-        )
 
 
 class CallFailed(MmidError):

@@ -7,7 +7,7 @@ import asyncio
 import os
 
 from mmid.dbus.address import socket_names
-from mmid.dbus.failures import BusFailed
+from mmid.errors import BusFailed
 
 __all__ = ["enter"]
 

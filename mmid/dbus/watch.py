@@ -9,8 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mmid.dbus.bus import DBUS, Bus
-from mmid.dbus.failures import BusFailed, CallFailed
+from mmid.dbus.failures import CallFailed
 from mmid.dbus.wire import Message
+from mmid.errors import BusFailed
 
 __all__ = ["ClientWatch"]
 

@@ -97,6 +97,9 @@ class Conversation:
                     self._end(effect)
                 case Note(text):
                     _log.info("%s", text)
+                case Emit(Error(code, message)):
+                    _log.warning("%s: %s", code, message, extra={"MMID_CODE": code})
+                    self._host.perform(effect)
                 case _:
                     self._host.perform(effect)
         self._arm()
@@ -126,7 +129,7 @@ class Conversation:
         for task in tasks:
             error = task.exception() if task.done() and not task.cancelled() else None
             if isinstance(error, MalformedMessage):
-                self._host.perform(Emit(Error(error.code, str(error))))
+                self.perform([Emit(Error(error.code, str(error)))])
             if isinstance(error, MmidError):
                 return Close(error, Next.RETRY)
             if error is not None:

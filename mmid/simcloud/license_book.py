@@ -165,7 +165,7 @@ class LicenseBook:
         expected = {*_CLEAR, "payMode"} | extra
         if fields.keys() != expected:
             wrong = ", ".join(sorted(fields.keys() ^ expected))
-            raise CloudRefused(f"signature has too many or too few fields: {wrong}", "500001")
+            raise CloudRefused(f"signature has too many or too few fields: {wrong!a}", "500001")
         if fields["payMode"] != _PAY_MODE:
             raise CloudRefused("access mode mismatch: payMode is not LICENSE", "100032")
         for name in expected & body.keys():
@@ -220,7 +220,7 @@ def _check_shape(kind: Kind, body: Mapping[str, Any]) -> None:
     optional = {"workspaceId"} if kind is Kind.REGISTER else set()
     wrong = _FIELDS[kind] ^ (body.keys() - optional)
     if wrong:
-        raise CloudRefused(f"missing or unknown: {', '.join(sorted(wrong))}", BAD_REQUEST)
+        raise CloudRefused(f"missing or unknown: {', '.join(sorted(wrong))!a}", BAD_REQUEST)
     for name, value in body.items():
         if not isinstance(value, str):
             raise CloudRefused(f"{name} is not a string", BAD_REQUEST)

@@ -1,9 +1,9 @@
 import pytest
 
 from mmid.cli.mmictl_exit import outcome
-from mmid.dbus.failures import BusFailed, CallFailed, standard
+from mmid.dbus.failures import CallFailed, standard
 from mmid.dbus.interface import ERRORS
-from mmid.errors import TABLE, InvalidArgument, MmidError
+from mmid.errors import TABLE, BusFailed, InvalidArgument, MmidError
 
 
 @pytest.mark.parametrize("name", sorted({facts.dbus_name for facts in TABLE.values()}))

@@ -1,7 +1,7 @@
 import pytest
 
 from mmid.dbus.address import socket_names
-from mmid.dbus.failures import BusFailed
+from mmid.errors import BusFailed
 
 
 def test_a_path_is_taken_from_an_address_with_other_options() -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from mmid.dbus import bus as bus_module
 from mmid.dbus.bus import DBUS, Bus
-from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, BusFailed, CallFailed
+from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
 from mmid.dbus.wire import Message, MessageFlag
+from mmid.errors import BusFailed
 from tests.dbus.private_bus import WAIT_S, PrivateBus
 
 

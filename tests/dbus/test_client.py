@@ -6,10 +6,11 @@ from mmid import events
 from mmid.dbus import client as client_module
 from mmid.dbus.bus import Bus
 from mmid.dbus.client import Client
-from mmid.dbus.failures import BusFailed, CallFailed
+from mmid.dbus.failures import CallFailed
 from mmid.dbus.front import Front
 from mmid.dbus.interface import DIALOG, PATH
 from mmid.dbus.wire import Message
+from mmid.errors import BusFailed
 from tests.dbus.private_bus import WAIT_S
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from mmid import events
 from mmid.dbus.client import PROPERTIES, Client, Received
-from mmid.dbus.failures import ACCESS_DENIED, BusFailed, CallFailed
+from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.front import Front
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
+from mmid.errors import BusFailed
 from mmid.events import State
 from mmid.redaction import Secret
 from mmid.status import LicenseState, Status

@@ -6,8 +6,8 @@ import pytest
 from mmid.dbus import bus as bus_module
 from mmid.dbus import wire
 from mmid.dbus.bus import Bus
-from mmid.dbus.failures import BusFailed
 from mmid.dbus.wire import HEAD_BYTES, Message
+from mmid.errors import BusFailed
 from tests.dbus.private_bus import WAIT_S
 
 CLOSES = b""

@@ -5,28 +5,38 @@ once, and ends with a whole turn: whatever happened, it recovered.
 """
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from mmid.dbus.failures import CallFailed
 from mmid.simcloud.certificates import make_certificates
 from tests.end_to_end.conftest import MakeBoard, one_turn
 from tests.rig.board import Board
 from tests.rig.listener import DEVICE, Listener
 
-QUICK = "thinking_ms = 50\npace = 0\n[[turn]]\ntranscript = 'hello'\nreply = 'hi'\n"
+QUICK = """\
+thinking_ms = 50
+pace = 0
+[[turn]]
+transcript = "hello there you"
+reply = "hi"
+reply_wav = "{short}"
+"""
 
 
 def fault(when: str, do: str, nth: int = 1) -> str:
-    return f'{QUICK}[[fault]]\nwhen = "{when}"\nnth = {nth}\ndo = "{do}"\n'
+    return QUICK + f'[[fault]]\nwhen = "{when}"\nnth = {nth}\ndo = "{do}"\n'
 
 
 async def turn_that_may_break(listener: Listener) -> None:
-    """Try a turn; whichever way it goes, wait until the dialog listens again afterwards."""
+    """Press, speak long enough to be understood, release; any of it may find the cloud gone."""
     await listener.wait_for(".State", "listening")
-    await listener.call("StartSpeech")
-    await listener.wait_for("SpeechStart")
-    await listener.call("StopSpeech")
+    with suppress(CallFailed):
+        await listener.call("StartSpeech")
+        await listener.wait_for_any("AsrIncomplete", "Error")
+        await listener.call("StopSpeech")
 
 
 async def recovers(board: Board, listener: Listener) -> None:
@@ -34,15 +44,21 @@ async def recovers(board: Board, listener: Listener) -> None:
     after = len(listener.heard)
     if await listener.state() != "listening":
         await listener.wait_for(".State", "listening", after=after - 1)
-    await one_turn(listener, words=0)
+    await one_turn(listener)
     assert "Traceback" not in board.log()
     assert len(board.journal("register")) == 1
 
 
 @pytest.mark.parametrize(
-    "do", ["not-json", "wrong-types", "huge-text", "invalid-utf8"], ids=lambda do: str(do)
+    ("when", "do"),
+    [
+        ("Started", "not-json"),
+        ("Started", "invalid-utf8"),
+        ("Thinking", "wrong-types"),
+        ("Thinking", "huge-text"),
+        ("Thinking", "invalid-utf8"),
+    ],
 )
-@pytest.mark.parametrize("when", ["Started", "Thinking"])
 async def test_nonsense_from_the_cloud_is_told_and_survived(
     make_board: MakeBoard, when: str, do: str
 ) -> None:
@@ -51,22 +67,29 @@ async def test_nonsense_from_the_cloud_is_told_and_survived(
     if when == "Thinking":
         await turn_that_may_break(listener)
     await listener.wait_for("Error", "malformed-message")
-    assert "malformed-message" in board.log() or "the cloud sent" in board.log()
+    assert "the cloud sent" in board.log()
     await recovers(board, listener)
 
 
 @pytest.mark.parametrize("do", ["odd-binary", "early-binary", "unknown-event"])
-@pytest.mark.parametrize("when", ["Started", "Listening", "Thinking", "RespondingEnded"])
+@pytest.mark.parametrize("when", ["Listening", "Thinking"])
 async def test_stray_frames_are_ignored(make_board: MakeBoard, when: str, do: str) -> None:
     board = await make_board(scenario=fault(when, do))
     listener = await board.start()
-    await one_turn(listener, words=0)
+    await one_turn(listener)
     assert not listener.texts("Error")
     assert board.played() == (board.directory / "heard" / "reply-0001.pcm").read_bytes()
 
 
-@pytest.mark.parametrize("do", ["drop", "close:1011:try later", "close:1000"])
-@pytest.mark.parametrize("when", ["Start", "Started", "Listening"])
+@pytest.mark.parametrize(
+    ("when", "do"),
+    [
+        ("Start", "drop"),
+        ("Started", "close:1011:try later"),
+        ("Listening", "close:1000"),
+        ("Listening", "drop"),
+    ],
+)
 async def test_a_server_that_leaves_before_a_turn_is_called_again(
     make_board: MakeBoard, when: str, do: str
 ) -> None:
@@ -144,15 +167,16 @@ async def test_a_wrong_host_name_is_told_as_tls(make_board: MakeBoard) -> None:
     assert listener.heard[-1].values[0] in {"tls", "connection-lost"}
 
 
-async def test_without_a_clock_nothing_is_asked_and_the_reason_is_told(
+async def test_nothing_is_asked_before_the_kernel_says_that_the_clock_is_set(
     make_board: MakeBoard,
 ) -> None:
     board = await make_board(settings={"clock": {"require_sync": True}})
     listener = await board.start()
     if await listener.client.get(DEVICE, "ClockSynchronized"):
-        await listener.wait_for(".State", "listening")  # this machine's clock is synchronised
+        await listener.wait_for(".State", "listening")  # this machine's clock is set
         return
-    await listener.wait_for("Error", "clock")
+    await board.until_logged("the clock is not set")
+    assert await listener.state() == "connecting"
     assert not board.journal("register")
     assert not board.journal("connect")
     assert await board.stop("mmid") == 0
@@ -175,8 +199,6 @@ async def test_a_lost_answer_to_the_registration_ends_in_clear_words(
 async def test_a_sound_card_that_is_not_there_refuses_the_press_and_nothing_else(
     make_board: MakeBoard,
 ) -> None:
-    from mmid.dbus.failures import CallFailed
-
     board = await make_board(scenario=QUICK, settings={"audio": {"capture_device": "hw:7"}})
     listener = await board.start()
     await listener.wait_for(".State", "listening")

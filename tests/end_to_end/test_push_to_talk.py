@@ -1,6 +1,7 @@
 """The main job, through the real daemon: what goes in comes out, whole and in order."""
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from tests.end_to_end.conftest import MICROPHONE, MakeBoard, one_turn
 from tests.rig.board import Board
 from tests.rig.processes import Process, python
 
-GOLDEN = (
-    "DataInit SpeechReady SpeechPrepare SpeechStart AsrStart AsrIncomplete AsrComplete AsrEnd "
-    "TtsStart LlmIncomplete LlmComplete TtsEnd SpeechPrepare DataDeinit"
-).split()
+GOLDEN = [
+    *("DataInit", "SpeechReady", "SpeechPrepare"),
+    *("SpeechStart", "AsrStart", "AsrIncomplete", "AsrComplete", "AsrEnd"),
+    *("TtsStart", "LlmIncomplete", "LlmComplete", "TtsEnd"),
+    *("SpeechPrepare", "DataDeinit"),
+]
 
 LONG_REPLY = """\
 thinking_ms = 50
@@ -230,4 +233,4 @@ async def test_no_secret_reaches_the_log_or_the_bus_even_when_the_wire_is_logged
     for secret in (board.cloud["app_secret"], board.cloud["api_key"], device_secret):
         assert secret not in said
     assert "Bearer" not in said
-    assert "st-" not in said
+    assert not re.search(r"st-[0-9a-f]{32}", said)

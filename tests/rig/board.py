@@ -186,6 +186,15 @@ class Board:
         path = self.directory / f"{part}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    async def until_logged(self, text: str, part: str = "mmid") -> None:
+        """Wait until a part has written something to its log."""
+        try:
+            async with asyncio.timeout(15):
+                while text not in self.log(part):  # noqa: ASYNC110 - a file tells nobody
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"waited in vain for {text!r} in {self.log(part)}") from None
+
     def process(self, part: str) -> Process:
         """Return a running part."""
         return self._processes[part]

@@ -9,7 +9,8 @@ from typing import Any
 
 from mmid.dbus.bus import DBUS
 from mmid.dbus.client import Client
-from mmid.dbus.failures import BusFailed, CallFailed
+from mmid.dbus.failures import CallFailed
+from mmid.errors import BusFailed
 
 __all__ = ["Heard", "Listener"]
 
@@ -84,6 +85,10 @@ class Listener:
             return one.name == name and one.values[: len(values)] == values
 
         return await self._wait(fits, f"{name}{values or ''}", after, timeout_s)
+
+    async def wait_for_any(self, *names: str, after: int = 0) -> Heard:
+        """Wait for the first signal that has one of the names."""
+        return await self._wait(lambda one: one.name in names, " or ".join(names), after, 20.0)
 
     async def _wait(
         self, fits: Callable[[Heard], bool], what: str, after: int, timeout_s: float

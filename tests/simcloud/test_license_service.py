@@ -239,6 +239,7 @@ def test_a_wrong_registration_has_its_own_code(
         ({"signature": None}, 400),
         ({"sdkVersion": None}, 400),
         ({"more": "x"}, 400),
+        ({"more\N{SNOWMAN}": "x"}, 400),
     ],
 )
 def test_a_changed_body_is_refused(
@@ -312,8 +313,8 @@ def test_a_signature_with_too_much_in_it_is_refused(
     assert "tokenType" in answer.document["message"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 50_000])
-def test_a_body_that_is_no_object_is_a_bad_request(
+@pytest.mark.parametrize("body", [b"", b'{"\\ud800":"x"}', b"{", b"[]", b"\xff", b"[" * 50_000])
+def test_a_body_that_is_no_request_is_a_bad_request(
     service: LicenseService, client: ssl.SSLContext, body: bytes
 ) -> None:
     assert send(service, client, PATH_OF[Kind.REGISTER], body).status == 400

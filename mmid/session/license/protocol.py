@@ -135,6 +135,12 @@ def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((fields[name] for name in names if fields.get(name) not in (None, "")), "")
 
 
+def _workspace_id(fields: Mapping[str, Any], parameters: CodecParameters) -> str:
+    """Return the workspace if it is named; what cannot be one is not worth losing the answer."""
+    workspace_id = str(_first(fields, parameters.reply_fields["workspace_id"]))
+    return workspace_id if re.fullmatch(r"[\x21-\x7e]{1,64}", workspace_id) else ""
+
+
 def _registration(
     context: Context, fields: Mapping[str, Any], parameters: CodecParameters
 ) -> Registration:
@@ -147,7 +153,7 @@ def _registration(
         device_secret=Secret(device_secret),
         reply_nonce=context.reply_nonce,
         response_time_ms=int(context.time_ms),
-        workspace_id=str(_first(fields, parameters.reply_fields["workspace_id"])),
+        workspace_id=_workspace_id(fields, parameters),
     )
 
 
@@ -162,7 +168,7 @@ def _token(context: Context, fields: Mapping[str, Any], parameters: CodecParamet
         expires_ms=_expiry_ms(expiry, response_ms, parameters.token_trust_s),
         reply_nonce=context.reply_nonce,
         response_time_ms=response_ms,
-        workspace_id=str(_first(fields, parameters.reply_fields["workspace_id"])),
+        workspace_id=_workspace_id(fields, parameters),
     )
 
 

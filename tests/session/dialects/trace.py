@@ -31,9 +31,9 @@ repeats is shown once, with ``x46``.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from mmid.errors import CallerError
@@ -137,22 +137,20 @@ class Rehearsal:
         """Do what one line says; return what came of it."""
         return render(self.do(given))
 
-    def let_pass(self, seconds: float) -> list[Effect]:
-        """Let time go by, and call ``tick`` whenever it is due."""
-        effects: list[Effect] = []
+    def let_pass(self, seconds: float) -> Iterator[list[Effect]]:
+        """Let time go by; yield the effects of each ``tick``, at the time when it was due."""
         end = self.now + seconds
         while self.dialect.deadline <= end:
             self.now = max(self.now, self.dialect.deadline)
-            effects += self.dialect.tick(self.now)
+            yield self.dialect.tick(self.now)
             assert self.dialect.deadline > self.now, "a tick left its own deadline in the past"
         self.now = end
-        return effects
 
     def do(self, given: str) -> list[Effect]:
         """Do what one line says; return its effects."""
         word, _, rest = given.partition(" ")
         if rest.endswith("s later"):
-            return self.let_pass(float(word))
+            return list(chain.from_iterable(self.let_pass(float(word))))
         if word == "<":
             return self.dialect.receive_text(server_frame(rest), self.now)
         if word == "<<":

@@ -107,6 +107,13 @@ def test_garbage_is_malformed_and_not_a_crash(garbage: str) -> None:
         unseal(CONTEXT, garbage)
 
 
+@pytest.mark.parametrize("junk", ["\n", " ", "*", "-"])
+def test_junk_within_a_signature_is_not_passed_over(junk: str) -> None:
+    signature = seal(CONTEXT, FIELDS)
+    with pytest.raises(MalformedMessage, match="not base64"):
+        unseal(CONTEXT, signature[:8] + junk + signature[8:])
+
+
 @pytest.mark.parametrize("plaintext", [b"[]", b"7", b"\xff\xfe", b"{", b"[" * 30_000])
 def test_a_plaintext_that_is_no_object_is_malformed(plaintext: bytes) -> None:
     strange = CodecParameters(plaintext=lambda _fields: plaintext)

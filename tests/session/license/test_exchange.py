@@ -1,12 +1,13 @@
 """One request by a real child process, over real TLS, to simcloud and to worse servers."""
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,8 +103,11 @@ async def fails(
 
 def children() -> set[int]:
     """Return the processes that this one started and has not reaped."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread ended meanwhile
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
 
 
 def what_everybody_sees_of(process: int) -> bytes:
@@ -118,10 +122,8 @@ async def server(talk: Talk, certificates: Certificates | None = None) -> AsyncI
     """Run a server that does anything but its job; gives its address."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with closing(writer), suppress(OSError, asyncio.IncompleteReadError):
             await talk(reader, writer)
-        finally:
-            writer.close()
 
     tls = certificates.server_context() if certificates else None
     listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
@@ -131,7 +133,10 @@ async def server(talk: Talk, certificates: Certificates | None = None) -> AsyncI
 
 def says(answer: bytes) -> Talk:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        # Closing on unread bytes would break the connection before the answer is through.
+        length = re.search(rb"Content-Length: ([0-9]+)", head)
+        await reader.readexactly(int(length[1]) if length else 0)
         writer.write(answer)
         await writer.drain()
 
@@ -244,8 +249,9 @@ async def test_a_ca_file_is_found_from_the_daemon_s_directory(
 
 async def test_a_server_without_tls_is_a_tls_failure() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
+        await reader.read(65_536)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
 
     async with server(talk) as address:
         await fails(TlsFailed, "cannot be trusted", request(f"https://{address}", ""))

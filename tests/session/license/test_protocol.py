@@ -8,7 +8,7 @@ import pytest
 
 from mmid.errors import MalformedMessage
 from mmid.redaction import Secret
-from mmid.session.license.codec import Context, Message, compact, seal, unseal
+from mmid.session.license.codec import CodecParameters, Context, Message, compact, seal, unseal
 from mmid.session.license.messages import (
     ExchangeRequest,
     Identity,
@@ -153,6 +153,22 @@ def test_a_registration_yields_the_device_secret() -> None:
     registration = open_reply(asked, data)
     assert registration == Registration(Secret(SECRET), data["nonce"], NOW_MS)
     assert SECRET not in repr(registration)
+
+
+@pytest.mark.parametrize("workspace_id", ["\ud800", "w" * 65, "a b", [], None])
+def test_a_strange_workspace_does_not_cost_the_registration(workspace_id: object) -> None:
+    asked = request(Kind.REGISTER)
+    escaped = CodecParameters(plaintext=lambda fields: json.dumps(fields).encode())
+    fields = {"deviceSecret": SECRET, "workspaceId": workspace_id}
+    context = Context(Message.REGISTER_REPLY, asked.identity, asked.nonce, make_nonce())
+    data = reply(asked, {}) | {
+        "nonce": context.reply_nonce,
+        "signature": seal(context, fields, escaped),
+    }
+    registration = open_reply(asked, data)
+    assert isinstance(registration, Registration)
+    assert registration.device_secret == Secret(SECRET)
+    assert registration.workspace_id == ""
 
 
 @pytest.mark.parametrize("secret", ["", "short", None, 7, "g" * 32, "0" * 33])

@@ -1,0 +1,160 @@
+"""From a credential to a conversation: what the cloud is told about us."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from mmid.errors import SettingsInvalid
+from mmid.redaction import Secret
+from mmid.session.dialer import Dialer, require_built
+from mmid.session.license.keeper import Credential
+from mmid.settings import Cloud, Dialog, License, Settings
+from mmid.simcloud.certificates import Certificates
+from tests.session.doubles import Host
+
+CREDENTIAL = Credential(Secret("st-0123456789"), "mm_01", "board1", "llm-1")
+
+
+class Listener:
+    """A cloud that keeps the first frame of each connection and the credential it came with.
+
+    Attributes:
+        settings: what points a dialer here.
+    """
+
+    def __init__(self, url: str, ca_file: str) -> None:
+        self.settings = Settings(cloud=Cloud(ws_url=url, ca_file=ca_file, connect_timeout_s=7.0))
+        self._starts: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+
+    async def serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        bearer = connection.request.headers["Authorization"]
+        self._starts.put_nowait((bearer, json.loads(await connection.recv())))
+        await connection.wait_closed()
+
+    async def start_of(
+        self,
+        settings: Settings,
+        credential: Credential = CREDENTIAL,
+        dialog_id: str = "",
+    ) -> tuple[str, dict[str, Any]]:
+        """Dial, and return the credential and the Start that arrived."""
+        conversation = await Dialer(settings).dial(credential, dialog_id, Host())
+        running = asyncio.create_task(conversation.run())
+        try:
+            async with asyncio.timeout(10):
+                return await self._starts.get()
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+
+
+@asynccontextmanager
+async def listener(certificates: Certificates) -> AsyncIterator[Listener]:
+    made: list[Listener] = []
+
+    async def handle(connection: ServerConnection) -> None:
+        await made[0].serve(connection)
+
+    async with serve(
+        handle, "127.0.0.1", 0, ssl=certificates.server_context(), close_timeout=0.1
+    ) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        made.append(Listener(f"wss://localhost:{port}/", str(certificates.ca_file)))
+        yield made[0]
+
+
+async def test_start_says_who_we_are(certificates: Certificates) -> None:
+    async with listener(certificates) as cloud:
+        settings = replace(cloud.settings, cloud=replace(cloud.settings.cloud, model="another"))
+        bearer, start = await cloud.start_of(settings)
+    assert bearer == "Bearer st-0123456789"
+    payload = start["payload"]
+    assert payload["model"] == "another"
+    assert payload["input"] == {"directive": "Start", "app_id": "mm_01", "workspace_id": "llm-1"}
+    client = {"user_id": "board1", "device": {"uuid": "board1"}}
+    assert payload["parameters"]["client_info"] == client
+
+
+@pytest.mark.parametrize(
+    ("user_id", "device_name", "user", "uuid"),
+    [
+        ("alice", "board1", "alice", "board1"),
+        ("", "board1", "board1", "board1"),
+        ("alice", "", "alice", "alice"),
+        ("", "", "mm_01", "mm_01"),
+        ("u" * 50, "d" * 50, "u" * 36, "d" * 40),
+    ],
+)
+async def test_the_user_is_the_configured_one_else_the_device(
+    certificates: Certificates, user_id: str, device_name: str, user: str, uuid: str
+) -> None:
+    async with listener(certificates) as cloud:
+        settings = replace(cloud.settings, license=License(user_id=user_id))
+        credential = replace(CREDENTIAL, device_name=device_name)
+        _, start = await cloud.start_of(settings, credential)
+    client = start["payload"]["parameters"]["client_info"]
+    assert client == {"user_id": user, "device": {"uuid": uuid}}
+
+
+async def test_a_workspace_that_is_not_known_is_left_out(certificates: Certificates) -> None:
+    async with listener(certificates) as cloud:
+        _, start = await cloud.start_of(cloud.settings, replace(CREDENTIAL, workspace_id=""))
+    assert "workspace_id" not in start["payload"]["input"]
+
+
+async def test_a_dialog_is_gone_on_with_under_a_new_task(certificates: Certificates) -> None:
+    async with listener(certificates) as cloud:
+        starts = [(await cloud.start_of(cloud.settings, dialog_id="dialog-1"))[1] for _ in range(2)]
+    assert {start["payload"]["input"]["dialog_id"] for start in starts} == {"dialog-1"}
+    tasks = {start["header"]["task_id"] for start in starts}
+    assert len(tasks) == 2
+    assert {len(task) for task in tasks} == {32}
+
+
+async def test_the_time_of_the_connection_counts_towards_the_first_listening(
+    certificates: Certificates,
+) -> None:
+    async with listener(certificates) as cloud:
+        began = asyncio.get_running_loop().time()
+        conversation = await Dialer(cloud.settings).dial(CREDENTIAL, "", Host())
+        connected = asyncio.get_running_loop().time()
+        running = asyncio.create_task(conversation.run())
+        await asyncio.sleep(0)
+        assert began + 7.0 <= conversation.dialect.deadline <= connected + 7.0
+        assert conversation.dialect.deadline - began < 7.0 + (connected - began) / 2
+        running.cancel()
+        await asyncio.wait({running})
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (Settings(cloud=Cloud(protocol="baidu-rtc")), "cloud.protocol = 'baidu-rtc'"),
+        (Settings(dialog=Dialog(work_mode="duplex")), "dialog.work_mode = 'duplex'"),
+        (Settings(dialog=Dialog(upstream_mode="raw-opus")), "dialog.upstream_mode = 'raw-opus'"),
+        (Settings(dialog=Dialog(downstream_mode="mp3")), "dialog.downstream_mode = 'mp3'"),
+    ],
+)
+def test_what_is_not_built_yet_is_refused_by_name(settings: Settings, named: str) -> None:
+    with pytest.raises(SettingsInvalid, match=f"{named} is not in this version; it has"):
+        require_built(settings)
+    with pytest.raises(SettingsInvalid):
+        Dialer(settings)
+
+
+def test_the_defaults_are_built() -> None:
+    require_built(Settings())
+
+
+def test_another_work_mode_is_refused_and_changes_nothing() -> None:
+    dialer = Dialer(Settings())
+    with pytest.raises(SettingsInvalid, match="tap2talk"):
+        dialer.set_work_mode("tap2talk")
+    dialer.set_work_mode("push2talk")

@@ -1,0 +1,282 @@
+"""What waits for the socket: one order, whole frames, and old live speech the first to go."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmid.errors import ConnectionLost
+from mmid.session.outbox import Outbox
+
+LIMIT, FRAME = 20, 10
+WAIT_S = 5.0
+
+
+def outbox(*, limit: int = LIMIT, frame: int = FRAME) -> Outbox:
+    """Return an empty one, with small round numbers."""
+    return Outbox(speech_limit=limit, frame_bytes=frame)
+
+
+def take(box: Outbox) -> str | bytes | None:
+    """Get what is there now; fail if that would wait."""
+    got: Coroutine[Any, Any, str | bytes | None] = box.get()
+    try:
+        got.send(None)
+    except StopIteration as done:
+        frame: str | bytes | None = done.value
+        return frame
+    got.close()
+    raise AssertionError("nothing is there to get")
+
+
+def take_all(box: Outbox) -> list[str | bytes]:
+    """Get everything, to the end."""
+    box.finish()
+    frames = []
+    while (frame := take(box)) is not None:
+        frames.append(frame)
+    return frames
+
+
+def speak(box: Outbox, *chunks: bytes) -> None:
+    """Queue live speech."""
+    for chunk in chunks:
+        box.put_speech(chunk, backlog=False)
+
+
+def test_texts_and_speech_leave_in_the_order_they_came() -> None:
+    box = outbox()
+    box.put_text("SendSpeech")
+    speak(box, b"one")
+    box.put_text("StopSpeech")
+    box.put_text("SendSpeech")
+    speak(box, b"two")
+    assert take_all(box) == ["SendSpeech", b"one", "StopSpeech", "SendSpeech", b"two"]
+
+
+def test_speech_that_waits_is_joined_into_whole_frames() -> None:
+    box = outbox()
+    speak(box, b"0123", b"4567", b"89ab", b"cd")
+    assert take_all(box) == [b"0123456789", b"abcd"]
+
+
+def test_a_chunk_longer_than_a_frame_is_split() -> None:
+    box = outbox(limit=100)
+    speak(box, b"0123456789abcdefghijklm", b"nop")
+    assert take_all(box) == [b"0123456789", b"abcdefghij", b"klmnop"]
+
+
+def test_a_chunk_does_not_wait_for_its_frame_to_be_full() -> None:
+    box = outbox()
+    speak(box, b"one")
+    assert take(box) == b"one"
+
+
+def test_speech_is_not_joined_across_a_text() -> None:
+    box = outbox()
+    speak(box, b"one")
+    box.put_text("StopSpeech")
+    speak(box, b"two")
+    assert take_all(box) == [b"one", "StopSpeech", b"two"]
+
+
+def test_over_the_limit_the_oldest_live_speech_goes_and_is_counted() -> None:
+    box = outbox()
+    box.put_text("SendSpeech")
+    speak(box, b"0123456789", b"abcdefghij", b"kl")
+    box.put_text("StopSpeech")
+    assert box.dropped_bytes == 10
+    assert take_all(box) == ["SendSpeech", b"abcdefghij", b"kl", "StopSpeech"]
+
+
+def test_speech_that_just_fits_is_kept() -> None:
+    box = outbox()
+    speak(box, b"0123456789", b"abcdefghij")
+    assert box.dropped_bytes == 0
+
+
+def test_speech_that_has_left_makes_room() -> None:
+    box = outbox()
+    speak(box, b"0123456789", b"abcdefghij")
+    assert take(box) == b"0123456789"
+    speak(box, b"klmnopqrst")
+    assert box.dropped_bytes == 0
+    speak(box, b"u")
+    assert box.dropped_bytes == 10
+
+
+def test_what_is_left_of_a_split_chunk_counts_towards_the_limit() -> None:
+    box = outbox()
+    speak(box, b"0123456789abcde")
+    take(box)
+    speak(box, b"0123456789", b"01234")
+    assert box.dropped_bytes == 0
+    speak(box, b"5")
+    assert box.dropped_bytes == 5
+    assert take_all(box) == [b"0123456789", b"012345"]
+
+
+def test_the_newest_chunk_is_never_dropped_whatever_its_size() -> None:
+    # 100 ms at 48 kHz are 9600 bytes; recorder_rb_size is 8192 by default.
+    box = outbox(limit=8)
+    speak(box, b"0123456789", b"abcdefghij")
+    assert box.dropped_bytes == 10
+    assert take_all(box) == [b"abcdefghij"]
+
+
+def test_the_backlog_may_exceed_the_limit() -> None:
+    box = outbox()
+    chunks = [bytes([n]) * FRAME for n in range(50)]
+    for chunk in chunks:
+        box.put_speech(chunk, backlog=True)
+    assert take_all(box) == chunks
+    assert box.dropped_bytes == 0
+
+
+def test_live_speech_behind_a_backlog_is_dropped_before_the_first_syllable_is() -> None:
+    box = outbox()
+    box.put_speech(b"first", backlog=True)
+    speak(box, b"0123456789", b"abcdefghij", b"kl")
+    assert box.dropped_bytes == 10
+    assert b"".join(frame for frame in take_all(box) if isinstance(frame, bytes)) == (
+        b"firstabcdefghijkl"
+    )
+
+
+def test_a_backlog_that_has_left_no_longer_lifts_the_limit() -> None:
+    box = outbox()
+    box.put_speech(b"0123456789" * 3, backlog=True)
+    for _ in range(3):
+        take(box)
+    speak(box, b"0123456789", b"abcdefghij", b"k")
+    assert box.dropped_bytes == 10
+
+
+def test_the_backlog_of_a_second_speech_does_not_drop_the_first_one() -> None:
+    box = outbox()
+    speak(box, b"0123456789", b"abcdefghij")
+    box.put_text("StopSpeech")
+    box.put_speech(b"next" * 10, backlog=True)
+    assert box.dropped_bytes == 0
+
+
+def test_so_many_texts_that_nothing_can_be_leaving_are_a_lost_connection() -> None:
+    box = outbox()
+    for count in range(256):
+        box.put_text(str(count))
+    with pytest.raises(ConnectionLost, match="256 messages wait"):
+        box.put_text("one more")
+    assert len(box) == 256
+
+
+def test_texts_that_left_make_room_for_others() -> None:
+    box = outbox()
+    for count in range(1000):
+        box.put_text(str(count))
+        assert take(box) == str(count)
+
+
+def test_after_the_end_the_rest_comes_and_then_none_for_ever() -> None:
+    box = outbox()
+    box.put_text("Stop")
+    box.finish()
+    assert [take(box), take(box), take(box)] == ["Stop", None, None]
+
+
+@pytest.mark.parametrize(
+    ("put", "frame"),
+    [
+        (lambda box: box.put_text("Stop"), "Stop"),
+        (lambda box: box.put_speech(b"one", backlog=False), b"one"),
+        (lambda box: box.finish(), None),
+    ],
+)
+async def test_whoever_waits_is_woken(put: Any, frame: str | bytes | None) -> None:
+    box = outbox()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(box.get())
+        await asyncio.sleep(0)  # let it begin to wait
+        assert not waiting.done()
+        put(box)
+        assert await asyncio.wait_for(waiting, WAIT_S) == frame
+
+
+async def test_a_wait_that_is_cancelled_loses_nothing() -> None:
+    box = outbox()
+    waiting = asyncio.create_task(box.get())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting}, timeout=WAIT_S)
+    speak(box, b"one")
+    assert await asyncio.wait_for(box.get(), WAIT_S) == b"one"
+
+
+# --- against a model ---------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.one_of(
+        st.sampled_from(["text", "take", "take"]),
+        st.tuples(st.sampled_from(["live", "live", "backlog"]), st.integers(1, 25)),
+    ),
+    max_size=60,
+)
+
+
+class Model:
+    """The outbox as a plain list: one entry a text, one entry a byte of speech."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[str, list[Any]]] = []
+        self.dropped = 0
+
+    def put(self, kind: str, units: list[Any]) -> None:
+        """Queue one text or chunk; of live speech the oldest chunks make room for it."""
+        self.chunks.append((kind, units))
+        live = [entry for entry in self.chunks if entry[0] == "live"]
+        while len(live) > 1 and sum(len(data) for _, data in live) > LIMIT:
+            oldest = live.pop(0)
+            self.chunks.remove(oldest)
+            self.dropped += len(oldest[1])
+
+    def take(self) -> list[Any]:
+        """Return the units of the next frame; empty if there is none."""
+        frame: list[Any] = []
+        while self.chunks and len(frame) < FRAME:
+            kind, units = self.chunks[0]
+            if kind == "text":
+                return frame or self.chunks.pop(0)[1]
+            frame += units[: (room := FRAME - len(frame))]
+            self.chunks[0] = (kind, units[room:])
+            if not self.chunks[0][1]:
+                self.chunks.pop(0)
+        return frame
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(steps=STEPS)
+def test_any_use_is_that_of_a_plain_list(steps: list[Any]) -> None:
+    box, model = outbox(), Model()
+    names = iter(range(10_000))
+    for step in steps:
+        if step == "take":
+            expected = model.take()
+            if expected:
+                frame = take(box)
+                assert (list(frame) if isinstance(frame, bytes) else [frame]) == expected
+        elif step == "text":
+            text = f"text {next(names)}"
+            box.put_text(text)
+            model.put("text", [text])
+        else:
+            kind, size = step
+            data = bytes(next(names) % 251 for _ in range(size))
+            box.put_speech(data, backlog=kind == "backlog")
+            model.put(kind, list(data))
+        assert box.dropped_bytes == model.dropped
+    rest = [
+        unit for frame in take_all(box) for unit in (frame if isinstance(frame, bytes) else [frame])
+    ]
+    assert rest == [unit for _, units in model.chunks for unit in units]
