@@ -103,7 +103,8 @@ async def test_the_watchdog_is_silent_while_a_part_is_not_healthy(
 
 
 @pytest.mark.parametrize(
-    ("microseconds", "process"), [("", ""), ("no", "1"), ("20000", "1"), ("0", str(os.getpid()))]
+    ("microseconds", "process"),
+    [("", ""), ("no", "1"), ("20000", "1"), pytest.param("0", str(os.getpid()), id="zero-ours")],
 )
 async def test_without_a_watchdog_of_ours_there_is_no_timer(
     microseconds: str, process: str, monkeypatch: pytest.MonkeyPatch

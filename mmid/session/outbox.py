@@ -8,6 +8,7 @@ slow network must not deliver a stale minute later.
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 
 from mmid.errors import ConnectionLost
 
@@ -15,6 +16,14 @@ __all__ = ["Outbox"]
 
 # Directives are rare and small; so many waiting means that nothing leaves.
 _TEXT_LIMIT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Speech:
+    """A chunk of speech; ``live`` if it was recorded while the cloud listened."""
+
+    data: bytes
+    live: bool
 
 
 class Outbox:
@@ -28,9 +37,8 @@ class Outbox:
     def __init__(self, speech_limit: int, frame_bytes: int) -> None:
         self._limit = speech_limit
         self._frame_bytes = frame_bytes
-        self._items: deque[str | bytes] = deque()
-        self._speech = 0
-        self._backlog = 0  # what the backlog left behind may wait beyond the limit
+        self._items: deque[str | _Speech] = deque()
+        self._live_bytes = self._live_chunks = 0
         self._texts = 0
         self._filled = asyncio.Event()
         self._finishing = False
@@ -49,17 +57,14 @@ class Outbox:
         self._filled.set()
 
     def put_speech(self, data: bytes, *, backlog: bool) -> None:
-        """Queue speech; live speech over the limit pushes the oldest out.
+        """Queue speech; live speech over the limit pushes the oldest live chunks out.
 
-        Speech from before the cloud listened is exempt: while it drains, the
-        limit lies above what is left of it.
+        Speech from before the cloud listened is exempt, and the newest chunk
+        always stays: it may be longer than the limit.
         """
-        self._items.append(data)
-        self._speech += len(data)
-        if backlog:
-            self._backlog += len(data)
-        while self._speech > self._limit + self._backlog:
-            self._drop_oldest_speech()
+        self._items.append(self._counted(_Speech(data, live=not backlog), 1))
+        while self._live_bytes > self._limit and self._live_chunks > 1:
+            self._drop_oldest_live()
         self._filled.set()
 
     def finish(self) -> None:
@@ -78,35 +83,39 @@ class Outbox:
         if isinstance(item, str):
             self._texts -= 1
             return item
-        frame = self._whole_frame(item)
-        self._leave(len(frame))
-        return frame
+        return self._whole_frame(self._counted(item, -1))
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def _whole_frame(self, first: bytes) -> bytes:
+    def _whole_frame(self, last: _Speech) -> bytes:
         """Join speech that follows, up to a frame; a frame that is one chunk is not copied."""
-        parts, size = [first], len(first)
-        while size < self._frame_bytes and self._items and isinstance(self._items[0], bytes):
-            part = self._items.popleft()
-            assert isinstance(part, bytes)  # noqa: S101 - narrows the type that was just tested
-            parts.append(part)
-            size += len(part)
-        whole = first if len(parts) == 1 else b"".join(parts)
+        parts, size = [last.data], len(last.data)
+        while size < self._frame_bytes and self._items:
+            following = self._items[0]
+            if isinstance(following, str):
+                break
+            last = self._counted(following, -1)
+            self._items.popleft()
+            parts.append(last.data)
+            size += len(last.data)
+        whole = parts[0] if len(parts) == 1 else b"".join(parts)
         if size > self._frame_bytes:
-            self._items.appendleft(whole[self._frame_bytes :])
-            whole = whole[: self._frame_bytes]
-        return whole
+            rest = _Speech(whole[self._frame_bytes :], last.live)
+            self._items.appendleft(self._counted(rest, 1))
+        return whole[: self._frame_bytes]
 
-    def _drop_oldest_speech(self) -> None:
+    def _drop_oldest_live(self) -> None:
         for index, item in enumerate(self._items):
-            if isinstance(item, bytes):
+            if isinstance(item, _Speech) and item.live:
                 del self._items[index]
-                self.dropped_bytes += len(item)
-                self._leave(len(item))
+                self._counted(item, -1)
+                self.dropped_bytes += len(item.data)
                 return
 
-    def _leave(self, size: int) -> None:
-        self._speech -= size
-        self._backlog = min(self._backlog, self._speech)
+    def _counted(self, speech: _Speech, sign: int) -> _Speech:
+        """Count a chunk that comes (1) or goes (-1)."""
+        if speech.live:
+            self._live_chunks += sign
+            self._live_bytes += sign * len(speech.data)
+        return speech

@@ -7,7 +7,7 @@ import ssl
 import struct
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -50,11 +50,29 @@ async def server(
 @asynccontextmanager
 async def peer(handle: Peer, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """A server that speaks as a test wants; yields its port."""
-    running = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
+
+    served: list[asyncio.Future[None]] = []
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        served.append(done)
+        with suppress(OSError):  # the other side may be gone before us
+            await handle(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+        done.set_result(None)
+
+    running = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=context)
     try:
         yield running.sockets[0].getsockname()[1]
     finally:
         running.close()
+        async with asyncio.timeout(AMPLE_S):
+            await asyncio.gather(*served)
+
+
+async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read()
 
 
 def options(port: int, ca_file: Path | str, *, host: str = "localhost") -> LinkOptions:
@@ -193,20 +211,12 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
 
 
 async def test_a_peer_that_says_nothing_is_given_up(certificates: Certificates) -> None:
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     async with peer(say_nothing) as port:
         given = LinkOptions(f"wss://localhost:{port}/", str(certificates.ca_file), 0.2)
         await fails(ConnectionLost, rf"no connection to wss://localhost:{port}/ in 0\.2 s", given)
 
 
 async def test_a_server_that_says_nothing_after_tls_is_given_up(certificates: Certificates) -> None:
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     async with peer(say_nothing, certificates.server_context()) as port:
         given = LinkOptions(f"wss://localhost:{port}/", str(certificates.ca_file), 0.5)
         await fails(ConnectionLost, r"in 0\.5 s", given)
@@ -215,9 +225,8 @@ async def test_a_server_that_says_nothing_after_tls_is_given_up(certificates: Ce
 async def test_a_server_that_hangs_up_during_the_upgrade_is_a_lost_connection(
     certificates: Certificates,
 ) -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.close()
 
     async with peer(hang_up, certificates.server_context()) as port:
         given = options(port, certificates.ca_file)
@@ -227,8 +236,6 @@ async def test_a_server_that_hangs_up_during_the_upgrade_is_a_lost_connection(
 async def test_a_server_that_is_none_is_a_lost_connection(certificates: Certificates) -> None:
     async def chatter(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
 
     async with peer(chatter, certificates.server_context()) as port:
         given = options(port, certificates.ca_file)
@@ -238,7 +245,6 @@ async def test_a_server_that_is_none_is_a_lost_connection(certificates: Certific
 async def test_a_server_without_tls_is_a_tls_failure(certificates: Certificates) -> None:
     async def chatter(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
 
     async with peer(chatter) as port:
         given = options(port, certificates.ca_file)
@@ -304,14 +310,13 @@ async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(
 async def test_an_attempt_that_is_cancelled_leaves_nothing(certificates: Certificates) -> None:
     connected, gone = asyncio.Event(), asyncio.Event()
 
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def watch(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read(1)
         connected.set()
         await reader.read()
-        writer.close()
         gone.set()
 
-    async with peer(say_nothing) as port:
+    async with peer(watch) as port:
         opening = asyncio.create_task(open_link(options(port, certificates.ca_file), TOKEN))
         await connected.wait()
         opening.cancel()

@@ -41,7 +41,8 @@ NEVER_S = 0.3
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the back-off begin with 10 ms at most."""
-    monkeypatch.setattr(backoff, "FIRST_S", 0.01)
+    for module in (backoff, supervisor):
+        monkeypatch.setattr(module, "FIRST_S", 0.01, raising=False)
     monkeypatch.setattr(backoff, "CAP_S", 0.02)
 
 
@@ -159,8 +160,9 @@ async def silent_peer() -> AsyncIterator[tuple[int, "asyncio.Queue[str]"]]:
         await reader.read(1)
         news.put_nowait("opened")
         await reader.read()
-        news.put_nowait("closed")
         writer.close()
+        await writer.wait_closed()
+        news.put_nowait("closed")
 
     server = await asyncio.start_server(hear, "127.0.0.1", 0)
     try:

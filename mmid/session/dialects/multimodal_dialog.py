@@ -205,11 +205,7 @@ class MultimodalDialog(Machine):
         self.backlog.clear()
         if self.stage is Stage.LISTENING:
             return [FlushPlayer(), *self.send_speech(now)]
-        dropped: Effects = []
-        if self.stage is Stage.ASKING and self.floor.request is not None:
-            self.floor.request = None
-            dropped = [Emit(Error("busy", "a question was dropped: somebody began to talk"))]
-        effects = dropped + self.ask_floor(now)
+        effects = [*self._drop_question("somebody began to talk"), *self.ask_floor(now)]
         self.floor.speech, self.floor.released = True, False
         return effects
 
@@ -246,9 +242,15 @@ class MultimodalDialog(Machine):
         self.check_speech()
         if self.stage is Stage.LISTENING:
             return [FlushPlayer(), *self.send_request(kind, text, now)]
-        effects = self.ask_floor(now)
+        effects = [*self._drop_question("another one came"), *self.ask_floor(now)]
         self.floor.request = (kind, text)
         return effects
+
+    def _drop_question(self, why: str) -> Effects:
+        if self.stage is not Stage.ASKING or self.floor.request is None:
+            return []
+        self.floor.request = None
+        return [Emit(Error("busy", f"a question was dropped: {why}"))]
 
     def _check_ready(self) -> None:
         if not self.reached_listening or self.stage is Stage.CLOSED:

@@ -6,6 +6,7 @@ ASKING for the floor, whatever it still says about the turn we leave is stale.
 """
 
 from collections.abc import Callable
+from math import inf
 
 from mmid.errors import ConnectionLost
 from mmid.events import (
@@ -62,15 +63,15 @@ def _state(machine: Machine, output: Output, now: float) -> Effects:
     if output.state == "Listening":
         return _listening(machine, now)
     if machine.stage is Stage.ASKING:
-        return []
+        return machine.floor_withdrawn(now)
+    note = Note(f"the cloud is in the state {output.state!r}")
+    if machine.stage is Stage.STARTING:
+        return [note]  # not usable yet; Listening is still to come
     speech: Effects = [StopRecorder()] if machine.stage is Stage.TALKING else []
     if output.state == "Thinking":
         return speech + machine.enter(Stage.THINKING, now)
     if output.state == "Responding":
         return speech + _reply_begins(machine, now)
-    note = Note(f"the cloud is in the state {output.state!r}")
-    if machine.stage is Stage.STARTING:
-        return [note]  # not usable yet; Listening is still to come
     return [note, *speech, *machine.close_turn(), *machine.enter(Stage.IDLE, now)]
 
 
@@ -81,7 +82,7 @@ def _listening(machine: Machine, now: float) -> Effects:
         return first  # said once more after RequestAccepted
     if machine.stage is Stage.ASKING:
         machine.floor.listening = True
-        if machine.floor.granted:
+        if machine.floor.granted or machine.floor.due != inf:  # none was sent yet, none is needed
             return first + machine.take_floor(now)
         machine.stage_deadline = min(machine.stage_deadline, now + ACCEPT_GRACE_S)
         return first
@@ -122,9 +123,10 @@ def _speech_ended(machine: Machine, _output: Output, now: float) -> Effects:
 def _reply_begins(machine: Machine, now: float) -> Effects:
     if machine.stage in {Stage.ASKING, Stage.RESPONDING, Stage.PLAYING}:
         return []
-    machine.turn.tts_open = True
+    ended = machine.close_turn()
+    machine.turn = Turn(tts_open=True, stale_bytes=machine.turn.stale_bytes)
     shown = machine.enter(Stage.RESPONDING, now)
-    return [*machine.end_asr(), *shown, Emit(TtsStart()), StartPlayer()]
+    return [*ended, *shown, Emit(TtsStart()), StartPlayer()]
 
 
 def _responding_started(machine: Machine, _output: Output, now: float) -> Effects:

@@ -129,6 +129,13 @@ class Machine:
         self.enter(Stage.ASKING, now)
         return [Send(self.frames.directive("RequestToSpeak"))]
 
+    def floor_withdrawn(self, now: float) -> Effects:
+        """The cloud left Listening again: its permission has still to come."""
+        if not self.floor.listening:
+            return []  # of the turn we leave
+        self.floor.listening = False
+        return self.enter(Stage.ASKING, now)
+
     def take_floor(self, now: float) -> Effects:
         """The cloud listens to us: do what the floor was wanted for."""
         prepared: Effects = [Emit(SpeechPrepare())]

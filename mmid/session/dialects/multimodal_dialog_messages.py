@@ -24,9 +24,6 @@ __all__ = [
     "start_payload",
 ]
 
-# An excerpt this long tells a log reader what came; more would only be noise.
-_EXCERPT = 60
-
 _INTERMEDIATE_TEXT = {
     "both": "transcript,dialog",
     "asr": "transcript",
@@ -191,7 +188,8 @@ def parse(text: str) -> Message | None:
     try:
         frame = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise MalformedMessage(f"the cloud sent text that is not JSON: {_excerpt(text)}") from error
+        what = f"{len(text)} characters that are not JSON"
+        raise MalformedMessage(f"the cloud sent a text of {what}") from error
     header = _object(frame, "header", "the frame")
     event = _field(header, "event", str, "")
     if event == "task-failed":
@@ -226,9 +224,7 @@ def _output(output: Mapping[str, Any]) -> Output:
 def _object(parent: Any, key: str, where: str) -> Mapping[str, Any]:
     value = parent.get(key) if isinstance(parent, dict) else None
     if not isinstance(value, dict):
-        raise MalformedMessage(
-            f"the cloud sent a frame whose {key} is not an object in {where}: {_excerpt(parent)}"
-        )
+        raise MalformedMessage(f"the cloud sent no object {key!r} in {where}")
     return value
 
 
@@ -237,10 +233,6 @@ def _field(parent: Mapping[str, Any], key: str, kind: Any, default: Any) -> Any:
     if value is None:
         return default
     if not isinstance(value, kind):
-        raise MalformedMessage(f"the cloud sent {key} of the wrong type: {_excerpt(value)}")
+        # Not the value: it may be what somebody said, and log.wire was not asked for.
+        raise MalformedMessage(f"the cloud sent {key!r} as {type(value).__name__}")
     return value
-
-
-def _excerpt(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return repr(text[:_EXCERPT]) + ("..." if len(text) > _EXCERPT else "")

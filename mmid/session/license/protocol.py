@@ -138,7 +138,7 @@ def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 def _workspace_id(fields: Mapping[str, Any], parameters: CodecParameters) -> str:
     """Return the workspace if it is named; what cannot be one is not worth losing the answer."""
     workspace_id = str(_first(fields, parameters.reply_fields["workspace_id"]))
-    return workspace_id if re.fullmatch(r"[\x21-\x7e]{1,64}", workspace_id) else ""
+    return workspace_id if re.fullmatch(r"[0-9A-Za-z_-]{1,64}", workspace_id) else ""
 
 
 def _registration(

@@ -184,11 +184,11 @@ def test_a_frame_is_read_as_the_document_means_it(text: str, message: object) ->
     assert parse(text) == message
 
 
-def test_a_malformed_message_names_the_field_and_shows_a_short_excerpt() -> None:
-    with pytest.raises(MalformedMessage) as malformed:
-        parse(output_frame("SpeechContent", text=["x" * 10_000]))
-    assert "sent text of the wrong type" in str(malformed.value)
-    assert len(str(malformed.value)) < 200
+def test_a_malformed_message_names_the_field_and_its_type_but_not_what_was_said() -> None:
+    with pytest.raises(MalformedMessage, match="sent 'text' as list") as malformed:
+        parse(output_frame("SpeechContent", text=["a secret plan"]))
+    assert "plan" not in str(malformed.value)
+
 
 
 NESTS = ["%s", '{"header":%s}', '{"header":{"event":%s}}',

@@ -87,7 +87,7 @@ def test_every_stage_that_waits_has_a_deadline_an_exit_and_a_name_for_what_is_mi
     assert facts.waits_for
 
 
-@pytest.mark.parametrize("stage", RESTFUL)
+@pytest.mark.parametrize("stage", sorted(RESTFUL))
 def test_a_stage_without_a_deadline_rests(stage: Stage) -> None:
     rehearsal = reach(stage)
     assert rehearsal.dialect.stage_deadline == inf
@@ -104,7 +104,7 @@ def test_a_stage_is_left_at_its_deadline_and_not_before(stage: Stage) -> None:
     assert rehearsal.dialect.stage is not stage
 
 
-@pytest.mark.parametrize("stage", TURN_STAGES | {Stage.TALKING})
+@pytest.mark.parametrize("stage", sorted(TURN_STAGES | {Stage.TALKING}))
 def test_whoever_waits_for_an_answer_is_told_by_an_error(stage: Stage) -> None:
     assert "Error" in EXITS[stage]
 
