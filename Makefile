@@ -16,7 +16,7 @@ demo: bootstrap  ## one whole push-to-talk dialog on this machine
 	@$(PYTHON_IN_VENV) -m demo
 
 test: lint  ## lint, then all tests
-	$(PYTHON_IN_VENV) -m pytest -q
+	$(PYTHON_IN_VENV) -m pytest -q -n 4
 
 lint: bootstrap  ## ruff and mypy
 	$(PYTHON_IN_VENV) -m ruff check $(SOURCES)

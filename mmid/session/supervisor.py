@@ -25,7 +25,7 @@ from mmid.session.backoff import Backoff
 from mmid.session.conversation import Conversation, Host
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Emit, Next
-from mmid.session.license.keeper import Keeper
+from mmid.session.license.keeper import Keeper, RegistrationUnreadable
 from mmid.session.link import TokenRefused
 from mmid.status import Status
 
@@ -130,7 +130,7 @@ class Supervisor:
         except LicenseRefused as error:
             self._report(error)
             return self._keeper.after(error)
-        except (NotProvisioned, SettingsInvalid) as error:
+        except (NotProvisioned, RegistrationUnreadable, SettingsInvalid) as error:
             self._report(error)
             return Next.STOP
         except StorageFailed as error:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from mmid.errors import LicenseRefused, NotProvisioned
+from mmid.errors import LicenseRefused, MalformedMessage, NotProvisioned
 from mmid.hal import Clock
 from mmid.redaction import Secret
 from mmid.session.effects import Next
@@ -34,7 +34,7 @@ from mmid.session.license.refusals import Refusals
 from mmid.settings import Cloud, License
 from mmid.status import LicenseState, Status
 
-__all__ = ["Credential", "Exchange", "Keeper"]
+__all__ = ["Credential", "Exchange", "Keeper", "RegistrationUnreadable"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +51,10 @@ _SEE_THROUGH_S = 1.0
 _TOKEN_MARGIN_MS = 5000
 
 _ALREADY_REGISTERED = frozenset({"100008", "100025"})
+
+
+class RegistrationUnreadable(MalformedMessage):
+    """The one answer to a registration came, and cannot be opened or is not for us."""
 
 
 class Exchange(Protocol):
@@ -209,7 +213,15 @@ class Keeper:
         await _see_through(self._register_now(request))
 
     async def _register_now(self, request: ExchangeRequest) -> None:
-        reply = await self._ask(request)
+        try:
+            reply = await self._ask(request)
+        except MalformedMessage as error:
+            # The service carried it out: asking again can only be refused.
+            self.refusals.refused = True
+            raise RegistrationUnreadable(
+                f"the device was registered, but the answer cannot be used: {error}. Check "
+                "license.app_secret; reset the device in the console before Register"
+            ) from error
         assert isinstance(reply, Registration)  # noqa: S101 - the exchange answers by kind
         registered = self._book.record.with_triple(
             nonce=request.nonce, device_secret=reply.device_secret
