@@ -7,7 +7,7 @@ spreads a fleet that lost the cloud at one moment evenly over the range.
 import random
 from collections.abc import Callable
 
-__all__ = ["CAP_S", "FIRST_S", "Backoff"]
+__all__ = ["CAP_S", "FIRST_S", "HEALTHY_S", "Backoff"]
 
 FIRST_S = 1.0
 CAP_S = 60.0
@@ -15,6 +15,12 @@ CAP_S = 60.0
 # Full jitter can draw several short waits in a row; this floor keeps any
 # series under the contract's 14 attempts in the first 14 s.
 _FLOOR_SHARE = 0.1
+
+# A dialog that lived for so long was a good one.
+HEALTHY_S = 15.0
+
+# So many short ones in a row may be the network's moods.
+_SHORT_LIVES_LIMIT = 3
 
 
 class Backoff:
@@ -27,6 +33,7 @@ class Backoff:
     def __init__(self, draw: Callable[[], float] = random.random) -> None:
         self._draw = draw
         self._attempts = 0
+        self._short_lives = 0
 
     @property
     def attempts(self) -> int:
@@ -45,6 +52,12 @@ class Backoff:
         self._attempts = 10
         return self.next_wait()
 
-    def reset(self) -> None:
-        """The last attempt was a success."""
-        self._attempts = 0
+    def succeeded(self, lived_s: float) -> None:
+        """The last attempt led to a dialog, which lived for so long.
+
+        The series begins anew; but not for ever: a cloud that lets everybody
+        in and drops them at once must not be stormed either.
+        """
+        self._short_lives = 0 if lived_s >= HEALTHY_S else self._short_lives + 1
+        if self._short_lives <= _SHORT_LIVES_LIMIT:
+            self._attempts = 0

@@ -113,6 +113,14 @@ class Link:
             self._connection.transport.abort()
 
 
+class _ConnectHere(connect):
+    """Connects to the URL it was given: a redirect would carry the token elsewhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Follow none."""
+        return exc
+
+
 async def open_link(options: LinkOptions, token: Secret) -> Link:
     """Connect with ``Authorization: Bearer``.
 
@@ -125,7 +133,7 @@ async def open_link(options: LinkOptions, token: Secret) -> Link:
     context = await asyncio.to_thread(_tls_context, options.ca_file)
     try:
         async with asyncio.timeout(options.timeout_s):
-            connection = await connect(
+            connection = await _ConnectHere(
                 options.url,
                 ssl=context,
                 compression=None,

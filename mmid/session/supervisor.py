@@ -80,9 +80,9 @@ class Supervisor:
             try:
                 following = await self._attempt
             except asyncio.CancelledError:
-                if not self._wanted.is_set() and not _being_cancelled():
-                    continue  # Disconnect cancelled the attempt, not us
-                raise
+                if _being_cancelled():
+                    raise
+                continue  # Disconnect cancelled the attempt, not us
             if not self._kick.is_set():
                 await self._pause(following)
 
@@ -101,7 +101,8 @@ class Supervisor:
             self._attempt.cancel()
 
     def register(self) -> None:
-        """Try again after a refusal."""
+        """Try again after a refusal, and tell again what comes of it."""
+        self._told = ""
         self._keeper.forgive()
         self.connect()
 
@@ -149,13 +150,15 @@ class Supervisor:
         await self._await_clock()
         credential = await self._keeper.credential()
         self._host.perform(Emit(DataInit()))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             dialog_id = self._status.dialog_id
             self.conversation = await self._dialer.dial(credential, dialog_id, self._host)
             close = await self.conversation.run()
         finally:
             if self.conversation is not None and self.conversation.dialect.reached_listening:
-                self._backoff.reset()
+                self._backoff.succeeded(loop.time() - began)
                 self._told = ""
             self.conversation = None
             self._host.perform(Emit(DataDeinit()))

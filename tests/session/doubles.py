@@ -1,13 +1,14 @@
-"""Collaborators of the session that a test holds in its hand: a store, a clock, a host, a service.
+"""Collaborators of the session that a test holds in its hand: store, clock, host, service, peer.
 
 None of them is ever the thing under test.
 """
 
 import asyncio
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Self
 
 from mmid.errors import MmidError, StorageFailed
@@ -16,9 +17,9 @@ from mmid.redaction import Secret
 from mmid.session.effects import Effect, Emit
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Registration, Token
 
-__all__ = ["Host", "LicenseDesk", "MemoryStore", "TestClock", "registration", "token"]
+__all__ = ["Host", "LicenseDesk", "MemoryStore", "TestClock", "peer", "registration", "token"]
 
-NAMED_SECRET = "0f" * 16
+_DEVICE_SECRET = "0f" * 16
 _PATIENCE_S = 10.0
 
 
@@ -167,6 +168,7 @@ class Host:
             raise AssertionError(f"{what} did not come; there were {self.effects}") from None
 
 
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Answer = ExchangeReply | MmidError | Callable[[ExchangeRequest], ExchangeReply]
 
 
@@ -203,7 +205,7 @@ class LicenseDesk:
 
 def registration() -> Registration:
     """Return an answer to a registration."""
-    return Registration(Secret(NAMED_SECRET), "ab" * 13, time.time_ns() // 1_000_000)
+    return Registration(Secret(_DEVICE_SECRET), "ab" * 13, time.time_ns() // 1_000_000)
 
 
 def token(text: str = "st-token", *, life_s: float = 60.0, skew_ms: int | None = None) -> Token:
@@ -211,3 +213,27 @@ def token(text: str = "st-token", *, life_s: float = 60.0, skew_ms: int | None =
     now_ms = time.time_ns() // 1_000_000 + (skew_ms or 0)
     expires_ms = now_ms + round(life_s * 1000)
     return Token(Secret(text), expires_ms, "ab" * 13, now_ms, clock_skew_ms=skew_ms)
+
+
+@asynccontextmanager
+async def peer(handle: Peer, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server that speaks as a test wants; yields its port."""
+
+    served: list[asyncio.Future[None]] = []
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        served.append(done)
+        with suppress(OSError):  # the other side may be gone before us
+            await handle(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+        done.set_result(None)
+
+    running = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=context)
+    try:
+        yield running.sockets[0].getsockname()[1]
+    finally:
+        running.close()
+        async with asyncio.timeout(_PATIENCE_S):
+            await asyncio.gather(*served)

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import pytest
 
-from mmid.session.backoff import CAP_S, FIRST_S, Backoff
+from mmid.session.backoff import CAP_S, FIRST_S, HEALTHY_S, Backoff
 
 
 def waits(backoff: Backoff, count: int) -> Iterator[float]:
@@ -34,7 +34,7 @@ def test_attempts_are_counted_and_a_success_begins_a_new_series() -> None:
     backoff = Backoff(lambda: 1.0)
     list(waits(backoff, 5))
     assert backoff.attempts == 5
-    backoff.reset()
+    backoff.succeeded(HEALTHY_S)
     assert backoff.attempts == 0
     assert backoff.next_wait() == FIRST_S
 
@@ -70,3 +70,24 @@ def test_a_fleet_that_lost_the_cloud_at_one_moment_comes_back_spread() -> None:
     draw = random.Random(7).random  # noqa: S311 - not a secret
     tenths = {int(Backoff(draw).next_wait() * 10) for _ in range(500)}
     assert tenths == set(range(1, 10))
+
+
+def test_short_lives_begin_a_new_series_only_so_often() -> None:
+    backoff = Backoff(draw=lambda: 0.0)
+    came = []
+    for _ in range(8):
+        came.append(backoff.next_wait())
+        backoff.succeeded(0.1)
+    assert came[:4] == [came[0]] * 4
+    assert came[4:] == sorted(came[4:])
+    assert came[-1] > 4 * came[0]
+
+
+def test_a_good_dialog_forgives_the_short_ones_before() -> None:
+    backoff = Backoff(draw=lambda: 0.0)
+    first = backoff.next_wait()
+    for _ in range(8):
+        backoff.succeeded(0.1)
+        backoff.next_wait()
+    backoff.succeeded(HEALTHY_S)
+    assert backoff.next_wait() == first

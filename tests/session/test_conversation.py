@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -316,55 +317,93 @@ async def test_a_fault_of_our_own_is_not_swallowed(cloud_directory: Path) -> Non
 # --- a peer that reads nothing -----------------------------------------------------------------
 
 
-@asynccontextmanager
-async def stuck(certificates: Certificates) -> AsyncIterator[Talk]:
-    """A conversation in mid-speech with a peer that reads nothing any more."""
-    go = asyncio.Event()
+class Peer:
+    """A cloud that listens, and then reads nothing until it is told to.
 
-    async def listen_and_freeze(connection: ServerConnection) -> None:
+    Attributes:
+        heard: the directives it read after that.
+    """
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self._go = asyncio.Event()
+        self._done = asyncio.Event()
+
+    async def serve(self, connection: ServerConnection) -> None:
         task_id = json.loads(await connection.recv())["header"]["task_id"]
         await connection.send(event_text(task_id, "dialog-1", "Started", {}))
         listening = {"state": "Listening"}
         await connection.send(event_text(task_id, "dialog-1", "DialogStateChanged", listening))
         connection.transport.pause_reading()
-        await go.wait()
+        await self._go.wait()
+        connection.transport.resume_reading()
+        try:
+            async for frame in connection:
+                if isinstance(frame, str):
+                    self.heard.append(json.loads(frame)["payload"]["input"]["directive"])
+        finally:
+            self._done.set()
 
+    def read_on(self) -> None:
+        """Read again."""
+        self._go.set()
+
+    async def done(self) -> None:
+        """Wait until it read everything."""
+        async with asyncio.timeout(AMPLE_S):
+            await self._done.wait()
+
+
+@asynccontextmanager
+async def stuck(certificates: Certificates) -> AsyncIterator[tuple[Talk, Peer]]:
+    """A conversation in mid-speech that can send nothing any more."""
+    peer = Peer()
     context = certificates.server_context()
-    async with serve(listen_and_freeze, "127.0.0.1", 0, ssl=context, close_timeout=0.1) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        url = f"wss://localhost:{port}/"
+    async with serve(peer.serve, "127.0.0.1", 0, ssl=context, close_timeout=0.1) as server:
+        listener = next(iter(server.sockets))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # soon full
+        url = f"wss://localhost:{listener.getsockname()[1]}/"
         link = await open_link(
             LinkOptions(url, str(certificates.ca_file), AMPLE_S), Secret("st-0123456789")
         )
-        identity = Identity("mm_01", "", "tester", "board1", "multimodal-dialog")
         dialect = MultimodalDialog(
-            identity,
+            Identity("mm_01", "", "tester", "board1", "multimodal-dialog"),
             Dialog(),
             task_id="ab" * 16,
             dialog_id="",
             listening_by=asyncio.get_running_loop().time() + AMPLE_S,
         )
-        host = Host()
-        conversation = Conversation(dialect, link, Outbox(8192, 3200), host)
+        outbox, host = Outbox(8192, 3200), Host()
+        conversation = Conversation(dialect, link, outbox, host)
         talk = Talk(host, conversation, asyncio.create_task(conversation.run()))
         try:
             assert await talk.until(Show(State.LISTENING))
             talk.press()
-            async with asyncio.timeout(AMPLE_S):
-                while not conversation.speech_dropped_bytes:
-                    conversation.record(bytes(4096))
-                    await asyncio.sleep(0)
-            yield talk
+            await _fill(conversation, outbox)
+            yield talk, peer
         finally:
+            peer.read_on()
             talk.running.cancel()
             await asyncio.wait({talk.running})
-            go.set()
+
+
+async def _fill(conversation: Conversation, outbox: Outbox) -> None:
+    """Speak until nothing leaves any more."""
+    async with asyncio.timeout(AMPLE_S):
+        while True:
+            conversation.record(bytes(4000))
+            conversation.record(bytes(4000))
+            await asyncio.sleep(0.001)
+            if len(outbox):
+                await asyncio.sleep(0.1)  # stuck is what is stuck after a while
+            if len(outbox):
+                return
 
 
 async def test_leaving_a_peer_that_reads_nothing_ends_in_bounded_time(
     certificates: Certificates,
 ) -> None:
-    async with stuck(certificates) as talk:
+    async with stuck(certificates) as (talk, _):
         talk.conversation.leave()
         async with asyncio.timeout(LEAVE_S):
             close = await talk.running
@@ -372,8 +411,20 @@ async def test_leaving_a_peer_that_reads_nothing_ends_in_bounded_time(
         check_closed(talk)
 
 
+async def test_leaving_a_slow_peer_waits_for_it_to_take_the_last_message(
+    certificates: Certificates,
+) -> None:
+    async with stuck(certificates) as (talk, peer):
+        talk.conversation.leave()
+        await asyncio.sleep(0)
+        peer.read_on()
+        await talk.end()
+        await peer.done()
+        assert peer.heard == ["SendSpeech", "Stop"]
+
+
 async def test_a_peer_that_takes_no_messages_is_given_up(certificates: Certificates) -> None:
-    async with stuck(certificates) as talk:
+    async with stuck(certificates) as (talk, _):
         talk.conversation.perform([Send("{}")] * 300)
         close = await talk.end()
         assert isinstance(close.error, ConnectionLost)

@@ -7,7 +7,7 @@ import ssl
 import struct
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from mmid.errors import ConnectionLost, MalformedMessage, MmidError, SettingsInv
 from mmid.redaction import Secret
 from mmid.session.link import Link, LinkOptions, TokenRefused, open_link
 from mmid.simcloud.certificates import Certificates, make_certificates
+from tests.session.doubles import peer
 
 TOKEN = Secret("st-0123456789abcdef0123456789abcdef")
 # Far more than a connection needs here; a test that reaches it failed.
@@ -25,7 +26,6 @@ AMPLE_S = 10.0
 MEBIBYTE = 1 << 20
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
-Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def stay(connection: ServerConnection) -> None:
@@ -45,30 +45,6 @@ async def server(
         handler, "127.0.0.1", 0, ssl=context, process_request=answer, max_size=None, close_timeout=1
     ) as running:
         yield next(iter(running.sockets)).getsockname()[1]
-
-
-@asynccontextmanager
-async def peer(handle: Peer, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server that speaks as a test wants; yields its port."""
-
-    served: list[asyncio.Future[None]] = []
-
-    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        served.append(done)
-        with suppress(OSError):  # the other side may be gone before us
-            await handle(reader, writer)
-            writer.close()
-            await writer.wait_closed()
-        done.set_result(None)
-
-    running = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=context)
-    try:
-        yield running.sockets[0].getsockname()[1]
-    finally:
-        running.close()
-        async with asyncio.timeout(AMPLE_S):
-            await asyncio.gather(*served)
 
 
 async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -371,7 +347,7 @@ async def test_the_kernel_holds_little_speech_and_gives_up_a_dead_peer(
         sock = link._connection.transport.get_extra_info("socket")
         level = socket.IPPROTO_TCP
         assert sock.getsockopt(level, socket.TCP_NODELAY)
-        assert sock.getsockopt(level, socket.TCP_NOTSENT_LOWAT) <= 32_768
+        assert 0 < sock.getsockopt(level, socket.TCP_NOTSENT_LOWAT) <= 32_768
         assert 5_000 <= sock.getsockopt(level, socket.TCP_USER_TIMEOUT) <= 30_000
 
 

@@ -164,11 +164,15 @@ class Keeper:
         if self._license.mode == "pay-as-you-go":
             name = identity.device_name
             return Credential(self._license.api_key, identity.app_id, name, workspace_id)
-        if not self._book.record.registered or self.refusals.register_anew:
+        if self._must_register:
             await self._register(identity)
         token = await self._fresh_token(identity)
         found = workspace_id or token.workspace_id or self._book.record.workspace_id
         return Credential(token.token, identity.app_id, identity.device_name, found)
+
+    @property
+    def _must_register(self) -> bool:
+        return not self._book.record.registered or self.refusals.register_anew
 
     def _identity(self) -> Identity:
         """Say who we are; a registered record outlives changed settings, so it must agree."""
@@ -186,7 +190,7 @@ class Keeper:
             missing += [] if given.api_key else ["license.api_key"]
         else:
             missing += [] if name else ["license.device_name"]
-            secret_known = given.app_secret or record.app_secret or record.registered
+            secret_known = given.app_secret or record.app_secret or not self._must_register
             missing += [] if secret_known else ["license.app_secret"]
             needs_key = given.mode == "fully-managed" and not given.api_key
             missing += ["license.api_key"] if needs_key else []

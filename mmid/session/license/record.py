@@ -81,10 +81,17 @@ class DeviceRecord:
         return replace(self, nonce=nonce, device_secret=device_secret, pending=None)
 
     def encode(self) -> bytes:
-        """Return the payload for the store."""
-        parts = [_FLAGS.pack(self.flags)]
-        for _, value in sorted(self._fields().items()):
-            parts += (_LENGTH.pack(len(value)), value)
+        """Return the payload for the store.
+
+        Raises:
+            StorageFailed: a field cannot be written in this form.
+        """
+        try:
+            parts = [_FLAGS.pack(self.flags)]
+            for _, value in sorted(self._fields().items()):
+                parts += (_LENGTH.pack(len(value)), value)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise StorageFailed(f"the device record cannot hold a value: {error}") from error
         return b"".join(parts)
 
     @classmethod

@@ -7,6 +7,7 @@ else is written at once and read back before it counts.
 
 import asyncio
 import logging
+import re
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,9 @@ _log = logging.getLogger(__name__)
 # Flash wears: 100 000 erase cycles last 70 days at one write a minute, and
 # for ever at the rate at which dialog ids really change.
 DIALOG_SAVE_S = 60.0
+
+# 36 characters (license section 1.4), with room for another cloud's; or none.
+_DIALOG_ID = re.compile(r"[!-~]{0,64}")
 
 
 class RecordBook:
@@ -51,17 +55,16 @@ class RecordBook:
             StorageFailed: it is not; the record is the old one still.
         """
         async with self._lock:
-            before, self.record = self.record, record
-            try:
-                await _to_its_end(asyncio.to_thread(self._write, record.encode()))
-            except StorageFailed:
-                self.record = before
-                raise
-            self._stored = record
-            self._saved_at = asyncio.get_running_loop().time()
+            await self._save_now(record)
 
     def remember_dialog(self, dialog_id: str) -> None:
-        """Keep the dialog id; it reaches the store within a minute, or by ``close``."""
+        """Keep the dialog id; it reaches the store within a minute, or by ``close``.
+
+        One that is no id (the cloud may send anything) is not kept.
+        """
+        if not _DIALOG_ID.fullmatch(dialog_id):
+            _log.warning("the cloud's dialog id of %d characters is not kept", len(dialog_id))
+            return
         self.record = replace(self.record, dialog_id=dialog_id)
         if self.record != self._stored and self._saver is None:
             self._saver = asyncio.create_task(self._save_later(), name="mmid-record")
@@ -93,12 +96,25 @@ class RecordBook:
         await self._save_quietly()
 
     async def _save_quietly(self) -> None:
-        if self.record == self._stored:
-            return
+        async with self._lock:
+            if self.record == self._stored:
+                return
+            try:
+                await self._save_now(self.record)
+            except MmidError as error:
+                told = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
+                _log.warning("the dialog id was not saved: %s", error, extra=told)
+
+    async def _save_now(self, record: DeviceRecord) -> None:
+        """Write the record; the caller holds the lock."""
+        before, self.record = self.record, record
         try:
-            await self.save(self.record)
-        except MmidError as error:
-            _log.warning("the dialog id was not saved: %s", error, extra={"MMID_CODE": error.code})
+            await _to_its_end(asyncio.to_thread(self._write, record.encode()))
+        except StorageFailed:
+            self.record = before
+            raise
+        self._stored = record
+        self._saved_at = asyncio.get_running_loop().time()
 
     def _drop_saver(self) -> None:
         if self._saver is not None:
@@ -109,8 +125,14 @@ class RecordBook:
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     """Await a thread even when cancelled: it cannot be stopped, and must not overlap the next."""
     task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    failure = task.exception()
+    if cancelled is not None:
+        raise cancelled
+    if failure is not None:
+        raise failure

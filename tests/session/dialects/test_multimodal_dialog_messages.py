@@ -190,7 +190,6 @@ def test_a_malformed_message_names_the_field_and_its_type_but_not_what_was_said(
     assert "plan" not in str(malformed.value)
 
 
-
 NESTS = ["%s", '{"header":%s}', '{"header":{"event":%s}}',
          '{"header":{"event":"result-generated"},"payload":%s}',
          '{"header":{"event":"result-generated"},"payload":{"output":{"text":%s}}}']  # fmt: skip

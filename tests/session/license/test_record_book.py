@@ -211,6 +211,8 @@ async def test_erase_forgets_the_record_and_what_waits_to_be_written(
     book.remember_dialog("dialog-1")
     await book.erase()
     assert book.record == DeviceRecord()
+    await asyncio.sleep(0)  # the saver's turn to see that it was cancelled
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     await book.close()
     assert store.payload is None
     assert len(store.saved) == 1
