@@ -284,6 +284,7 @@ class Gateway:
         """Take the microphone back; False if the cloud already ended this client's speech."""
         if self._status.talker != client:
             if not self._status.talker and self._last_talker == client:
+                self._last_talker = ""
                 return False
             raise NotTalking(f"{client} does not hold the microphone")
         self._recorder.stop()

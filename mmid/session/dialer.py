@@ -5,7 +5,7 @@ The one place that knows which cloud the settings mean.
 
 import asyncio
 import os
-from dataclasses import replace
+from collections.abc import Callable
 
 from mmid.errors import SettingsInvalid
 from mmid.session.conversation import Conversation, Host
@@ -34,12 +34,15 @@ class Dialer:
         require_built(settings)
         self._settings = settings
 
-    async def dial(self, credential: Credential, dialog_id: str, host: Host) -> Conversation:
+    async def dial(
+        self, credential: Credential, dialog_id: Callable[[], str], host: Host
+    ) -> Conversation:
         """Connect; the conversation is ready to ``run``.
 
         Args:
             credential: what to connect with.
-            dialog_id: dialog to go on with, or empty.
+            dialog_id: tells the dialog to go on with, or empty; asked once we are connected,
+                because NewDialog may come meanwhile.
             host: carries out what the dialect wants.
 
         Raises:
@@ -54,23 +57,12 @@ class Dialer:
             self._identity(credential),
             dialog,
             task_id=os.urandom(16).hex(),
-            dialog_id=dialog_id,
+            dialog_id=dialog_id(),
             listening_by=started + cloud.connect_timeout_s,
         )
         frame_bytes = int(dialog.us_sample_rate * _FRAME_S) * _SAMPLE_BYTES
         outbox = Outbox(dialog.recorder_rb_size, frame_bytes)
         return Conversation(dialect, link, outbox, host, wire_log=self._settings.log.wire)
-
-    def set_work_mode(self, mode: str) -> None:
-        """Use another work mode from the next conversation on.
-
-        Raises:
-            SettingsInvalid: this version does not have it.
-        """
-        dialog = replace(self._settings.dialog, work_mode=mode)  # type: ignore[arg-type]
-        settings = replace(self._settings, dialog=dialog)
-        require_built(settings)
-        self._settings = settings
 
     def _identity(self, credential: Credential) -> Identity:
         name = credential.device_name

@@ -25,7 +25,8 @@ from mmid.session.backoff import Backoff
 from mmid.session.conversation import Conversation, Host
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Emit, Next
-from mmid.session.license.keeper import Keeper, RegistrationUnreadable
+from mmid.session.license.keeper import Keeper
+from mmid.session.license.registrar import RegistrationUnreadable
 from mmid.session.link import TokenRefused
 from mmid.status import Status
 
@@ -123,6 +124,7 @@ class Supervisor:
         self.disconnect()
         if attempt is not None:
             await asyncio.wait({attempt}, timeout=_LEAVE_S)
+        await self._keeper.see_through()
 
     async def _try_once(self) -> Next:
         """Make one attempt; return what follows it."""
@@ -153,8 +155,9 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            dialog_id = self._status.dialog_id
-            self.conversation = await self._dialer.dial(credential, dialog_id, self._host)
+            self.conversation = await self._dialer.dial(
+                credential, lambda: self._status.dialog_id, self._host
+            )
             close = await self.conversation.run()
         finally:
             if self.conversation is not None and self.conversation.dialect.reached_listening:

@@ -120,7 +120,7 @@ async def talking(
     host = host or Host()
     settings = settings_of(cloud, connect_timeout_s=connect_timeout_s)
     settings = replace(settings, log=replace(settings.log, wire=wire_log))
-    conversation = await Dialer(settings).dial(credential_of(cloud), dialog_id, host)
+    conversation = await Dialer(settings).dial(credential_of(cloud), lambda: dialog_id, host)
     host.on_effect = _loudspeaker(conversation)
     running = asyncio.create_task(conversation.run(), name="test-conversation")
     try:

@@ -45,7 +45,7 @@ class Listener:
         dialog_id: str = "",
     ) -> tuple[str, dict[str, Any]]:
         """Dial, and return the credential and the Start that arrived."""
-        conversation = await Dialer(settings).dial(credential, dialog_id, Host())
+        conversation = await Dialer(settings).dial(credential, lambda: dialog_id, Host())
         running = asyncio.create_task(conversation.run())
         try:
             async with asyncio.timeout(10):
@@ -123,7 +123,7 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
 ) -> None:
     async with listener(certificates) as cloud:
         began = asyncio.get_running_loop().time()
-        conversation = await Dialer(cloud.settings).dial(CREDENTIAL, "", Host())
+        conversation = await Dialer(cloud.settings).dial(CREDENTIAL, str, Host())
         connected = asyncio.get_running_loop().time()
         running = asyncio.create_task(conversation.run())
         await asyncio.sleep(0)
@@ -138,8 +138,6 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
     [
         (Settings(cloud=Cloud(protocol="baidu-rtc")), "cloud.protocol = 'baidu-rtc'"),
         (Settings(dialog=Dialog(work_mode="duplex")), "dialog.work_mode = 'duplex'"),
-        (Settings(dialog=Dialog(upstream_mode="raw-opus")), "dialog.upstream_mode = 'raw-opus'"),
-        (Settings(dialog=Dialog(downstream_mode="mp3")), "dialog.downstream_mode = 'mp3'"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name(settings: Settings, named: str) -> None:
@@ -151,10 +149,3 @@ def test_what_is_not_built_yet_is_refused_by_name(settings: Settings, named: str
 
 def test_the_defaults_are_built() -> None:
     require_built(Settings())
-
-
-def test_another_work_mode_is_refused_and_changes_nothing() -> None:
-    dialer = Dialer(Settings())
-    with pytest.raises(SettingsInvalid, match="tap2talk"):
-        dialer.set_work_mode("tap2talk")
-    dialer.set_work_mode("push2talk")

@@ -2,15 +2,18 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request
 
+from mmid.errors import MalformedMessage
 from mmid.events import DataDeinit, DataInit, SpeechPrepare, SpeechReady, State
 from mmid.redaction import Secret
 from mmid.session import backoff, supervisor
@@ -18,9 +21,11 @@ from mmid.session.backoff import Backoff
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Effect, Emit, SaveDialog, Show
 from mmid.session.license.exchange_child import answer
-from mmid.session.license.keeper import Exchange, Keeper
+from mmid.session.license.keeper import Keeper
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Refusal, Token
+from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
+from mmid.session.license.service import Exchange
 from mmid.session.supervisor import Supervisor
 from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.certificates import Certificates, make_certificates
@@ -61,6 +66,7 @@ class Rig:
     status: Status
     clock: TestClock
     store: MemoryStore
+    book: RecordBook
     running: asyncio.Task[None]
 
     async def listening(self, *, nth: int = 1) -> None:
@@ -124,7 +130,7 @@ async def supervised(
     host.on_effect = act
     running = asyncio.create_task(made.run(), name="test-supervisor")
     try:
-        yield Rig(made, host, status, clock, store, running)
+        yield Rig(made, host, status, clock, store, book, running)
     finally:
         await made.stop()
         running.cancel()
@@ -297,6 +303,37 @@ async def test_restart_ends_the_dialog_politely_and_begins_another_at_once(
         assert rig.host.errors == []
 
 
+async def test_a_new_dialog_while_connecting_does_not_go_on_with_the_old_one(
+    certificates: Certificates,
+) -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+    starts: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def wait(_: ServerConnection, __: Request) -> None:
+        asked.set()
+        await go.wait()
+
+    async def keep_start(connection: ServerConnection) -> None:
+        starts.put_nowait(json.loads(await connection.recv()))
+        await connection.wait_closed()
+
+    context = certificates.server_context()
+    async with serve(
+        keep_start, "127.0.0.1", 0, ssl=context, process_request=wait, close_timeout=0.1
+    ) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        store = MemoryStore(DeviceRecord(dialog_id="the-old-one").encode())
+        async with supervised(nobody(certificates, port), store=store) as rig:
+            await asked.wait()
+            rig.book.remember_dialog("")
+            rig.status.update(dialog_id="")
+            rig.supervisor.restart()
+            go.set()
+            async with asyncio.timeout(AMPLE_S):
+                start = await starts.get()
+    assert "dialog_id" not in start["payload"]["input"]
+
+
 # --- refusals ----------------------------------------------------------------------------------
 
 
@@ -351,6 +388,17 @@ async def test_a_platform_without_tokens_is_asked_six_times(certificates: Certif
         assert desk.kinds == ["register", *["token"] * 6]
         assert rig.codes == ["300002"]
         assert rig.status.license_state is LicenseState.REGISTERED
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_registration_whose_answer_cannot_be_read_stops(certificates: Certificates) -> None:
+    desk = LicenseDesk(MalformedMessage("it cannot be opened"))
+    settings = replace(nobody(certificates), license=_full_license())
+    async with supervised(settings, desk) as rig:
+        await rig.error("malformed-message")
+        await rig.no_more_attempts()
+        assert desk.kinds == ["register"]
+        assert rig.status.license_state is LicenseState.REFUSED
 
 
 @pytest.mark.usefixtures("eager")
@@ -469,26 +517,6 @@ async def test_a_certificate_that_is_not_trusted_is_told_once(
 
 
 # --- no storms ---------------------------------------------------------------------------------
-
-
-@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=20, max_size=20))
-def test_a_series_of_failures_makes_at_most_14_attempts_in_14_s(draws: list[float]) -> None:
-    series = iter(draws)
-    made = Backoff(draw=lambda: next(series))
-    now, attempts = 0.0, 0
-    while now < 14.0:
-        attempts += 1
-        now += made.next_wait()
-    assert attempts <= 14
-
-
-@given(st.floats(0, 1, exclude_max=True))
-def test_the_first_retry_is_within_a_second_and_the_last_within_a_minute(draw: float) -> None:
-    made = Backoff(draw=lambda: draw)
-    waits = [made.next_wait() for _ in range(2000)]
-    assert 0 < waits[0] <= 1.0
-    assert max(waits) <= 60.0
-    assert Backoff(draw=lambda: 1.0).longest_wait() == 60.0
 
 
 async def test_a_cloud_that_drops_us_as_soon_as_it_listens_is_not_stormed(

@@ -32,7 +32,8 @@ class Refusals:
         match lookup(code).code_class:
             case CodeClass.RETRY:
                 self._retries += 1
-                return Next.RETRY if self._retries <= RETRY_LIMIT else Next.STOP
+                # 5 to 60 s, it says; the widest range of the back-off is 6 to 60.
+                return Next.LATER if self._retries <= RETRY_LIMIT else Next.STOP
             case CodeClass.CLOCK if not self._clock_retried:
                 self._clock_retried = True
                 return Next.RETRY

@@ -10,17 +10,25 @@ from typing import Any
 
 import pytest
 
-from mmid.errors import ConnectionLost, LicenseRefused, NotProvisioned, StorageFailed
+from mmid.errors import (
+    ConnectionLost,
+    LicenseRefused,
+    MalformedMessage,
+    NotProvisioned,
+    StorageFailed,
+)
 from mmid.hal import Store
 from mmid.hal_linux.file_store import FileStore
 from mmid.redaction import Secret
 from mmid.session.effects import Next
 from mmid.session.license.codes import CODES, CodeClass
 from mmid.session.license.exchange import exchange
-from mmid.session.license.keeper import Exchange, Keeper
+from mmid.session.license.keeper import Keeper
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Kind, Refusal
 from mmid.session.license.record import DeviceRecord, Pending
 from mmid.session.license.record_book import RecordBook
+from mmid.session.license.registrar import RegistrationUnreadable
+from mmid.session.license.service import Exchange
 from mmid.settings import Cloud, License
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.license_service import LicenseFaults, Product
@@ -215,6 +223,15 @@ async def test_an_answer_that_cannot_be_stored_is_not_used() -> None:
     assert stored(store).pending is not None
 
 
+async def test_a_registration_whose_answer_cannot_be_read_is_told_with_the_way_out() -> None:
+    store = MemoryStore()
+    parts = await boot(LicenseDesk(MalformedMessage("it cannot be opened")), store)
+    with pytest.raises(RegistrationUnreadable, match="reset the device in the console"):
+        await parts.keeper.credential()
+    assert parts.status.license_state is LicenseState.REFUSED
+    assert stored(store).pending is not None
+
+
 async def test_months_without_a_network_write_the_pending_record_once_a_boot() -> None:
     store = MemoryStore()
     parts = await boot(LicenseDesk(ConnectionLost("no network")), store)
@@ -255,32 +272,48 @@ async def test_after_a_power_cut_the_lost_answer_is_explained(code: str) -> None
 # --- cancellation -----------------------------------------------------------------------------
 
 
-async def test_a_registration_is_stored_even_when_it_is_cancelled() -> None:
+async def test_a_registration_is_stored_even_when_nobody_waits_for_it_any_more() -> None:
     store, desk = MemoryStore(), LicenseDesk(registration(), token())
     desk.gate.clear()
     parts = await boot(desk, store)
     asking = asyncio.create_task(parts.keeper.credential())
     await desk.asked.wait()
     asking.cancel()
-    await asyncio.sleep(0)
-    assert not asking.done(), "it waits for the answer"
-    desk.gate.set()
     with pytest.raises(asyncio.CancelledError):
         await asking
+    desk.gate.set()
+    await parts.keeper.see_through()
     assert stored(store).registered
     assert desk.kinds == ["register"]
 
 
-async def test_a_cancelled_registration_that_gets_no_answer_ends_in_bounded_time() -> None:
+async def test_whoever_asks_next_joins_the_registration_under_way() -> None:
+    desk = LicenseDesk(registration(), token())
+    desk.gate.clear()
+    parts = await boot(desk)
+    asking = asyncio.create_task(parts.keeper.credential())
+    await desk.asked.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    again = asyncio.create_task(parts.keeper.credential())
+    await asyncio.sleep(0)
+    desk.gate.set()
+    await again
+    assert desk.kinds == ["register", "token"]
+
+
+async def test_a_registration_that_gets_no_answer_holds_a_stop_for_a_bounded_time() -> None:
     desk = LicenseDesk(registration())
     desk.gate.clear()
     parts = await boot(desk)
     asking = asyncio.create_task(parts.keeper.credential())
     await desk.asked.wait()
     asking.cancel()
-    await asyncio.wait({asking}, timeout=2.0)
-    assert asking.cancelled()
-    await asyncio.sleep(0)  # the turn of what it started
+    async with asyncio.timeout(2.0):
+        await parts.keeper.see_through()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -293,9 +326,9 @@ async def test_a_cancelled_registration_that_fails_leaves_no_traceback() -> None
     asking = asyncio.create_task(parts.keeper.credential())
     await desk.asked.wait()
     asking.cancel()
-    await asyncio.sleep(0)
-    desk.gate.set()
     await asyncio.wait({asking})
+    desk.gate.set()
+    await parts.keeper.see_through()
     del asking
     gc.collect()
     await asyncio.sleep(0)
@@ -448,7 +481,7 @@ async def test_the_workspace_is_the_configured_one_else_the_services(
 FOLLOWING = {
     CodeClass.STOP: (Next.STOP, LicenseState.REFUSED),
     CodeClass.LONG: (Next.HOURS, LicenseState.REGISTERED),
-    CodeClass.RETRY: (Next.RETRY, LicenseState.REGISTERED),
+    CodeClass.RETRY: (Next.LATER, LicenseState.REGISTERED),
     CodeClass.CLOCK: (Next.RETRY, LicenseState.REGISTERED),
     CodeClass.REREGISTER: (Next.RETRY, LicenseState.REGISTERED),
 }

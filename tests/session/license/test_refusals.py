@@ -29,7 +29,7 @@ def test_what_somebody_may_mend_from_afar_is_looked_at_every_few_hours_for_ever(
 def test_a_refusal_that_may_pass_is_retried_five_times() -> None:
     refusals = Refusals()
     assert RETRY_LIMIT == 5
-    assert [refusals.note("300002") for _ in range(7)] == [Next.RETRY] * 5 + [Next.STOP] * 2
+    assert [refusals.note("300002") for _ in range(7)] == [Next.LATER] * 5 + [Next.STOP] * 2
     assert not refusals.refused, "an exhausted 300002 keeps the state it had"
 
 
@@ -56,7 +56,7 @@ def test_a_success_renews_all_other_patience() -> None:
         refusals.note(code)
     refusals.succeeded()
     assert not refusals.refused
-    assert refusals.note("300002") is Next.RETRY
+    assert refusals.note("300002") is Next.LATER
     assert refusals.note("100010") is Next.RETRY
 
 
@@ -73,7 +73,7 @@ def test_somebody_who_acts_renews_everything() -> None:
 def test_different_refusals_do_not_use_up_each_others_patience() -> None:
     refusals = Refusals()
     for _ in range(RETRY_LIMIT):
-        assert refusals.note("300002") is Next.RETRY
+        assert refusals.note("300002") is Next.LATER
     assert refusals.note("100010") is Next.RETRY
     assert refusals.note("100009") is Next.RETRY
     assert refusals.note("200014") is Next.HOURS

@@ -1,0 +1,105 @@
+"""What we ask of the license service: builds a request, has it sent, explains a refusal."""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from mmid.errors import LicenseRefused
+from mmid.hal import Clock
+from mmid.session.license.codes import lookup
+from mmid.session.license.messages import (
+    ExchangeReply,
+    ExchangeRequest,
+    Identity,
+    Kind,
+    Refusal,
+    Registration,
+    Token,
+    make_nonce,
+)
+from mmid.session.license.record import Pending
+from mmid.settings import Cloud, License
+
+__all__ = ["Exchange", "LicenseService"]
+
+_PATHS = {Kind.REGISTER: "/api/device/v1/register", Kind.TOKEN: "/api/token/v1/getToken"}
+_VERBS = {Kind.REGISTER: "register this device", Kind.TOKEN: "give a token"}
+
+# The child's start on the slowest board, and two network time-outs.
+_EXCHANGE_S = 30.0
+
+_ALREADY_REGISTERED = frozenset({"100008", "100025"})
+
+
+class Exchange(Protocol):
+    """One request to the license service; see ``exchange.exchange``."""
+
+    def __call__(self, request: ExchangeRequest, *, timeout_s: float) -> Awaitable[ExchangeReply]:
+        """Send it and return the answer."""
+
+
+class LicenseService:
+    """The service as the settings name it.
+
+    Args:
+        cloud: where it is, and whom to trust.
+        license: its mode, URLs and key.
+        clock: the time to sign with.
+        exchange: sends one request.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        license: License,  # noqa: A002 - the table's own name
+        clock: Clock,
+        exchange: Exchange,
+    ) -> None:
+        self._cloud = cloud
+        self._license = license
+        self._clock = clock
+        self._exchange = exchange
+
+    def request(self, kind: Kind, identity: Identity) -> ExchangeRequest:
+        """Build a request with a nonce of its own and the time of now: good for 5 minutes."""
+        whole = {Kind.REGISTER: self._license.register_url, Kind.TOKEN: self._license.token_url}
+        fully_managed = self._license.mode == "fully-managed"
+        return ExchangeRequest(
+            kind=kind,
+            url=whole[kind] or self._cloud.license_url.rstrip("/") + _PATHS[kind],
+            identity=identity,
+            nonce=make_nonce(),
+            request_time_ms=self._clock.now_ms(),
+            api_key=self._license.api_key if fully_managed else None,
+            workspace_id=self._cloud.workspace_id,
+            ca_file=self._cloud.ca_file,
+        )
+
+    async def ask(self, request: ExchangeRequest, pending: Pending | None) -> Registration | Token:
+        """Send a request.
+
+        Args:
+            request: from ``request``; not sent before.
+            pending: a registration whose answer may have been lost, for the advice.
+
+        Raises:
+            LicenseRefused: the service said no.
+            CloudError: it could not be asked, or its answer is no answer.
+        """
+        reply = await self._exchange(request, timeout_s=_EXCHANGE_S)
+        if isinstance(reply, Refusal):
+            raise _refused(request, reply, pending)
+        return reply
+
+
+def _refused(request: ExchangeRequest, refusal: Refusal, pending: Pending | None) -> LicenseRefused:
+    row = lookup(refusal.code)
+    advice = row.advice
+    if request.kind is Kind.REGISTER and refusal.code in _ALREADY_REGISTERED and pending:
+        advice = (
+            "The answer to an earlier registration was lost. Reset the device "
+            f"{pending.device_name} in the console, then call Register."
+        )
+    skew = refusal.clock_skew_ms
+    clock = f"; the service's clock is {skew / 1000:+.1f} s from ours" if skew else ""
+    said = f"the license service refused to {_VERBS[request.kind]} ({refusal.code})"
+    return LicenseRefused(f"{said}: {row.meaning}{clock}. {advice}", refusal.code, advice)
