@@ -16,19 +16,25 @@ from mmid.dbus.front import Front
 from mmid.errors import AudioDeviceFailed
 from mmid.events import State
 from mmid.gateway import Gateway
-from mmid.hal import Clock, Mixer
+from mmid.hal import Clock, Mixer, Player, Recorder
+from mmid.hal_linux.boottime_loop import BoottimeEventLoop
 from mmid.hal_linux.clock import KernelClock
+from mmid.hal_linux.clock_step import StepWatch
+from mmid.hal_linux.codecs import make_decoder, make_encoder
+from mmid.hal_linux.coded_player import CodedPlayer
+from mmid.hal_linux.coded_recorder import CodedRecorder
 from mmid.hal_linux.gain import SoftwareGain
 from mmid.hal_linux.mixer import AlsaMixer
 from mmid.hal_linux.player import AlsaPlayer
 from mmid.hal_linux.recorder import AlsaRecorder
 from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.store_lock import hold_store
 from mmid.session.dialer import Dialer
 from mmid.session.license.exchange import exchange
 from mmid.session.license.keeper import Keeper
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
-from mmid.settings import Audio, Settings
+from mmid.settings import RAW_OPUS_BITS_PER_S, Audio, Dialog, Settings
 from mmid.status import LicenseState, Status
 
 __all__ = ["run"]
@@ -43,7 +49,9 @@ def run(settings: Settings) -> int:
         MmidError: a part that cannot be done without failed.
     """
     sysd.configure_logging(settings.log.level)
-    return asyncio.run(_serve(settings))
+    # Timers count suspended time: after a resume what is overdue is due at once.
+    with asyncio.Runner(loop_factory=BoottimeEventLoop) as runner:
+        return runner.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> int:
@@ -54,7 +62,9 @@ async def _serve(settings: Settings) -> int:
     clock = KernelClock(settings.clock.require_sync)
     status = _first_status(settings, clock)
     async with AsyncExitStack() as stack:
-        book = RecordBook(open_store(settings.storage.target))
+        stack.callback(StepWatch(lambda step_s: _clock_stepped(clock, status, step_s)).close)
+        stack.enter_context(hold_store(settings.storage.target))
+        book = RecordBook(open_store(settings.storage.target, key=settings.storage.key))
         await book.load()
         stack.push_async_callback(book.close)
         gateway, supervisor = _build(settings, status, clock, book)
@@ -76,14 +86,8 @@ def _build(
 ) -> tuple[Gateway, Supervisor]:
     audio, dialog = settings.audio, settings.dialog
     gain = SoftwareGain()
-    recorder = AlsaRecorder(audio.capture_device, dialog.us_sample_rate, audio.period_ms)
-    player = AlsaPlayer(
-        audio.playback_device,
-        dialog.ds_sample_rate,
-        audio.period_ms,
-        dialog.player_rb_size,
-        gain,
-    )
+    recorder = _recorder(audio, dialog, status)
+    player = _player(audio, dialog, gain, status)
     mixer = _mixer(audio, gain)
     gateway = Gateway(status=status, book=book, recorder=recorder, player=player, mixer=mixer)
     keeper = Keeper(
@@ -101,6 +105,35 @@ def _build(
     return gateway, supervisor
 
 
+def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:
+    """Return the microphone, with an encoder behind it if the cloud is to get another codec."""
+    recorder = AlsaRecorder(audio.capture_device, dialog.us_sample_rate, audio.period_ms)
+    recorder.observe(
+        lambda: status.update(capture_format=recorder.format, recorder_overruns=recorder.overruns)
+    )
+    if dialog.upstream_mode == "pcm":
+        return recorder
+    encoder = make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
+    return CodedRecorder(recorder, encoder)
+
+
+def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) -> Player:
+    """Return the loudspeaker, with a decoder before it if the cloud sends another codec."""
+    player = AlsaPlayer(
+        audio.playback_device,
+        dialog.ds_sample_rate,
+        audio.period_ms,
+        dialog.player_rb_size,
+        gain,
+    )
+    player.observe(
+        lambda: status.update(playback_format=player.format, player_underruns=player.underruns)
+    )
+    if dialog.downstream_mode == "pcm":
+        return player
+    return CodedPlayer(player, make_decoder(dialog.downstream_mode, dialog.ds_sample_rate))
+
+
 def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:
     """Return the card's control if there is one; a card that is away must not stop the start."""
     if not audio.mixer_control:
@@ -110,6 +143,13 @@ def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:
     except AudioDeviceFailed as error:
         _log.warning("%s; mmid scales the samples itself", error)
         return gain
+
+
+def _clock_stepped(clock: KernelClock, status: Status, step_s: float) -> None:
+    """Say that the time is another now, and let who waits for it look."""
+    _log.info("the clock was set, or the board woke from suspend: it moved by %+.3f s", step_s)
+    clock.notice_step()
+    status.update(clock_synchronized=clock.synchronized)
 
 
 def _first_status(settings: Settings, clock: Clock) -> Status:

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable
 
 from mmid.errors import AudioDeviceFailed, Busy, InvalidArgument, NotReady, NotTalking, Unsupported
-from mmid.events import Error, Event, State
+from mmid.events import Command, Error, Event, State
 from mmid.hal import Mixer, Player, Recorder
+from mmid.loudspeaker_volume import LoudspeakerVolume
 from mmid.session.conversation import Conversation
 from mmid.session.effects import (
     Effect,
@@ -56,11 +57,10 @@ class Gateway:
         self._book = book
         self._recorder = recorder
         self._player = player
-        self._mixer = mixer
+        self._volume = LoudspeakerVolume(mixer, status)
         self._loop = asyncio.get_running_loop()
         self._last_talker = ""
         self.on_event: Callable[[Event], None] = _unheard
-        status.update(volume=mixer.volume, muted=mixer.muted)
 
     # --- commands -------------------------------------------------------------------------
 
@@ -163,25 +163,12 @@ class Gateway:
             raise Unsupported(f"WorkMode {mode} is not in this version; it has push2talk")
 
     def set_volume(self, percent: int) -> None:
-        """Set the loudspeaker's volume, 0 to 100.
-
-        Raises:
-            InvalidArgument: out of range.
-            AudioDeviceFailed: the sound card refused.
-        """
-        if not 0 <= percent <= 100:
-            raise InvalidArgument(f"Volume is 0 to 100, not {percent}")
-        self._mixer.set_volume(percent)
-        self._status.update(volume=self._mixer.volume)
+        """Set the loudspeaker's volume, 0 to 100; raises as ``LoudspeakerVolume`` does."""
+        self._volume.set_volume(percent)
 
     def set_muted(self, muted: bool) -> None:
-        """Mute or unmute the loudspeaker.
-
-        Raises:
-            AudioDeviceFailed: the sound card refused.
-        """
-        self._mixer.set_muted(muted)
-        self._status.update(muted=self._mixer.muted)
+        """Mute or unmute the loudspeaker; raises as ``LoudspeakerVolume`` does."""
+        self._volume.set_muted(muted)
 
     async def register(self) -> None:
         """Try again after a refusal."""
@@ -322,6 +309,11 @@ class Gateway:
     def _emit(self, event: Event) -> None:
         _log.debug("event %s", type(event).__name__)
         self.on_event(event)
+        if isinstance(event, Command):
+            try:
+                self._volume.obey(event)
+            except AudioDeviceFailed as error:
+                self._tell(error)
 
 
 def _unheard(event: Event) -> None:

@@ -15,11 +15,22 @@ All of it is called from the one event loop, except ``Store``, which blocks
 and is called in a thread.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from mmid.errors import AudioDeviceFailed
 
-__all__ = ["Clock", "Mixer", "Player", "PlayerListener", "Recorder", "RecorderListener", "Store"]
+__all__ = [
+    "Clock",
+    "Decoder",
+    "Encoder",
+    "Mixer",
+    "Player",
+    "PlayerListener",
+    "Recorder",
+    "RecorderListener",
+    "Store",
+]
 
 
 class Clock(Protocol):
@@ -189,3 +200,44 @@ class Mixer(Protocol):
         Raises:
             AudioDeviceFailed: the card refused.
         """
+
+
+class Decoder(Protocol):
+    """What the cloud sends, made into samples; one reply after the other.
+
+    Nothing the cloud sends makes it raise. What it keeps between calls is
+    less than a frame, a page or a packet: 64 KiB at most.
+    """
+
+    @property
+    def damaged(self) -> int:
+        """How many packets, or stretches between two, were skipped so far."""
+
+    def reset(self) -> None:
+        """Forget the reply before; another begins."""
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        """Yield the samples of a frame, 16-bit mono, in pieces of at most 120 ms.
+
+        A piece is decoded when it is asked for; it may be empty. Ask for all
+        of them before the next call.
+
+        Args:
+            data: cut at any byte; only bare packets come whole.
+        """
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield the samples of what still waited for more."""
+
+
+class Encoder(Protocol):
+    """Speech made into what the cloud takes; one speech after the other."""
+
+    def reset(self) -> None:
+        """Forget the speech before; another begins."""
+
+    def encode(self, samples: bytes) -> Iterable[bytes]:
+        """Return the packets that are complete now; each goes into a frame of its own."""
+
+    def finish(self) -> Iterable[bytes]:
+        """Return the last packets, filled up with silence."""

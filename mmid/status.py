@@ -52,6 +52,8 @@ class Status:
     muted: bool = False
     capture_device: str = ""
     playback_device: str = ""
+    capture_format: str = ""
+    playback_format: str = ""
     recorder_overruns: int = 0
     player_underruns: int = 0
 

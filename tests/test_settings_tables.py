@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from mmid.redaction import Secret
-from mmid.settings import Settings, from_plain
+from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings, from_plain
 
 CONTRACT = {
     "cloud": "protocol ws_url license_url ca_file connect_timeout_s workspace_id model",
@@ -79,3 +79,9 @@ def test_plain_tables_with_a_strange_key_are_refused() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Settings().dialog.volume = 7  # type: ignore[misc]
+
+
+def test_five_seconds_of_speech_are_as_many_bytes_as_the_codec_makes_of_them() -> None:
+    assert Dialog(us_sample_rate=8000).speech_bytes_per_s == 16_000
+    opus = Dialog(us_sample_rate=48000, upstream_mode="raw-opus")
+    assert opus.speech_bytes_per_s == RAW_OPUS_BITS_PER_S / 8 == 4000

@@ -1,25 +1,24 @@
-"""The command ``mmid``: the daemon, and what an operator does without it.
+"""The command ``mmid``: the daemon, and the tools of who builds the board.
 
-    mmid run    [--config FILE]   run the daemon (the service unit does this)
-    mmid check  [--config FILE]   say what it would use, and whether it could
+    mmid run             run the daemon (the service unit does this)
+    mmid check           say what it would use, and whether it could
+    mmid hal-test        the vendor's acceptance test, and a check of the sound
+    mmid provision       tell the board who it is, on the factory line
+    mmid storage show    what the device record holds
+    mmid storage erase   forget it
 
-Exit status: 0 all is well; 2 a setting or an option is wrong; 70 mmid itself
-is wrong; 130 interrupted; else the status of ``mmid.errors.TABLE`` for what
-failed. What failed, and what to do about it, is one line on stderr.
+Each takes ``--config FILE`` and ``--help``. A tool lies in the module of its
+name; it is imported when it is asked for, so that the daemon carries none.
 """
 
 import argparse
 import logging
-import os
 import sys
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
 
-from mmid import __version__
-from mmid.errors import TABLE, LicenseRefused, MmidError, NotProvisioned, SettingsInvalid
-from mmid.redaction import MASK, redact
-from mmid.settings import License, Settings
+from mmid.cli.mmid_arguments import parse
+from mmid.errors import MmidError, SettingsInvalid
+from mmid.redaction import redact
 from mmid.settings.child import start_loading
 
 __all__ = ["main"]
@@ -29,51 +28,73 @@ _log = logging.getLogger(__name__)
 
 def main() -> int:
     """Run the command line; the entry point of the package."""
-    options = _parser().parse_args()
+    options = parse(
+        {
+            "run": _run,
+            "check": _check,
+            "hal-test": _hal_test,
+            "provision": _provision,
+            "storage show": _storage_show,
+            "storage erase": _storage_erase,
+        }
+    )
     try:
-        return _run(options.config) if options.command == "run" else _check(options.config)
+        status: int = options.run(options)
     except MmidError as error:
         return _failed(error)
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
         return _broken(error)
+    return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    description, _, status = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="mmid",
-        description=description,
-        epilog=status.partition("\n\n")[2],
-    )
-    parser.add_argument("--version", action="version", version=f"mmid {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run|check")
-    for name, summary in (
-        ("run", "run the daemon"),
-        ("check", "check settings, device record and clock, and say what would be used"),
-    ):
-        command = commands.add_parser(name, help=summary, description=summary)
-        command.add_argument(
-            "--config",
-            type=Path,
-            metavar="FILE",
-            help="TOML file; FILE.d/*.toml is read too (default: /etc/mmid/mmid.toml)",
-        )
-    return parser
-
-
-def _run(config: Path | None) -> int:
+def _run(options: argparse.Namespace) -> int:
     """Read the settings and import the daemon side by side, then run it."""
-    loading = start_loading(config)
+    loading = start_loading(options.config)
     from mmid import daemon  # noqa: PLC0415 - while the child reads the settings
 
     return daemon.run(loading.finish())
 
 
+def _check(options: argparse.Namespace) -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid_check import check  # noqa: PLC0415
+
+    return check(loading.finish())
+
+
+def _hal_test(options: argparse.Namespace) -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid_hal_test import hal_test  # noqa: PLC0415
+
+    return hal_test(loading.finish(), options)
+
+
+def _provision(options: argparse.Namespace) -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid_provision import provision  # noqa: PLC0415
+
+    return provision(loading.finish(), options)
+
+
+def _storage_show(options: argparse.Namespace) -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid_storage import storage_show  # noqa: PLC0415
+
+    return storage_show(loading.finish(), as_json=options.json)
+
+
+def _storage_erase(options: argparse.Namespace) -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid_storage import storage_erase  # noqa: PLC0415
+
+    return storage_erase(loading.finish(), yes=options.yes, force=options.force)
+
+
 def _failed(error: MmidError) -> int:
     """Say what failed and what to do: to the journal with its fields, else on stderr."""
-    from mmid import sysd  # noqa: PLC0415 - `mmid check` need not wait for it
+    from mmid import sysd  # noqa: PLC0415 - the tools need not wait for it
 
     text = f"{error}{_remedy(error)}"
     if sysd.stderr_is_journal():
@@ -88,7 +109,8 @@ def _failed(error: MmidError) -> int:
 def _remedy(error: MmidError) -> str:
     if isinstance(error, SettingsInvalid):
         return ""  # its message says what is allowed
-    return f" ({error.remedy if isinstance(error, LicenseRefused) else error.facts.remedy})"
+    # Some errors know better what to do than their row of the table.
+    return f" ({getattr(error, 'remedy', error.facts.remedy)})"
 
 
 def _broken(error: Exception) -> int:
@@ -98,69 +120,6 @@ def _broken(error: Exception) -> int:
     text = f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
     print(redact(f"mmid: {text}"), file=sys.stderr)
     return 70
-
-
-# --- mmid check -----------------------------------------------------------------------------
-
-
-def _check(config: Path | None) -> int:
-    loading = start_loading(config)
-    from mmid.hal_linux.clock import KernelClock  # noqa: PLC0415 - while the child works
-    from mmid.hal_linux.storage import open_store  # noqa: PLC0415
-
-    settings = loading.finish()
-    record = open_store(settings.storage.target).load()
-    clock = KernelClock(settings.clock.require_sync)
-    lines = [
-        redact(f"{topic:8} {facts}")
-        for topic, facts in _report(settings, record, clock_is_set=clock.synchronized)
-    ]
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:
-        # Who read it went away; the interpreter must not try to flush it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
-def _report(
-    settings: Settings, record: bytes | None, *, clock_is_set: bool
-) -> Iterator[tuple[str, str]]:
-    """What the daemon would use, by topic."""
-    cloud, license_, audio = settings.cloud, settings.license, settings.audio
-    yield "cloud", f"{cloud.protocol} at {cloud.ws_url}"
-    yield "trust", cloud.ca_file or "the system's authorities"
-    if license_.mode == "pay-as-you-go":
-        yield "license", f"{license_.mode}, workspace {cloud.workspace_id}"
-    else:
-        yield "license", f"{license_.mode}, at {license_.register_url or cloud.license_url}"
-    yield "device", _identity(license_)
-    yield "record", f"{settings.storage.target}: {_record(license_, record)}"
-    trusted = "set" if clock_is_set else "not set; mmid would wait for it"
-    yield "clock", f"{trusted} (clock.require_sync = {str(settings.clock.require_sync).lower()})"
-    yield "audio", f"records from {audio.capture_device}, plays to {audio.playback_device}"
-    yield "dialog", settings.dialog.work_mode
-    yield "bus", settings.dbus.bus
-
-
-def _identity(identity: License) -> str:
-    return (
-        f"name {identity.device_name or 'as in the record'}, "
-        f"AppId {identity.app_id or 'not set'}, "
-        f"AppSecret {MASK if identity.app_secret else 'not set'}, "
-        f"API key {MASK if identity.api_key else 'not set'}"
-    )
-
-
-def _record(identity: License, record: bytes | None) -> str:
-    """What the store holds, and what the daemon would do about it."""
-    if record:
-        return f"{len(record)} bytes"
-    if identity.mode == "pay-as-you-go":
-        return "empty; this mode needs none"
-    if identity.app_id and identity.app_secret and identity.device_name:
-        return "empty; the device would register"
-    return f"empty, and the device cannot register. {TABLE[NotProvisioned].remedy}"
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 The one module that imports alsaaudio (pyalsaaudio). Every PCM of mmid is mono,
 16-bit signed little-endian, and opened non-blocking: nothing here may stop the
-event loop.
+event loop. A name that cannot do that by itself (``hw:0`` of a card that knows
+48 kHz stereo only) is opened once more behind alsa-lib's own converter.
 """
 
 import ctypes
 import errno
+import logging
 import os
+import time
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -15,10 +18,12 @@ from typing import Any, Protocol
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
 from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.proc_asound import hardware_format, holders
 
 __all__ = [
     "FRAME_BYTES",
     "AlsaError",
+    "DeviceLost",
     "Direction",
     "OpenPcm",
     "Pcm",
@@ -27,7 +32,13 @@ __all__ = [
     "open_pcm",
 ]
 
+_log = logging.getLogger(__name__)
+
 FRAME_BYTES = 2
+
+# A card opens in a millisecond or two. A sound server that does not answer
+# holds the whole event loop for as long: that must not be a riddle.
+_SLOW_OPEN_S = 0.1
 
 AlsaError: type[Exception] = alsaaudio.ALSAAudioError
 
@@ -44,8 +55,17 @@ _REASONS = {
     errno.EPERM: "may not be opened: the user needs the group audio",
     errno.EINVAL: "cannot do 16-bit mono at this rate: put plug: or plughw: before its name",
     errno.ESTRPIPE: "was suspended",
+    errno.EBADFD: "was stopped by its driver",
+    errno.EIO: "failed: its driver has an input/output error",
     errno.ECONNREFUSED: "has no answer from its sound server: start the server",
 }
+
+# Of a device that was open: opening it anew may help.
+_LOST = frozenset({errno.ENODEV, errno.ESTRPIPE, errno.EBADFD, errno.EIO})
+
+
+class DeviceLost(AudioDeviceFailed):
+    """An open device was unplugged, suspended or stopped; opening it anew may help."""
 
 
 class Direction(IntEnum):
@@ -79,27 +99,38 @@ class Pcm(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenPcm:
-    """An open PCM and the sizes alsa-lib really gave it, in frames."""
+    """An open PCM and what alsa-lib really gave it.
+
+    Attributes:
+        pcm: the PCM.
+        buffer_frames: the most it holds.
+        period_frames: the grain in which it takes or gives samples.
+        format: all of that for people, in one line.
+    """
 
     pcm: Pcm
     buffer_frames: int
     period_frames: int
+    format: str
 
 
 def failure(device: str, cause: Exception | int) -> AudioDeviceFailed:
-    """Say why ``device`` failed.
+    """Say why ``device`` failed; ``DeviceLost`` if opening it anew may help.
 
     Args:
         device: the ALSA name, as the settings wrote it.
         cause: alsaaudio's exception, or a (negative) errno.
     """
-    if isinstance(cause, int):
-        reason = _REASONS.get(abs(cause), f"failed: {os.strerror(abs(cause))}")
-    else:
-        text = str(cause).removesuffix(f" [{device}]")
-        known = (words for code, words in _REASONS.items() if text == os.strerror(code))
-        reason = next(known, f"failed: {text}")
-    return AudioDeviceFailed(f"the sound device {device!r} {reason}")
+    number = abs(cause) if isinstance(cause, int) else _number(cause)
+    text = _REASONS.get(number) or f"failed: {os.strerror(number) if number else cause}"
+    kind = DeviceLost if number in _LOST else AudioDeviceFailed
+    return kind(f"the sound device {device!r} {text}")
+
+
+def _number(error: Exception) -> int:
+    """Return the errno of alsaaudio's exception, which has its words only; 0 if not known."""
+    words = str(error).rpartition(" [")[0]
+    return next((one for one in _REASONS if words == os.strerror(one)), 0)
 
 
 def open_pcm(
@@ -110,38 +141,118 @@ def open_pcm(
     Args:
         direction: capture or playback.
         device: the ALSA PCM name.
-        rate_hz: samples a second; another rate is not accepted.
+        rate_hz: samples a second.
         period_ms: the wished period; the device may choose another.
         buffer_ms: the least wished buffer.
 
     Raises:
-        AudioDeviceFailed: the device is not there, busy, or cannot do it.
+        AudioDeviceFailed: the device is not there, busy, or cannot do it even
+            behind alsa-lib's converter.
     """
-    _silence_alsa()
+    wish = _Wish(direction, device, rate_hz, period_ms, buffer_ms)
+    began = time.monotonic()
     try:
+        return wish.open()
+    finally:
+        took = time.monotonic() - began
+        if took > _SLOW_OPEN_S:
+            _log.warning("the sound device %r took %.1f s to open", device, took)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What ``open_pcm`` was asked for."""
+
+    direction: Direction
+    device: str
+    rate_hz: int
+    period_ms: int
+    buffer_ms: int
+
+    def open(self) -> OpenPcm:
+        """Open the device as it is, else behind the converter."""
+        _silence_alsa()
+        try:
+            pcm = self._pcm(self.device)
+        except AlsaError as error:
+            refusal, offer = self._refusal(error), ""
+            if _number(error) != errno.EINVAL:
+                raise refusal from error
+        else:
+            info = pcm.info()
+            if self._fits(info):
+                return self._opened(pcm, info, self._conversion(info))
+            pcm.drop()
+            pcm.close()
+            offer = _words(info["rate"], info["channels"], info["format_name"])
+            refusal = AudioDeviceFailed(
+                f"the sound device {self.device!r} offers {offer}, not "
+                f"{_words(self.rate_hz, 1, _FORMAT_NAME)}: put plug: or plughw: before its name"
+            )
+        return self._converted(offer, refusal)
+
+    def _converted(self, offer: str, refusal: AudioDeviceFailed) -> OpenPcm:
+        """Open it behind alsa-lib's ``plug``; whatever fails now, the first refusal says more."""
+        quote = '"' if "'" in self.device else "'"
+        try:
+            pcm = self._pcm(f"plug:SLAVE={quote}{self.device}{quote}")
+        except AlsaError as error:
+            raise refusal from error
+        info = pcm.info()
+        if not self._fits(info):
+            pcm.drop()
+            pcm.close()
+            raise refusal
+        return self._opened(
+            pcm, info, f"converted, the device has {offer}" if offer else "converted"
+        )
+
+    def _pcm(self, name: str) -> Pcm:
         pcm: Pcm = alsaaudio.PCM(
-            type=int(direction),
+            type=int(self.direction),
             mode=alsaaudio.PCM_NONBLOCK,
-            device=device,
-            rate=rate_hz,
+            device=name,
+            rate=self.rate_hz,
             channels=1,
             format=alsaaudio.PCM_FORMAT_S16_LE,
-            periodsize=rate_hz * period_ms // 1000,
-            periods=max(2, -(-buffer_ms // period_ms)),
+            periodsize=self.rate_hz * self.period_ms // 1000,
+            periods=max(2, -(-self.buffer_ms // self.period_ms)),
         )
-    except AlsaError as error:
-        raise failure(device, error) from error
-    info = pcm.info()
-    offered = (info["channels"], info["rate"], info["format_name"])
-    if offered != (1, rate_hz, _FORMAT_NAME):
-        pcm.drop()
-        pcm.close()
-        raise AudioDeviceFailed(
-            f"the sound device {device!r} offers {offered[0]} channels at {offered[1]} Hz as "
-            f"{offered[2]}, not 1 at {rate_hz} Hz as {_FORMAT_NAME}: put plug: or plughw: "
-            "before its name"
-        )
-    return OpenPcm(pcm, info["buffer_size"], info["period_size"])
+        return pcm
+
+    def _fits(self, info: dict[str, Any]) -> bool:
+        offered = (info["channels"], info["rate"], info["format_name"])
+        return bool(offered == (1, self.rate_hz, _FORMAT_NAME))
+
+    def _refusal(self, error: Exception) -> AudioDeviceFailed:
+        who = ""
+        if _number(error) == errno.EBUSY:
+            who = ", ".join(holders(self.direction is Direction.PLAYBACK))
+        if not who:
+            return failure(self.device, error)
+        return AudioDeviceFailed(f"the sound device {self.device!r} is busy: {who} has a card open")
+
+    def _conversion(self, info: dict[str, Any]) -> str:
+        """Say what the card behind a converting name (``plughw:``, ``default``) runs at."""
+        if info["card_no"] < 0:
+            return ""
+        place = (info["card_no"], info["device_no"], info["subdevice_no"])
+        real = hardware_format(*place, self.direction is Direction.PLAYBACK)
+        if real is None or real == (self.rate_hz, 1, _FORMAT_NAME):
+            return ""
+        return f"converted, the card has {_words(*real)}"
+
+    def _opened(self, pcm: Pcm, info: dict[str, Any], conversion: str) -> OpenPcm:
+        period, buffer = info["period_size"], info["buffer_size"]
+        period_ms, buffer_ms = (1000 * frames / info["rate"] for frames in (period, buffer))
+        words = _words(info["rate"], info["channels"], info["format_name"])
+        text = f"{words}, period {period_ms:g} ms, buffer {buffer_ms:g} ms"
+        return OpenPcm(pcm, buffer, period, f"{text}; {conversion}" if conversion else text)
+
+
+def _words(rate_hz: int, channels: int, format_name: str) -> str:
+    width = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+    return f"{rate_hz} Hz {width} {format_name}"
 
 
 def open_mixer(device: str, control: str) -> Any:

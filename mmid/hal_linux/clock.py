@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mmid import RELEASED_MS
@@ -15,15 +16,20 @@ _TIME_ERROR = 5
 # systemd-timesyncd touches it when it has set the clock (systemd-timesyncd.service(8)).
 _TIMESYNC_FLAG = Path("/run/systemd/timesync/synchronized")
 
-# How often a clock that is not set yet is looked at, only while somebody waits.
+# How often a clock that is not set yet is looked at, only while somebody waits:
+# a clock that is slewed into place is not set, so nothing tells us.
 _LOOK_EVERY_S = 1.0
 
 
 class KernelClock:
     """A ``Clock`` over the kernel's clocks.
 
+    Synchronised is what the kernel says (adjtimex(2) without STA_UNSYNC: ntpd,
+    chrony, PTP daemons and timesyncd all tell it), or systemd-timesyncd's flag
+    file, which is there a little earlier.
+
     ``monotonic`` counts suspended time too, for deadlines of the cloud's side
-    (token life). The event loop's timers do not: never mix the two.
+    (token life); ``BoottimeEventLoop`` has the same time.
 
     Args:
         require_sync: whether the kernel or the time service must say that the
@@ -32,6 +38,7 @@ class KernelClock:
 
     def __init__(self, require_sync: bool) -> None:
         self._require_sync = require_sync
+        self._stepped = asyncio.Event()
 
     @property
     def synchronized(self) -> bool:
@@ -48,10 +55,16 @@ class KernelClock:
         """UTC in Unix milliseconds."""
         return time.time_ns() // 1_000_000
 
+    def notice_step(self) -> None:
+        """Somebody set the clock: who waits for it looks at once."""
+        self._stepped.set()
+
     async def wait_synchronized(self) -> None:
         """Return once the wall clock can be trusted; within 1 s of that moment."""
-        while not self.synchronized:  # noqa: ASYNC110 - the kernel tells nobody when it changes
-            await asyncio.sleep(_LOOK_EVERY_S)
+        while not self.synchronized:
+            self._stepped.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stepped.wait(), _LOOK_EVERY_S)
 
 
 def _kernel_is_synchronized() -> bool:

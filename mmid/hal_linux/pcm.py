@@ -30,6 +30,7 @@ class CapturePcm:
 
     Attributes:
         rate_hz: samples a second.
+        format: what alsa-lib negotiated, for people.
         overruns: how often samples were lost because nobody read them in time.
 
     Raises:
@@ -43,6 +44,7 @@ class CapturePcm:
         self._device = device
         self._heard_at = time.monotonic()
         self._open = open_pcm(Direction.CAPTURE, device, rate_hz, period_ms, _CAPTURE_BUFFER_MS)
+        self.format = self._open.format
         self._ahead = bytearray()  # read, not yet due
         self._free_since: float | None = None
         self._handed = 0
@@ -135,6 +137,7 @@ class PlaybackPcm:
     Attributes:
         device: the ALSA PCM name.
         rate_hz: samples a second.
+        format: what alsa-lib negotiated, for people.
         buffer_frames: the most it holds.
         period_frames: the grain in which it takes samples.
         started: whether any sample was written.
@@ -148,6 +151,7 @@ class PlaybackPcm:
         opened = open_pcm(Direction.PLAYBACK, device, rate_hz, period_ms, _PLAYBACK_BUFFER_MS)
         self.device = device
         self.rate_hz = rate_hz
+        self.format = opened.format
         self.buffer_frames = opened.buffer_frames
         self.period_frames = opened.period_frames
         self.started = False
@@ -164,7 +168,7 @@ class PlaybackPcm:
         held = self._held()
         if held < 0:
             return 0
-        to_come = self._written - int((time.monotonic() - self._since) * self.rate_hz)
+        to_come = self._to_come()
         if held - to_come > _STUCK_S * self.rate_hz and held:
             raise self._stuck()
         return max(held, to_come, 0)
@@ -199,6 +203,13 @@ class PlaybackPcm:
         with suppress(AlsaError):  # a device that is gone is silent
             self._pcm.drop()
         self._pcm.close()
+
+    def _to_come(self) -> int:
+        """Return how many frames cannot have been heard yet: nothing plays faster than its rate.
+
+        Below zero: for so long all of them should have been heard.
+        """
+        return self._written - int((time.monotonic() - self._since) * self.rate_hz)
 
     def _check_taken(self, taken: int) -> None:
         now = time.monotonic()

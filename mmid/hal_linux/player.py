@@ -1,9 +1,13 @@
 """The loudspeaker: opens an ALSA PCM for one reply at a time."""
 
+from collections.abc import Callable
+
 from mmid.hal import PlayerListener
+from mmid.hal_linux.device import SoundDevice
 from mmid.hal_linux.gain import SoftwareGain
 from mmid.hal_linux.pcm import PlaybackPcm
 from mmid.hal_linux.playout import Playout
+from mmid.hal_linux.speaker import Speaker
 
 __all__ = ["AlsaPlayer"]
 
@@ -25,18 +29,24 @@ class AlsaPlayer:
     def __init__(
         self, device: str, rate_hz: int, period_ms: int, ring_bytes: int, gain: SoftwareGain
     ) -> None:
-        self._device = device
-        self._rate_hz = rate_hz
-        self._period_ms = period_ms
+        self._device = SoundDevice(device, lambda: PlaybackPcm(device, rate_hz, period_ms))
+        self._speaker = Speaker(self._device, gain)
         self._ring_bytes = ring_bytes
-        self._gain = gain
         self._reply: Playout | None = None
-        self._past_underruns = 0
 
     @property
     def device(self) -> str:
         """The ALSA PCM name."""
-        return self._device
+        return self._device.name
+
+    @property
+    def format(self) -> str:
+        """What was negotiated, or why the device does not work; empty until first opened."""
+        return self._device.format
+
+    def observe(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` whenever ``format`` or ``underruns`` has changed."""
+        self._device.on_change = on_change
 
     @property
     def playing(self) -> bool:
@@ -46,16 +56,13 @@ class AlsaPlayer:
     @property
     def underruns(self) -> int:
         """How often the loudspeaker ran dry in the middle of a reply."""
-        now = self._reply.underruns if self._reply else 0
-        return self._past_underruns + now
+        return self._device.xruns
 
     def start(self, listener: PlayerListener) -> None:
         """Open the device for a new reply; a reply still playing is flushed first."""
         self.flush()
-        self._past_underruns = self.underruns
         self._reply = None
-        pcm = PlaybackPcm(self._device, self._rate_hz, self._period_ms)
-        self._reply = Playout(pcm, self._ring_bytes, self._gain, listener)
+        self._reply = Playout(self._speaker, self._ring_bytes, listener)
 
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte; after the reply's end they are not wanted."""

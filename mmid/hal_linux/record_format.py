@@ -4,61 +4,131 @@ All numbers are little-endian.
 
     offset  bytes  what
          0      4  magic: the ASCII letters "mmid"
-         4      2  format version: 1
-         6      2  length of the payload: 0 to 4096
+         4      2  format version: 1 or 2
+         6      2  length of the body
          8      4  sequence number: 1 for the first record, one more for each that follows
-        12      4  CRC-32 (zlib's) over bytes 0 to 11 and the payload
-        16      n  the payload; what it means is not this format's business
+        12      4  CRC-32 (zlib's) over bytes 0 to 11 and all that follows up to the body's end
 
-Whatever lies behind the payload (the rest of a flash page) is ignored. A
-record is kept in two copies; the valid one with the highest sequence number
-counts. docs/record-format.md says the same for people without this code.
+Version 1 goes on with the body, which is the payload: 0 to 4096 bytes.
+Version 2 has a word of flags first; it is written only where a flag is set.
 
-No I/O here: every kind of store frames its records with these two functions.
+        16      4  flags: bit 0 the body is sealed, bit 1 the record was erased; the rest 0
+        20      n  the body. Sealed: 12 bytes of nonce, the AES-256-GCM ciphertext of the
+                   payload, 16 bytes of tag; bytes 0 to 11 and 16 to 19 are authenticated too
+
+Whatever lies behind the body (the rest of a flash page) is ignored. A record is
+kept in two copies; the valid one with the highest sequence number counts.
+docs/record-format.md says the same for people without this code.
+
+No I/O here: every kind of store frames its records with these functions.
 """
 
 import struct
 import zlib
 from dataclasses import dataclass
+from enum import IntFlag
 
 from mmid.errors import StorageFailed
 
-__all__ = ["MAX_PAYLOAD_BYTES", "MAX_RECORD_BYTES", "Record", "decode", "encode"]
+__all__ = [
+    "FIRST",
+    "MAX_PAYLOAD_BYTES",
+    "MAX_RECORD_BYTES",
+    "SEALING_BYTES",
+    "Flag",
+    "ForeignContent",
+    "Record",
+    "begins_as_record",
+    "decode",
+    "encode",
+    "is_blank",
+    "is_first_cut_short",
+    "sealed_header",
+]
 
 MAX_PAYLOAD_BYTES = 4096
+# By how much sealing makes a payload longer: nonce and tag.
+SEALING_BYTES = 12 + 16
 
 _MAGIC = b"mmid"
-_VERSION = 1
+_PLAIN, _FLAGGED = 1, 2
 _HEAD = struct.Struct("<4sHHI")
-_CRC = struct.Struct("<I")
-_PAYLOAD_AT = _HEAD.size + _CRC.size
+_WORD = struct.Struct("<I")
+_CRC_AT = _HEAD.size
+_REST_AT = _CRC_AT + _WORD.size
 
-MAX_RECORD_BYTES = _PAYLOAD_AT + MAX_PAYLOAD_BYTES
+MAX_RECORD_BYTES = _REST_AT + _WORD.size + MAX_PAYLOAD_BYTES + SEALING_BYTES
 
-# What flash and files hold before anything was written, or after a bad end.
-_BLANK = (b"\x00", b"\xff")
+_LAST_SEQUENCE = 2**32 - 1
+
+
+class Flag(IntFlag):
+    """What a record of version 2 says of itself."""
+
+    SEALED = 1
+    ERASED = 2
+
+
+_NO_FLAGS = Flag(0)
+_KNOWN_FLAGS = 0b11
+
+
+class ForeignContent(StorageFailed):
+    """What lies there was not written by this mmid.
+
+    Args:
+        message: names the place and what to do.
+        later: it is a sound record of a later format, so there is no doubt.
+    """
+
+    def __init__(self, message: str, *, later: bool = False) -> None:
+        super().__init__(message)
+        self.later = later
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One valid record."""
+    """One valid record; ``body`` is the payload, or what it was sealed to."""
 
     sequence: int
-    payload: bytes
+    body: bytes
+    flags: Flag = _NO_FLAGS
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the body has to be unsealed."""
+        return Flag.SEALED in self.flags
+
+    @property
+    def erased(self) -> bool:
+        """Whether it says that there is no record."""
+        return Flag.ERASED in self.flags
+
+    @property
+    def payload_bytes(self) -> int:
+        """How long the payload is, without unsealing it."""
+        return len(self.body) - (SEALING_BYTES if self.sealed else 0)
 
 
-def encode(sequence: int, payload: bytes) -> bytes:
+def encode(sequence: int, body: bytes, flags: Flag = _NO_FLAGS) -> bytes:
     """Return the bytes to store.
 
     Raises:
-        StorageFailed: the payload is too long for the format.
+        StorageFailed: the body is too long for the format, or the numbers are used up.
     """
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise StorageFailed(
-            f"the device record has {len(payload)} bytes, {MAX_PAYLOAD_BYTES} is the most"
-        )
-    head = _HEAD.pack(_MAGIC, _VERSION, len(payload), sequence)
-    return head + _CRC.pack(zlib.crc32(payload, zlib.crc32(head))) + payload
+    longest = MAX_PAYLOAD_BYTES + (SEALING_BYTES if Flag.SEALED in flags else 0)
+    if len(body) > longest:
+        raise StorageFailed(f"the device record has {len(body)} bytes, {longest} is the most")
+    if sequence > _LAST_SEQUENCE:
+        raise StorageFailed("the sequence number of the device record cannot go on; erase it")
+    head = _head(sequence, len(body), flags)
+    rest = (_WORD.pack(flags) if flags else b"") + body
+    return head + _WORD.pack(zlib.crc32(rest, zlib.crc32(head))) + rest
+
+
+def sealed_header(sequence: int, payload_bytes: int) -> bytes:
+    """Return what is authenticated together with a sealed payload: its header but the CRC."""
+    return _head(sequence, payload_bytes + SEALING_BYTES, Flag.SEALED) + _WORD.pack(Flag.SEALED)
 
 
 def decode(data: bytes, where: str) -> Record | None:
@@ -69,25 +139,60 @@ def decode(data: bytes, where: str) -> Record | None:
         where: what it was read from, for messages.
 
     Raises:
-        StorageFailed: it is no record of mmid at all, or one of a later
+        ForeignContent: it is no record of mmid at all, or one of a later
             format: in both cases it must not be overwritten.
     """
-    magic = data[: len(_MAGIC)]
-    if magic != _MAGIC[: len(magic)] and data.strip(_BLANK[0]) and data.strip(_BLANK[1]):
-        raise StorageFailed(
+    if not begins_as_record(data) and not is_blank(data):
+        raise ForeignContent(
             f"{where} holds something else than a device record of mmid, so it is left alone: "
             "point storage.target elsewhere, or move it away"
         )
-    if len(data) < _PAYLOAD_AT:
+    if len(data) < _REST_AT:
         return None
     _, version, length, sequence = _HEAD.unpack_from(data)
-    payload = data[_PAYLOAD_AT : _PAYLOAD_AT + length]
-    (crc,) = _CRC.unpack_from(data, _HEAD.size)
-    if len(payload) != length or crc != zlib.crc32(payload, zlib.crc32(data[: _HEAD.size])):
+    body_at = _REST_AT if version == _PLAIN else _REST_AT + _WORD.size
+    end = body_at + length
+    (crc,) = _WORD.unpack_from(data, _CRC_AT)
+    if len(data) < end or crc != zlib.crc32(data[_REST_AT:end], zlib.crc32(data[:_CRC_AT])):
         return None
-    if version != _VERSION:
-        raise StorageFailed(
-            f"{where} holds a device record of format {version}, this mmid knows {_VERSION}: "
-            "install the mmid that wrote it, or a later one"
+    flags = 0 if version == _PLAIN else _WORD.unpack_from(data, _REST_AT)[0]
+    if version not in (_PLAIN, _FLAGGED) or flags & ~_KNOWN_FLAGS:
+        raise ForeignContent(
+            f"{where} holds a device record of format {version}, flags {flags:#x}, which this "
+            "mmid does not know: install the mmid that wrote it, or a later one",
+            later=True,
         )
-    return Record(sequence, payload)
+    return Record(sequence, data[body_at:end], Flag(flags))
+
+
+def begins_as_record(data: bytes) -> bool:
+    """Whether the data, which may be cut short, starts with the magic."""
+    magic = data[: len(_MAGIC)]
+    return magic == _MAGIC[: len(magic)]
+
+
+def is_blank(data: bytes) -> bool:
+    """Whether this is what flash and disks hold before anything was written."""
+    return not data.strip(b"\x00") or not data.strip(b"\xff")
+
+
+def is_first_cut_short(data: bytes) -> bool:
+    """Whether the power went while ``FIRST`` was written to a blank medium.
+
+    Some bytes of it, perhaps one that was not finished, and nothing behind: no
+    device was ever registered with that.
+    """
+    written = next((n for n in range(len(FIRST), 0, -1) if data.startswith(FIRST[:n])), 0)
+    unfinished, behind = data[written : written + 1], data[written + 1 :]
+    # Programming flash clears bits: what is still set is the target's bits and more.
+    begun = written > 0 or unfinished in (b"", b"\x00") or unfinished[0] & FIRST[0] == FIRST[0]
+    return begun and set(behind) <= {0x00, 0xFF}
+
+
+def _head(sequence: int, length: int, flags: Flag) -> bytes:
+    return _HEAD.pack(_MAGIC, _FLAGGED if flags else _PLAIN, length, sequence)
+
+
+# What a new medium gets in both places before its first record, so that from
+# then on a power cut always finds one sound copy: a record that says "erased".
+FIRST = encode(1, b"", Flag.ERASED)

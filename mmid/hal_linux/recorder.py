@@ -4,14 +4,20 @@ Not by poll descriptors: those wake at every period of the card, and some
 plug-ins have none that can be polled. A timer wakes when the frames of the
 next chunk will be there, so steady speech costs ten wake-ups a second with
 every kind of device, and there is no timer while nobody records.
+
+A device that goes away in mid-speech is opened again, quietly, for a few
+seconds: the speech goes on with a gap, which counts as an overrun.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import RecorderListener
-from mmid.hal_linux.alsa import FRAME_BYTES
+from mmid.hal_linux.alsa import FRAME_BYTES, DeviceLost
+from mmid.hal_linux.device import SoundDevice
+from mmid.hal_linux.outage import Outage
 from mmid.hal_linux.pcm import CapturePcm
 
 __all__ = ["AlsaRecorder"]
@@ -36,16 +42,23 @@ class AlsaRecorder:
     """
 
     def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
-        self._device = device
-        self._rate_hz = rate_hz
+        self._device = SoundDevice(device, lambda: CapturePcm(device, rate_hz, period_ms))
         self._period_ms = period_ms
         self._recording: _Recording | None = None
-        self._past_overruns = 0
 
     @property
     def device(self) -> str:
         """The ALSA PCM name."""
-        return self._device
+        return self._device.name
+
+    @property
+    def format(self) -> str:
+        """What was negotiated, or why the device does not work; empty until first opened."""
+        return self._device.format
+
+    def observe(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` whenever ``format`` or ``overruns`` has changed."""
+        self._device.on_change = on_change
 
     @property
     def recording(self) -> bool:
@@ -55,16 +68,13 @@ class AlsaRecorder:
     @property
     def overruns(self) -> int:
         """How often samples were lost because nobody fetched them in time."""
-        now = self._recording.overruns if self._recording else 0
-        return self._past_overruns + now
+        return self._device.xruns
 
     def start(self, listener: RecorderListener) -> None:
         """Open the device; the first sample is the one at this moment."""
         self.stop()
-        self._past_overruns = self.overruns
         self._recording = None
-        pcm = CapturePcm(self._device, self._rate_hz, self._period_ms)
-        self._recording = _Recording(pcm, self._period_ms, listener)
+        self._recording = _Recording(self._device, self._period_ms, listener)
 
     def stop(self) -> None:
         """Hand the listener what was captured up to now, and close the device."""
@@ -75,47 +85,84 @@ class AlsaRecorder:
 class _Recording:
     """One recording, from ``start`` to ``stop`` or a failure."""
 
-    def __init__(self, pcm: CapturePcm, period_ms: int, listener: RecorderListener) -> None:
+    def __init__(
+        self, device: SoundDevice[CapturePcm], period_ms: int, listener: RecorderListener
+    ) -> None:
         self.open = True
-        self._pcm = pcm
+        self._device = device
         self._listener = listener
+        self._outage = Outage()
+        self._away = False
         self._pending = bytearray()
-        self._wanted = pcm.rate_hz * period_ms // 1000 * FRAME_BYTES
-        self._loop = asyncio.get_running_loop()
-        try:
-            pcm.start()
-        except AudioDeviceFailed:
-            pcm.close()
-            raise
-        self._timer = self._loop.call_later(self._wait_s(), self._tick)
-
-    @property
-    def overruns(self) -> int:
-        return self._pcm.overruns
+        self._pcm = self._opened()
+        self._wanted = self._pcm.rate_hz * period_ms // 1000 * FRAME_BYTES
+        self._timer = self._wake_in(self._wait_s(), self._tick)
 
     def stop(self) -> None:
         """Close, and deliver what was recorded up to now."""
         if not self.open:
             return
-        with suppress(AudioDeviceFailed):  # it ends here anyway
-            self._pending += self._pcm.read()
+        if not self._away:
+            with suppress(AudioDeviceFailed):  # it ends here anyway
+                self._fetch()
         self._close()
         self._deliver_rest()
 
+    def _opened(self) -> CapturePcm:
+        pcm = self._device.open()
+        try:
+            pcm.start()
+        except AudioDeviceFailed as error:
+            pcm.close()
+            self._device.failed(error)
+            raise
+        return pcm
+
     def _tick(self) -> None:
         try:
-            self._pending += self._pcm.read()
+            self._fetch()
+        except DeviceLost as error:
+            self._away = True
+            self._pcm.close()
+            self._device.failed(error)
+            self._device.count_xruns()
+            self._wait_for_device(error)
+            return
         except AudioDeviceFailed as error:
-            self._close()
-            self._deliver_rest()
-            self._listener.recorder_failed(error)
+            self._fail(error)
             return
         # The listener may stop the recording while it hears this: then nothing is pending.
         while len(self._pending) >= self._wanted:
             self._deliver(self._wanted)
             self._wanted = self._chunk_bytes
         if self.open:
-            self._timer = self._loop.call_later(self._wait_s(), self._tick)
+            self._timer = self._wake_in(self._wait_s(), self._tick)
+
+    def _fetch(self) -> None:
+        before = self._pcm.overruns
+        try:
+            data = self._pcm.read()
+        finally:
+            self._device.count_xruns(self._pcm.overruns - before)
+        self._pending += data
+        if data:
+            self._outage.end()
+
+    def _wait_for_device(self, error: AudioDeviceFailed) -> None:
+        delay = self._outage.next_delay(asyncio.get_running_loop().time())
+        if delay is None:
+            self._fail(error)
+        else:
+            self._timer = self._wake_in(delay, self._come_back)
+
+    def _come_back(self) -> None:
+        try:
+            self._pcm = self._opened()
+        except AudioDeviceFailed as error:
+            self._wait_for_device(error)
+        else:
+            self._away = False
+            self._timer = self._wake_in(self._wait_s(), self._tick)
 
     @property
     def _chunk_bytes(self) -> int:
@@ -134,7 +181,17 @@ class _Recording:
         while self._pending:
             self._deliver(self._chunk_bytes)
 
+    def _fail(self, error: AudioDeviceFailed) -> None:
+        self._device.failed(error)
+        self._close()
+        self._deliver_rest()
+        self._listener.recorder_failed(error)
+
     def _close(self) -> None:
         self.open = False
         self._timer.cancel()
         self._pcm.close()
+
+    @staticmethod
+    def _wake_in(delay_s: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(delay_s, action)

@@ -32,6 +32,11 @@ class ByteRing:
         """How many bytes wait."""
         return len(self._bytes)
 
+    @property
+    def frames(self) -> int:
+        """How many whole 16-bit samples wait: writers cut anywhere."""
+        return len(self._bytes) // 2
+
     def put(self, data: bytes) -> bool:
         """Add ``data``, or return False and change nothing when the wall is reached."""
         if len(self._bytes) + len(data) > self.size + self.LIMIT_BYTES:
@@ -48,6 +53,11 @@ class ByteRing:
     def discard(self, count: int) -> None:
         """Forget the first ``count`` bytes."""
         del self._bytes[:count]
+        self._update_room()
+
+    def put_back(self, data: bytes) -> None:
+        """Put back what was taken and not used: it is first again."""
+        self._bytes[:0] = data
         self._update_room()
 
     def clear(self) -> None:

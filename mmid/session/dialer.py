@@ -14,7 +14,7 @@ from mmid.session.dialects.multimodal_dialog_messages import Identity
 from mmid.session.license.keeper import Credential
 from mmid.session.link import LinkOptions, open_link
 from mmid.session.outbox import Outbox
-from mmid.settings import Settings
+from mmid.settings import Dialog, Settings
 
 __all__ = ["Dialer", "require_built"]
 
@@ -60,8 +60,7 @@ class Dialer:
             dialog_id=dialog_id(),
             listening_by=started + cloud.connect_timeout_s,
         )
-        frame_bytes = int(dialog.us_sample_rate * _FRAME_S) * _SAMPLE_BYTES
-        outbox = Outbox(dialog.recorder_rb_size, frame_bytes)
+        outbox = Outbox(dialog.recorder_rb_size, _frame_bytes(dialog))
         return Conversation(dialect, link, outbox, host, wire_log=self._settings.log.wire)
 
     def _identity(self, credential: Credential) -> Identity:
@@ -76,6 +75,13 @@ class Dialer:
         )
 
 
+def _frame_bytes(dialog: Dialog) -> int | None:
+    """Return the size of a frame of speech; None for packets, which do not tell their length."""
+    if dialog.upstream_mode != "pcm":
+        return None
+    return int(dialog.us_sample_rate * _FRAME_S) * _SAMPLE_BYTES
+
+
 def require_built(settings: Settings) -> None:
     """Refuse what the settings may say but this version cannot do yet.
 
@@ -85,8 +91,6 @@ def require_built(settings: Settings) -> None:
     built = {
         "cloud.protocol": (settings.cloud.protocol, "multimodal-dialog"),
         "dialog.work_mode": (settings.dialog.work_mode, "push2talk"),
-        "dialog.upstream_mode": (settings.dialog.upstream_mode, "pcm"),
-        "dialog.downstream_mode": (settings.dialog.downstream_mode, "pcm"),
     }
     for key, (value, there) in built.items():
         if value != there:

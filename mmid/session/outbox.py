@@ -31,10 +31,11 @@ class Outbox:
 
     Args:
         speech_limit: most bytes of live speech that wait.
-        frame_bytes: speech is handed out in frames of at most this size.
+        frame_bytes: speech is handed out in frames of at most this size; None:
+            each chunk is a packet and a frame of its own, never joined or split.
     """
 
-    def __init__(self, speech_limit: int, frame_bytes: int) -> None:
+    def __init__(self, speech_limit: int, frame_bytes: int | None) -> None:
         self._limit = speech_limit
         self._frame_bytes = frame_bytes
         self._items: deque[str | _Speech] = deque()
@@ -90,6 +91,8 @@ class Outbox:
 
     def _whole_frame(self, last: _Speech) -> bytes:
         """Join speech that follows, up to a frame; a frame that is one chunk is not copied."""
+        if self._frame_bytes is None:
+            return last.data
         parts, size = [last.data], len(last.data)
         while size < self._frame_bytes and self._items:
             following = self._items[0]

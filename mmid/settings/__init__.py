@@ -14,6 +14,7 @@ from typing import Any, Literal, get_type_hints
 from mmid.redaction import Secret
 
 __all__ = [
+    "RAW_OPUS_BITS_PER_S",
     "Audio",
     "Clock",
     "Cloud",
@@ -48,6 +49,10 @@ def option(
 _WSS = r"^wss://[^\s/]+(/\S*)?$"
 _HTTPS = r"^https://[^\s/]+(/\S*)?$"
 _HTTPS_OR_EMPTY = r"^(https://[^\s/]+(/\S*)?)?$"
+# Speech that is sent as Opus. The cloud is not told and does not limit it; from
+# here on nobody hears a difference.
+RAW_OPUS_BITS_PER_S = 32_000
+
 _RATE = Literal[8000, 16000, 24000, 48000]
 
 
@@ -144,9 +149,18 @@ class Storage:
 
     target: str = option(
         "file:/var/lib/mmid/device.bin",
-        "file:/PATH keeps the record in a file, written atomically.",
+        "block:/dev/disk/by-partlabel/NAME: a partition of its own on eMMC, SD or disk; "
+        "ubi:/dev/ubiX_Y: a dynamic UBI volume on NAND; mtd:/dev/mtdN or mtd:name=NAME: raw NOR "
+        "flash; file:/PATH: a file, for development. All keep two copies and survive power cuts.",
         pattern=r"^(file:/\S+|block:/dev/\S+|ubi:/dev/\S+|mtd:(/dev/\S+|name=\S+))$",
         form="file:/PATH, block:/dev/NAME, ubi:/dev/NAME, mtd:/dev/NAME or mtd:name=NAME",
+    )
+    key: Secret = option(
+        Secret(""),
+        "Key to seal the record with (AES-256-GCM), 64 hex characters. Better as the systemd "
+        "credential storage_key. Empty: the record is kept plain.",
+        pattern=r"^([0-9A-Fa-f]{64})?$",
+        form="64 hexadecimal digits, or empty",
     )
 
 
@@ -230,6 +244,13 @@ class Dialog:
     )
     bit_rate: int = option(32, "Bit rate of Opus replies, in kbit/s.", ge=6, le=510)
     vocabulary_id: str = option("", "Hot-word list, instead of the console's.", max_length=128)
+
+    @property
+    def speech_bytes_per_s(self) -> int:
+        """How many bytes a second of the speech sent comes to."""
+        if self.upstream_mode == "raw-opus":
+            return RAW_OPUS_BITS_PER_S // 8
+        return self.us_sample_rate * 2
 
 
 @dataclass(frozen=True, slots=True)

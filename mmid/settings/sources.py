@@ -23,7 +23,11 @@ DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
 TABLES: dict[str, Any] = get_type_hints(Settings)
 
 # systemd puts each into a file of this name in $CREDENTIALS_DIRECTORY.
-_CREDENTIALS = {"app_secret": ("license", "app_secret"), "api_key": ("license", "api_key")}
+_CREDENTIALS = {
+    "app_secret": ("license", "app_secret"),
+    "api_key": ("license", "api_key"),
+    "storage_key": ("storage", "key"),
+}
 
 # All keys with their help are 10 KiB: a file of this size is something else.
 _LONGEST_FILE_BYTES = 1 << 20

@@ -53,7 +53,9 @@ class SendAudio(Action):
 
 @dataclass(frozen=True, slots=True)
 class ReplyBegin(Action):
-    """The audio that follows is a reply."""
+    """The audio that follows is a reply, in this format."""
+
+    mode: str = "pcm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,16 @@ class ReplyEnd(Action):
 
 @dataclass(frozen=True, slots=True)
 class Heard(Action):
-    """A speech is over: all its bytes, and why it ended, at monotonic time ``t``."""
+    """A speech is over: all its samples, and why it ended, at monotonic time ``t``.
+
+    ``packets``: what crossed the wire, if it was not samples.
+    """
 
     data: bytes
     seconds: float
     how: str
     t: float
+    packets: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

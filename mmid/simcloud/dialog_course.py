@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mmid.simcloud.codecs import OpusSpeech
 from mmid.simcloud.dialog_actions import Heard, Note, ReplyBegin, ReplyEnd, SendAudio
 from mmid.simcloud.dialog_messages import Refusal
 from mmid.simcloud.dialog_outlet import Outlet
@@ -128,7 +129,7 @@ class Course:
         """Take a frame of speech."""
         self._audio_at = self._outlet.now
         self._outlet.strike("SpeechAudio")
-        if len(data) % 2:
+        if len(data) % 2 and self._start.upstream_format == "pcm":
             raise Refusal(
                 f"{len(data)} bytes of audio are no whole 16-bit samples",
                 status=424,
@@ -163,8 +164,8 @@ class Course:
         if self._shared.scenario.stray_audio:
             for size in _STRAY:
                 self._outlet.put(SendAudio(bytes(size), stray=True))
-        audio = self._shared.voice(script, self._start.downstream_hz)
-        reply = Reply(script.reply, audio, self._shared.new_id(), script.commands)
+        samples = self._shared.voice(script, self._start.downstream_hz)
+        reply = Reply(script.reply, samples, self._shared.new_id(), script.commands)
         begin = self._outlet.now + self._shared.scenario.thinking_ms / 1000
         timed = steps(reply, self._start, self._shared.scenario.pace)
         self._plan.extend((begin + step.after_s, step) for step in timed)
@@ -181,7 +182,7 @@ class Course:
         _, step = self._plan.popleft()
         if step.audio:
             if not self._now.replying:
-                self._outlet.put(ReplyBegin())
+                self._outlet.put(ReplyBegin(self._start.reply_format.mode))
             self._now.replying = True
             self._outlet.audio(step.audio)
         elif step.event == "DialogStateChanged":
@@ -207,7 +208,9 @@ class Course:
         self._outlet.event("DialogStateChanged", state=phase.value)
 
     def _new_speech(self) -> Speech:
-        return Speech(self._start.upstream_hz, hears_end=self.mode != "push2talk")
+        rate_hz, coded = self._start.upstream_hz, self._start.upstream_format != "pcm"
+        decode = OpusSpeech(rate_hz).decode if coded else None
+        return Speech(rate_hz, hears_end=self.mode != "push2talk", decode=decode)
 
     def _hear_pushed(self, data: bytes) -> None:
         if self._now.speech is None:
@@ -275,7 +278,8 @@ class Course:
     def _finish_hearing(self, how: str) -> None:
         speech, self._now.speech = self._now.speech, None
         if speech is not None and (speech.voiced or self.mode == "push2talk"):
-            heard = Heard(bytes(speech.data), speech.seconds, how, self._outlet.now)
+            packets = tuple(speech.packets)
+            heard = Heard(bytes(speech.data), speech.seconds, how, self._outlet.now, packets)
             self._outlet.put(heard)
 
     def _end_reply(self) -> None:

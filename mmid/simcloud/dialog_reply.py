@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmid.simcloud.codecs import encode
 from mmid.simcloud.dialog_start import Start
 from mmid.simcloud.reply import growing
 
@@ -23,7 +24,7 @@ class Reply:
     """What is said."""
 
     text: str
-    audio: bytes
+    samples: bytes
     round_id: str
     commands: tuple[Mapping[str, Any], ...] = ()
 
@@ -55,20 +56,22 @@ def steps(reply: Reply, start: Start, pace: float) -> Iterator[Step]:
     """
     yield Step(0.0, "DialogStateChanged", {"state": "Responding"})
     yield Step(0.0, "RespondingStarted")
-    second = _seconds_per_byte(start, pace)
-    frame = _frame_bytes(start.rate_limit_bytes)
+    frames = _frames(reply.samples, start)
+    size = sum(map(len, frames))
+    seconds = len(reply.samples) / (start.downstream_hz * 2)
+    second = _seconds_per_byte(start.rate_limit_bytes, seconds / (size or 1), pace)
     texts = list(_contents(reply, start))
-    count = max(1, -(-len(reply.audio) // frame))
-    for index in range(count):
-        at = index * frame * second
-        data = reply.audio[index * frame : (index + 1) * frame]
+    count, sent = len(frames), 0
+    for index, data in enumerate(frames):
+        at = sent * second
+        sent += len(data)
         if data:
             yield Step(at, audio=data)
         # The texts are spread evenly over the frames; the last one comes with the last frame.
         done, due = (len(texts) * number // count for number in (index, index + 1))
         for fields in texts[done:due]:
             yield Step(at, "RespondingContent", fields)
-    yield Step(len(reply.audio) * second, "RespondingEnded")
+    yield Step(size * second, "RespondingEnded")
 
 
 def _contents(reply: Reply, start: Start) -> Iterator[dict[str, Any]]:
@@ -95,9 +98,17 @@ def _contents(reply: Reply, start: Start) -> Iterator[dict[str, Any]]:
         yield fields
 
 
-def _seconds_per_byte(start: Start, pace: float) -> float:
-    real_time = 1 / (start.downstream_hz * 2 * pace) if pace else 0.0
-    limit = 1 / start.rate_limit_bytes if start.rate_limit_bytes else 0.0
+def _frames(samples: bytes, start: Start) -> tuple[bytes, ...]:
+    """Return what is sent of the samples, at least one frame; it may be empty."""
+    if start.reply_format.mode != "pcm" and samples:
+        return encode(samples, start.reply_format)
+    size = _frame_bytes(start.rate_limit_bytes)
+    return tuple(samples[at : at + size] for at in range(0, max(len(samples), 1), size))
+
+
+def _seconds_per_byte(rate_limit_bytes: int, natural: float, pace: float) -> float:
+    real_time = natural / pace if pace else 0.0
+    limit = 1 / rate_limit_bytes if rate_limit_bytes else 0.0
     return max(real_time, limit)
 
 

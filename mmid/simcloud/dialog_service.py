@@ -176,7 +176,8 @@ class _Connection:
         self._journal = journal
         self._waiting: deque[Action] = deque()
         self._wake = asyncio.Event()
-        self._reply: bytearray | None = None
+        self._reply: list[bytes] | None = None
+        self._reply_mode = "pcm"
 
     async def run(self) -> None:
         """Serve until the connection ends."""
@@ -263,20 +264,20 @@ class _Connection:
             if action.stray:
                 self._journal.add("stray-audio", bytes=len(action.data))
             elif self._reply is not None:
-                self._reply += action.data
+                self._reply.append(action.data)
 
     def _write_down(self, action: Action) -> None:
         """Do an action that only concerns the journal."""
         match action:
             case Note(kind, t, fields):
                 self._journal.add(kind, t, **fields)
-            case Heard(data, seconds, how, t):
-                self._journal.add_speech(data, seconds, how, t)
-            case ReplyBegin():
-                self._reply = bytearray()
+            case Heard(data, seconds, how, t, packets):
+                self._journal.add_speech(data, seconds, how, t, packets)
+            case ReplyBegin(mode):
+                self._reply, self._reply_mode = [], mode
                 self._journal.add("reply-begin")
             case ReplyEnd(cut):
-                self._journal.add_reply(bytes(self._reply or b""), cut=cut)
+                self._journal.add_reply(self._reply or [], self._reply_mode, cut=cut)
                 self._reply = None
 
     def _account_for_the_rest(self) -> None:

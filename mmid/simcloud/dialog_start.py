@@ -1,10 +1,10 @@
 """What a Start must and may hold: the table of its fields, and what was asked for."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmid.simcloud.codecs import ReplyFormat, available
 from mmid.simcloud.dialog_messages import Directive, Refusal, Rule, check, find
 
 __all__ = ["Start", "read_start"]
@@ -68,10 +68,16 @@ class Start:
     dialog_id: str | None
     mode: str
     upstream_hz: int
-    downstream_hz: int
+    upstream_format: str
+    reply_format: ReplyFormat
     texts: frozenset[str]
     incremental: bool
     rate_limit_bytes: int
+
+    @property
+    def downstream_hz(self) -> int:
+        """The sample rate of the replies."""
+        return self.reply_format.rate_hz
 
 
 def read_start(directive: Directive) -> Start:
@@ -91,24 +97,35 @@ def read_start(directive: Directive) -> Start:
         raise Refusal("payload.input.dialog_id must be a UUID with dashes")
     upstream = find(payload, "parameters.upstream")
     downstream = find(payload, "parameters.downstream") or {}
-    _only_pcm(upstream, downstream)
+    reply_format = ReplyFormat(
+        mode=_or(downstream.get("audio_format"), "pcm"),
+        rate_hz=_or(downstream.get("sample_rate"), 24000),
+        frame_ms=_or(downstream.get("frame_size"), 60),
+        kbit_s=_or(downstream.get("bit_rate"), 32),
+    )
+    upstream_format = _or(upstream.get("audio_format"), "pcm")
+    _check_codecs(upstream_format, reply_format.mode)
     return Start(
         dialog_id=dialog_id,
         mode=_or(upstream.get("mode"), "tap2talk"),
         upstream_hz=_or(upstream.get("sample_rate"), 16000),
-        downstream_hz=_or(downstream.get("sample_rate"), 24000),
+        upstream_format=upstream_format,
+        reply_format=reply_format,
         texts=_texts(_or(downstream.get("intermediate_text"), "transcript")),
         incremental=bool(downstream.get("incremental_response")),
         rate_limit_bytes=_or(downstream.get("transmit_rate_limit"), 0),
     )
 
 
-def _only_pcm(upstream: Mapping[str, Any], downstream: Mapping[str, Any]) -> None:
+def _check_codecs(upstream: str, downstream: str) -> None:
     """Refuse what the real service decodes and encodes, and this one does not."""
-    if _or(upstream.get("audio_format"), "pcm") != "pcm":
-        raise Refusal("this simulated cloud hears pcm only", status=424, name="AudioFormatError")
-    if _or(downstream.get("audio_format"), "pcm") != "pcm":
-        raise Refusal("payload.parameters.downstream.audio_format: this cloud replies in pcm only")
+    if upstream == "opus":
+        reason = "this simulated cloud hears pcm and raw-opus only"
+        raise Refusal(reason, status=424, name="AudioFormatError")
+    if {upstream, downstream} != {"pcm"} and not available():
+        raise Refusal(
+            "this simulated cloud needs PyAV for codecs: install python3-av (Debian) or av (PyPI)"
+        )
 
 
 def _texts(value: str) -> frozenset[str]:

@@ -5,13 +5,16 @@ One dict a happening: ``t`` (monotonic seconds), ``kind``, and the kind's fields
     connect        credential, device_name        disconnect   code
     rejected       reason (at the HTTP upgrade)   refusal      reason, status, error
     directive      name, ...                      event        name, ...
-    speech-begin                                  speech-end   how, bytes, seconds, sha256, number
+    speech-begin                                  speech-end   how, bytes, seconds, sha256, number,
+                                                               packets
     reply-begin                                   reply-end    cut, bytes, sha256, number
     stray-audio    bytes                          fault        when, do
 
 and whatever kinds the license service reports. Secrets never come here.
 With a directory the journal is also a file of JSON lines, and the audio of every
-speech and reply lies beside it, exactly as it crossed the wire.
+speech and reply lies beside it, exactly as it crossed the wire: as .pcm, .mp3 or
+.opus (in Ogg). Of raw-opus it is .packets, each with its length before it, two
+bytes, the high one first; a speech so sent is there as .pcm too, decoded.
 """
 
 import asyncio
@@ -19,7 +22,7 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -66,16 +69,23 @@ class Journal:
             self._file.write(redact(json.dumps(entry, ensure_ascii=False)) + "\n")
         self._news.set()
 
-    def add_speech(self, data: bytes, seconds: float, how: str, t: float) -> None:
+    def add_speech(
+        self, data: bytes, seconds: float, how: str, t: float, packets: Sequence[bytes] = ()
+    ) -> None:
         """Keep a speech, and say why it ended: ``how``."""
         self.heard.append(data)
-        facts = self._keep("speech", data)
+        facts = self._keep("speech", data, "pcm")
+        if packets:
+            facts["packets"] = len(packets)
+            self._write(f"speech-{facts['number']:04}.packets", _framed(packets))
         self.add("speech-end", t, how=how, seconds=round(seconds, 3), **facts)
 
-    def add_reply(self, data: bytes, *, cut: bool) -> None:
-        """Keep a reply."""
+    def add_reply(self, frames: Sequence[bytes], mode: str, *, cut: bool) -> None:
+        """Keep a reply, as it was sent in ``mode``."""
+        suffix = "packets" if mode == "raw-opus" else mode
+        data = _framed(frames) if mode == "raw-opus" else b"".join(frames)
         self.said.append(data)
-        self.add("reply-end", cut=cut, **self._keep("reply", data))
+        self.add("reply-end", cut=cut, **self._keep("reply", data, suffix))
 
     async def wait_for(
         self, what: str | Callable[[Entry], bool], *, timeout_s: float = 10.0, nth: int = 1
@@ -109,11 +119,19 @@ class Journal:
         )
         return next(islice(matches, nth - 1, None), None)
 
-    def _keep(self, stem: str, data: bytes) -> dict[str, Any]:
+    def _keep(self, stem: str, data: bytes, suffix: str) -> dict[str, Any]:
         """Write the audio beside the journal; return what identifies it."""
         self._numbers[stem] += 1
         number = self._numbers[stem]
-        if self._directory is not None:
-            (self._directory / f"{stem}-{number:04}.pcm").write_bytes(data)
+        self._write(f"{stem}-{number:04}.{suffix}", data)
         digest = hashlib.sha256(data).hexdigest()
         return {"bytes": len(data), "sha256": digest, "number": number}
+
+    def _write(self, name: str, data: bytes) -> None:
+        if self._directory is not None:
+            (self._directory / name).write_bytes(data)
+
+
+def _framed(packets: Sequence[bytes]) -> bytes:
+    """Join packets so that they can be taken apart again."""
+    return b"".join(len(packet).to_bytes(2, "big") + packet for packet in packets)

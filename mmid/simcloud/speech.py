@@ -6,8 +6,11 @@ silence by loudness, which is enough to end a speech as a cloud does.
 
 import sys
 from array import array
+from collections.abc import Callable
 
 __all__ = ["LONGEST_S", "SHORTEST_S", "Speech"]
+
+Decode = Callable[[bytes], bytes]
 
 # Less cannot hold a syllable: the cloud answers NoSpeechRecognized.
 SHORTEST_S = 0.1
@@ -33,16 +36,20 @@ class Speech:
     Args:
         rate_hz: its sample rate.
         hears_end: look for voice and pause (the client does not say when it ends).
+        decode: makes samples of a frame, if it is a packet of a codec.
 
     Attributes:
-        data: its bytes so far.
+        data: its samples so far.
+        packets: its packets so far, if there is a codec.
         voiced: a voice was heard in it.
     """
 
-    def __init__(self, rate_hz: int, *, hears_end: bool) -> None:
+    def __init__(self, rate_hz: int, *, hears_end: bool, decode: Decode | None = None) -> None:
         self._rate_hz = rate_hz
         self._hears_end = hears_end
         self._silence_s = 0.0
+        self._decode = decode
+        self.packets: list[bytes] = []
         self.data = bytearray()
         self.voiced = False
 
@@ -57,7 +64,10 @@ class Speech:
         return self.voiced and self._silence_s >= _PAUSE_S
 
     def add(self, data: bytes) -> None:
-        """Take a frame of 16-bit little-endian mono samples; its size must be even."""
+        """Take a frame: 16-bit little-endian mono samples (an even size), or a packet."""
+        if self._decode is not None:
+            self.packets.append(data)
+            data = self._decode(data)
         self.data += data
         if self._hears_end:
             self._listen(data)

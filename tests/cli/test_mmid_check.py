@@ -75,7 +75,7 @@ def test_it_shows_no_secret(config: Path) -> None:
 
 def test_it_sees_the_record(config: Path, tmp_path: Path) -> None:
     open_store(f"file:{tmp_path}/device.bin").save(b"a record")
-    assert "device.bin: 8 bytes" in mmid("check", "--config", config).stdout
+    assert "device.bin: 8 bytes, plain" in mmid("check", "--config", config).stdout
 
 
 def test_a_device_without_identity_is_a_state_and_not_an_error(tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ def test_the_version_is_the_package_s() -> None:
 
 def test_help_names_every_exit_status() -> None:
     text = " ".join(mmid("--help").stdout.split())
-    assert "Exit status: 0 all is well; 2 a setting or an option is wrong" in text
+    assert "0 all is well; 1 a check of hal-test failed; 2 a setting or an option is wrong" in text

@@ -1,11 +1,19 @@
 """ALSA without a sound card: the real alsa-lib, with PCMs of our own definition."""
 
+import os
+import shutil
+import stat
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from mmid.hal_linux.system_calls import SystemCalls
 
 Define = Callable[[str], None]
 Compile = Callable[[str], Path]
@@ -43,3 +51,34 @@ def define(compile_plugin: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write("")
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(configuration))
     return write
+
+
+@pytest.fixture
+def block_device(tmp_path: Path) -> Iterator[tuple[str, SystemCalls]]:
+    """A block device of 256 KiB and the calls to use it with: a loop device, or a file.
+
+    Where the machine lets nobody make loop devices, a file stands in, and only
+    the questions that a file cannot answer are answered for it.
+    """
+    image = tmp_path / "device.img"
+    image.write_bytes(bytes(256 * 1024))
+    losetup = shutil.which("losetup", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or "false"
+    made = subprocess.run(
+        [losetup, "--find", "--show", image], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        yield str(image), FileAsDevice()
+        return
+    device = made.stdout.strip()
+    yield device, SystemCalls()
+    subprocess.run([losetup, "--detach", device], check=True)
+
+
+class FileAsDevice(SystemCalls):
+    """The kernel, for which files are block devices with sectors of 512 bytes."""
+
+    def stat(self, descriptor: int) -> Any:  # noqa: ARG002
+        return SimpleNamespace(st_mode=stat.S_IFBLK | 0o600, st_rdev=0)
+
+    def control(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:  # noqa: ARG002
+        return 0, (512).to_bytes(4, sys.byteorder)

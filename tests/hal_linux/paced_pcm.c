@@ -6,7 +6,15 @@
  * Recording gives the frames 0, 1, 2, ... (modulo 2^16); playing appends the
  * frames to a file.
  *
- *   file        where the played frames go
+ *   file        where the played frames go, when they are written
+ *   heard       where they go when a loudspeaker would sound: what is dropped never gets there
+ *   starts      a file that grows by one byte whenever the stream starts
+ *   away        while a file of this name exists, the device is unplugged
+ *   busy        while a file of this name exists, somebody else has it open
+ *   suspend_ms  so long after it was started the device is suspended
+ *   open_ms     how long it takes to open
+ *   rate        the one rate it has (else 8000 to 48000)
+ *   channels    how many it has (else 1)
  *   late_ms     until then the position does not move
  *   stuck_ms    from then on the position does not move
  *   gone_ms     from then on the device is unplugged
@@ -18,15 +26,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <alsa/asoundlib.h>
 #include <alsa/pcm_external.h>
 
 struct paced {
 	snd_pcm_ioplug_t io;
-	FILE *file;
-	long late_ms, stuck_ms, gone_ms, deaf;
+	FILE *file, *heard;
+	char *starts, *away;
+	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, channels;
 	int64_t started_ns;
 	uint16_t next_frame;
+	/* Since the last start: the frames that were written, and how many of them sounded. */
+	uint16_t *frames;
+	size_t written, sounded;
 };
 
 static int64_t now_ns(void)
@@ -37,17 +50,45 @@ static int64_t now_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+static int exists(const char *path)
+{
+	return path && !access(path, F_OK);
+}
+
+/* Let the frames sound whose time has come. */
+static void sound(struct paced *paced)
+{
+	int64_t due = (now_ns() - paced->started_ns) * paced->io.rate / 1000000000;
+	size_t until = due < (int64_t)paced->written ? due : (int64_t)paced->written;
+
+	if (paced->heard && paced->started_ns && until > paced->sounded) {
+		fwrite(paced->frames + paced->sounded * paced->channels, 2 * paced->channels,
+		       until - paced->sounded, paced->heard);
+		fflush(paced->heard);
+		paced->sounded = until;
+	}
+}
+
 static int paced_start(snd_pcm_ioplug_t *io)
 {
 	struct paced *paced = io->private_data;
+	FILE *starts = paced->starts ? fopen(paced->starts, "ab") : NULL;
 
+	if (starts) {
+		fputc('.', starts);
+		fclose(starts);
+	}
 	paced->started_ns = now_ns();
 	return 0;
 }
 
 static int paced_stop(snd_pcm_ioplug_t *io)
 {
-	(void)io;
+	struct paced *paced = io->private_data;
+
+	sound(paced);
+	paced->written = paced->sounded = 0;
+	paced->started_ns = 0;
 	return 0;
 }
 
@@ -61,6 +102,13 @@ static snd_pcm_sframes_t paced_pointer(snd_pcm_ioplug_t *io)
 		return io->hw_ptr % io->buffer_size;
 	if (paced->gone_ms >= 0 && ns >= paced->gone_ms * INT64_C(1000000))
 		snd_pcm_ioplug_set_state(io, SND_PCM_STATE_DISCONNECTED);
+	if (exists(paced->away))
+		snd_pcm_ioplug_set_state(io, SND_PCM_STATE_DISCONNECTED);
+	if (paced->suspend_ms >= 0 && ns >= paced->suspend_ms * INT64_C(1000000)) {
+		paced->suspend_ms = -1;
+		snd_pcm_ioplug_set_state(io, SND_PCM_STATE_SUSPENDED);
+	}
+	sound(paced);
 	if (paced->stuck_ms >= 0 && ns >= paced->stuck_ms * INT64_C(1000000))
 		ns = paced->stuck_ms * INT64_C(1000000);
 	ns -= paced->late_ms * INT64_C(1000000);
@@ -77,25 +125,43 @@ static snd_pcm_sframes_t paced_transfer(snd_pcm_ioplug_t *io, const snd_pcm_chan
 					snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
 {
 	struct paced *paced = io->private_data;
-	uint16_t *samples = (uint16_t *)((char *)areas->addr + areas->first / 8) + offset;
+	uint16_t *samples = (uint16_t *)((char *)areas->addr + areas->first / 8) + offset * paced->channels;
+	size_t frame = 2 * paced->channels;
 	snd_pcm_uframes_t i;
 
 	if (paced->deaf)
 		return -EAGAIN;
-	if (io->stream == SND_PCM_STREAM_PLAYBACK)
-		return paced->file && fwrite(samples, 2, size, paced->file) != size ? -EIO : (long)size;
-	for (i = 0; i < size; i++)
-		samples[i] = paced->next_frame++;
-	return size;
+	if (io->stream == SND_PCM_STREAM_CAPTURE) {
+		for (i = 0; i < size * paced->channels; i++)
+			samples[i] = paced->next_frame + i / paced->channels;
+		paced->next_frame += size;
+		return size;
+	}
+	if (paced->heard) {
+		paced->frames = realloc(paced->frames, (paced->written + size) * frame);
+		if (!paced->frames)
+			abort();
+		memcpy(paced->frames + paced->written * paced->channels, samples, size * frame);
+		paced->written += size;
+	}
+	return paced->file && fwrite(samples, frame, size, paced->file) != size ? -EIO : (long)size;
+}
+
+static void discard(struct paced *paced)
+{
+	if (paced->file)
+		fclose(paced->file);
+	if (paced->heard)
+		fclose(paced->heard);
+	free(paced->starts);
+	free(paced->away);
+	free(paced->frames);
+	free(paced);
 }
 
 static int paced_close(snd_pcm_ioplug_t *io)
 {
-	struct paced *paced = io->private_data;
-
-	if (paced->file)
-		fclose(paced->file);
-	free(paced);
+	discard(io->private_data);
 	return 0;
 }
 
@@ -107,8 +173,9 @@ static const snd_pcm_ioplug_callback_t callbacks = {
 	.close = paced_close,
 };
 
-static int limit(snd_pcm_ioplug_t *io)
+static int limit(snd_pcm_ioplug_t *io, long rate)
 {
+	struct paced *paced = io->private_data;
 	/* Converters, such as type rate, want the mapped kind; alsa-lib maps for us. */
 	unsigned int access[] = { SND_PCM_ACCESS_RW_INTERLEAVED, SND_PCM_ACCESS_MMAP_INTERLEAVED };
 	unsigned int format = SND_PCM_FORMAT_S16_LE;
@@ -117,56 +184,85 @@ static int limit(snd_pcm_ioplug_t *io)
 	if (!error)
 		error = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_FORMAT, 1, &format);
 	if (!error)
-		error = snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_CHANNELS, 1, 1);
+		error = snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_CHANNELS, paced->channels,
+							paced->channels);
 	if (!error)
-		error = snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_RATE, 8000, 48000);
+		error = snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_RATE, rate ? rate : 8000,
+							rate ? rate : 48000);
 	return error;
+}
+
+/* What the entry says if it is that text, or else what was known of it. */
+static const char *text(snd_config_t *entry, const char *id, const char *wanted, const char *known)
+{
+	if (!strcmp(id, wanted))
+		snd_config_get_string(entry, &known);
+	return known;
+}
+
+static void number(snd_config_t *entry, const char *id, const char *wanted, long *value)
+{
+	if (!strcmp(id, wanted))
+		snd_config_get_integer(entry, value);
 }
 
 SND_PCM_PLUGIN_DEFINE_FUNC(paced)
 {
 	struct paced *paced = calloc(1, sizeof(*paced));
 	snd_config_iterator_t i, next;
-	const char *path = NULL;
-	int error;
+	const char *file = NULL, *heard = NULL, *starts = NULL, *away = NULL, *busy = NULL;
+	long rate = 0, open_ms = 0;
+	int error = 0;
 
 	(void)root;
 	if (!paced)
 		return -ENOMEM;
-	paced->stuck_ms = paced->gone_ms = -1;
+	paced->stuck_ms = paced->gone_ms = paced->suspend_ms = -1;
+	paced->channels = 1;
 	snd_config_for_each(i, next, conf) {
 		snd_config_t *entry = snd_config_iterator_entry(i);
 		const char *id;
 
 		if (snd_config_get_id(entry, &id) < 0)
 			continue;
-		if (!strcmp(id, "file"))
-			snd_config_get_string(entry, &path);
-		else if (!strcmp(id, "deaf"))
-			snd_config_get_integer(entry, &paced->deaf);
-		else if (!strcmp(id, "late_ms"))
-			snd_config_get_integer(entry, &paced->late_ms);
-		else if (!strcmp(id, "stuck_ms"))
-			snd_config_get_integer(entry, &paced->stuck_ms);
-		else if (!strcmp(id, "gone_ms"))
-			snd_config_get_integer(entry, &paced->gone_ms);
+		file = text(entry, id, "file", file);
+		heard = text(entry, id, "heard", heard);
+		starts = text(entry, id, "starts", starts);
+		away = text(entry, id, "away", away);
+		busy = text(entry, id, "busy", busy);
+		number(entry, id, "deaf", &paced->deaf);
+		number(entry, id, "late_ms", &paced->late_ms);
+		number(entry, id, "stuck_ms", &paced->stuck_ms);
+		number(entry, id, "gone_ms", &paced->gone_ms);
+		number(entry, id, "suspend_ms", &paced->suspend_ms);
+		number(entry, id, "open_ms", &open_ms);
+		number(entry, id, "rate", &rate);
+		number(entry, id, "channels", &paced->channels);
 	}
-	if (path && stream == SND_PCM_STREAM_PLAYBACK && !(paced->file = fopen(path, "wb"))) {
-		free(paced);
-		return -errno;
+	usleep(open_ms * 1000);
+	if (exists(busy))
+		error = -EBUSY;
+	if (exists(away))
+		error = -ENODEV;
+	paced->starts = starts ? strdup(starts) : NULL;
+	paced->away = away ? strdup(away) : NULL;
+	if (!error && stream == SND_PCM_STREAM_PLAYBACK) {
+		if (file && !(paced->file = fopen(file, "wb")))
+			error = -errno;
+		if (!error && heard && !(paced->heard = fopen(heard, "ab")))
+			error = -errno;
 	}
 	paced->io.version = SND_PCM_IOPLUG_VERSION;
 	paced->io.name = "paced without a sound card";
 	paced->io.callback = &callbacks;
 	paced->io.private_data = paced;
 	paced->io.poll_fd = -1;
-	error = snd_pcm_ioplug_create(&paced->io, name, stream, mode);
 	if (!error)
-		error = limit(&paced->io);
+		error = snd_pcm_ioplug_create(&paced->io, name, stream, mode);
+	if (!error)
+		error = limit(&paced->io, rate);
 	if (error) {
-		if (paced->file)
-			fclose(paced->file);
-		free(paced);
+		discard(paced);
 		return error;
 	}
 	*pcmp = paced->io.pcm;

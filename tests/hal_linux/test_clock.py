@@ -67,3 +67,19 @@ async def test_who_waits_hears_when_the_clock_is_set(
     assert not waiter.done()
     asyncio.get_running_loop().call_soon(unsynchronized.touch)
     await asyncio.wait_for(waiter, 5)
+
+
+async def test_who_waits_looks_at_once_when_the_clock_was_set(
+    unsynchronized: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "_LOOK_EVERY_S", 3600)
+    kernel = KernelClock(require_sync=True)
+    waiter = asyncio.ensure_future(kernel.wait_synchronized())
+    await asyncio.sleep(0)
+    kernel.notice_step()  # set, but not synchronised yet
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not waiter.done()
+    asyncio.get_running_loop().call_soon(unsynchronized.touch)
+    asyncio.get_running_loop().call_soon(kernel.notice_step)
+    await asyncio.wait_for(waiter, 5)

@@ -1,65 +1,16 @@
-import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mmid.errors import StorageFailed
 from mmid.hal import Store
-from mmid.hal_linux.file_store import FileStore
+from mmid.hal_linux.file_store import FileMedium, FileStore
 from mmid.hal_linux.record_format import encode
-
-CALLS = ("open", "write", "fsync", "replace", "unlink", "mkdir", "read")
-
-
-class PowerCut(BaseException):
-    """The board is dark; nothing handles this."""
-
-
-class Fault:
-    """Makes the n-th system call of a store fail.
-
-    Args:
-        at: which call, from 0.
-        error: raised there; after a ``PowerCut`` every later call raises too,
-            because nothing runs on a board without power.
-    """
-
-    def __init__(self, at: int, error: BaseException) -> None:
-        self.log: list[str] = []
-        self._at = at
-        self._error = error
-
-    @contextmanager
-    def injected(self) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            for name in CALLS:
-                patch.setattr(os, name, self._failing(name, getattr(os, name)))
-            yield
-
-    def _failing(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            index = len(self.log)
-            self.log.append(name)
-            dark = isinstance(self._error, PowerCut) and index > self._at
-            if index == self._at or dark:
-                if name == "write" and index == self._at:
-                    call(args[0], args[1][: len(args[1]) // 2])
-                raise self._error
-            return call(*args, **kwargs)
-
-        return wrapped
-
-
-def calls_of(action: Callable[[], object]) -> list[str]:
-    fault = Fault(-1, OSError())
-    with fault.injected():
-        action()
-    return fault.log
+from mmid.hal_linux.slots import SlotStore
+from mmid.hal_linux.system_calls import SystemCalls
 
 
 @pytest.fixture
@@ -156,81 +107,49 @@ def test_damage_can_be_erased(path: Path) -> None:
     assert FileStore(path).load() is None
 
 
+class LoggedCalls(SystemCalls):
+    """The kernel, with a list of the calls that change something."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        self.log.append("write")
+        super().write(descriptor, data)
+
+    def sync(self, descriptor: int) -> None:
+        self.log.append("sync")
+        super().sync(descriptor)
+
+    def rename(self, source: str, target: str) -> None:
+        self.log.append("rename")
+        super().rename(source, target)
+
+
 def test_data_is_synced_before_its_name_and_the_name_before_the_next_copy(path: Path) -> None:
     FileStore(path).save(b"one")
-    log = calls_of(lambda: FileStore(path).save(b"two"))
-    changes = [name for name in log if name in ("write", "fsync", "replace")]
-    assert changes == ["write", "fsync", "replace", "fsync"] * 2
+    calls = LoggedCalls()
+    SlotStore(FileMedium(path, calls)).save(b"two")
+    assert calls.log == ["write", "sync", "rename", "sync"] * 2
 
 
-@pytest.mark.parametrize("before", [None, b"old"])
-def test_a_power_cut_at_any_system_call_leaves_old_or_new(
-    tmp_path: Path, before: bytes | None
-) -> None:
-    def prepared(name: str) -> FileStore:
-        (tmp_path / name).mkdir()
-        store = FileStore(tmp_path / name / "state" / "device.bin")
-        if before is not None:
-            store.save(before)
-        return store
-
-    rehearsal = prepared("rehearsal")
-    seen = set()
-    for at in range(len(calls_of(lambda: rehearsal.save(b"new")))):
-        store = prepared(str(at))
-        with Fault(at, PowerCut()).injected(), pytest.raises(PowerCut):
-            store.save(b"new")
-        found = store.load()
-        assert found in (before, b"new")
-        seen.add(found)
-        store.save(b"next")
-        assert store.load() == b"next"
-        assert not list(tmp_path.glob(f"{at}/state/*.new"))
-    assert seen == {before, b"new"}
-
-
-def test_a_power_cut_while_erasing_does_not_bring_an_older_payload_back(tmp_path: Path) -> None:
-    def half_saved(name: str) -> FileStore:
-        store = FileStore(tmp_path / name)
-        store.save(b"old")
-        older = (tmp_path / name).read_bytes()
-        store.save(b"new")
-        (tmp_path / f"{name}.copy").write_bytes(older)
-        return store
-
-    rehearsal = half_saved("rehearsal")
-    seen = set()
-    for at in range(len(calls_of(rehearsal.erase))):
-        store = half_saved(str(at))
-        with Fault(at, PowerCut()).injected(), pytest.raises(PowerCut):
-            store.erase()
-        seen.add(store.load())
-    assert seen == {b"new", None}
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
-def test_an_error_at_any_system_call_is_named_and_leaves_old_or_new(
-    tmp_path: Path, code: int
-) -> None:
-    rehearsal = FileStore(tmp_path / "rehearsal.bin")
-    rehearsal.save(b"old")
-    for at, name in enumerate(calls_of(lambda: rehearsal.save(b"new"))):
-        store = FileStore(tmp_path / f"{at}.bin")
-        store.save(b"old")
-        fault = Fault(at, OSError(code, os.strerror(code)))
-        with fault.injected(), pytest.raises(StorageFailed) as raised:
-            store.save(b"new")
-        assert f"{at}.bin" in str(raised.value), name
-        assert os.strerror(code) in str(raised.value)
-        assert store.load() in (b"old", b"new")
-        store.save(b"next")
-        assert store.load() == b"next"
+def test_another_process_that_saves_is_waited_for(path: Path) -> None:
+    FileStore(path).save(b"one")
+    with (
+        ThreadPoolExecutor() as pool,
+        FileMedium(path).opened(write=True) as slots,
+    ):
+        loading = pool.submit(FileStore(path).load)
+        with pytest.raises(TimeoutError):
+            loading.result(timeout=0.2)
+        slots.write(0, encode(2, b"two"))
+    assert loading.result(timeout=10) == b"two"
 
 
 def test_a_medium_that_forgets_is_found_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FileStore(path)
     store.save(b"old")
-    monkeypatch.setattr(os, "write", lambda _, data: len(data))
+    monkeypatch.setattr(SystemCalls, "write", lambda *_: None)
     with pytest.raises(StorageFailed, match="does not read back"):
         store.save(b"new")
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Player
-from mmid.hal_linux import pcm
+from mmid.hal_linux import outage, pcm
 from mmid.hal_linux.gain import SoftwareGain
 from mmid.hal_linux.player import AlsaPlayer
 from mmid.hal_linux.ring import ByteRing
@@ -90,7 +90,9 @@ def out(define: Define, tmp_path: Path) -> Loudspeaker:
         f'pcm.paced {{ type paced file "{path}" }}\n'
         f'pcm.converted {{ type rate slave {{ pcm "paced" rate 48000 }} }}\n'
         "pcm.late { type paced late_ms 150 }\n"
-        "pcm.gone { type paced gone_ms 100 }\n"
+        f'pcm.unplugged {{ type paced heard "{path}" away "{tmp_path}/away" }}\n'
+        f'pcm.suspended {{ type paced heard "{path}" suspend_ms 150 }}\n'
+        f'pcm.heard {{ type paced heard "{path}" starts "{tmp_path}/starts" }}\n'
         "pcm.deaf { type paced deaf 1 }\n"
         "pcm.stuck { type paced stuck_ms 100 }\n"
         f'pcm.nowhere {{ type paced file "{tmp_path}/nowhere/out.raw" }}\n'
@@ -279,7 +281,68 @@ async def test_running_dry_is_counted_and_loses_nothing(device: str, out: Loudsp
     assert audience.times[-1] - resumed >= 0.099
     assert player.underruns == 1
     assert audience.story == ["started", "finished"]
-    assert out.heard()[: len(data)] == data
+    loud = out.heard()
+    assert loud[:middle] == data[:middle]
+    edge = 0 if device == "file" else RATE_HZ * 5 // 1000 * 2
+    rest = data[middle + edge :]
+    assert loud.index(rest) >= middle
+    if device == "file":
+        assert loud == data
+
+
+async def test_a_gap_is_silence_without_clicks_and_the_stream_never_stops(
+    out: Loudspeaker, tmp_path: Path
+) -> None:
+    level = array.array("h", [8000] * (RATE_HZ // 10)).tobytes()
+    # A long period: a machine that is busy with other tests may be late by as much.
+    player, audience = AlsaPlayer("heard", RATE_HZ, 50, RING, SoftwareGain()), Audience()
+    player.start(audience)
+    player.write(level)
+    await audience.until("started")
+    await asyncio.sleep(0.2)  # the network is late
+    player.write(level)
+    player.write(level)
+    await asyncio.sleep(0.05)
+    player.finish()
+    await audience.until("finished")
+    heard = array.array("h", out.heard())
+    loud = [at for at, one in enumerate(heard) if one == 8000]
+    spoken = heard[loud[0] : loud[-1] + 1]
+    assert 0 in spoken
+    steps = [abs(after - before) for before, after in itertools.pairwise(spoken)]
+    assert max(steps) <= 100
+    assert len(loud) >= 3 * RATE_HZ // 10 - RATE_HZ * 5 // 1000
+    assert (tmp_path / "starts").read_bytes() == b"."
+    assert player.underruns == 1
+
+
+async def test_after_a_gap_the_next_reply_collects_more_before_it_starts() -> None:
+    player = player_on("paced")
+    for fill_ms in (60, 120):
+        audience = Audience()
+        player.start(audience)
+        player.write(reply(fill_ms - 5))
+        await asyncio.sleep(0.02)
+        assert audience.story == []
+        player.write(reply(6))
+        await audience.until("started")
+        await asyncio.sleep(fill_ms / 1000)
+        player.write(reply(10))
+        player.finish()
+        await audience.until("finished")
+    assert player.underruns == 2
+
+
+async def test_an_interruption_is_silent_at_once(out: Loudspeaker) -> None:
+    player, audience = player_on("heard"), Audience()
+    player.start(audience)
+    player.write(reply(1000))
+    await audience.until("started")
+    await asyncio.sleep(0.05)
+    player.flush()
+    playing_s = time.monotonic() - audience.times[0]
+    await asyncio.sleep(0.25)  # longer than what the device held
+    assert 0.04 < len(out.heard()) / 2 / RATE_HZ <= playing_s + 0.02
 
 
 async def test_after_running_dry_some_is_collected_again() -> None:
@@ -320,14 +383,84 @@ async def test_half_a_sample_at_the_end_is_left_out(out: Loudspeaker) -> None:
     assert out.heard() == data
 
 
-async def test_an_unplugged_device_ends_the_reply() -> None:
-    player, audience = player_on("gone"), Audience()
+def jumps(heard: bytes) -> list[int]:
+    """Return where the samples of ``reply`` do not follow one another, as frames lost."""
+    samples = array.array("h", heard.rstrip(b"\0"))
+    return [
+        after - before - 1 for before, after in itertools.pairwise(samples) if after - before != 1
+    ]
+
+
+async def test_an_unplugged_device_is_waited_for_and_the_reply_goes_on(
+    out: Loudspeaker, tmp_path: Path
+) -> None:
+    data = reply(600)
+    player, audience = player_on("unplugged"), Audience()
+    said: list[str] = []
+
+    def changed() -> None:
+        said.append(player.format)
+        if "is gone" in player.format and (tmp_path / "away").exists():
+            asyncio.get_running_loop().call_later(0.1, (tmp_path / "away").unlink, True)
+
+    player.observe(changed)
+    player.start(audience)
+    player.write(data)
+    player.finish()
+    await audience.until("started")
+    await asyncio.sleep(0.1)
+    (tmp_path / "away").touch()
+    await audience.until("finished")
+    assert all(-RATE_HZ // 5 <= jump < 0 for jump in jumps(out.heard()))  # none of it never
+    assert out.heard().rstrip(b"\0")[-2:] == data[-2:]
+    assert audience.story == ["started", "finished"]
+    assert player.underruns == 1
+    assert any("is gone" in text for text in said)
+    assert player.format.startswith("24000 Hz mono S16_LE, period 20 ms, buffer 200 ms")
+
+
+async def test_a_suspended_device_goes_on_after_the_resume(out: Loudspeaker) -> None:
+    data = reply(220)
+    player, audience = player_on("suspended"), Audience()
+    await play(player, data, audience)
+    assert all(-RATE_HZ // 5 <= jump < 0 for jump in jumps(out.heard()))
+    assert out.heard().rstrip(b"\0")[-2:] == data[-2:]
+    assert audience.story == ["started", "finished"]
+
+
+async def test_a_device_that_does_not_come_back_ends_the_reply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "_LONGEST_S", 0.2)
+    player, audience = player_on("unplugged"), Audience()
     player.start(audience)
     player.write(reply(1000))
+    await audience.until("started")
+    (tmp_path / "away").touch()
     await audience.until("failed")
-    assert "'gone' is gone" in str(audience.failure)
+    assert "'unplugged' is gone" in str(audience.failure)
+    assert "is gone" in player.format
     assert not player.playing
     await asyncio.wait_for(player.wait_room(), 5)
+    (tmp_path / "away").unlink()
+    await play(player, reply(100), Audience())
+    assert "is gone" not in player.format
+
+
+async def test_an_interruption_while_the_device_is_away_ends_the_reply(tmp_path: Path) -> None:
+    player, audience = player_on("unplugged"), Audience()
+    player.start(audience)
+    player.write(reply(1000))
+    await audience.until("started")
+    gone = asyncio.Event()
+    player.observe(gone.set)
+    (tmp_path / "away").touch()
+    await asyncio.wait_for(gone.wait(), 5)
+    player.flush()
+    (tmp_path / "away").unlink()
+    await asyncio.sleep(0.1)  # long enough for a try
+    assert not player.playing
+    assert audience.story == ["started"]
 
 
 @pytest.mark.parametrize(

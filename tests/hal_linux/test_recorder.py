@@ -8,7 +8,7 @@ import pytest
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Recorder
-from mmid.hal_linux import pcm
+from mmid.hal_linux import outage, pcm
 from mmid.hal_linux.recorder import AlsaRecorder
 
 RATE_HZ = 16000
@@ -58,7 +58,8 @@ def microphones(define: Define, tmp_path: Path) -> None:
         "pcm.file { type file slave.pcm null file /dev/null "
         f'infile "{tmp_path}/in.raw" format raw }}\n'
         "pcm.paced { type paced }\n"
-        "pcm.gone { type paced gone_ms 150 }\n"
+        f'pcm.unplugged {{ type paced away "{tmp_path}/away" }}\n'
+        "pcm.suspended { type paced suspend_ms 150 }\n"
         "pcm.stuck { type paced stuck_ms 50 }\n"
     )
 
@@ -159,15 +160,91 @@ async def test_an_overrun_is_counted_and_recording_goes_on() -> None:
     assert recorder.overruns == 1
 
 
-async def test_an_unplugged_device_ends_the_recording_after_all_it_gave() -> None:
+async def test_an_unplugged_device_is_waited_for_and_the_speech_goes_on(tmp_path: Path) -> None:
     ears = Ears()
-    recorder = AlsaRecorder("gone", RATE_HZ, 20)
+    recorder = AlsaRecorder("unplugged", RATE_HZ, 20)
+    said: list[str] = []
+    back = asyncio.Event()
+
+    def changed() -> None:
+        said.append(recorder.format)
+        if len(said) == 2:
+            asyncio.get_running_loop().call_later(0.1, (tmp_path / "away").unlink)
+        elif len(said) > 2:
+            back.set()
+
+    recorder.observe(changed)
     recorder.start(ears)
+    await ears.until(lambda e: len(e.chunks) == 2)
+    (tmp_path / "away").touch()
+    await asyncio.wait_for(back.wait(), 5)
+    before = len(ears.speech)
+    await ears.until(lambda e: len(e.speech) > before + 2 * CHUNK)
+    recorder.stop()
+    assert ears.failure is None
+    assert recorder.overruns == 1
+    assert said[1].startswith("not working: the sound device 'unplugged' is gone")
+    assert recorder.format.startswith("16000 Hz mono S16_LE, period 20 ms")
+    # The device counts from zero whenever it is opened: two stretches, each whole.
+    second = ears.speech.index(counting(100), 2)
+    assert ears.speech == counting(second // 2) + counting((len(ears.speech) - second) // 2)
+
+
+async def test_a_suspended_device_goes_on_after_the_resume() -> None:
+    ears = Ears()
+    recorder = AlsaRecorder("suspended", RATE_HZ, 20)
+    recorder.start(ears)
+    await ears.until(lambda _: recorder.overruns == 2)
+    recorder.stop()
+    assert ears.failure is None
+    assert len(ears.speech) >= CHUNK
+
+
+async def test_an_unplugged_device_ends_the_recording_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "_LONGEST_S", 0.2)
+    ears = Ears()
+    recorder = AlsaRecorder("unplugged", RATE_HZ, 20)
+    recorder.start(ears)
+    await ears.until(lambda e: len(e.chunks) == 2)
+    (tmp_path / "away").touch()
     await ears.until(lambda e: e.failure is not None)
     assert not recorder.recording
-    assert "'gone' is gone" in str(ears.failure)
+    assert "'unplugged' is gone" in str(ears.failure)
+    assert "is gone" in recorder.format
     assert ears.speech == counting(len(ears.speech) // 2)
-    assert len(ears.chunks) >= 2
+    (tmp_path / "away").unlink()
+    recorder.start(ears)
+    assert "is gone" not in recorder.format
+    recorder.stop()
+
+
+async def test_stop_while_the_device_is_away_hands_over_what_there_is(tmp_path: Path) -> None:
+    ears = Ears()
+    recorder = AlsaRecorder("unplugged", RATE_HZ, 20)
+    recorder.start(ears)
+    await ears.until(lambda e: len(e.chunks) == 2)
+    (tmp_path / "away").touch()
+    gone = asyncio.Event()
+    recorder.observe(gone.set)
+    await asyncio.wait_for(gone.wait(), 5)
+    recorder.stop()
+    assert not recorder.recording
+    assert ears.speech == counting(len(ears.speech) // 2)
+    assert ears.failure is None
+
+
+async def test_the_counter_is_told_when_it_changes() -> None:
+    recorder = AlsaRecorder("paced", RATE_HZ, 20)
+    ears, told = Ears(), []
+    recorder.observe(lambda: told.append(recorder.overruns))
+    recorder.start(ears)
+    await ears.until(lambda e: len(e.chunks) == 1)
+    time.sleep(0.6)  # noqa: ASYNC251 - the loop is busy for longer than the buffer
+    await ears.until(lambda e: len(e.chunks) == 2)
+    recorder.stop()
+    assert told == [0, 1]  # the format first
 
 
 async def test_a_device_that_gives_no_samples_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +266,7 @@ async def test_a_device_that_does_not_exist_is_named() -> None:
 
 async def test_another_rate_than_wanted_is_refused() -> None:
     recorder = AlsaRecorder("paced", 96000, 20)
-    with pytest.raises(AudioDeviceFailed, match=r"'paced' offers .* 48000 Hz .* not .* 96000 Hz"):
+    with pytest.raises(AudioDeviceFailed, match=r"'paced' offers 48000 Hz mono .* not 96000 Hz"):
         recorder.start(Ears())
 
 

@@ -60,3 +60,18 @@ async def test_after_release_nobody_waits_however_full() -> None:
     ring.release()
     ring.put(b"abcdef")
     await asyncio.wait_for(ring.wait_room(), 5)
+
+
+def test_what_is_put_back_is_first_again() -> None:
+    ring = ByteRing(64)
+    ring.put(b"abcdef")
+    taken = ring.peek(4)
+    ring.discard(4)
+    ring.put_back(taken)
+    assert ring.peek(ring.fill) == b"abcdef"
+
+
+def test_half_a_sample_is_no_frame() -> None:
+    ring = ByteRing(64)
+    ring.put(b"abc")
+    assert ring.frames == 1

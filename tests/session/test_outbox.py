@@ -69,6 +69,20 @@ def test_a_chunk_longer_than_a_frame_is_split() -> None:
     assert take_all(box) == [b"0123456789", b"abcdefghij", b"klmnop"]
 
 
+def test_a_packet_is_a_frame_however_long_or_short() -> None:
+    box = Outbox(speech_limit=LIMIT, frame_bytes=None)
+    packets = [b"01", b"2", b"3456789abcdefghi"]
+    speak(box, *packets)
+    assert take_all(box) == packets
+
+
+def test_packets_over_the_limit_go_whole_the_oldest_first() -> None:
+    box = Outbox(speech_limit=8, frame_bytes=None)
+    speak(box, b"0123", b"4567", b"89a", b"b")
+    assert take_all(box) == [b"4567", b"89a", b"b"]
+    assert box.dropped_bytes == 4
+
+
 def test_a_chunk_does_not_wait_for_its_frame_to_be_full() -> None:
     box = outbox()
     speak(box, b"one")

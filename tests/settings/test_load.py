@@ -78,6 +78,18 @@ def test_every_source_overrides_the_ones_below_it(
     assert tables["dialog"]["volume"] == 4
 
 
+def test_the_storage_key_is_a_credential_too(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(f"{'5a' * 32}\n", "credentials/storage_key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    assert from_plain(load(None)).storage.key.reveal() == "5a" * 32
+    write("too short\n", "credentials/storage_key")
+    assert complaint(None) == (
+        "credential storage_key: storage.key = ***: must be 64 hexadecimal digits, or empty"
+    )
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "value"),
     [

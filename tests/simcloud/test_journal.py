@@ -37,8 +37,8 @@ async def test_files_hold_every_line_and_the_exact_audio(tmp_path: Path) -> None
     journal = Journal(tmp_path / "new" / "folder")
     journal.add("connect", t=1.5, device_name="a")
     journal.add_speech(b"\x01\x02" * 1600, 0.1, "stop", 2.0)
-    journal.add_reply(b"\x03\x04", cut=False)
-    journal.add_reply(b"\x05\x06", cut=True)
+    journal.add_reply([b"\x03", b"\x04"], "pcm", cut=False)
+    journal.add_reply([b"\x05\x06"], "pcm", cut=True)
     folder = tmp_path / "new" / "folder"
     lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
     assert lines == list(journal.entries)
@@ -51,6 +51,19 @@ async def test_files_hold_every_line_and_the_exact_audio(tmp_path: Path) -> None
         [b"\x03\x04", b"\x05\x06"],
     )
     journal.close()
+
+
+async def test_packets_are_kept_with_their_lengths(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.add_speech(b"\x01\x02" * 1600, 0.1, "stop", 2.0, [b"abc", b"d"])
+    journal.add_reply([b"ef", b""], "raw-opus", cut=False)
+    journal.add_reply([b"gh", b"i"], "mp3", cut=False)
+    journal.close()
+    assert (tmp_path / "speech-0001.pcm").read_bytes() == b"\x01\x02" * 1600
+    assert (tmp_path / "speech-0001.packets").read_bytes() == b"\0\x03abc\0\x01d"
+    assert (tmp_path / "reply-0001.packets").read_bytes() == b"\0\x02ef\0\0"
+    assert (tmp_path / "reply-0002.mp3").read_bytes() == b"ghi"
+    assert journal.entries[0]["packets"] == 2
 
 
 async def test_a_secret_does_not_reach_the_file(tmp_path: Path) -> None:

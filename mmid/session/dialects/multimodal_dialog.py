@@ -77,7 +77,7 @@ class MultimodalDialog(Machine):
     ) -> None:
         if settings.work_mode != "push2talk":
             raise Unsupported(f"work mode {settings.work_mode} is not in this version: push2talk")
-        backlog = Backlog(int(BACKLOG_S * settings.us_sample_rate * 2))
+        backlog = Backlog(int(BACKLOG_S * settings.speech_bytes_per_s))
         super().__init__(Frames(task_id, dialog_id), backlog, listening_by)
         self._start = self.frames.start(start_payload(identity, settings))
 

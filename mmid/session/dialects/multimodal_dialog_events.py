@@ -13,6 +13,7 @@ from mmid.events import (
     AsrComplete,
     AsrIncomplete,
     AsrStart,
+    Command,
     Error,
     Heartbeat,
     LlmComplete,
@@ -38,6 +39,9 @@ from mmid.session.effects import (
 )
 
 __all__ = ["on_output"]
+
+# Keys that a reply may make us remember.
+_MOST_COMMANDS = 64
 
 
 def on_output(machine: Machine, output: Output, now: float) -> Effects:
@@ -139,7 +143,21 @@ def _responding_content(machine: Machine, output: Output, now: float) -> Effects
     if machine.stage is Stage.RESPONDING:
         machine.enter(Stage.RESPONDING, now)  # progress: its deadline begins anew
     event = LlmComplete if output.finished else LlmIncomplete
-    return [Emit(event(output.spoken or output.text))]
+    return [Emit(event(output.spoken or output.text)), *_commands(machine, output)]
+
+
+def _commands(machine: Machine, output: Output) -> Effects:
+    """Pass on each command of a reply once, however often its text is repeated."""
+    effects: Effects = [Note(f"ignored {fault}") for fault in output.asking.faults]
+    passed_on = machine.turn.commands
+    for asked in output.asking.commands:
+        if asked.key in passed_on:
+            continue
+        if len(passed_on) >= _MOST_COMMANDS:
+            return [*effects, Note(f"ignored {asked.name}: too many commands in a reply")]
+        passed_on.add(asked.key)
+        effects.append(Emit(Command(asked.name, asked.params_json)))
+    return effects
 
 
 def _responding_ended(machine: Machine, _output: Output, now: float) -> Effects:

@@ -7,10 +7,11 @@ allowed, a field of the wrong type is not.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmid.errors import MalformedMessage
+from mmid.session.dialects.multimodal_dialog_commands import Asking, asking
 from mmid.settings import Dialog
 
 __all__ = [
@@ -174,6 +175,7 @@ class Output:
     error_code: str = ""
     error_name: str = ""
     error_message: str = ""
+    asking: Asking = field(default_factory=Asking)
 
 
 Message = Started | Failed | Output
@@ -218,6 +220,7 @@ def _output(output: Mapping[str, Any]) -> Output:
         error_code=str(_field(output, "error_code", (int, str), "")),
         error_name=_field(output, "error_name", str, ""),
         error_message=_field(output, "error_message", str, ""),
+        asking=asking(output),
     )
 
 

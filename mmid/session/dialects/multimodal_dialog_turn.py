@@ -24,6 +24,7 @@ class Turn:
         heard: LocalRespondingStarted was sent.
         inaudible: the loudspeaker failed; the rest of the reply is dropped.
         stale_bytes: audio that came when no reply was being played.
+        commands: keys of the commands that were passed on.
     """
 
     asr_open: bool = False
@@ -31,6 +32,7 @@ class Turn:
     heard: bool = False
     inaudible: bool = False
     stale_bytes: int = 0
+    commands: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,248 @@
+"""What a codec costs: CPU per second of audio, recorded and played at once.
+
+    python -m bench.codecs [--runs N] [--seconds S] [--json]
+
+Each codec runs twice over the same sound, in real time, on ALSA's ``null``
+device: through mmid's recorder and player on the event loop, and by the bare
+calls of the libraries, a period of 20 ms after the other, as a card would pace
+them. The figure that counts is the ratio of the two, the median of the runs:
+it says what mmid adds, whatever the machine. ``worst`` is the most CPU that
+one piece of a reply (at most 120 ms of sound) takes before other work of the
+event loop has its turn.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import alsaaudio  # type: ignore[import-not-found,unused-ignore]
+
+from mmid.errors import AudioDeviceFailed
+from mmid.hal import Player, Recorder
+from mmid.hal_linux.codecs import make_decoder, make_encoder
+from mmid.hal_linux.codecs.libmpg123 import Libmpg123
+from mmid.hal_linux.codecs.libopus import LibopusDecoder, LibopusEncoder
+from mmid.hal_linux.codecs.mp3_frames import Mp3Frames
+from mmid.hal_linux.coded_player import CodedPlayer
+from mmid.hal_linux.coded_recorder import CodedRecorder
+from mmid.hal_linux.gain import SoftwareGain
+from mmid.hal_linux.player import AlsaPlayer
+from mmid.hal_linux.recorder import AlsaRecorder
+from mmid.simcloud.codecs import ReplyFormat, encode
+from mmid.simcloud.reply import phrase
+
+UP_HZ, DOWN_HZ = 16000, 24000
+PERIOD_MS = 20
+RING_BYTES = 65536
+BITS_PER_S = 32_000
+OPUS_MS = 60
+
+# Downlink codec -> uplink codec that goes with it.
+CODECS = {"pcm": "pcm", "mp3": "pcm", "opus": "pcm", "raw-opus": "raw-opus"}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A reply: its samples, what the cloud sends of them, and what a library is given."""
+
+    samples: bytes
+    frames: tuple[bytes, ...]
+    units: tuple[bytes, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return len(self.samples) / 2 / DOWN_HZ
+
+
+class Ears:
+    """Hears what is recorded, and forgets it."""
+
+    def recorder_audio(self, data: bytes) -> None:
+        """Forget it."""
+
+    def recorder_failed(self, error: AudioDeviceFailed) -> None:
+        """End the benchmark."""
+        raise error
+
+
+class Audience:
+    """Waits for the end of a reply."""
+
+    def __init__(self) -> None:
+        self.finished = asyncio.Event()
+
+    def player_started(self) -> None:
+        """Do nothing."""
+
+    def player_finished(self) -> None:
+        """Note it."""
+        self.finished.set()
+
+    def player_failed(self, error: AudioDeviceFailed) -> None:
+        """End the benchmark."""
+        raise error
+
+
+def make_sound(mode: str, seconds: float) -> Sound:
+    """Make a reply of that length."""
+    notes = phrase(DOWN_HZ)
+    samples = (notes * (int(seconds * DOWN_HZ * 2) // len(notes) + 1))[: int(seconds * DOWN_HZ) * 2]
+    if mode == "pcm":
+        frames = tuple(samples[at : at + 8000] for at in range(0, len(samples), 8000))
+        return Sound(samples, frames, frames)
+    frames = encode(samples, ReplyFormat(mode, DOWN_HZ, OPUS_MS, 32))
+    if mode == "mp3":
+        return Sound(samples, frames, tuple(Mp3Frames().cut(b"".join(frames))))
+    packets = encode(samples, ReplyFormat("raw-opus", DOWN_HZ, OPUS_MS, 32))
+    return Sound(samples, frames, packets)
+
+
+def cpu(work: Callable[[], None]) -> float:
+    """Return the CPU seconds of this process that the work takes."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def bare(mode: str, sound: Sound) -> None:
+    """Record and play in real time with nothing but the calls of the libraries."""
+    play, decode = open_null(alsaaudio.PCM_PLAYBACK, DOWN_HZ), bare_decoder(mode)
+    record = open_null(alsaaudio.PCM_CAPTURE, UP_HZ)
+    encode_frame = bare_encoder(CODECS[mode])
+    period = DOWN_HZ * PERIOD_MS // 1000 * 2
+    units, waiting = iter(sound.units), b""
+    began = time.monotonic()
+    for number in range(1, int(sound.seconds * 1000 / PERIOD_MS) + 1):
+        encode_frame(record.read()[1])
+        while len(waiting) < period and (unit := next(units, None)) is not None:
+            waiting += decode(unit)
+        play.write(waiting[:period])
+        waiting = waiting[period:]
+        time.sleep(max(0.0, began + number * PERIOD_MS / 1000 - time.monotonic()))
+    for pcm in (record, play):
+        pcm.drop()
+        pcm.close()
+
+
+def open_null(kind: int, rate_hz: int) -> Any:
+    """Open the device that is no device."""
+    return alsaaudio.PCM(
+        type=kind,
+        device="null",
+        rate=rate_hz,
+        channels=1,
+        format=alsaaudio.PCM_FORMAT_S16_LE,
+        periodsize=rate_hz * PERIOD_MS // 1000,
+    )
+
+
+def bare_decoder(mode: str) -> Callable[[bytes], bytes]:
+    """Return the library's call that decodes a frame or packet."""
+    if mode == "pcm":
+        return lambda unit: unit
+    library = Libmpg123(DOWN_HZ, mode) if mode == "mp3" else LibopusDecoder(DOWN_HZ, mode)
+    return lambda unit: library.decode(unit) or b""
+
+
+def bare_encoder(mode: str) -> Callable[[bytes], bytes]:
+    """Return the library's call that encodes 20 ms."""
+    if mode == "pcm":
+        return lambda frame: frame
+    return LibopusEncoder(UP_HZ, BITS_PER_S, mode).encode
+
+
+async def ours(mode: str, sound: Sound) -> None:
+    """Record and play as the daemon does, in real time."""
+    recorder, player = make_recorder(CODECS[mode]), make_player(mode)
+    audience = Audience()
+    recorder.start(Ears())
+    player.start(audience)
+    for frame in sound.frames:
+        player.write(frame)
+        await player.wait_room()
+    player.finish()
+    await audience.finished.wait()
+    recorder.stop()
+
+
+def make_recorder(mode: str) -> Recorder:
+    """Make the daemon's recorder."""
+    recorder = AlsaRecorder("null", UP_HZ, PERIOD_MS)
+    if mode == "pcm":
+        return recorder
+    return CodedRecorder(recorder, make_encoder(mode, UP_HZ, BITS_PER_S))
+
+
+def make_player(mode: str) -> Player:
+    """Make the daemon's player."""
+    player = AlsaPlayer("null", DOWN_HZ, PERIOD_MS, RING_BYTES, SoftwareGain())
+    return player if mode == "pcm" else CodedPlayer(player, make_decoder(mode, DOWN_HZ))
+
+
+def worst_piece_ms(mode: str, sound: Sound) -> float:
+    """Return the CPU time of the piece that takes the longest, in ms."""
+    if mode == "pcm":
+        return 0.0
+    decoder, worst = make_decoder(mode, DOWN_HZ), 0.0
+    decoder.reset()
+    for frame in sound.frames:
+        pieces, more = decoder.decode(frame), True
+        while more:
+            began = time.thread_time()
+            more = next(pieces, None) is not None
+            worst = max(worst, time.thread_time() - began)
+    return worst * 1000
+
+
+def measure(mode: str, seconds: float, runs: int) -> dict[str, float]:
+    """Return the figures of a codec."""
+    sound = make_sound(mode, seconds)
+    asyncio.run(ours(mode, make_sound(mode, 0.3)))  # what is loaded once does not count
+    pairs = [
+        (cpu(lambda: asyncio.run(ours(mode, sound))), cpu(lambda: bare(mode, sound)))
+        for _ in range(runs)
+    ]
+    per_second = 1000 / sound.seconds
+    return {
+        "mmid_ms": statistics.median(pair[0] for pair in pairs) * per_second,
+        "bare_ms": statistics.median(pair[1] for pair in pairs) * per_second,
+        "ratio": statistics.median(pair[0] / pair[1] for pair in pairs),
+        "worst_ms": statistics.median(worst_piece_ms(mode, sound) for _ in range(runs)),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=5, help="runs of each codec (default 5)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of audio (default 3)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        configuration = Path(folder) / "asound.conf"
+        configuration.write_text("pcm.null { type null }\n")
+        os.environ["ALSA_CONFIG_PATH"] = str(configuration)
+        figures = {mode: measure(mode, options.seconds, options.runs) for mode in CODECS}
+    if options.json:
+        print(json.dumps({"runs": options.runs, "seconds": options.seconds, "codecs": figures}))
+        return
+    print("CPU per second of audio, recorded and played; median of", options.runs)
+    print("downlink  uplink      mmid     bare   ratio  worst piece")
+    for mode, row in figures.items():
+        print(
+            f"{mode:9} {CODECS[mode]:8} {row['mmid_ms']:5.1f} ms {row['bare_ms']:5.1f} ms "
+            f"{row['ratio']:6.2f}  {row['worst_ms']:.2f} ms"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""What the tools of mmid print: lines and JSON, without secrets, for readers that may go away."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from mmid.redaction import redact
+
+__all__ = ["as_set", "print_json", "print_lines"]
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines now; a reader that went away is no error."""
+    try:
+        for line in lines:
+            print(redact(line))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter must not try to flush it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on one line."""
+    print_lines([json.dumps(value, ensure_ascii=False)])
+
+
+def as_set(value: object) -> str:
+    """Say of a secret only whether it is there."""
+    return "set" if value else "not set"

@@ -1,0 +1,91 @@
+"""One owner at a time for a device record: the daemon, or a tool of the factory line.
+
+Two writers would each take the other's registration for damage. Whoever
+writes holds a lock of flock(2), which ends with its process however that
+ends. A record in a file is locked by PATH.lock beside it; a flash device by
+a file in /run/mmid, because a UBI volume that anybody else has open cannot
+be updated.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmid.errors import StorageFailed
+
+__all__ = ["RUN_DIRECTORY", "StoreInUse", "hold_store"]
+
+RUN_DIRECTORY = Path("/run/mmid")
+
+# Where the lock of a file cannot be made, nobody can write the record either.
+_NOBODY_WRITES_THERE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
+
+
+class StoreInUse(StorageFailed):
+    """Another process works with this device record."""
+
+    remedy = "Stop it first, for example: systemctl stop mmid"
+
+
+@contextmanager
+def hold_store(target: str) -> Iterator[None]:
+    """Be the only one who writes the device record, until the block ends.
+
+    Args:
+        target: ``storage.target`` of the settings.
+
+    Raises:
+        StoreInUse: somebody else is; nothing is waited for.
+        StorageFailed: the lock cannot be made.
+    """
+    kind, _, place = target.partition(":")
+    path = Path(f"{place}.lock") if kind == "file" else _device_lock(kind, place)
+    descriptor = _open(path, kind) if path else None
+    if descriptor is None:
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreInUse(f"the device record {target} is in use by another mmid") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, kind: str) -> int | None:
+    """Open the lock, or return None where it would protect nothing."""
+    try:
+        path.parent.mkdir(mode=0o700 if kind == "file" else 0o755, exist_ok=True)
+        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        if kind == "file" and error.errno in _NOBODY_WRITES_THERE:
+            return None
+        raise StorageFailed(f"the lock {path} cannot be made: {error.strerror}") from error
+
+
+def _device_lock(kind: str, place: str) -> Path | None:
+    """Return the lock of a device, the same by whichever of its names it is called."""
+    device = _mtd_named(place[5:]) if place.startswith("name=") else Path(place)
+    try:
+        number = device.stat().st_rdev if device else 0
+    except OSError:
+        number = 0
+    if not number:
+        return None  # no device: whoever opens it says so better
+    minor = os.minor(number)
+    if kind == "mtd":
+        minor -= minor % 2  # mtd0ro is mtd0
+    return RUN_DIRECTORY / f"{kind}-{os.major(number)}-{minor}.lock"
+
+
+def _mtd_named(name: str) -> Path | None:
+    for entry in sorted(Path("/sys/class/mtd").glob("mtd*/name")):
+        if entry.read_text().strip() == name and not entry.parent.name.endswith("ro"):
+            return Path("/dev", entry.parent.name)
+    return None

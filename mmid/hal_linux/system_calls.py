@@ -1,0 +1,122 @@
+"""The system calls that stores make, in one place.
+
+Thin on purpose: one method a call, nothing decided here. A test hands a store
+another object of this shape, and so cuts the power at any call, or is a flash
+chip. Buffers for reading and writing are aligned to a page, as O_DIRECT wants.
+"""
+
+import errno
+import fcntl
+import glob
+import mmap
+import os
+import time
+from pathlib import Path
+
+from mmid.errors import StorageFailed
+
+__all__ = ["LOCK_TIMEOUT_S", "SystemCalls"]
+
+# Another mmid (a command of the operator) holds the medium for one save at most.
+LOCK_TIMEOUT_S = 10.0
+_LOCK_POLL_S = 0.05
+
+
+class SystemCalls:
+    """The kernel; section 2 of its manual has each method under this name or a near one."""
+
+    def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+        """Open a file, closed on exec."""
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+
+    def close(self, descriptor: int) -> None:
+        """Close."""
+        os.close(descriptor)
+
+    def stat(self, descriptor: int) -> os.stat_result:
+        """Say what a file is."""
+        return os.fstat(descriptor)
+
+    def size(self, descriptor: int) -> int:
+        """Length of a file or block device."""
+        return os.lseek(descriptor, 0, os.SEEK_END)
+
+    def read_at(self, descriptor: int, length: int, offset: int) -> bytes:
+        """Read ``length`` bytes, fewer only at the end of the file."""
+        with mmap.mmap(-1, length) as buffer, memoryview(buffer) as view:
+            filled = 0
+            while filled < length:
+                with view[filled:] as room:
+                    count = os.preadv(descriptor, [room], offset + filled)
+                if not count:
+                    break
+                filled += count
+            return bytes(view[:filled])
+
+    def write_at(self, descriptor: int, data: bytes, offset: int) -> None:
+        """Write all of it at a place."""
+        with mmap.mmap(-1, len(data)) as buffer, memoryview(buffer) as view:
+            view[:] = data
+            done = 0
+            while done < len(data):
+                with view[done:] as rest:
+                    done += os.pwritev(descriptor, [rest], offset + done)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Write all of it at the file's position."""
+        while data:
+            data = data[os.write(descriptor, data) :]
+
+    def sync(self, descriptor: int) -> None:
+        """Have all on the medium; it empties the drive's own cache too."""
+        os.fsync(descriptor)
+
+    def forget_cache(self, descriptor: int) -> None:
+        """Read from the medium what is read next: posix_fadvise(2)."""
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def control(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
+        """Return the value of an ioctl, and its argument as the kernel left it."""
+        buffer = bytearray(argument)
+        value = fcntl.ioctl(descriptor, request, buffer)
+        return value, bytes(buffer)
+
+    def lock(self, descriptor: int, *, exclusive: bool) -> None:
+        """Lock until closed, waiting ``LOCK_TIMEOUT_S`` at most.
+
+        Raises:
+            StorageFailed: somebody held it all that time.
+        """
+        operation = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                return fcntl.flock(descriptor, operation)
+            except OSError as error:
+                if error.errno != errno.EWOULDBLOCK:
+                    raise
+            if time.monotonic() > deadline:
+                raise StorageFailed(
+                    f"another program has locked the device record for {LOCK_TIMEOUT_S:g} s"
+                )
+            time.sleep(_LOCK_POLL_S)
+
+    def rename(self, source: str, target: str) -> None:
+        """Put a file in the place of another."""
+        Path(source).rename(target)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file."""
+        Path(path).unlink()
+
+    def make_directory(self, path: str) -> None:
+        """Make a directory for the owner alone."""
+        Path(path).mkdir(mode=0o700)
+
+    def text(self, path: str) -> str:
+        """Read a small file of /proc or /sys."""
+        return Path(path).read_text()
+
+    def names(self, pattern: str) -> list[str]:
+        """Return paths that match, sorted."""
+        return sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is an absolute path

@@ -1,0 +1,128 @@
+"""The cloud's volume commands: what each one does to the loudness of the board.
+
+Both vocabularies of multimodal-dialog section 9: the protocol page's
+``VOLUME_SET`` and the instruction list's ``increase_volume`` and so on. Knows
+neither the dialog nor the sound card: the gateway brings the command and
+carries out the answer.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mmid.errors import InvalidArgument
+
+__all__ = ["Loudness", "obey"]
+
+# "A bit louder": the device's own step.
+_STEP = 10
+
+# How the C SDK writes "a bit" as a number.
+_A_BIT = 0x7FFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Volume in percent, and whether it is muted."""
+
+    volume: int
+    muted: bool
+
+
+def obey(name: str, params_json: str, now: Loudness) -> Loudness | None:
+    """Return what a command makes of the loudness; None if it is no volume command.
+
+    Which loudness is meant (parameter ``for``: system, media, call) makes no
+    difference: a board has one loudspeaker.
+
+    Args:
+        name: the command's name.
+        params_json: a JSON array of ``{name, value, normValue}``.
+        now: the present loudness.
+
+    Raises:
+        InvalidArgument: it is a volume command, but its parameters make no sense.
+    """
+    act = _COMMANDS.get(name.lower())
+    if act is None:
+        return None
+    return act(_Parameters(name, params_json), now)
+
+
+class _Parameters:
+    """The parameters of one command, by name."""
+
+    def __init__(self, command: str, text: str) -> None:
+        self._command = command
+        try:
+            listed = json.loads(text or "[]")
+        except (ValueError, RecursionError) as error:
+            raise InvalidArgument(f"{command}: its parameters are not JSON") from error
+        if not isinstance(listed, list):
+            raise InvalidArgument(f"{command}: its parameters are no array")
+        self._values = {
+            str(one.get("name")): _spoken(one) for one in listed if isinstance(one, dict)
+        }
+
+    def percent(self, *names: str) -> int | None:
+        """Return the first of these parameters that is given; None if none is, or "a bit"."""
+        name = next((one for one in names if one in self._values), None)
+        if name is None:
+            return None
+        text = str(self._values[name]).strip().removesuffix("%").strip()
+        try:
+            number = round(float(text))
+        except (ValueError, OverflowError) as error:
+            raise InvalidArgument(f"{self._command}: {name} is no number") from error
+        if number < 0:
+            raise InvalidArgument(f"{self._command}: {name} is {number}")
+        return None if number == _A_BIT else number
+
+
+def _spoken(parameter: Mapping[str, Any]) -> Any:
+    """Return the value: the normalised one, else as it was said."""
+    normalised = parameter.get("normValue")
+    return parameter.get("value") if normalised is None or normalised == "" else normalised
+
+
+def _set(parameters: _Parameters, _now: Loudness) -> Loudness:
+    percent = parameters.percent("series", "to", "number")
+    if percent is None:
+        raise InvalidArgument("a command to set the volume does not say to what")
+    return Loudness(_within(percent), muted=False)
+
+
+def _increase(parameters: _Parameters, now: Loudness) -> Loudness:
+    target = parameters.percent("to")
+    if target is None:
+        target = now.volume + (parameters.percent("number", "series") or _STEP)
+    return Loudness(_within(target), muted=False)  # who wants it louder wants to hear it
+
+
+def _decrease(parameters: _Parameters, now: Loudness) -> Loudness:
+    target = parameters.percent("to")
+    if target is None:
+        target = now.volume - (parameters.percent("number", "series") or _STEP)
+    return replace(now, volume=_within(target))
+
+
+def _within(percent: int) -> int:
+    return min(100, max(0, percent))
+
+
+_COMMANDS: dict[str, Callable[[_Parameters, Loudness], Loudness]] = {
+    "volume_set": _set,
+    "set_volume": _set,
+    "increase_volume": _increase,
+    "increase_volume_default": _increase,
+    "decrease_volume": _decrease,
+    "decrease_volume_default": _decrease,
+    "mute": lambda _, now: replace(now, muted=True),
+    "unmute": lambda _, now: replace(now, muted=False),
+    # Not in any document; the other half of VOLUME_SET's vocabulary (unconfirmed).
+    "volume_up": _increase,
+    "volume_down": _decrease,
+    "volume_mute": lambda _, now: replace(now, muted=True),
+    "volume_unmute": lambda _, now: replace(now, muted=False),
+}

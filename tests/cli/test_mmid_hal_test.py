@@ -1,0 +1,159 @@
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mmid.errors import TABLE, SettingsInvalid
+from mmid.session.license.record import DeviceRecord
+from tests.cli.command_line import ROOT, Tool, one_line
+
+OPTION = TABLE[SettingsInvalid].exit_code
+RECORD = DeviceRecord(app_id="mm_1", device_name="lamp-1", nonce="a" * 26)
+LOG = [
+    "*" * 40,
+    "Hal Test Start",
+    "*" * 40,
+    "memory test done",
+    "time is <ms>",
+    "time test done",
+    "storage test done",
+    "random test done",
+    "mutex test done",
+    "*" * 40,
+    "Hal Test End",
+    "*" * 40,
+]
+
+
+@pytest.fixture(scope="session")
+def loop_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    plugin = tmp_path_factory.mktemp("alsa") / "loop_pcm.so"
+    source = ROOT / "tests/hal_linux/loop_pcm.c"
+    command = ["cc", "-shared", "-fPIC", "-DPIC", "-Wall", "-Wextra", "-Werror", "-O1"]
+    subprocess.run([*command, "-o", plugin, source, "-lasound"], check=True, timeout=60)
+    return plugin
+
+
+@pytest.fixture
+def mmid(tmp_path: Path, loop_plugin: Path) -> Tool:
+    """A board whose loudspeaker is heard by its microphone; and one PCM for each fault."""
+    asound = tmp_path / "asound.conf"
+    asound.write_text(
+        f'pcm_type.loop {{ lib "{loop_plugin}" }}\n'
+        "pcm.room { type loop delay_ms 20 gain 50 noise 20 }\n"
+        "pcm.swapped { type loop delay_ms 20 gain -50 noise 20 }\n"
+        "pcm.null { type null }\n"
+    )
+    tool = Tool(tmp_path)
+    tool.write_settings('[audio]\ncapture_device = "room"\nplayback_device = "room"\n')
+    tool.environment["ALSA_CONFIG_PATH"] = str(asound)
+    return tool
+
+
+def log_lines(output: str) -> list[str]:
+    lines = [line.removeprefix("[UT][I][aliyun_sdk_test] ") for line in output.splitlines()]
+    return [re.sub(r"^time is \d{13}$", "time is <ms>", line) for line in lines]
+
+
+def test_it_prints_the_log_of_the_sdk_line_for_line(mmid: Tool) -> None:
+    result = mmid("hal-test")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert log_lines(result.stdout) == LOG
+
+
+@pytest.mark.parametrize("record", [None, RECORD], ids=["empty", "provisioned"])
+def test_the_record_is_the_same_afterwards(mmid: Tool, record: DeviceRecord | None) -> None:
+    if record is not None:
+        mmid.record = record
+    assert mmid("hal-test").returncode == 0
+    assert mmid.record == record
+
+
+def test_a_failing_module_says_why_instead_of_done_and_the_others_go_on(mmid: Tool) -> None:
+    mmid.record = RECORD
+    with mmid.held_by_a_daemon():
+        result = mmid("hal-test")
+    assert result.returncode == 1
+    lines = log_lines(result.stdout)
+    (failed,) = [line for line in lines if "[UT][E]" in line]
+    assert failed.startswith("[UT][E][aliyun_sdk_test] storage test failed: ")
+    assert "in use by another mmid. Stop it first" in failed
+    lines[lines.index(failed)] = "storage test done"
+    assert lines == LOG
+
+
+def test_a_store_that_cannot_be_written_fails(mmid: Tool) -> None:
+    result = mmid("hal-test", MMID_STORAGE__TARGET="file:/proc/mmid/device.bin")
+    assert result.returncode == 1
+    assert "storage test failed: " in result.stdout
+    assert "/proc/mmid" in result.stdout
+
+
+def test_a_wrong_setting_is_one_line_and_exit_2(mmid: Tool) -> None:
+    result = mmid("hal-test", MMID_CLOCK__REQUIRE_SYNC="x")
+    assert result.returncode == OPTION
+    assert "clock.require_sync" in one_line(result)
+
+
+def test_with_json_it_prints_one_object_with_every_check(mmid: Tool) -> None:
+    mmid.record = RECORD
+    found = mmid.json("hal-test")
+    assert (found["serial"], found["passed"]) == ("lamp-1", True)
+    names = [check["check"] for check in found["checks"]]
+    assert names == ["memory", "time", "storage", "random", "mutex"]
+    assert found["checks"][2]["measured"]["bytes"] == len(RECORD.encode())
+
+
+def test_with_json_a_failure_says_why_too(mmid: Tool) -> None:
+    with mmid.held_by_a_daemon():
+        found = mmid.json("hal-test", status=1)
+    assert not found["passed"]
+    (failed,) = [check for check in found["checks"] if not check["passed"]]
+    assert (failed["check"], "in use" in failed["detail"]) == ("storage", True)
+
+
+def test_audio_and_acoustic_go_beyond_it(mmid: Tool) -> None:
+    result = mmid("hal-test", "--audio", "--acoustic")
+    assert result.returncode == 0, result.stdout
+    lines = log_lines(result.stdout)
+    assert lines[: len(LOG)] == LOG
+    assert all(line.startswith("ok ") for line in lines[len(LOG) :])
+    assert [line.split("  ")[0] for line in lines[len(LOG) :]] == ["ok"] * 10
+
+
+def test_each_pair_of_channels_is_judged_by_itself(mmid: Tool) -> None:
+    found = mmid.json(
+        *("hal-test", "--acoustic", "--capture", "room", "--capture", "swapped"), status=1
+    )
+    (failed,) = [check for check in found["checks"] if not check["passed"]]
+    assert failed["check"] == "acoustic polarity"
+    expected = {"capture": "swapped", "playback": "room", "polarity": "inverted"}
+    assert failed["measured"] == expected
+
+
+def test_a_device_that_is_not_there_is_a_failed_check_that_names_it(mmid: Tool) -> None:
+    found = mmid.json(
+        *("hal-test", "--audio", "--acoustic"),
+        status=1,
+        MMID_AUDIO__CAPTURE_DEVICE="no-such-card",
+    )
+    failed = {check["check"]: check for check in found["checks"] if not check["passed"]}
+    assert set(failed) == {"recorder", "acoustic"}
+    assert all("no-such-card" in check["detail"] for check in failed.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--capture", "room"], "go with --acoustic"),
+        (["--acoustic", *["--capture", "a"] * 7], "7 pairs, 6 is the most"),
+    ],
+    ids=["alone", "many"],
+)
+def test_options_that_make_no_sense_are_one_line(
+    mmid: Tool, options: list[str], reason: str
+) -> None:
+    result = mmid("hal-test", *options)
+    assert result.returncode == OPTION
+    assert reason in one_line(result)

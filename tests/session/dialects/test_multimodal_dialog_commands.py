@@ -1,0 +1,148 @@
+"""Commands in a reply: read in every form the documents have, each passed on once."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmid.events import Command
+from mmid.session.backlog import Backlog
+from mmid.session.dialects.multimodal_dialog_commands import Asked, asking
+from mmid.session.dialects.multimodal_dialog_events import on_output
+from mmid.session.dialects.multimodal_dialog_machine import Machine
+from mmid.session.dialects.multimodal_dialog_messages import Frames, Output, parse
+from mmid.session.dialects.multimodal_dialog_stages import Stage
+from mmid.session.effects import Emit, Note
+from tests.session.dialects.cloud_frames import TASK_ID, output_frame
+
+PARAMS = [{"name": "series", "normValue": "70", "value": "70"}]
+SET = {"name": "VOLUME_SET", "params": PARAMS}
+MUTE = {"name": "mute", "command_request_id": "r-7"}
+
+
+def frame(commands: Any, **more: Any) -> dict[str, Any]:
+    return {"round_id": "round-1", "extra_info": {"commands": commands}, **more}
+
+
+@pytest.mark.parametrize("commands", [[SET, MUTE], json.dumps([SET, MUTE])], ids=["array", "text"])
+def test_commands_are_read_as_an_array_or_as_json_within_json(commands: Any) -> None:
+    found = asking(frame(commands))
+    assert found.faults == ()
+    assert [(one.name, json.loads(one.params_json)) for one in found.commands] == [
+        ("VOLUME_SET", PARAMS),
+        ("mute", []),
+    ]
+
+
+def test_a_command_is_known_by_its_request_else_by_round_and_name() -> None:
+    again = asking(frame([{**SET, "params": []}, {**MUTE, "name": "hush"}])).commands
+    first = asking(frame([SET, MUTE])).commands
+    other = asking(frame([SET, MUTE], round_id="round-2")).commands
+    assert [one.key for one in first] == [one.key for one in again]
+    assert first[0].key != other[0].key
+    assert first[1].key == other[1].key
+
+
+@pytest.mark.parametrize(
+    ("commands", "fault"),
+    [
+        ("[", "commands that are not JSON"),
+        ("7", "commands that are no array"),
+        ({"name": "mute"}, "commands that are no array"),
+        ([7], "a command without a name"),
+        ([{"name": ""}], "a command without a name"),
+        ([{"name": "x" * 129}], "a command without a name"),
+        ([{"name": "mute", "params": "all"}], "the command mute with parameters that are no array"),
+    ],
+    ids=["torn", "number", "object", "no object", "empty", "long", "params"],
+)
+def test_what_makes_no_sense_is_a_fault_and_no_command(commands: Any, fault: str) -> None:
+    found = asking(frame(commands))
+    assert (found.commands, found.faults) == ((), (fault,))
+
+
+def test_a_fault_does_not_cost_its_neighbours() -> None:
+    found = asking(frame([7, MUTE]))
+    assert found.commands == (Asked("request r-7", "mute", "[]"),)
+    assert len(found.faults) == 1
+
+
+def test_a_flood_is_cut() -> None:
+    found = asking(frame([{"name": f"n{number}"} for number in range(20)]))
+    assert len(found.commands) == 16
+    assert found.faults == ("20 commands at once, obeyed 16",)
+
+
+@pytest.mark.parametrize(
+    "output", [{}, {"extra_info": None}, {"extra_info": 7}, frame(""), frame([])]
+)
+def test_most_frames_ask_for_nothing(output: dict[str, Any]) -> None:
+    assert asking(output) == asking({})
+    assert asking({}).commands == ()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from(["name", "params", "commands"]), inner)
+        ),
+        max_leaves=10,
+    )
+)
+def test_no_commands_whatever_raise(commands: Any) -> None:
+    for one in (commands, json.dumps(commands)):
+        assert all(
+            json.loads(asked.params_json) is not None for asked in asking(frame(one)).commands
+        )
+
+
+# --- in a dialog -------------------------------------------------------------------------------
+
+
+def responding() -> Machine:
+    machine = Machine(Frames(TASK_ID, ""), Backlog(100), 15.0)
+    machine.reached_listening = True
+    on_output(machine, Output("DialogStateChanged", state="Listening"), 0.0)
+    on_output(machine, Output("DialogStateChanged", state="Responding"), 0.0)
+    assert machine.stage is Stage.RESPONDING
+    return machine
+
+
+def content(machine: Machine, commands: Any, round_id: str = "round-1") -> list[Any]:
+    text = output_frame(
+        "RespondingContent", text="so", round_id=round_id, extra_info={"commands": commands}
+    )
+    output = parse(text)
+    assert isinstance(output, Output)
+    return on_output(machine, output, 1.0)[1:]
+
+
+def test_a_command_that_is_repeated_is_passed_on_once() -> None:
+    machine = responding()
+    assert content(machine, json.dumps([SET])) == [
+        Emit(Command("VOLUME_SET", json.dumps(PARAMS, separators=(",", ":"))))
+    ]
+    assert content(machine, [SET]) == []
+    assert content(machine, [SET, MUTE]) == [Emit(Command("mute", "[]"))]
+
+
+def test_a_fault_is_a_note_and_the_reply_goes_on() -> None:
+    machine = responding()
+    assert content(machine, "[") == [Note("ignored commands that are not JSON")]
+    assert machine.stage is Stage.RESPONDING
+    assert machine.malformed == 0
+
+
+def test_what_a_reply_makes_us_remember_is_bounded() -> None:
+    machine = responding()
+    effects = [
+        effect
+        for number in range(100)
+        for effect in content(machine, [{"name": f"command{number}"}])
+    ]
+    assert sum(isinstance(effect, Emit) for effect in effects) == 64
+    assert len(machine.turn.commands) == 64

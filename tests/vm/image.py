@@ -1,0 +1,153 @@
+"""The machine's root file system: Debian 13 from the archive, kept in a cache.
+
+The cache is named by what it was made from and by the week, so a change of the
+package list makes a new one, and security updates come in. mmid itself is not
+in it: the checkout goes in by a disk of its own.
+"""
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.vm.output import say
+from tests.vm.packages import GUEST, as_root
+
+__all__ = ["Image", "ready_image"]
+
+_SUITE = "trixie"
+_SIZE = "1200M"
+
+# Only the drivers that find the root: the kernel's own choice takes twice as long to unpack.
+_INITRD_MODULES = ("virtio_pci", "virtio_blk", "ext4")
+
+_UNIT = """\
+[Unit]
+Description=Checks of mmid inside the virtual machine
+Requires=basic.target
+After=basic.target
+FailureAction=poweroff-force
+SuccessAction=poweroff
+
+[Service]
+Type=oneshot
+RuntimeDirectory=mmid-vm
+WorkingDirectory=/opt/mmid
+Environment=PYTHONPATH=/opt/mmid
+ExecStartPre=/usr/bin/tar -xf /dev/disk/by-id/virtio-source
+ExecStart=/usr/bin/python3 -m tests.vm.inside
+TimeoutStartSec=infinity
+StandardError=journal+console
+"""
+
+_TARGET = """\
+[Unit]
+Requires=basic.target mmid-vm.service
+AllowIsolate=yes
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a machine boots from; never written to."""
+
+    directory: Path
+
+    @property
+    def root(self) -> Path:
+        """The root file system, ext4."""
+        return self.directory / "root.img"
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel of the root file system."""
+        return self.directory / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        """Its initial RAM file system."""
+        return self.directory / "initrd"
+
+
+def ready_image(cache: Path) -> Image:
+    """Return the image for today, made now if the cache does not have it."""
+    image = Image(cache / f"image-{_fingerprint()}")
+    if image.directory.exists():
+        return image
+    for old in cache.glob("image-*"):
+        shutil.rmtree(old)
+    say(f"making a Debian image ({_SUITE}, about a minute)")
+    making = cache / "making"
+    subprocess.run(as_root("rm", "-rf", str(making)), check=True)
+    making.mkdir(parents=True)
+    _make(making, cache / "image.log")
+    making.rename(image.directory)
+    return image
+
+
+def _fingerprint() -> str:
+    year, week, _ = dt.datetime.now(dt.UTC).isocalendar()
+    made_from = (Path(__file__).read_text(), repr(GUEST), f"{year}-{week}")
+    return hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
+
+
+def _make(directory: Path, log: Path) -> None:
+    """Make root.img, vmlinuz and initrd."""
+    root = directory / "root"
+    with log.open("w") as output:
+        for command in (_debootstrap(root), *_finish(directory, root)):
+            done = subprocess.run(command, stdout=output, stderr=output, check=False, timeout=1200)
+            if done.returncode:
+                tail = "".join(log.read_text().splitlines(keepends=True)[-20:])
+                sys.exit(f"{tail}vm-test: {command[0]} failed; the whole log is {log}")
+
+
+def _debootstrap(root: Path) -> list[str]:
+    modules = "\\n".join(_INITRD_MODULES)
+    hooks = [
+        'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"',
+        'echo MODULES=list >"$1/etc/initramfs-tools/conf.d/vm-test"',
+        f'printf "{modules}\\n" >"$1/usr/share/initramfs-tools/modules.d/vm-test"',
+    ]
+    excluded = ("doc", "man", "locale", "info")
+    return as_root(
+        *("mmdebstrap", "--variant=minbase", "--components=main"),
+        '--aptopt=APT::Install-Recommends "false"',
+        *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in excluded),
+        *(f"--essential-hook={hook}" for hook in hooks),
+        *(f"--customize-hook={hook}" for hook in _customize()),
+        *(f"--include={','.join(GUEST)}", _SUITE, str(root)),
+    )
+
+
+def _customize() -> list[str]:
+    """Return shell lines that finish the tree in $1."""
+    units = '"$1/etc/systemd/system/mmid-vm.'
+    return [
+        'mkdir -p "$1/opt/mmid"',
+        f"cat >{units}service\" <<'END'\n{_UNIT}END",
+        f"cat >{units}target\" <<'END'\n{_TARGET}END",
+        # Unpacking the drivers under test at every boot would take longer than the checks.
+        (
+            'find "$1/lib/modules" -name "*.ko.xz" '
+            r'\( -path "*/sound/*" -o -path "*/mtd/*" -o -path "*/md/*" -o -path "*/virtio/*" \) '
+            "-exec xz -d {} +"
+        ),
+        'chroot "$1" depmod "$(ls "$1/lib/modules")"',
+    ]
+
+
+def _finish(directory: Path, root: Path) -> list[list[str]]:
+    """Return the commands that make the files of a tree."""
+    copy = f'cp "{root}"/boot/vmlinuz-* vmlinuz; cp "{root}"/boot/initrd.img-* initrd'
+    owner = f"{os.getuid()}:{os.getgid()}"
+    inside = f'cd "{directory}" && {copy}; rm -rf "{root}"; chown {owner} *'
+    options = ("-q", "-F", "-O", "^has_journal", "-d", str(root))
+    return [
+        as_root("mkfs.ext4", *options, str(directory / "root.img"), _SIZE),
+        as_root("sh", "-ec", inside),
+    ]

@@ -1,0 +1,97 @@
+"""A board whose sound card is snd-aloop: plain ``hw:`` devices, paced by the kernel.
+
+What is played into one end comes out of the other, bit for bit. Pair 0 is the
+microphone: aplay speaks into it. Pair 1 is the loudspeaker: arecord listens.
+"""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.rig.board import Board, Tables
+from tests.rig.processes import Process
+
+__all__ = ["LOUDSPEAKER_HZ", "MICROPHONE_HZ", "LoopbackBoard", "Sounds", "holding", "load_driver"]
+
+MICROPHONE_HZ = 16000
+LOUDSPEAKER_HZ = 24000
+
+_SPOKEN_INTO, MICROPHONE = "hw:Loopback,0,0", "hw:Loopback,1,0"
+LOUDSPEAKER, _LISTENED_AT = "hw:Loopback,0,1", "hw:Loopback,1,1"
+
+
+def load_driver(name: str, *parameters: str) -> None:
+    """Load a driver of the kernel; nothing happens if it is there."""
+    subprocess.run(["modprobe", name, *parameters], check=True, timeout=60)
+
+
+@contextmanager
+def holding(device: str) -> Iterator[None]:
+    """Have another program record from the device."""
+    command = _command("arecord", device, MICROPHONE_HZ, Path("/dev/null"))
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as holder:
+        assert holder.stderr is not None
+        holder.stderr.readline()  # it says so once the device is open
+        try:
+            yield
+        finally:
+            holder.terminate()
+
+
+class LoopbackBoard(Board):
+    """A ``Board`` with the kernel's sound card, and alsa-lib's ordinary configuration."""
+
+    @staticmethod
+    def audio(**more: str) -> Tables:
+        """Return the settings for it."""
+        devices = {"capture_device": MICROPHONE, "playback_device": LOUDSPEAKER}
+        return {"audio": {**devices, **more}}
+
+    def _process(
+        self, part: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> Process:
+        """Start nothing with definitions of PCMs of the board's own."""
+        del environment
+        return super()._process(part, command)
+
+
+class Sounds:
+    """The room: speech that goes on and on, and an ear.
+
+    Args:
+        place: where the ear writes.
+        spoken: file with samples at the microphone's rate.
+    """
+
+    def __init__(self, place: Path, spoken: Path) -> None:
+        self._recording = place / "recording.pcm"
+        self._programs = [
+            subprocess.Popen(_command("aplay", _SPOKEN_INTO, MICROPHONE_HZ, spoken)),
+            subprocess.Popen(_command("arecord", _LISTENED_AT, LOUDSPEAKER_HZ, self._recording)),
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    def end(self) -> bytes:
+        """Be silent; return what was recorded."""
+        for program in self._programs:
+            program.terminate()
+            program.wait(timeout=20)
+        return self._recording.read_bytes() if self._recording.exists() else b""
+
+
+def _command(program: str, device: str, rate_hz: int, path: Path) -> list[str]:
+    form = ("-t", "raw", "-f", "S16_LE", "-c", "1", "-r", str(rate_hz))
+    return [program, "-D", device, *form, str(path)]

@@ -1,0 +1,169 @@
+"""The daemon on a sound card of the kernel, and what goes wrong with one."""
+
+import asyncio
+import os
+import random
+import subprocess
+from pathlib import Path
+
+from demo.speech import write_wav
+from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.recorder import AlsaRecorder
+from tests.rig.listener import Listener
+from tests.vm.inside.loopback import (
+    LOUDSPEAKER_HZ,
+    MICROPHONE,
+    MICROPHONE_HZ,
+    LoopbackBoard,
+    Sounds,
+    holding,
+    load_driver,
+)
+
+_AUDIO = "org.mmid1.Audio"
+_SPEECH_S = 3.0
+_DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
+_CARD = "snd_aloop.0"
+
+_SCENARIO = """\
+[[turn]]
+transcript = "noise"
+reply = "noise"
+reply_wav = "{reply}"
+"""
+
+
+async def a_dialog_over_plain_hw_devices_is_bit_exact(place: Path) -> str:
+    """What is said reaches the cloud and what it answers the loudspeaker; the mixer is a card's."""
+    load_driver("snd-dummy")
+    spoken = _noise(60 * MICROPHONE_HZ)
+    mixer = {"mixer_device": "hw:Dummy", "mixer_control": "Master"}
+    async with _board(place, spoken, **mixer) as board:
+        listener = await board.start()
+        await listener.client.set(_AUDIO, "Volume", 40)
+        shown = _amixer("Master")
+        assert "[40%]" in shown, shown
+        with Sounds(place, place / "microphone.pcm") as sounds:
+            before = _cpu_s(board.process("mmid").pid)
+            await _turn(listener, _SPEECH_S)
+            used = _cpu_s(board.process("mmid").pid) - before
+            recorded = sounds.end()
+        heard, sent = _transferred(board)
+        pss = _pss_kib(board.process("mmid").pid)
+        counts = await listener.client.get_all(_AUDIO)
+    said = heard.lstrip(b"\0")  # the cable is silent for a moment when it is plugged in
+    assert len(said) > (_SPEECH_S - 0.5) * MICROPHONE_HZ * 2, len(said)
+    assert said in spoken, "samples were lost or doubled on the way to the cloud"
+    assert len(sent) == 3 * LOUDSPEAKER_HZ, len(sent)
+    assert sent in recorded, "samples were lost or doubled on the way to the loudspeaker"
+    assert (counts["RecorderOverruns"], counts["PlayerUnderruns"]) == (0, 0), counts
+    return (
+        f"{len(said)} bytes said, {len(sent)} answered, all equal; volume on the card; "
+        f"PSS {pss} KiB, {used:.2f} s of this slow CPU for the turn"
+    )
+
+
+async def a_busy_microphone_is_named(place: Path) -> str:
+    """A device that another program holds is refused with its name and the reason."""
+    load_driver("snd-aloop")
+    with holding(MICROPHONE):
+        recorder = AlsaRecorder(MICROPHONE, MICROPHONE_HZ, 20)
+        try:
+            recorder.start(_Deaf())
+        except AudioDeviceFailed as error:
+            message = str(error)
+        else:
+            raise AssertionError("a busy device was opened")
+    assert repr(MICROPHONE) in message, message
+    assert "busy: arecord (process" in message, message
+    return message
+
+
+async def an_unplugged_card_is_used_again_when_it_is_back(place: Path) -> str:
+    """The card goes in mid-speech: that is told; it comes back: the next turn is whole."""
+    spoken = _noise(60 * MICROPHONE_HZ)
+    async with _board(place, spoken) as board:
+        listener = await board.start()
+        with Sounds(place, place / "microphone.pcm"):
+            await listener.wait_for(".State", "listening")
+            await listener.call("StartSpeech")
+            await listener.wait_for("AsrIncomplete")
+            unplugging = asyncio.create_task(asyncio.to_thread(_write, _DRIVER / "unbind", _CARD))
+            told = await listener.wait_for("Error")
+        async with asyncio.timeout(20):
+            await unplugging
+        assert told.values[0] == "audio-device", told
+        await asyncio.to_thread(_write, _DRIVER / "bind", _CARD)
+        with Sounds(place, place / "microphone.pcm") as sounds:
+            start = len(listener.heard)
+            await _turn(listener, 1.0, after=start)
+            recorded = sounds.end()
+        heard, sent = _transferred(board)
+    heard = heard.lstrip(b"\0")
+    assert len(heard) > MICROPHONE_HZ, len(heard)
+    assert heard in spoken, "the second speech is not whole"
+    assert sent, "no reply"
+    assert sent in recorded, "the second reply is not whole"
+    return f"told {told.values[1]!r}; then a whole turn"
+
+
+def _board(place: Path, spoken: bytes, **audio: str) -> LoopbackBoard:
+    load_driver("snd-aloop")
+    reply = place / "reply.wav"
+    write_wav(reply, _noise(LOUDSPEAKER_HZ * 3 // 2), LOUDSPEAKER_HZ)
+    settings = LoopbackBoard.audio(**audio)
+    scenario = _SCENARIO.format(reply=reply)
+    return LoopbackBoard(place, microphone=spoken, scenario=scenario, settings=settings)
+
+
+async def _turn(listener: Listener, seconds: float, *, after: int = 0) -> None:
+    """Speak for a while, and hear the reply out."""
+    if await listener.state() != "listening":
+        await listener.wait_for(".State", "listening", after=after)
+    start = len(listener.heard)
+    await listener.call("StartSpeech")
+    await asyncio.sleep(seconds)  # it is how long a person speaks
+    await listener.call("StopSpeech")
+    ended = await listener.wait_for("TtsEnd", after=start, timeout_s=40)
+    await listener.wait_for("SpeechPrepare", after=listener.heard.index(ended))
+
+
+def _transferred(board: LoopbackBoard) -> tuple[bytes, bytes]:
+    """Return what the cloud heard last and what it sent last."""
+    folder = board.directory / "heard"
+    heard, sent = (max(folder.glob(f"{stem}-*.pcm")) for stem in ("speech", "reply"))
+    return heard.read_bytes(), sent.read_bytes()
+
+
+def _noise(samples: int) -> bytes:
+    """Return noise without silence in it: no two stretches are alike."""
+    return random.Random(3).randbytes(2 * samples).replace(b"\0", b"\1")  # noqa: S311
+
+
+def _amixer(control: str) -> str:
+    command = ["amixer", "-c", "Dummy", "sget", control]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+
+
+def _pss_kib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+class _Deaf:
+    """Expects to hear nothing."""
+
+    def recorder_audio(self, data: bytes) -> None:
+        raise AssertionError(f"a busy device gave {len(data)} bytes")
+
+    def recorder_failed(self, error: AudioDeviceFailed) -> None:
+        raise error

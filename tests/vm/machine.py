@@ -1,0 +1,101 @@
+"""One start of the virtual machine, from power on to power off, or to a pulled plug.
+
+QEMU counts the instructions of the machine and lets its clock go by that count:
+it is a board of 500 million instructions a second, however busy the host is. So
+a sound card that must be fed in time is fed in time, or is not, for reasons
+inside the machine only.
+"""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.vm.image import Image
+
+__all__ = ["Disk", "Machine", "Report"]
+
+Report = dict[str, Any]
+
+_QEMU = (
+    *("qemu-system-x86_64", "-accel", "tcg,thread=single,tb-size=256", "-cpu", "max", "-smp", "1"),
+    *("-icount", "shift=1", "-m", "768", "-nodefaults", "-no-user-config", "-no-reboot"),
+    *("-display", "none", "-monitor", "none", "-nic", "none"),
+    *("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=reports,name=reports"),
+    *("-chardev", "file,id=reports,path=/dev/stdout"),
+)
+
+# Nobody attacks this machine: what guards the processor and the system takes time.
+_KERNEL = (
+    "root=/dev/disk/by-id/virtio-root rw console=ttyS0 quiet mitigations=off apparmor=0 "
+    "audit=0 nokaslr systemd.unit=mmid-vm.target systemd.journald.forward_to_console=0"
+)
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A virtio disk, ``/dev/disk/by-id/virtio-NAME`` inside.
+
+    Attributes:
+        name: its serial number.
+        path: the file with its bytes.
+        kept: whether what the machine writes outlives it.
+    """
+
+    name: str
+    path: Path
+    kept: bool = False
+
+    @property
+    def options(self) -> list[str]:
+        """QEMU's options for it."""
+        mode = "cache=writeback" if self.kept else "snapshot=on,cache=unsafe"
+        drive = f"if=none,id={self.name},file={self.path},format=raw,{mode}"
+        return ["-drive", drive, "-device", f"virtio-blk-pci,drive={self.name},serial={self.name}"]
+
+
+class Machine:
+    """One start.
+
+    Args:
+        image: what to boot.
+        disks: the other disks.
+        arguments: words for ``/proc/cmdline``: how the host speaks to the machine.
+        console: file that the kernel's console is written to.
+        limit_s: the plug is pulled after this time.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        disks: Sequence[Disk],
+        arguments: Sequence[str],
+        console: Path,
+        limit_s: float,
+    ) -> None:
+        boot = ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
+        boot += ["-append", " ".join((_KERNEL, *arguments)), "-serial", f"file:{console}"]
+        all_disks = (Disk("root", image.root), *disks)
+        drives = [option for disk in all_disks for option in disk.options]
+        self._process = subprocess.Popen(
+            [*_QEMU, *boot, *drives], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        self._limit = threading.Timer(limit_s, self.pull_the_plug)
+        self._limit.start()
+
+    def reports(self) -> Iterator[Report]:
+        """Yield what the machine reports, until it is off."""
+        assert self._process.stdout is not None
+        with self._process.stdout:
+            for line in self._process.stdout:
+                if line.endswith("\n") and line.strip():  # a cut leaves half a line
+                    yield json.loads(line)
+        self._process.wait()
+        self._limit.cancel()
+
+    def pull_the_plug(self) -> None:
+        """Kill the machine; what it had not put on a disk is lost."""
+        self._process.kill()
