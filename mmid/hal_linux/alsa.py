@@ -1,6 +1,6 @@
 """The door to alsa-lib: opens a PCM as mmid needs it, and says plainly why one failed.
 
-The one module that imports alsaaudio (pyalsaaudio). Every PCM of mmid is mono,
+It and ``elder_pcm`` import alsaaudio (pyalsaaudio), nothing else does. Every PCM of mmid is mono,
 16-bit signed little-endian, and opened non-blocking: nothing here may stop the
 event loop. A name that cannot do that by itself (``hw:0`` of a card that knows
 48 kHz stereo only) is opened once more behind alsa-lib's own converter.
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
 from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.elder_pcm import ElderPcm
 from mmid.hal_linux.proc_asound import hardware_format, holders
 
 __all__ = [
@@ -208,7 +209,7 @@ class _Wish:
         )
 
     def _pcm(self, name: str) -> Pcm:
-        pcm: Pcm = alsaaudio.PCM(
+        pcm = alsaaudio.PCM(
             type=int(self.direction),
             mode=alsaaudio.PCM_NONBLOCK,
             device=name,
@@ -218,7 +219,8 @@ class _Wish:
             periodsize=self.rate_hz * self.period_ms // 1000,
             periods=max(2, -(-self.buffer_ms // self.period_ms)),
         )
-        return pcm
+        whole: Pcm = pcm if hasattr(pcm, "avail") else ElderPcm(pcm)
+        return whole
 
     def _fits(self, info: dict[str, Any]) -> bool:
         offered = (info["channels"], info["rate"], info["format_name"])

@@ -21,17 +21,38 @@ __all__ = ["Disk", "Machine", "Report"]
 Report = dict[str, Any]
 
 _QEMU = (
-    *("qemu-system-x86_64", "-accel", "tcg,thread=single,tb-size=256", "-cpu", "max", "-smp", "1"),
+    *(
+        "qemu-system-x86_64",
+        "-accel",
+        "tcg,thread=single,tb-size=256",
+        "-cpu",
+        "Nehalem",
+        "-smp",
+        "1",
+    ),
     *("-icount", "shift=1", "-m", "768", "-nodefaults", "-no-user-config", "-no-reboot"),
     *("-display", "none", "-monitor", "none", "-nic", "none"),
     *("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=reports,name=reports"),
     *("-chardev", "file,id=reports,path=/dev/stdout"),
 )
 
+# Parts of a PC that udev would load drivers for, and tables that are up to date.
+_NOT_LOADED = "ata_piix,ata_generic,pcspkr,psmouse,i2c_piix4,kvm,kvm_amd,joydev,floppy,parport_pc"
+_NOT_STARTED = (
+    *("ldconfig.service", "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount"),
+    *("sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "modprobe@fuse.service"),
+    *("proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service"),
+    *("modprobe@configfs.service", "modprobe@drm.service", "modprobe@efi_pstore.service"),
+    *("systemd-udev-load-credentials.service", "systemd-modules-load.service"),
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer"),
+    *("dpkg-db-backup.timer", "systemd-tmpfiles-clean.timer", "alsa-restore.service"),
+)
+
 # Nobody attacks this machine: what guards the processor and the system takes time.
 _KERNEL = (
     "root=/dev/disk/by-id/virtio-root rw console=ttyS0 quiet mitigations=off apparmor=0 "
-    "audit=0 nokaslr systemd.unit=mmid-vm.target systemd.journald.forward_to_console=0"
+    "audit=0 nokaslr fsck.mode=skip systemd.unit=mmid-vm.target "
+    f"module_blacklist={_NOT_LOADED} " + " ".join(f"systemd.mask={unit}" for unit in _NOT_STARTED)
 )
 
 

@@ -16,7 +16,7 @@ __all__ = ["Libmpg123"]
 _OK, _NEW_FORMAT = 0, -11
 _NEED_MORE, _DONE = -10, -12
 _ADD_FLAGS = 2
-_QUIET = 0x20
+_QUIET, _NO_READAHEAD = 0x20, 0x400000
 _MONO, _SIGNED_16 = 1, 0xD0
 
 # More than a frame at our highest rate: 1152 samples of 8 kHz become 6912.
@@ -40,7 +40,7 @@ class Libmpg123:
         if not self._state:
             raise MemoryError("libmpg123 could not be set up")
         weakref.finalize(self, library.mpg123_delete, self._state)
-        library.mpg123_param(self._state, _ADD_FLAGS, _QUIET, 0.0)
+        library.mpg123_param(self._state, _ADD_FLAGS, _QUIET | _NO_READAHEAD, 0.0)
         library.mpg123_format_none(self._state)
         library.mpg123_format(self._state, rate_hz, _MONO, _SIGNED_16)
         self._samples = ctypes.create_string_buffer(_ROOM)

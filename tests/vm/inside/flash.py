@@ -9,7 +9,7 @@ from tests.hal_linux.power_cuts import cut_saves
 from tests.vm.inside.devices import block2mtd, loop_device, nand_volume, nor, partition, run
 
 _MIB = 1024 * 1024
-_CUTS = 120
+_CUTS = 60
 
 
 def file_keeps_a_record(place: Path) -> str:

@@ -10,7 +10,7 @@ from tests.vm.inside.write_log import Write, read_log
 
 _NAME = "journalled"
 _SIZE = 1024 * 1024
-_SAVES = 12
+_SAVES = 6
 _SECTOR_BYTES = 512
 
 
