@@ -29,11 +29,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmid.hal_linux.record_format import encode
-from mmid.hal_linux.sealing import Sealing
-from mmid.hal_linux.slots import SlotStore
 from mmid.hal_linux.storage import medium_of
-from mmid.hal_linux.system_calls import SystemCalls
+from mmid.hal_linux.storage.record_format import encode
+from mmid.hal_linux.storage.sealing import Sealing
+from mmid.hal_linux.storage.slots import SlotStore
+from mmid.hal_linux.storage.system_calls import SystemCalls
 from mmid.redaction import Secret
 
 # A record with all fields is about this long.

@@ -17,18 +17,18 @@ from mmid.errors import AudioDeviceFailed
 from mmid.events import State
 from mmid.gateway import Gateway
 from mmid.hal import Clock, Mixer, Player, Recorder
+from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
+from mmid.hal_linux.audio.coded_player import CodedPlayer
+from mmid.hal_linux.audio.coded_recorder import CodedRecorder
+from mmid.hal_linux.audio.gain import SoftwareGain
+from mmid.hal_linux.audio.mixer import AlsaMixer
+from mmid.hal_linux.audio.player import AlsaPlayer
+from mmid.hal_linux.audio.recorder import AlsaRecorder
 from mmid.hal_linux.boottime_loop import BoottimeEventLoop
 from mmid.hal_linux.clock import KernelClock
 from mmid.hal_linux.clock_step import StepWatch
-from mmid.hal_linux.codecs import make_decoder, make_encoder
-from mmid.hal_linux.coded_player import CodedPlayer
-from mmid.hal_linux.coded_recorder import CodedRecorder
-from mmid.hal_linux.gain import SoftwareGain
-from mmid.hal_linux.mixer import AlsaMixer
-from mmid.hal_linux.player import AlsaPlayer
-from mmid.hal_linux.recorder import AlsaRecorder
 from mmid.hal_linux.storage import open_store
-from mmid.hal_linux.store_lock import hold_store
+from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.session.dialer import Dialer
 from mmid.session.license.exchange import exchange
 from mmid.session.license.keeper import Keeper

@@ -48,7 +48,7 @@ FLOOR_PLAN = {
 HOMES = {
     "alsaaudio": "mmid.hal_linux",
     "av": "mmid.simcloud",
-    "cryptography": "mmid.session.license.codec mmid.hal_linux.sealing_child",
+    "cryptography": "mmid.session.license.codec mmid.hal_linux.storage.sealing_child",
     "ctypes": "mmid.hal_linux",
     "dbus_next": "mmid.dbus",
     "fcntl": "mmid.hal_linux",
@@ -94,7 +94,8 @@ READ_THE_ENVIRONMENT = {
 # http.client cannot be on the daemon's list: websockets imports them to find proxies.)
 NOT_LOADED = {
     "mmid.daemon": "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "
-    "mmid.hal_linux.codecs.libopus mmid.hal_linux.codecs.libmpg123 mmid.hal_linux.codecs.ogg",
+    "mmid.hal_linux.audio.codecs.libopus mmid.hal_linux.audio.codecs.libmpg123 "
+    "mmid.hal_linux.audio.codecs.ogg",
     "mmid.settings.child": "pydantic pydantic_settings tomllib asyncio",
     "mmid.cli.mmid": "pydantic asyncio websockets dbus_next alsaaudio systemd",
     "mmid.cli.mmictl": "cryptography pydantic alsaaudio websockets systemd mmid.settings "

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from mmid.cli.mmid_output import print_json, print_lines
 from mmid.errors import SettingsInvalid, StorageFailed
 from mmid.hal_linux import acceptance
-from mmid.hal_linux.acceptance_verdict import Verdict
+from mmid.hal_linux.acceptance.verdict import Verdict
 from mmid.hal_linux.clock import KernelClock
 from mmid.hal_linux.storage import open_store
-from mmid.hal_linux.store_lock import hold_store
+from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Settings
 

@@ -6,18 +6,18 @@ A module of its own, because only these two need alsa-lib.
 from dataclasses import replace
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.acceptance_audio import (
+from mmid.hal_linux.acceptance.acoustic import judge
+from mmid.hal_linux.acceptance.acoustic_run import record_sweep
+from mmid.hal_linux.acceptance.audio import (
     check_decoder,
     check_encoder,
     check_player,
     check_recorder,
 )
-from mmid.hal_linux.acceptance_verdict import Verdict
-from mmid.hal_linux.acoustic import judge
-from mmid.hal_linux.acoustic_run import record_sweep
-from mmid.hal_linux.gain import SoftwareGain
-from mmid.hal_linux.player import AlsaPlayer
-from mmid.hal_linux.recorder import AlsaRecorder
+from mmid.hal_linux.acceptance.verdict import Verdict
+from mmid.hal_linux.audio.gain import SoftwareGain
+from mmid.hal_linux.audio.player import AlsaPlayer
+from mmid.hal_linux.audio.recorder import AlsaRecorder
 from mmid.settings import Settings
 
 __all__ = ["check_audio", "check_room"]

@@ -15,7 +15,7 @@ from typing import Any
 from mmid.cli.mmid_output import as_set, print_json, print_lines
 from mmid.errors import SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import open_store
-from mmid.hal_linux.store_lock import hold_store
+from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.redaction import Secret
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Cloud, License, Settings, Storage

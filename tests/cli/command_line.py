@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 HOLD = """\
 import sys
-from mmid.hal_linux.store_lock import hold_store
+from mmid.hal_linux.storage.store_lock import hold_store
 with hold_store(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmid.hal_linux import acoustic
+from mmid.hal_linux.acceptance import acoustic
 from tests.cli.command_line import ROOT, Tool
 
 TEXT = (ROOT / "docs/factory.md").read_text()

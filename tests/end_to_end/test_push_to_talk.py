@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmid.dbus.failures import CallFailed
-from mmid.hal_linux.file_store import FileStore
+from mmid.hal_linux.storage.file_store import FileStore
 from mmid.session.license.record import DeviceRecord
 from tests.end_to_end.conftest import MICROPHONE, MakeBoard, one_turn
 from tests.rig.board import Board

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mmid.hal_linux.system_calls import SystemCalls
+from mmid.hal_linux.storage.system_calls import SystemCalls
 
 Define = Callable[[str], None]
 Compile = Callable[[str], Path]

@@ -121,7 +121,7 @@ def _run(image: Image, disks: list[Disk], start: str, arguments: list[str]) -> l
         if report["kind"] == "saved" and _time_to_cut(results):
             moment_s = random.uniform(0, _LONGEST_AFTER_S)  # noqa: S311 - any moment will do
             threading.Timer(moment_s, machine.pull_the_plug).start()
-    say(f"{start} took {time.monotonic() - began:.0f} s")
+    say(f"{start} took {time.monotonic() - began:.0f} s, QEMU's exit status is {machine.status}")
     return results
 
 

@@ -87,7 +87,12 @@ class Machine:
         arguments: words for ``/proc/cmdline``: how the host speaks to the machine.
         console: file that the kernel's console is written to.
         limit_s: the plug is pulled after this time.
+
+    Attributes:
+        status: QEMU's exit status once it is off; -9 after the plug was pulled.
     """
+
+    status: int | None = None
 
     def __init__(
         self,
@@ -114,8 +119,8 @@ class Machine:
             for line in self._process.stdout:
                 if line.endswith("\n") and line.strip():  # a cut leaves half a line
                     yield json.loads(line)
-        self._process.wait()
         self._limit.cancel()
+        self.status = self._process.wait()
 
     def pull_the_plug(self) -> None:
         """Kill the machine; what it had not put on a disk is lost."""

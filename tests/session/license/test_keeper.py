@@ -18,7 +18,7 @@ from mmid.errors import (
     StorageFailed,
 )
 from mmid.hal import Store
-from mmid.hal_linux.file_store import FileStore
+from mmid.hal_linux.storage.file_store import FileStore
 from mmid.redaction import Secret
 from mmid.session.effects import Next
 from mmid.session.license.codes import CODES, CodeClass

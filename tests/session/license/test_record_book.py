@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import StorageFailed
-from mmid.hal_linux.file_store import FileStore
+from mmid.hal_linux.storage.file_store import FileStore
 from mmid.redaction import Secret
 from mmid.session.license import record_book
 from mmid.session.license.record import DeviceRecord

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage import open_store
-from tests.hal_linux.power_cuts import cut_saves
+from tests.hal_linux.storage.power_cuts import cut_saves
 from tests.vm.inside.devices import block2mtd, loop_device, nand_volume, nor, partition, run
 
 _MIB = 1024 * 1024

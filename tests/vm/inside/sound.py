@@ -8,7 +8,7 @@ from pathlib import Path
 
 from demo.speech import write_wav
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.recorder import AlsaRecorder
+from mmid.hal_linux.audio.recorder import AlsaRecorder
 from tests.rig.listener import Listener
 from tests.vm.inside.loopback import (
     LOUDSPEAKER_HZ,

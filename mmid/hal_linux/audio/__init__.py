@@ -1,0 +1,1 @@
+"""Sound: recorder and player over ALSA, codecs, the mixer."""

@@ -1,0 +1,132 @@
+"""The door to libopus: packets to samples, samples to packets; nothing about streams.
+
+The one module that calls it. Samples are 16-bit mono.
+"""
+
+import ctypes
+import weakref
+
+from mmid.hal_linux.audio.codecs.shared_library import load
+
+__all__ = ["LONGEST_PACKET_BYTES", "LibopusDecoder", "LibopusEncoder"]
+
+# RFC 6716, section 3.4: 48 frames in a packet, none longer than 1275 bytes.
+LONGEST_PACKET_BYTES = 48 * 1275
+
+_SAMPLE_BYTES = 2
+
+_LONGEST_PACKET_MS = 120
+
+# opus_defines.h
+_APPLICATION_VOIP = 2048
+_SET_BITRATE = 4002
+_SET_COMPLEXITY = 4010
+_GET_LOOKAHEAD = 4027
+_RESET_STATE = 4028
+_SET_GAIN = 4034
+
+# Of 0 to 10. At 32 kbit/s speech the ear gains nothing above it, and a small
+# board pays (docs/codecs.md).
+_COMPLEXITY = 5
+
+# No packet of 20 ms is longer, whatever the bit rate.
+_PACKET_ROOM = 1500
+
+
+class LibopusDecoder:
+    """Decodes one packet at a time; libopus mixes stereo down and has all our rates.
+
+    Args:
+        rate_hz: of the samples; one of Opus' own rates.
+        setting: the setting that asks for it, for messages.
+
+    Raises:
+        SettingsInvalid: libopus is not installed.
+    """
+
+    def __init__(self, rate_hz: int, setting: str) -> None:
+        self._library = library = _load(setting)
+        code = ctypes.c_int()
+        self._state = library.opus_decoder_create(rate_hz, 1, ctypes.byref(code))
+        _check(self._state, code.value)
+        weakref.finalize(self, library.opus_decoder_destroy, self._state)
+        self._longest = rate_hz * _LONGEST_PACKET_MS // 1000
+        self._samples = ctypes.create_string_buffer(self._longest * _SAMPLE_BYTES)
+
+    def reset(self) -> None:
+        """Forget the past: what follows is another stream."""
+        self._library.opus_decoder_ctl(self._state, _RESET_STATE)
+        self.set_gain(0)
+
+    def set_gain(self, q8_db: int) -> None:
+        """Scale what is decoded, by 1/256 dB."""
+        self._library.opus_decoder_ctl(self._state, _SET_GAIN, q8_db)
+
+    def decode(self, packet: bytes) -> bytes | None:
+        """Return the samples of a packet, or None if it is none."""
+        if not 0 < len(packet) <= LONGEST_PACKET_BYTES:
+            return None  # no bytes at all would mean: make up for a lost packet
+        count = self._library.opus_decode(
+            self._state, packet, len(packet), self._samples, self._longest, 0
+        )
+        return ctypes.string_at(self._samples, count * _SAMPLE_BYTES) if count >= 0 else None
+
+
+class LibopusEncoder:
+    """Encodes one frame of speech at a time.
+
+    Args:
+        rate_hz: of the samples; one of Opus' own rates.
+        bits_per_s: the average bit rate.
+        setting: the setting that asks for it, for messages.
+
+    Attributes:
+        lookahead: so many samples later than they went in, samples come out of a decoder.
+
+    Raises:
+        SettingsInvalid: libopus is not installed.
+    """
+
+    def __init__(self, rate_hz: int, bits_per_s: int, setting: str) -> None:
+        self._library = library = _load(setting)
+        code = ctypes.c_int()
+        self._state = library.opus_encoder_create(rate_hz, 1, _APPLICATION_VOIP, ctypes.byref(code))
+        _check(self._state, code.value)
+        weakref.finalize(self, library.opus_encoder_destroy, self._state)
+        library.opus_encoder_ctl(self._state, _SET_BITRATE, bits_per_s)
+        library.opus_encoder_ctl(self._state, _SET_COMPLEXITY, _COMPLEXITY)
+        library.opus_encoder_ctl(self._state, _GET_LOOKAHEAD, ctypes.byref(code))
+        self.lookahead = code.value
+        self._packet = ctypes.create_string_buffer(_PACKET_ROOM)
+
+    def reset(self) -> None:
+        """Forget the past: what follows is another speech."""
+        self._library.opus_encoder_ctl(self._state, _RESET_STATE)
+
+    def encode(self, frame: bytes) -> bytes:
+        """Return the packet of 20 ms of samples (or 10, 40, 60)."""
+        size = self._library.opus_encode(
+            self._state, frame, len(frame) // _SAMPLE_BYTES, self._packet, _PACKET_ROOM
+        )
+        if size <= 0:  # only for a frame of a length that Opus does not have
+            raise ValueError(f"libopus refused a frame of {len(frame)} bytes: {size}")
+        return ctypes.string_at(self._packet, size)
+
+
+def _load(setting: str) -> ctypes.CDLL:
+    library = load("libopus.so.0", setting, "libopus0 (Debian), opus (Buildroot)")
+    pointer, number, text = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
+    for kind in ("encoder", "decoder"):
+        getattr(library, f"opus_{kind}_create").restype = pointer
+        getattr(library, f"opus_{kind}_destroy").argtypes = [pointer]
+        getattr(library, f"opus_{kind}_destroy").restype = None
+        # Only the first two: the others are C's "...", where ctypes passes ints and pointers well.
+        getattr(library, f"opus_{kind}_ctl").argtypes = [pointer, number]
+    library.opus_decode.argtypes = [pointer, text, ctypes.c_int32, pointer, number, number]
+    library.opus_encode.argtypes = [pointer, text, number, pointer, ctypes.c_int32]
+    return library
+
+
+def _check(state: int | None, code: int) -> None:
+    if not state:
+        raise MemoryError(f"libopus could not be set up: its error {code}")

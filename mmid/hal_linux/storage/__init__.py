@@ -1,0 +1,113 @@
+"""Which store a ``storage.target`` names, and what lies in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.record_format import sealed_header
+from mmid.hal_linux.storage.sealing import Sealing
+from mmid.hal_linux.storage.slots import Copy, Medium, SlotState, SlotStore
+from mmid.hal_linux.storage.system_calls import SystemCalls
+from mmid.redaction import Secret
+
+__all__ = ["SlotReport", "SlotState", "describe", "medium_of", "open_store"]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReport:
+    """What ``mmid storage show`` tells of one copy.
+
+    Attributes:
+        place: where it lies, such as ``/dev/mtd3 at 131072``.
+        state: what it is; an erased record counts as blank.
+        sequence: number of the record, 0 if there is none.
+        size_bytes: length of the plain payload, 0 if there is none.
+        sealed: whether the payload is encrypted.
+        problem: why it cannot be used, as a part of a sentence; empty if it can.
+    """
+
+    place: str
+    state: SlotState
+    sequence: int = 0
+    size_bytes: int = 0
+    sealed: bool = False
+    problem: str = ""
+
+
+def open_store(target: str, *, key: Secret | None = None, force: bool = False) -> SlotStore:
+    """Return the store for a target such as ``file:/var/lib/mmid/device.bin``.
+
+    Nothing is read or written yet.
+
+    Args:
+        target: kind and place, as in ``storage.target``.
+        key: 64 hex digits to seal the payload with; None or empty: it is kept plain.
+        force: overwrite and erase what is foreign, damaged, or sealed with another key.
+
+    Raises:
+        StorageFailed: no store of this kind exists.
+    """
+    return SlotStore(medium_of(target), sealing=Sealing(key) if key else None, force=force)
+
+
+def describe(target: str, key: Secret | None = None) -> list[SlotReport]:
+    """Return what each copy of the record is; damage and foreign content are no error here.
+
+    Raises:
+        StorageFailed: no store of this kind exists, or the device cannot be read at all.
+    """
+    medium = medium_of(target)
+    copies = SlotStore(medium).inspect()
+    sealing = Sealing(key) if key else None
+    return [_report(medium.places[copy.index], copy, sealing) for copy in copies]
+
+
+def medium_of(target: str, calls: SystemCalls | None = None) -> Medium:
+    """Return the medium that a target names; only the kind in use is imported.
+
+    Args:
+        target: as in ``storage.target``.
+        calls: the kernel, or what stands for it in a test.
+
+    Raises:
+        StorageFailed: no store of this kind exists.
+    """
+    kind, _, place = target.partition(":")
+    calls = calls or SystemCalls()
+    if kind == "file" and Path(place).is_absolute():
+        from mmid.hal_linux.storage.file_store import FileMedium  # noqa: PLC0415
+
+        return FileMedium(Path(place), calls)
+    if kind == "block" and Path(place).is_absolute():
+        from mmid.hal_linux.storage.block_store import BlockMedium  # noqa: PLC0415
+
+        return BlockMedium(place, calls)
+    if kind == "ubi" and Path(place).is_absolute():
+        from mmid.hal_linux.storage.ubi_store import UbiMedium  # noqa: PLC0415
+
+        return UbiMedium(place, calls)
+    if kind == "mtd" and (Path(place).is_absolute() or place.startswith("name=")):
+        from mmid.hal_linux.storage.mtd_store import MtdMedium  # noqa: PLC0415
+
+        return MtdMedium(place, calls)
+    raise StorageFailed(
+        f"storage.target {target!r} is not a kind of store; use file:/PATH, block:/dev/NAME, "
+        "ubi:/dev/ubiX_Y, mtd:/dev/mtdN or mtd:name=NAME"
+    )
+
+
+def _report(place: str, copy: Copy, sealing: Sealing | None) -> SlotReport:
+    record = copy.record
+    if record is None:
+        return SlotReport(place, copy.state, problem=copy.problem)
+    state = SlotState.BLANK if record.erased else SlotState.VALID
+    problem = ""
+    if record.sealed and sealing is None:
+        problem = "it is sealed, and there is no key"
+    elif record.sealed and sealing is not None:
+        header = sealed_header(record.sequence, record.payload_bytes)
+        try:
+            sealing.unseal(record.body, header, place)
+        except StorageFailed as error:
+            problem = str(error)
+    return SlotReport(place, state, record.sequence, record.payload_bytes, record.sealed, problem)

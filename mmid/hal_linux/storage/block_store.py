@@ -1,0 +1,152 @@
+"""The device record in a partition of its own: eMMC, SD card, disk, loop device.
+
+The first slot lies at the partition's start, the second 64 KiB behind: further
+apart than a page of any eMMC, so a cut while one is programmed cannot touch the
+other. A slot is written whole (the rest of it zeros, so nothing of a longer old
+record stays), past the page cache where the device can do that (O_DIRECT), and
+flushed out of the drive's own cache before it counts.
+"""
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES, is_blank
+from mmid.hal_linux.storage.signatures import signature
+from mmid.hal_linux.storage.slots import Slots
+from mmid.hal_linux.storage.system_calls import SystemCalls
+
+__all__ = ["BlockMedium"]
+
+_SLOT_DISTANCE_BYTES = 64 * 1024
+_LEAST_BYTES = 2 * _SLOT_DISTANCE_BYTES
+
+# Both eMMC and disks of the last ten years work in sectors of this size inside.
+_LEAST_ALIGNMENT_BYTES = 4096
+
+# linux/fs.h: _IO(0x12, 104), the logical block size as an int.
+_BLKSSZGET = 0x1268
+
+
+class BlockMedium:
+    """Two slots in a block device; a ``Medium`` and its ``Slots``.
+
+    Args:
+        path: the device, best by a stable name such as ``/dev/disk/by-partlabel/NAME``.
+        calls: the kernel.
+    """
+
+    tears = True
+
+    def __init__(self, path: str, calls: SystemCalls | None = None) -> None:
+        self.name = f"block:{path}"
+        self.places = (f"{path} at 0", f"{path} at {_SLOT_DISTANCE_BYTES}")
+        self._path = path
+        self._calls = calls or SystemCalls()
+        self._descriptor = -1
+        self._slot_bytes = 0
+        self._direct = False
+
+    @contextmanager
+    def opened(self, *, write: bool) -> Iterator[Slots]:
+        """Open it, after a look at who else uses it.
+
+        Raises:
+            StorageFailed: it is not a block device, too small, or in use.
+        """
+        self._descriptor = self._open(write=write)
+        try:
+            self._judge()
+            self._calls.lock(self._descriptor, exclusive=write)
+            yield self
+        finally:
+            self._calls.close(self._descriptor)
+            self._descriptor = -1
+
+    def read(self, index: int) -> bytes | None:
+        """Return the slot from the medium, or None if it is blank."""
+        data = self._read(self._slot_bytes, index * _SLOT_DISTANCE_BYTES)
+        return None if is_blank(data) else data
+
+    def write(self, index: int, data: bytes) -> None:
+        """Write the whole slot, and have the drive put it down."""
+        whole = data.ljust(self._slot_bytes, b"\x00")
+        self._calls.write_at(self._descriptor, whole, index * _SLOT_DISTANCE_BYTES)
+        self._calls.sync(self._descriptor)
+
+    def remove(self, index: int) -> None:
+        """Make the slot blank."""
+        self.write(index, b"")
+
+    def stranger(self) -> str:
+        """Return what lies between and behind the slots."""
+        data = self._read(_LEAST_BYTES, 0)
+        end = self._slot_bytes
+        first, second = data[end:_SLOT_DISTANCE_BYTES], data[_SLOT_DISTANCE_BYTES + end :]
+        if is_blank(first) and is_blank(second):
+            return ""
+        return signature(data) or "data that is not blank"
+
+    def _open(self, *, write: bool) -> int:
+        """Open past the page cache if the device can; for writing, as its only user."""
+        flags = os.O_RDWR | os.O_EXCL if write else os.O_RDONLY
+        try:
+            try:
+                descriptor = self._calls.open(self._path, flags | os.O_DIRECT)
+                self._direct = True
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                descriptor = self._calls.open(self._path, flags | os.O_DSYNC)
+                self._direct = False
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise self._in_use() from None
+            raise
+        return descriptor
+
+    def _judge(self) -> None:
+        """Refuse what cannot be meant."""
+        facts = self._calls.stat(self._descriptor)
+        if not stat.S_ISBLK(facts.st_mode):
+            raise self._refused("is not a block device; use file: for a file")
+        size = self._calls.size(self._descriptor)
+        if size < _LEAST_BYTES:
+            raise self._refused(f"has {size} bytes, the device record needs {_LEAST_BYTES}")
+        user = self._user(facts.st_rdev)
+        if user:
+            raise self._refused(f"is in use: {user}")
+        _, answer = self._calls.control(self._descriptor, _BLKSSZGET, bytes(4))
+        alignment = max(int.from_bytes(answer, sys.byteorder), _LEAST_ALIGNMENT_BYTES)
+        self._slot_bytes = -(-MAX_RECORD_BYTES // alignment) * alignment
+
+    def _in_use(self) -> StorageFailed:
+        """Say who else has it, when the kernel says only that somebody has."""
+        descriptor = self._calls.open(self._path, os.O_RDONLY)
+        try:
+            user = self._user(self._calls.stat(descriptor).st_rdev)
+        finally:
+            self._calls.close(descriptor)
+        return self._refused(f"is in use: {user or 'mounted, swap space, or a part of a RAID'}")
+
+    def _user(self, device: int) -> str:
+        """Return who else uses a device, as far as can be seen from here."""
+        number = f"{os.major(device)}:{os.minor(device)}"
+        for line in self._calls.text("/proc/self/mountinfo").splitlines():
+            fields = line.split()
+            if fields[2] == number:
+                return f"mounted at {fields[4]}"
+        holders = self._calls.names(f"/sys/dev/block/{number}/holders/*")
+        return f"part of {os.path.basename(holders[0])}" if holders else ""  # noqa: PTH119
+
+    def _read(self, length: int, offset: int) -> bytes:
+        if not self._direct:
+            self._calls.forget_cache(self._descriptor)
+        return self._calls.read_at(self._descriptor, length, offset)
+
+    def _refused(self, why: str) -> StorageFailed:
+        return StorageFailed(f"{self._path} {why}, so it is left alone")

@@ -1,0 +1,137 @@
+"""The device record in a file system: two copies, each replaced atomically.
+
+The copies are PATH and PATH.copy. Each is written to PATH.new (fsync), which is
+then renamed over it (fsync of the directory): a power cut leaves the old file
+or the new one. ``slots`` decides when.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
+from mmid.hal_linux.storage.sealing import Sealing
+from mmid.hal_linux.storage.slots import Slots, SlotStore
+from mmid.hal_linux.storage.system_calls import SystemCalls
+
+__all__ = ["FileMedium", "FileStore"]
+
+
+class FileMedium:
+    """Two files side by side; a ``Medium`` and its ``Slots``.
+
+    Args:
+        path: the first copy. Its directory is made (mode 0700) if only that
+            is missing.
+        calls: the kernel.
+    """
+
+    tears = False
+
+    def __init__(self, path: Path, calls: SystemCalls | None = None) -> None:
+        self.name = f"file:{path}"
+        self.places = (str(path), f"{path}.copy")
+        self._calls = calls or SystemCalls()
+        self._temporary = f"{path}.new"
+        self._directory: int | None = None
+
+    @contextmanager
+    def opened(self, *, write: bool) -> Iterator[Slots]:
+        """Lock the directory, if it is there."""
+        with suppress(FileNotFoundError):
+            self._directory = self._open_directory(Path(self.places[0]).parent)
+        try:
+            if self._directory is not None:
+                self._calls.lock(self._directory, exclusive=write)
+            if write:
+                self._drop_temporary()  # left behind by a power cut
+            yield self
+        finally:
+            if self._directory is not None:
+                self._calls.close(self._directory)
+                self._directory = None
+
+    def read(self, index: int) -> bytes | None:
+        """Return the file's bytes from the medium, or None if there is no file."""
+        path = self.places[index]
+        try:
+            # Non-blocking, so that a FIFO in the record's place stops nobody.
+            descriptor = self._calls.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        try:
+            if not stat.S_ISREG(self._calls.stat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            self._calls.forget_cache(descriptor)
+            return self._calls.read_at(descriptor, MAX_RECORD_BYTES, 0)
+        finally:
+            self._calls.close(descriptor)
+
+    def write(self, index: int, data: bytes) -> None:
+        """Write the file anew beside the old one, and put it in its place."""
+        directory = self._made_directory()
+        try:
+            self._write_temporary(data)
+            self._calls.rename(self._temporary, self.places[index])
+        except OSError:
+            with suppress(OSError):
+                self._drop_temporary()
+            raise
+        self._calls.sync(directory)
+
+    def remove(self, index: int) -> None:
+        """Remove the file."""
+        with suppress(FileNotFoundError):
+            self._calls.unlink(self.places[index])
+        if self._directory is not None:
+            self._calls.sync(self._directory)
+
+    def stranger(self) -> str:
+        """A file has no surroundings."""
+        return ""
+
+    def _write_temporary(self, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = self._calls.open(self._temporary, flags)
+        try:
+            self._calls.write(descriptor, data)
+            self._calls.sync(descriptor)
+        finally:
+            self._calls.close(descriptor)
+
+    def _drop_temporary(self) -> None:
+        with suppress(FileNotFoundError):
+            self._calls.unlink(self._temporary)
+
+    def _made_directory(self) -> int:
+        """Return the open directory, which is made if need be."""
+        if self._directory is None:
+            path = Path(self.places[0]).parent
+            self._calls.make_directory(str(path))
+            above = self._open_directory(path.parent)
+            try:
+                self._calls.sync(above)
+            finally:
+                self._calls.close(above)
+            self._directory = self._open_directory(path)
+            self._calls.lock(self._directory, exclusive=True)
+        return self._directory
+
+    def _open_directory(self, path: Path) -> int:
+        return self._calls.open(str(path), os.O_RDONLY | os.O_DIRECTORY)
+
+
+class FileStore(SlotStore):
+    """A ``Store`` in a file.
+
+    Args:
+        path: the first copy.
+        sealing: how the payload is encrypted; None: it is not.
+        force: overwrite what is foreign or damaged.
+    """
+
+    def __init__(self, path: Path, *, sealing: Sealing | None = None, force: bool = False) -> None:
+        super().__init__(FileMedium(path), sealing=sealing, force=force)

@@ -1,0 +1,157 @@
+"""The device record in raw flash, through the kernel's MTD character device.
+
+The device is cut in halves; a slot is the first good erase blocks of its half
+that hold a record, mostly one. So blocks that go bad move one slot and never
+both. Raw flash is erased before it is written, always: what reads as blank may
+be half erased, and would not hold what is written to it.
+
+Meant for NOR, where a page program and an erase can tear but what was written
+stays. On NAND use ``ubi:``: it also moves data off pages that lose bits.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
+from mmid.hal_linux.storage.signatures import signature
+from mmid.hal_linux.storage.slots import Slots
+from mmid.hal_linux.storage.system_calls import SystemCalls
+
+__all__ = ["MtdMedium"]
+
+# mtd/mtd-abi.h, as every architecture but MIPS, PowerPC and SPARC encodes it.
+_MEMGETINFO = 0x80204D01
+_MEMERASE = 0x40084D02
+_MEMGETBADBLOCK = 0x40084D0B
+# struct mtd_info_user: type, flags, size, erasesize, writesize, oobsize, padding.
+_INFO = struct.Struct("=B3xIIIIIQ")
+_ERASE = struct.Struct("=II")
+_OFFSET = struct.Struct("=q")
+_WRITEABLE = 0x400
+
+_BLANK = b"\xff"
+
+
+class MtdMedium:
+    """Two slots in an MTD device; a ``Medium`` and its ``Slots``.
+
+    Args:
+        place: ``/dev/mtdN``, or ``name=NAME`` as the partition table calls it.
+        calls: the kernel.
+    """
+
+    tears = True
+
+    def __init__(self, place: str, calls: SystemCalls | None = None) -> None:
+        self.name = f"mtd:{place}"
+        self.places = (f"the first half of mtd:{place}", f"the second half of mtd:{place}")
+        self._place = place
+        self._calls = calls or SystemCalls()
+        self._descriptor = -1
+        self._erase_bytes = 0
+        self._write_bytes = 0
+        self._slots: list[list[int]] = []
+
+    @contextmanager
+    def opened(self, *, write: bool) -> Iterator[Slots]:
+        """Open it, and find its good blocks.
+
+        Raises:
+            StorageFailed: there is no such device, it is too small or not writable.
+        """
+        path = self._path()
+        self._descriptor = self._calls.open(path, os.O_RDWR if write else os.O_RDONLY)
+        try:
+            self._calls.lock(self._descriptor, exclusive=write)
+            self._survey(path, write=write)
+            yield self
+        finally:
+            self._calls.close(self._descriptor)
+            self._descriptor = -1
+
+    def read(self, index: int) -> bytes | None:
+        """Return the slot, or None if it is blank."""
+        data = self._read(index)
+        return data[: self._record_bytes()] if data.strip(_BLANK) else None
+
+    def write(self, index: int, data: bytes) -> None:
+        """Erase the slot's blocks and write."""
+        for block in self._slots[index]:
+            self._calls.control(self._descriptor, _MEMERASE, _ERASE.pack(block, self._erase_bytes))
+        padded = data + _BLANK * (-len(data) % self._write_bytes)
+        for block in self._slots[index]:
+            part, padded = padded[: self._erase_bytes], padded[self._erase_bytes :]
+            if part:
+                self._calls.write_at(self._descriptor, part, block)
+
+    def remove(self, index: int) -> None:
+        """Make the slot blank."""
+        self.write(index, b"")
+
+    def stranger(self) -> str:
+        """Return what lies behind the records in the blocks that would be erased."""
+        for index in (0, 1):
+            data = self._read(index)
+            if data[self._record_bytes() :].strip(_BLANK):
+                return signature(data) or "data that is not blank"
+        return ""
+
+    def _read(self, index: int) -> bytes:
+        return b"".join(
+            self._calls.read_at(self._descriptor, self._erase_bytes, block)
+            for block in self._slots[index]
+        )
+
+    def _record_bytes(self) -> int:
+        return -(-MAX_RECORD_BYTES // self._write_bytes) * self._write_bytes
+
+    def _path(self) -> str:
+        """Return the device's path; /proc/mtd, which has the names, is hidden in the sandbox."""
+        kind, _, name = self._place.partition("=")
+        if kind != "name":
+            return self._place
+        found = [
+            path.split("/")[-2]
+            for path in self._calls.names("/sys/class/mtd/mtd*/name")
+            if not path.endswith("ro/name") and self._calls.text(path).strip() == name
+        ]
+        if len(found) != 1:
+            count = "no" if not found else "more than one"
+            raise StorageFailed(f"there is {count} flash partition of the name {name}: {self.name}")
+        return f"/dev/{found[0]}"
+
+    def _survey(self, path: str, *, write: bool) -> None:
+        """Learn the geometry, and which blocks are good."""
+        _, answer = self._calls.control(self._descriptor, _MEMGETINFO, bytes(_INFO.size))
+        _, flags, size, self._erase_bytes, self._write_bytes, _, _ = _INFO.unpack(answer)
+        if write and not flags & _WRITEABLE:
+            raise StorageFailed(f"{path} ({self.name}) is not writable; see the partition table")
+        if not self._erase_bytes or not self._write_bytes:
+            raise StorageFailed(f"{path} ({self.name}) is not a flash that can be erased")
+        half = size // self._erase_bytes // 2
+        blocks_needed = -(-self._record_bytes() // self._erase_bytes)
+        self._slots = [
+            self._good_blocks(range(half * index, half * (index + 1)), blocks_needed)
+            for index in (0, 1)
+        ]
+        if any(len(slot) < blocks_needed for slot in self._slots):
+            raise StorageFailed(
+                f"{path} ({self.name}) is too small: the device record needs {blocks_needed} "
+                f"good erase blocks of {self._erase_bytes} bytes in each half of its {size}"
+            )
+        self.places = (f"{path} at {self._slots[0][0]}", f"{path} at {self._slots[1][0]}")
+
+    def _good_blocks(self, numbers: range, count: int) -> list[int]:
+        """Return the offsets of the first good blocks."""
+        good: list[int] = []
+        for number in numbers:
+            if len(good) == count:
+                break
+            offset = number * self._erase_bytes
+            bad, _ = self._calls.control(self._descriptor, _MEMGETBADBLOCK, _OFFSET.pack(offset))
+            if not bad:
+                good.append(offset)
+        return good

@@ -1,0 +1,109 @@
+"""Keeps the device record secret on flash that can be read out: AES-256-GCM.
+
+The resident daemon must not hold cryptography (8 MiB on a board with 64), and
+seals a few times a day at most. So a short-lived child, ``sealing_child``,
+does it: one JSON object in, one out, through pipes, because a command line is
+readable by all.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mmid
+from mmid.errors import StorageFailed
+from mmid.redaction import Secret, redact
+
+__all__ = ["Sealing"]
+
+_CHILD = "mmid.hal_linux.storage.sealing_child"
+# Where the child is started, and so finds the same mmid as runs here.
+_ROOT = Path(mmid.__file__).parents[1]
+# A slow board needs three seconds.
+_LONGEST_S = 30.0
+
+
+class Sealing:
+    """Seals payloads with one key, a fresh nonce each time.
+
+    The last payload is remembered with what it was sealed to, so that reading
+    back what was just written, or read before, starts no child.
+
+    Args:
+        key: 64 hex digits.
+    """
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+        self._last: tuple[bytes, bytes, bytes] | None = None
+
+    def seal(self, payload: bytes, header: bytes) -> bytes:
+        """Return nonce, ciphertext and tag.
+
+        Args:
+            payload: what to keep secret.
+            header: what is authenticated with it.
+
+        Raises:
+            StorageFailed: the child could not do it.
+        """
+        answer = self._ask("seal", payload, header)
+        sealed = bytes.fromhex(answer["data"])
+        self._last = (sealed, header, payload)
+        return sealed
+
+    def unseal(self, sealed: bytes, header: bytes, where: str) -> bytes:
+        """Return the payload.
+
+        Raises:
+            StorageFailed: it was sealed with another key, or changed since.
+        """
+        if self._last is not None and self._last[:2] == (sealed, header):
+            return self._last[2]
+        answer = self._ask("unseal", sealed, header)
+        if "data" not in answer:
+            raise StorageFailed(
+                f"the device record in {where} does not open with our key: it was sealed with "
+                "another one, so give that as the credential storage_key"
+            )
+        payload = bytes.fromhex(answer["data"])
+        self._last = (sealed, header, payload)
+        return payload
+
+    def _ask(self, action: str, data: bytes, header: bytes) -> dict[str, Any]:
+        question = {
+            "action": action,
+            "key": self._key.reveal(),
+            "data": data.hex(),
+            "header": header.hex(),
+        }
+        try:
+            child = subprocess.run(
+                [sys.executable, "-m", _CHILD],
+                input=json.dumps(question),
+                capture_output=True,
+                check=False,
+                cwd=_ROOT,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_LONGEST_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise StorageFailed(
+                f"the device record was not sealed or opened within {_LONGEST_S:g} s"
+            ) from None
+        except OSError as error:
+            raise StorageFailed(
+                f"the process that seals the device record cannot be started: {error.strerror}"
+            ) from None
+        if child.returncode:
+            # Not the key's fault, but a broken installation or a killed process.
+            last_line = (child.stderr.strip() or "no message").splitlines()[-1]
+            raise StorageFailed(
+                f"the process that seals the device record ended with status {child.returncode}: "
+                f"{redact(last_line)}"
+            )
+        answer: dict[str, Any] = json.loads(child.stdout)
+        return answer

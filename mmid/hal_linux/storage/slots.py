@@ -1,0 +1,343 @@
+"""The heart of every store: two copies of one record, of which one is always sound.
+
+A medium (file, partition, raw flash, UBI volume) offers two slots; this module
+decides what is written where and when. The rules that make it survive a power
+cut at any instant:
+
+- the slot that is written first is never the one that holds the newest record;
+- the other one follows only when the first was read back and is right;
+- a blank medium that can tear gets two records saying "erased" before the
+  first real one, so a copy that is damaged has a sound neighbour ever after.
+
+So a save leaves the old payload or the new one, and after it one bad block
+loses nothing. What is not mmid's is refused, and overwritten only by force.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.record_format import (
+    FIRST,
+    Flag,
+    ForeignContent,
+    Record,
+    begins_as_record,
+    decode,
+    encode,
+    is_first_cut_short,
+    sealed_header,
+)
+from mmid.hal_linux.storage.sealing import Sealing
+from mmid.hal_linux.storage.signatures import signature
+
+__all__ = ["Copy", "Medium", "SlotState", "SlotStore", "Slots"]
+
+# What a read says of a worn-out or torn place; the other copy may be sound.
+_UNREADABLE = {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ, errno.ENODATA}
+
+
+class SlotState(StrEnum):
+    """What one copy of the device record is."""
+
+    VALID = "valid"
+    BLANK = "blank"
+    DAMAGED = "damaged"
+    FOREIGN = "foreign"
+
+
+class Slots(Protocol):
+    """A medium that is open."""
+
+    def read(self, index: int) -> bytes | None:
+        """Return what is in the slot, from its start, or None if nothing was ever written."""
+
+    def write(self, index: int, data: bytes) -> None:
+        """Replace what is in the slot; durable when this returns."""
+
+    def remove(self, index: int) -> None:
+        """Make the slot as if nothing was ever written; only where ``Medium.tears`` is false."""
+
+    def stranger(self) -> str:
+        """Return what lies around the slots that would be lost, or an empty text."""
+
+
+class Medium(Protocol):
+    """Where two slots are.
+
+    Attributes:
+        name: the target as the settings wrote it.
+        places: what the slots are called in messages.
+        tears: whether a power cut can leave a slot half written.
+    """
+
+    name: str
+    places: tuple[str, str]
+    tears: bool
+
+    def opened(self, *, write: bool) -> AbstractContextManager[Slots]:
+        """Open it, locked against other processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What was found in one slot.
+
+    Attributes:
+        index: 0 or 1.
+        state: what it is.
+        record: if it is valid.
+        problem: why it is not, as a part of a sentence.
+        sure: foreign beyond doubt, even next to a valid copy.
+    """
+
+    index: int
+    state: SlotState
+    record: Record | None = None
+    problem: str = ""
+    sure: bool = False
+
+    @property
+    def age(self) -> int:
+        """The higher, the newer."""
+        return self.record.sequence if self.record else -1
+
+
+class SlotStore:
+    """A ``Store`` in two slots of a medium.
+
+    Args:
+        medium: where the slots are.
+        sealing: how the payload is encrypted; None: it is not.
+        force: overwrite what is foreign or damaged.
+    """
+
+    def __init__(
+        self, medium: Medium, *, sealing: Sealing | None = None, force: bool = False
+    ) -> None:
+        self._medium = medium
+        self._sealing = sealing
+        self._force = force
+
+    @property
+    def name(self) -> str:
+        """The target as the settings wrote it."""
+        return self._medium.name
+
+    def load(self) -> bytes | None:
+        """Return the payload saved last, or None if there never was one.
+
+        Raises:
+            StorageFailed: it cannot be read, no copy is valid, or it is sealed with another key.
+        """
+        with self._opened("read", write=False) as slots:
+            newest = _newest(self._sound(slots, force=False))
+        return self._payload(newest) if newest else None
+
+    def save(self, payload: bytes, *, always: bool = False) -> None:
+        """Replace the payload; durable and read back when this returns.
+
+        Nothing is written if it is there already, in both copies; except ``always``.
+
+        Raises:
+            StorageFailed: it could not be made durable; the old one is intact.
+        """
+        with self._opened("written", write=True) as slots:
+            copies = self._sound(slots, force=self._force)
+            newest = _newest(copies)
+            if newest and not always and self._holds(newest, payload):
+                self._mend(slots, copies, newest)
+                return
+            if newest is None and self._medium.tears:
+                copies = self._prepare(slots, copies)
+            data = self._encode(_next_sequence(copies), payload)
+            self._put_everywhere(slots, copies, data)
+
+    def erase(self) -> None:
+        """Forget the payload for good; a damaged one too.
+
+        Raises:
+            StorageFailed: it could not be erased, or is not mmid's.
+        """
+        with self._opened("erased", write=True) as slots:
+            copies = self._sound(slots, force=self._force, damaged_too=True)
+            if all(copy.state is SlotState.BLANK for copy in copies):
+                return
+            if not self._medium.tears:
+                # The newest goes last: an older one must not come back.
+                for copy in _oldest_first(copies):
+                    slots.remove(copy.index)
+                return
+            newest = _newest(copies)
+            if newest and newest.erased:
+                self._mend(slots, copies, newest)
+                return
+            erased = encode(_next_sequence(copies), b"", Flag.ERASED)
+            self._put_everywhere(slots, copies, erased)
+
+    def inspect(self) -> list[Copy]:
+        """Return what is in the slots, whatever it is.
+
+        Raises:
+            StorageFailed: the medium cannot be opened.
+        """
+        with self._opened("read", write=False) as slots:
+            return self._copies(slots)
+
+    # --- reading --------------------------------------------------------------------------
+
+    def _sound(self, slots: Slots, *, force: bool, damaged_too: bool = False) -> list[Copy]:
+        """Return the copies if they can be trusted to be all there is.
+
+        Raises:
+            StorageFailed: they cannot: something foreign is there, or damage only.
+        """
+        copies = self._copies(slots)
+        if force:
+            return copies
+        alone = _newest(copies) is None
+        for copy in copies:
+            if copy.state is SlotState.FOREIGN and (copy.sure or alone):
+                raise StorageFailed(copy.problem)
+        damaged = [copy for copy in copies if copy.state is SlotState.DAMAGED]
+        if alone and damaged and not damaged_too:
+            raise StorageFailed(
+                f"every copy of the device record in {self.name} is damaged ({damaged[0].problem}"
+                "): restore it from a backup; erasing it loses the registration, which can not be "
+                "made a second time"
+            )
+        stranger = slots.stranger() if alone else ""
+        if stranger:
+            raise StorageFailed(_refusal(self.name, stranger))
+        return copies
+
+    def _copies(self, slots: Slots) -> list[Copy]:
+        copies = [self._copy(slots, index) for index in (0, 1)]
+        if self._medium.tears and not any(copy.record for copy in copies):
+            return [self._unless_begun(slots, copy) for copy in copies]
+        return copies
+
+    def _copy(self, slots: Slots, index: int) -> Copy:
+        place = self._medium.places[index]
+        try:
+            data = slots.read(index)
+        except OSError as error:
+            if error.errno not in _UNREADABLE:
+                raise
+            return Copy(index, SlotState.DAMAGED, problem=f"{place}: {error.strerror}")
+        if data is None:
+            return Copy(index, SlotState.BLANK)
+        known = "" if begins_as_record(data) else signature(data)
+        if known:
+            return Copy(index, SlotState.FOREIGN, problem=_refusal(place, known), sure=True)
+        try:
+            record = decode(data, place)
+        except ForeignContent as error:
+            return Copy(index, SlotState.FOREIGN, problem=str(error), sure=error.later)
+        if record is None:
+            return Copy(index, SlotState.DAMAGED, problem=f"{place}: the checksum is wrong")
+        return Copy(index, SlotState.VALID, record)
+
+    def _unless_begun(self, slots: Slots, copy: Copy) -> Copy:
+        """Take a slot whose very first write was cut short for the blank one that it was."""
+        if copy.state in (SlotState.DAMAGED, SlotState.FOREIGN) and not copy.sure:
+            with _quiet():
+                if is_first_cut_short(slots.read(copy.index) or b""):
+                    return Copy(copy.index, SlotState.BLANK)
+        return copy
+
+    def _payload(self, record: Record) -> bytes | None:
+        if record.erased:
+            return None
+        if not record.sealed:
+            return record.body
+        if self._sealing is None:
+            raise StorageFailed(
+                f"the device record in {self.name} is sealed, and there is no key: give the "
+                "credential storage_key"
+            )
+        header = sealed_header(record.sequence, record.payload_bytes)
+        return self._sealing.unseal(record.body, header, self.name)
+
+    def _holds(self, record: Record, payload: bytes) -> bool:
+        """Whether a record already says this, in the form in which it would be written."""
+        if self._force and record.sealed:
+            return False  # it may be sealed with a key that nobody has any more
+        stored = self._payload(record)
+        return stored == payload and record.sealed == (self._sealing is not None)
+
+    # --- writing --------------------------------------------------------------------------
+
+    def _encode(self, sequence: int, payload: bytes) -> bytes:
+        if self._sealing is None:
+            return encode(sequence, payload)
+        body = self._sealing.seal(payload, sealed_header(sequence, len(payload)))
+        return encode(sequence, body, Flag.SEALED)
+
+    def _prepare(self, slots: Slots, copies: list[Copy]) -> list[Copy]:
+        """Give a medium without any valid copy two, which say that there is no record."""
+        self._put_everywhere(slots, copies, FIRST)
+        return self._copies(slots)
+
+    def _mend(self, slots: Slots, copies: list[Copy], newest: Record) -> None:
+        """Write the newest record where it is not yet, after a power cut or a bad block."""
+        data = encode(newest.sequence, newest.body, newest.flags)
+        for copy in copies:
+            if copy.record != newest:
+                self._put(slots, copy.index, data)
+
+    def _put_everywhere(self, slots: Slots, copies: list[Copy], data: bytes) -> None:
+        for copy in _oldest_first(copies):
+            self._put(slots, copy.index, data)
+
+    def _put(self, slots: Slots, index: int, data: bytes) -> None:
+        slots.write(index, data)
+        if (slots.read(index) or b"")[: len(data)] != data:
+            raise StorageFailed(
+                f"{self._medium.places[index]} does not read back as it was written: the medium "
+                "is failing, replace it"
+            )
+
+    @contextmanager
+    def _opened(self, what: str, *, write: bool) -> Iterator[Slots]:
+        """Open the medium, and turn what the kernel says into a ``StorageFailed``."""
+        try:
+            with self._medium.opened(write=write) as slots:
+                yield slots
+        except OSError as error:
+            place = f" ({error.filename})" if error.filename else ""
+            raise StorageFailed(
+                f"the device record {self.name} cannot be {what}: {error.strerror}{place}"
+            ) from error
+
+
+def _newest(copies: list[Copy]) -> Record | None:
+    return max(copies, key=lambda copy: copy.age).record
+
+
+def _oldest_first(copies: list[Copy]) -> list[Copy]:
+    return sorted(copies, key=lambda copy: copy.age)
+
+
+def _next_sequence(copies: list[Copy]) -> int:
+    newest = _newest(copies)
+    return newest.sequence + 1 if newest else 1
+
+
+def _refusal(place: str, what: str) -> str:
+    return (
+        f"{place} holds something else than a device record of mmid ({what}), so it is left "
+        "alone: point storage.target elsewhere, or give --force to overwrite it"
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        return

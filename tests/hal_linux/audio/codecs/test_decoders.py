@@ -1,0 +1,253 @@
+"""What the cloud sends becomes the sound it was, cut anywhere, damaged anywhere."""
+
+import io
+from array import array
+from typing import Any
+
+import av
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmid.errors import SettingsInvalid
+from mmid.hal_linux.audio.codecs import make_decoder, make_encoder, shared_library
+from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
+from tests.hal_linux.audio.codecs.streams import (
+    RATES,
+    cut,
+    decode,
+    frames,
+    likeness,
+    searched,
+    sound,
+    stream,
+)
+
+STREAMS = ("mp3", "opus")
+RATE = 16000
+DECODERS = {mode: make_decoder(mode, RATE) for mode in (*STREAMS, "raw-opus")}
+WHOLE = {mode: decode(DECODERS[mode], *frames(mode, RATE)) for mode in DECODERS}
+
+# Without the tag that tells where the sound ends: it would count the lost frames, too.
+UNTRIMMED = {
+    "opus": stream("opus", RATE, 20),
+    "mp3": b"".join(list(Mp3Frames().cut(stream("mp3", RATE)))[1:]),
+}
+
+each_stream = pytest.mark.parametrize("mode", STREAMS)
+each_mode = pytest.mark.parametrize("mode", DECODERS)
+each_rate = pytest.mark.parametrize("rate_hz", RATES)
+
+
+@each_rate
+@each_stream
+def test_a_reply_is_decoded_to_the_sample(mode: str, rate_hz: int) -> None:
+    decoder = make_decoder(mode, rate_hz)
+    decoded = decode(decoder, *frames(mode, rate_hz))
+    assert len(decoded) == len(sound(rate_hz))
+    assert likeness(decoded, sound(rate_hz)) > 0.95
+    assert decoder.damaged == 0
+
+
+@each_rate
+@pytest.mark.parametrize("frame_ms", [10, 20, 40, 60, 100, 120])
+def test_packets_of_every_length_are_decoded(rate_hz: int, frame_ms: int) -> None:
+    original = sound(rate_hz)
+    in_ogg = decode(make_decoder("opus", rate_hz), stream("opus", rate_hz, frame_ms))
+    assert len(in_ogg) == len(original)
+    bare = decode(make_decoder("raw-opus", rate_hz), *frames("raw-opus", rate_hz, frame_ms))
+    # A bare stream does not say how long the encoder's run-up was: 6.5 ms in libopus.
+    run_up = 312 * rate_hz // 48000 * 2
+    assert likeness(bare[run_up:], original) > 0.95
+    frame_bytes = rate_hz * frame_ms // 1000 * 2
+    assert 0 <= len(bare) - len(original) <= 2 * frame_bytes
+
+
+@each_rate
+def test_every_frame_is_heard_when_no_tag_tells_where_the_sound_ends(rate_hz: int) -> None:
+    found = list(Mp3Frames().cut(stream("mp3", rate_hz)))[1:]
+    samples_of_a_frame = 1152 if rate_hz == 48000 else 576
+    for some in (found, found[:1]):
+        decoded = decode(make_decoder("mp3", rate_hz), *some)
+        assert len(decoded) == len(some) * samples_of_a_frame * 2
+
+
+@each_stream
+@searched
+@given(places=st.lists(st.integers(min_value=0)))
+def test_where_the_stream_is_cut_is_not_heard(mode: str, places: list[int]) -> None:
+    decoder = DECODERS[mode]
+    before = decoder.damaged
+    assert decode(decoder, *cut(stream(mode, RATE), places)) == WHOLE[mode]
+    assert decoder.damaged == before
+
+
+@each_stream
+def test_a_byte_at_a_time_is_enough(mode: str) -> None:
+    data = stream(mode, RATE)
+    assert decode(DECODERS[mode], *(data[at : at + 1] for at in range(len(data)))) == WHOLE[mode]
+
+
+@each_stream
+def test_the_sound_comes_while_the_stream_is_still_coming(mode: str) -> None:
+    """No more is held back than two frames and the decoder's own delay."""
+    decoder, data = DECODERS[mode], stream(mode, RATE)
+    decoder.reset()
+    half = b"".join(decoder.decode(data[: len(data) // 2]))
+    assert len(half) > len(WHOLE[mode]) * 0.3
+
+
+@each_stream
+def test_replies_in_one_stream_follow_each_other(mode: str) -> None:
+    data = stream(mode, RATE)
+    assert decode(DECODERS[mode], data + data) == WHOLE[mode] * 2
+
+
+@each_mode
+def test_a_reply_that_was_cut_off_does_not_touch_the_next(mode: str) -> None:
+    decoder = DECODERS[mode]
+    decoder.reset()
+    for frame in frames(mode, RATE)[:2]:
+        list(decoder.decode(frame))
+    assert decode(decoder, *frames(mode, RATE)) == WHOLE[mode]
+
+
+@each_stream
+@searched
+@given(at=st.integers(min_value=0), junk=st.binary(min_size=1, max_size=400))
+def test_damage_is_skipped_and_counted_and_the_rest_is_heard(
+    mode: str, at: int, junk: bytes
+) -> None:
+    decoder, data = DECODERS[mode], UNTRIMMED[mode]
+    middle = len(data) // 3 + at % (len(data) // 3)
+    whole = decode(decoder, data)
+    before = decoder.damaged
+    decoded = decode(decoder, data[:middle] + b"\0" * 300 + junk + data[middle + 100 :])
+    assert decoder.damaged > before
+    assert len(whole) * 0.6 < len(decoded) <= len(whole)
+    tail = RATE // 20 * 2
+    assert likeness(decoded[-tail:], whole[-tail:]) > 0.9
+
+
+@each_mode
+@searched
+@given(pieces=st.lists(st.binary(max_size=1500)))
+def test_nonsense_never_raises(mode: str, pieces: list[bytes]) -> None:
+    decode(DECODERS[mode], *pieces)
+
+
+@each_mode
+@searched
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(min_value=0), st.integers(0, 255)), min_size=1, max_size=20
+    )
+)
+def test_changed_bytes_never_raise_and_the_sound_grows_by_little(
+    mode: str, changes: list[tuple[int, int]]
+) -> None:
+    broken = [bytearray(frame) for frame in frames(mode, RATE)]
+    for at, value in changes:
+        frame = broken[at % len(broken)]
+        frame[at % len(frame)] = value
+    decoded = decode(DECODERS[mode], *map(bytes, broken))
+    assert len(decoded) <= len(WHOLE[mode]) + len(changes) * 120 * RATE // 1000 * 2
+    assert decode(DECODERS[mode], *frames(mode, RATE)) == WHOLE[mode]
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff" * 3, bytes(70_000)])
+def test_a_frame_that_is_no_packet_is_counted_and_gives_nothing(junk: bytes) -> None:
+    decoder = make_decoder("raw-opus", RATE)
+    assert decode(decoder, junk) == b""
+    assert decoder.damaged == 1
+
+
+@each_stream
+def test_an_empty_frame_is_nothing_at_all(mode: str) -> None:
+    decoder = make_decoder(mode, RATE)
+    assert decode(decoder, b"", *frames(mode, RATE), b"") == WHOLE[mode]
+    assert decoder.damaged == 0
+
+
+def test_the_gain_that_a_stream_asks_for_is_given() -> None:
+    page_bytes, gain_at = 27 + 1 + 19, 27 + 1 + 16
+    head = bytearray(stream("opus", RATE)[:page_bytes])
+    head[gain_at : gain_at + 2] = (-6 * 256).to_bytes(2, "little", signed=True)
+    head[22:26] = bytes(4)
+    head[22:26] = ogg_crc(bytes(head)).to_bytes(4, "little")
+    softer = decode(DECODERS["opus"], bytes(head) + stream("opus", RATE)[page_bytes:])
+    assert loudest(softer) == pytest.approx(loudest(WHOLE["opus"]) / 2, rel=0.02)
+    assert decode(DECODERS["opus"], stream("opus", RATE)) == WHOLE["opus"]
+
+
+def loudest(samples: bytes) -> int:
+    return max(map(abs, array("h", samples)))
+
+
+def ogg_crc(page: bytes) -> int:
+    """Compute it bit by bit, as RFC 3533 describes it."""
+    crc = 0
+    for byte in page:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C11DB7 if crc >> 31 else 0)) & 0xFFFFFFFF
+    return crc
+
+
+@each_stream
+def test_a_stream_in_stereo_and_at_another_rate_is_heard_as_we_want_it(mode: str) -> None:
+    data = stereo(mode, sound(48000))
+    decoded = decode(make_decoder(mode, RATE), data)
+    expected = sound(48000)[: len(sound(48000)) // 6 * 6]
+    third = b"".join(expected[at : at + 2] for at in range(0, len(expected), 6))
+    assert abs(len(decoded) - len(third)) <= RATE * 60 // 1000 * 2
+    assert best_likeness(decoded, third) > 0.9
+
+
+def stereo(mode: str, samples: bytes) -> bytes:
+    """Encode one sound on both channels, at 48 kHz."""
+    both = b"".join(samples[at : at + 2] * 2 for at in range(0, len(samples), 2))
+    container, codec = {"mp3": ("mp3", "libmp3lame"), "opus": ("ogg", "libopus")}[mode]
+    target = io.BytesIO()
+    with av.open(target, "w", format=container) as output:
+        track: Any = output.add_stream(codec, rate=48000, layout="stereo")
+        track.bit_rate = 96_000
+        frame = av.AudioFrame(format="s16", layout="stereo", samples=len(samples) // 2)
+        frame.planes[0].update(both)
+        frame.sample_rate = 48000
+        for packet in (*track.encode(frame), *track.encode(None)):
+            output.mux(packet)
+    return target.getvalue()
+
+
+def best_likeness(one: bytes, other: bytes) -> float:
+    """Return the likeness at the best shift up to 2 ms: converters have a delay of their own."""
+    return max(
+        *(likeness(one[2 * shift :], other) for shift in range(RATE // 500)),
+        *(likeness(one, other[2 * shift :]) for shift in range(RATE // 500)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "key", "package"),
+    [
+        (lambda: make_decoder("mp3", RATE), "dialog.downstream_mode = 'mp3'", "libmpg123-0t64"),
+        (lambda: make_decoder("opus", RATE), "dialog.downstream_mode = 'opus'", "libopus0"),
+        (lambda: make_decoder("raw-opus", RATE), "downstream_mode = 'raw-opus'", "libopus0"),
+        (lambda: make_encoder("raw-opus", RATE, 32000), "upstream_mode = 'raw-opus'", "libopus0"),
+    ],
+    ids=["mp3", "opus", "raw-opus", "speech"],
+)
+def test_a_missing_library_is_a_setting_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, make: Any, key: str, package: str
+) -> None:
+    class NoLibraries:
+        @staticmethod
+        def CDLL(name: str) -> None:  # noqa: N802 - ctypes' own name
+            raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(shared_library, "ctypes", NoLibraries)
+    with pytest.raises(SettingsInvalid) as refused:
+        make()
+    assert key in str(refused.value)
+    assert package in str(refused.value)

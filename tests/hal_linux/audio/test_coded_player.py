@@ -1,0 +1,212 @@
+"""A loudspeaker behind a decoder: the whole reply, in order, a little at a time."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mmid.errors import AudioDeviceFailed
+from mmid.hal import Decoder, Player
+from mmid.hal_linux.audio.codecs import make_decoder
+from mmid.hal_linux.audio.coded_player import CodedPlayer
+from mmid.hal_linux.audio.gain import SoftwareGain
+from mmid.hal_linux.audio.player import AlsaPlayer
+from tests.hal_linux.audio.codecs.streams import decode, frames, sound, stream
+
+RATE = 24000
+RING = 8192
+
+Define = Callable[[str], None]
+
+
+class Audience:
+    """Keeps what a player says."""
+
+    def __init__(self) -> None:
+        self.story: list[str] = []
+        self.failure: AudioDeviceFailed | None = None
+        self._news = asyncio.Event()
+
+    def player_started(self) -> None:
+        self._note("started")
+
+    def player_finished(self) -> None:
+        self._note("finished")
+
+    def player_failed(self, error: AudioDeviceFailed) -> None:
+        self.failure = error
+        self._note("failed")
+
+    def _note(self, word: str) -> None:
+        self.story.append(word)
+        self._news.set()
+
+    async def until(self, word: str) -> None:
+        async with asyncio.timeout(10):
+            while word not in self.story:
+                self._news.clear()
+                await self._news.wait()
+
+
+class Doubling:
+    """A decoder of which every step is seen: each byte becomes one sample."""
+
+    def __init__(self) -> None:
+        self.damaged = 0
+        self.steps = 0
+
+    def reset(self) -> None:
+        self.steps = 0
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        for at in range(0, len(data), 100):
+            self.steps += 1
+            yield b"".join(bytes([value, 1]) for value in data[at : at + 100])
+
+    def finish(self) -> Iterator[bytes]:
+        yield b"\x09\x09"
+
+
+@pytest.fixture
+def out(define: Define, tmp_path: Path) -> Path:
+    path = tmp_path / "out.raw"
+    define(f'pcm.file {{ type file slave.pcm null file "{path}" format raw }}\n')
+    return path
+
+
+pytestmark = pytest.mark.usefixtures("out")
+
+
+def heard(out: Path) -> bytes:
+    return out.read_bytes()
+
+
+def players(decoder: Decoder) -> tuple[Player, CodedPlayer]:
+    inner = AlsaPlayer("file", RATE, 20, RING, SoftwareGain())
+    return inner, CodedPlayer(inner, decoder)
+
+
+async def play(player: Player, audience: Audience, *pieces: bytes) -> None:
+    player.start(audience)
+    for piece in pieces:
+        player.write(piece)
+        await asyncio.wait_for(player.wait_room(), 10)
+    player.finish()
+    await audience.until("finished")
+
+
+@pytest.mark.parametrize("mode", ["mp3", "opus", "raw-opus"])
+async def test_the_loudspeaker_gets_what_the_decoder_makes_of_the_reply(
+    out: Path, mode: str
+) -> None:
+    decoder = make_decoder(mode, RATE)
+    expected = decode(decoder, *frames(mode, RATE))
+    _, player = players(decoder)
+    audience = Audience()
+    for _ in range(2):
+        audience.story.clear()
+        await play(player, audience, *frames(mode, RATE))
+        assert heard(out) == expected
+        assert audience.story == ["started", "finished"]
+        assert not player.playing
+
+
+async def test_a_long_message_is_decoded_only_as_fast_as_there_is_room(out: Path) -> None:
+    decoder = Doubling()
+    _, player = players(decoder)
+    audience = Audience()
+    player.start(audience)
+    player.write(bytes(range(250)) * 200)
+    assert decoder.steps <= 8
+    room = asyncio.create_task(player.wait_room())
+    await audience.until("started")
+    for _ in range(300):
+        await asyncio.sleep(0)
+    # The ring and the device hold what was decoded and not yet heard: 90 steps, and what
+    # was heard meanwhile.
+    assert decoder.steps < 300
+    await asyncio.wait_for(room, 10)
+    assert decoder.steps == 500
+    player.finish()
+    await audience.until("finished")
+    played = heard(out)
+    assert played[:-2] == b"".join(bytes([value, 1]) for value in bytes(range(250)) * 200)
+    assert played[-2:] == b"\x09\x09"
+
+
+async def test_a_finish_behind_a_long_message_waits_for_all_of_it(out: Path) -> None:
+    _, player = players(Doubling())
+    audience = Audience()
+    player.start(audience)
+    for start in (b"a", b"b", b"c"):
+        player.write(start + bytes(3000))
+    player.finish()
+    player.write(b"too late")
+    await audience.until("finished")
+    played = heard(out)
+    assert len(played) == 3 * 3001 * 2 + 2
+    assert played[::2].strip(b"\0\x09") == b"a" + bytes(3000) + b"b" + bytes(3000) + b"c"
+
+
+async def test_a_flush_in_mid_message_is_final_and_the_next_reply_is_whole(out: Path) -> None:
+    decoder = make_decoder("mp3", RATE)
+    inner, player = players(decoder)
+    player.start(Audience())
+    player.write(stream("mp3", RATE) * 20)
+    room = asyncio.create_task(player.wait_room())
+    await asyncio.sleep(0)
+    player.flush()
+    await asyncio.wait_for(room, 5)
+    player.write(stream("mp3", RATE))
+    assert not inner.playing
+    await play(player, Audience(), stream("mp3", RATE))
+    assert len(heard(out)) == len(sound(RATE))
+
+
+async def test_a_new_start_forgets_the_reply_that_was_being_decoded(out: Path) -> None:
+    _, player = players(make_decoder("opus", RATE))
+    player.start(Audience())
+    for _ in range(3):
+        player.write(stream("opus", RATE) * 20)
+    await play(player, Audience(), stream("opus", RATE))
+    assert len(heard(out)) == len(sound(RATE))
+
+
+async def test_a_writer_that_never_waits_is_stopped_before_the_memory_is_full() -> None:
+    inner, player = players(Doubling())
+    audience = Audience()
+    player.start(audience)
+    for _ in range(6):
+        player.write(bytes(1 << 20))
+    assert "did not wait for room" in str(audience.failure)
+    assert not inner.playing
+    assert audience.story.count("failed") == 1
+
+
+async def test_a_device_that_cannot_be_opened_is_told_and_nothing_is_decoded() -> None:
+    decoder = Doubling()
+    player = CodedPlayer(AlsaPlayer("nowhere", RATE, 20, RING, SoftwareGain()), decoder)
+    with pytest.raises(AudioDeviceFailed, match="nowhere"):
+        player.start(Audience())
+    player.write(b"abc")
+    player.finish()
+    assert decoder.steps == 0
+
+
+async def test_damage_is_logged_once_a_reply(caplog: pytest.LogCaptureFixture) -> None:
+    _, player = players(make_decoder("raw-opus", RATE))
+    good = frames("raw-opus", RATE)
+    with caplog.at_level(logging.WARNING):
+        await play(player, Audience(), good[0], b"\xff\xff\xff", good[1], b"")
+        await play(player, Audience(), *good[:2])
+    told = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
+    assert told == ["the reply was damaged in 2 places, which were skipped"]
+
+
+async def test_a_reply_without_a_byte_is_finished() -> None:
+    _, player = players(make_decoder("opus", RATE))
+    audience = Audience()
+    await play(player, audience)
+    assert audience.story == ["finished"]
