@@ -40,7 +40,9 @@ FLOOR_PLAN = {
     "mmid.cli": "mmid mmid.errors mmid.redaction",
     "mmid.cli.mmid": "mmid mmid.errors mmid.redaction mmid.settings mmid.sysd mmid.daemon "
     "mmid.hal_linux mmid.session.license.record mmid.cli.mmid",
-    "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.cli.mmictl",
+    "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.doctor mmid.cli.mmictl",
+    "mmid.doctor": "mmid.errors mmid.settings mmid.hal_linux mmid.session.license.record mmid.dbus "
+    "mmid.doctor",
     "mmid.simcloud": "mmid mmid.errors mmid.redaction mmid.session.license mmid.simcloud",
 }
 
@@ -99,7 +101,7 @@ NOT_LOADED = {
     "mmid.settings.child": "pydantic pydantic_settings tomllib asyncio",
     "mmid.cli.mmid": "pydantic asyncio websockets dbus_next alsaaudio systemd",
     "mmid.cli.mmictl": "cryptography pydantic alsaaudio websockets systemd mmid.settings "
-    "mmid.session",
+    "mmid.session mmid.doctor",
 }
 
 LONGEST_LINES = 350

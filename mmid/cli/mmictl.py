@@ -2,6 +2,7 @@
 
 Exit status:
     0    done
+    1    doctor: a check failed
     64   wrong usage, or the daemon refused an argument
     65   the caller does not hold the microphone
     69   mmid is not running, not ready, or the bus is not there
@@ -15,7 +16,7 @@ Exit status:
     141  whoever read the output has gone
 
 It knows the D-Bus contract and nothing else of mmid, so what it can do any
-other program of the board can do too.
+other program of the board can do too. Only the doctor looks behind it.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn
 
 from mmid import __version__
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
     try:
-        asyncio.run(_run(options))
+        status = asyncio.run(_run(options))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -66,12 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(outcome(error))
     except OSError as error:
         return _report(Outcome(OUTPUT_FAILED, (f"the output cannot be written: {error}",)))
-    return 0
+    return status
 
 
-async def _run(options: argparse.Namespace) -> None:
+async def _run(options: argparse.Namespace) -> int:
+    if options.command is None:
+        from mmid.cli.mmictl_doctor import doctor  # noqa: PLC0415 - it needs half of mmid
+
+        return await doctor(options)
     async with await Client.connect(options.bus) as client:
         await options.command(client, options)
+    return 0
 
 
 def _report(result: Outcome) -> int:
@@ -100,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
-    def add(name: str, run: commands.Run, text: str) -> _Parser:
+    def add(name: str, run: commands.Run | None, text: str) -> _Parser:
         command = subparsers.add_parser(name, help=text, description=text)
         command.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
@@ -126,6 +133,8 @@ def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
     add("disconnect", commands.disconnect, "stay away from the cloud until connect")
     device = add("device", commands.device, "show or register the device")
     device.add_argument("action", choices=("show", "register"))
+    doctor = add("doctor", None, "find what is wrong, and what to do about it")
+    doctor.add_argument("--config", type=Path, metavar="FILE", help="the daemon's settings file")
     volume = add("volume", commands.volume, "show or set the volume of the replies")
     volume.add_argument("percent", nargs="?", type=_percent, help="0 to 100")
     mute = add("mute", commands.mute, "silence the loudspeaker, or not")

@@ -1,0 +1,68 @@
+"""What the daemon itself says: that it runs, its license, its link."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from mmid.dbus.client import Client
+from mmid.dbus.failures import ACCESS_DENIED, CallFailed
+from mmid.dbus.interface import DEVICE, DIALOG
+from mmid.doctor.finding import Finding, failed, fine, skipped, warned
+from mmid.errors import TABLE, BusFailed, NotProvisioned, NotRegistered
+
+__all__ = ["check_gateway"]
+
+_REGISTERED = {"registered", "authorized"}
+
+
+async def check_gateway(bus: str) -> AsyncIterator[Finding]:
+    """Ask the daemon; without one, license and dialog cannot be told."""
+    try:
+        async with await Client.connect(bus) as client:
+            device, dialog = await client.get_all(DEVICE), await client.get_all(DIALOG)
+    except BusFailed as error:
+        yield failed("daemon", str(error), TABLE[BusFailed].remedy)
+    except CallFailed as error:
+        yield _no_answer(error)
+    else:
+        yield fine("daemon", f"mmid {device['Version']} answers")
+        yield _license(device)
+        yield _link(dialog)
+        return
+    yield skipped("license", "only the daemon knows")
+    yield skipped("dialog", "only the daemon knows")
+
+
+def _no_answer(error: CallFailed) -> Finding:
+    if error.name == ACCESS_DENIED:
+        remedy = "Run it as root, or join the group mmid (adduser NAME mmid)."
+        return failed("daemon", "the bus does not let this user call mmid", remedy)
+    return failed(
+        "daemon",
+        f"mmid does not answer: {error}",
+        "systemctl start mmid; systemctl status mmid and journalctl -u mmid say why it is down.",
+    )
+
+
+def _license(device: dict[str, Any]) -> Finding:
+    state, mode = device["LicenseState"], device["LicenseMode"]
+    if state == "unprovisioned":
+        return failed("license", "the device has no identity", TABLE[NotProvisioned].remedy)
+    if state == "refused":
+        return failed(
+            "license",
+            "the license service refused this device for good",
+            "mmictl status and journalctl -u mmid name the code and what to do about it.",
+        )
+    if state not in _REGISTERED and mode != "pay-as-you-go":
+        return warned("license", "the device is not registered", TABLE[NotRegistered].remedy)
+    return fine("license", f"{mode}, {state}")
+
+
+def _link(dialog: dict[str, Any]) -> Finding:
+    if dialog["Connected"]:
+        return fine("dialog", f"connected, {dialog['State']}")
+    return warned(
+        "dialog",
+        f"not connected: {dialog['State']}",
+        "mmictl connect tries now; mmictl monitor shows what goes wrong.",
+    )

@@ -1,0 +1,98 @@
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from mmid.dbus.front import Front
+from mmid.doctor.finding import Finding, Verdict
+from mmid.doctor.gateway import check_gateway
+from mmid.events import State
+from mmid.status import LicenseState, Status
+from tests.dbus.private_bus import NotingApplication, PrivateBus
+
+FORBIDDEN = '<deny send_destination="org.mmid1"/>'
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[PrivateBus]:
+    bus = PrivateBus(tmp_path)
+    yield bus
+    bus.stop()
+
+
+@pytest.fixture
+def status() -> Status:
+    return Status(
+        state=State.LISTENING,
+        connected=True,
+        registered=True,
+        license_state=LicenseState.AUTHORIZED,
+    )
+
+
+@pytest.fixture
+async def front(bus: PrivateBus, status: Status) -> AsyncIterator[Front]:
+    front = await Front.open(bus.address, status, NotingApplication(status))
+    yield front
+    await front.close()
+
+
+async def by_check(address: str) -> dict[str, Finding]:
+    return {finding.check: finding async for finding in check_gateway(address)}
+
+
+async def test_a_daemon_that_talks_with_the_cloud_is_fine(bus: PrivateBus, front: Front) -> None:
+    findings = await by_check(bus.address)
+    assert list(findings) == ["daemon", "license", "dialog"]
+    assert {finding.verdict for finding in findings.values()} == {Verdict.OK}
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        (LicenseState.UNPROVISIONED, Verdict.FAILURE),
+        (LicenseState.REFUSED, Verdict.FAILURE),
+        (LicenseState.UNREGISTERED, Verdict.WARNING),
+        (LicenseState.REGISTERED, Verdict.OK),
+    ],
+)
+async def test_a_license_is_judged_by_its_state(
+    bus: PrivateBus, status: Status, front: Front, state: LicenseState, verdict: Verdict
+) -> None:
+    status.update(license_state=state)
+    finding = (await by_check(bus.address))["license"]
+    assert finding.verdict is verdict
+    assert bool(finding.remedy) is (verdict is not Verdict.OK)
+
+
+async def test_no_connection_is_a_warning(bus: PrivateBus, status: Status, front: Front) -> None:
+    status.update(connected=False, state=State.OFFLINE)
+    finding = (await by_check(bus.address))["dialog"]
+    assert finding.verdict is Verdict.WARNING
+    assert "offline" in finding.text
+
+
+async def test_a_daemon_that_does_not_run_is_a_failure(bus: PrivateBus) -> None:
+    findings = await by_check(bus.address)
+    assert findings["daemon"].verdict is Verdict.FAILURE
+    assert "systemctl start mmid" in findings["daemon"].remedy
+    assert findings["license"].verdict is findings["dialog"].verdict is Verdict.SKIPPED
+
+
+async def test_a_bus_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+    findings = await by_check(f"unix:path={tmp_path}/none")
+    assert findings["daemon"].verdict is Verdict.FAILURE
+
+
+async def test_a_caller_without_permission_learns_of_the_group(
+    tmp_path: Path, status: Status
+) -> None:
+    strict = PrivateBus(tmp_path, FORBIDDEN)
+    front = await Front.open(strict.address, status, NotingApplication(status))
+    try:
+        finding = (await by_check(strict.address))["daemon"]
+    finally:
+        await front.close()
+        strict.stop()
+    assert finding.verdict is Verdict.FAILURE
+    assert "group mmid" in finding.remedy
