@@ -41,8 +41,8 @@ FLOOR_PLAN = {
     "mmid.cli.mmid": "mmid mmid.errors mmid.redaction mmid.settings mmid.sysd mmid.daemon "
     "mmid.hal_linux mmid.session.license.record mmid.cli.mmid",
     "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.doctor mmid.cli.mmictl",
-    "mmid.doctor": "mmid.errors mmid.settings mmid.hal_linux mmid.session.license.record mmid.dbus "
-    "mmid.doctor",
+    "mmid.doctor": "mmid mmid.errors mmid.redaction mmid.settings mmid.hal_linux "
+    "mmid.session.license.record mmid.dbus mmid.doctor",
     "mmid.simcloud": "mmid mmid.errors mmid.redaction mmid.session.license mmid.simcloud",
 }
 

@@ -72,13 +72,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    if options.command is None:
-        from mmid.cli.mmictl_doctor import doctor  # noqa: PLC0415 - it needs half of mmid
-
-        return await doctor(options)
+    if options.command in _BEHIND_THE_BUS:
+        return await _BEHIND_THE_BUS[options.command](options)
     async with await Client.connect(options.bus) as client:
         await options.command(client, options)
     return 0
+
+
+async def _doctor(options: argparse.Namespace) -> int:
+    from mmid.cli.mmictl_doctor import doctor  # noqa: PLC0415 - it needs half of mmid
+
+    return await doctor(options)
+
+
+async def _support_bundle(options: argparse.Namespace) -> int:
+    from mmid.cli.mmictl_support import support_bundle  # noqa: PLC0415 - as the doctor
+
+    return await support_bundle(options)
+
+
+# What works without the daemon, and without the bus.
+_BEHIND_THE_BUS = {"doctor": _doctor, "support-bundle": _support_bundle}
 
 
 def _report(result: Outcome) -> int:
@@ -107,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
-    def add(name: str, run: commands.Run | None, text: str) -> _Parser:
+    def add(name: str, run: commands.Run | str, text: str) -> _Parser:
         command = subparsers.add_parser(name, help=text, description=text)
         command.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
@@ -133,8 +147,11 @@ def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
     add("disconnect", commands.disconnect, "stay away from the cloud until connect")
     device = add("device", commands.device, "show or register the device")
     device.add_argument("action", choices=("show", "register"))
-    doctor = add("doctor", None, "find what is wrong, and what to do about it")
-    doctor.add_argument("--config", type=Path, metavar="FILE", help="the daemon's settings file")
+    doctor = add("doctor", "doctor", "find what is wrong, and what to do about it")
+    bundle = add("support-bundle", "support-bundle", "write what a helper from afar needs")
+    bundle.add_argument("file", type=Path, metavar="FILE", help="a tar.gz that does not exist yet")
+    for one in (doctor, bundle):
+        one.add_argument("--config", type=Path, metavar="FILE", help="the daemon's settings file")
     volume = add("volume", commands.volume, "show or set the volume of the replies")
     volume.add_argument("percent", nargs="?", type=_percent, help="0 to 100")
     mute = add("mute", commands.mute, "silence the loudspeaker, or not")
