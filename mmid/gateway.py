@@ -170,6 +170,10 @@ class Gateway:
         """Mute or unmute the loudspeaker; raises as ``LoudspeakerVolume`` does."""
         self._volume.set_muted(muted)
 
+    def level(self) -> int:
+        """How loud the microphone is now, 0 to 100; 0 while nobody talks."""
+        return self._recorder.level
+
     async def register(self) -> None:
         """Try again after a refusal."""
         self.supervisor.register()

@@ -107,6 +107,10 @@ class Recorder(Protocol):
     def overruns(self) -> int:
         """How often samples were lost because nobody fetched them in time."""
 
+    @property
+    def level(self) -> int:
+        """How loud the latest chunk is, 0 (-60 dB or less) to 100; 0 when not recording."""
+
     def start(self, listener: RecorderListener) -> None:
         """Open the device; the first sample is the one at this moment.
 

@@ -47,6 +47,7 @@ class Recorder:
     def __init__(self) -> None:
         self.listener: RecorderListener | None = None
         self.overruns = 0
+        self.level = 42
         self.broken = False
         self.last_words = b""
 

@@ -22,6 +22,7 @@ other program of the board can do too. Only the doctor looks behind it.
 import argparse
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -39,7 +40,6 @@ __all__ = ["main"]
 
 _INTERRUPTED = 130
 _NO_READER = 141
-_VOLUME_MAX = 100
 
 
 class _Parser(argparse.ArgumentParser):
@@ -132,7 +132,7 @@ def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
     add("status", commands.status, "show what mmid is doing")
     talk = add("talk", commands.talk, "speak, and hear the reply")
     talk.add_argument(
-        "--seconds", type=_seconds, help="speak so long (default: Enter starts and stops)"
+        "--seconds", type=_seconds, help="speak so long, once (default: keys start and stop)"
     )
     _add_timeout(talk)
     ask = add("ask", commands.ask, "ask in writing, and print the reply")
@@ -145,15 +145,16 @@ def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
     add("monitor", commands.monitor, "print the events as they come")
     add("connect", commands.connect, "connect to the cloud now")
     add("disconnect", commands.disconnect, "stay away from the cloud until connect")
-    device = add("device", commands.device, "show or register the device")
-    device.add_argument("action", choices=("show", "register"))
+    device = add("device", commands.device, "show, register or reset the device")
+    device.add_argument("action", choices=("show", "register", "reset"))
+    device.add_argument("--yes", action="store_true", help="reset: yes, forget the license")
     doctor = add("doctor", "doctor", "find what is wrong, and what to do about it")
     bundle = add("support-bundle", "support-bundle", "write what a helper from afar needs")
     bundle.add_argument("file", type=Path, metavar="FILE", help="a tar.gz that does not exist yet")
     for one in (doctor, bundle):
         one.add_argument("--config", type=Path, metavar="FILE", help="the daemon's settings file")
     volume = add("volume", commands.volume, "show or set the volume of the replies")
-    volume.add_argument("percent", nargs="?", type=_percent, help="0 to 100")
+    volume.add_argument("percent", nargs="?", type=_percent, help="0 to 100, or +N or -N")
     mute = add("mute", commands.mute, "silence the loudspeaker, or not")
     mute.add_argument("switch", nargs="?", choices=("on", "off"), default="on")
 
@@ -175,11 +176,11 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _percent(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= _VOLUME_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0 to {_VOLUME_MAX}")
-    return value
+def _percent(text: str) -> str:
+    """Check a volume: a number, or a signed one for a step."""
+    if not re.fullmatch(r"[+-]?\d{1,3}", text) or int(text) not in range(-100, 101):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 0 to 100, +N or -N")
+    return text
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from mmid.cli import mmictl_show as show
+from mmid.cli.mmictl_talk import talk_at_terminal
 from mmid.cli.mmictl_turn import Turn, follow
 from mmid.dbus.client import PROPERTIES, Client
 from mmid.dbus.failures import CallFailed
@@ -29,6 +30,8 @@ __all__ = [
     "volume",
 ]
 
+_LOUDEST = 100
+
 Run = Callable[[Client, Namespace], Awaitable[None]]
 
 
@@ -46,18 +49,19 @@ async def monitor(client: Client, options: Namespace) -> None:
 
 
 async def talk(client: Client, options: Namespace) -> None:
-    """Hold the microphone for some seconds or until Enter, then follow the reply to its end."""
-    if options.seconds is None and not sys.stdin.isatty():
-        raise InvalidArgument("talk: give --seconds, or run it in a terminal")
-    await client.listen()
+    """Talk at a terminal; or hold the microphone for some seconds and follow the reply."""
     if options.seconds is None:
-        print("Press Enter to speak.", file=sys.stderr)
-        await _enter_key()
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise InvalidArgument("talk: give --seconds, or run it in a terminal")
+        await client.listen()
+        await talk_at_terminal(client)
+        return
+    await client.listen()
     await client.call(DIALOG, "StartSpeech")
     turn = Turn()
     following = asyncio.create_task(_show_turn(client, turn, as_json=options.json))
     try:
-        await _while_speaking(following, options.seconds)
+        await asyncio.wait({following}, timeout=options.seconds)
         if not following.done():
             turn.begin()
             await _stop_speech(client)
@@ -111,18 +115,27 @@ async def disconnect(client: Client, _: Namespace) -> None:
 
 
 async def device(client: Client, options: Namespace) -> None:
-    """Register the device, or show who it is."""
+    """Register the device, forget who it is, or show it."""
     if options.action == "register":
         await client.call(DEVICE, "Register")
+    if options.action == "reset":
+        if not options.yes:
+            raise InvalidArgument(
+                "device reset forgets the license, and a name can be registered once only; "
+                "add --yes if that is meant"
+            )
+        await client.call(DEVICE, "Reset")
     show.properties({DEVICE: await client.get_all(DEVICE)}, as_json=options.json)
 
 
 async def volume(client: Client, options: Namespace) -> None:
-    """Set the volume, or print it."""
-    if options.percent is not None:
-        await client.set(AUDIO, "Volume", options.percent)
-    else:
+    """Set the volume, turn it up or down, or print it."""
+    if options.percent is None:
         show.value("Volume", await client.get(AUDIO, "Volume"), as_json=options.json)
+        return
+    before = await client.get(AUDIO, "Volume") if options.percent[0] in "+-" else 0
+    percent = min(_LOUDEST, max(0, before + int(options.percent)))
+    await client.set(AUDIO, "Volume", percent)
 
 
 async def mute(client: Client, options: Namespace) -> None:
@@ -144,17 +157,6 @@ async def _hear_turn(client: Client, turn: Turn) -> None:
             return
 
 
-async def _while_speaking(following: "asyncio.Task[None]", seconds: float | None) -> None:
-    """Wait until the speaker has finished, or the turn ended by itself."""
-    if seconds is not None:
-        await asyncio.wait({following}, timeout=seconds)
-        return
-    print("Speak; press Enter when you have finished.", file=sys.stderr)
-    enter = asyncio.ensure_future(_enter_key())
-    await asyncio.wait({following, enter}, return_when=asyncio.FIRST_COMPLETED)
-    enter.cancel()
-
-
 async def _end(following: "asyncio.Task[None]") -> None:
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
@@ -167,19 +169,3 @@ async def _stop_speech(client: Client) -> None:
         # In tap2talk the cloud may have heard the end before us.
         if error.name != ERRORS + "NotTalking":
             raise
-
-
-async def _enter_key() -> None:
-    loop = asyncio.get_running_loop()
-    pressed: asyncio.Future[None] = loop.create_future()
-
-    def read() -> None:
-        sys.stdin.readline()
-        if not pressed.done():
-            pressed.set_result(None)
-
-    loop.add_reader(sys.stdin, read)
-    try:
-        await pressed
-    finally:
-        loop.remove_reader(sys.stdin)

@@ -15,6 +15,9 @@ __all__ = ["event", "printable", "properties", "reply", "value"]
 
 _LABEL_WIDTH = 19
 
+# True for a tenth of a second: of no use on a screen that stands still.
+_MOMENTARY = {"Level"}
+
 
 def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
     """Print the properties of interfaces, one a line."""
@@ -25,6 +28,8 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
     for interface, those in named.items():
         print(interface)
         for name, one in those.items():
+            if name in _MOMENTARY:
+                continue
             print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
 
 

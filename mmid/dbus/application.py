@@ -52,6 +52,9 @@ class Application(Protocol):
     def set_muted(self, muted: bool) -> None:
         """Silence the loudspeaker, or not."""
 
+    def level(self) -> int:
+        """How loud the microphone is now, 0 to 100; 0 while nobody talks."""
+
     async def register(self) -> None:
         """Register the device; return when it is done."""
 

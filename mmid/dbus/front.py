@@ -43,12 +43,13 @@ class Front:
         self._status = status
         self._application = application
         self._announced = _announced(contract)
+        self._getters = members.getters(application)
         self._service = Service(
             bus,
             contract,
             methods=members.methods(application, self._user_of),
             setters=members.setters(application),
-            read=lambda name: getattr(status, snake_case(name)),
+            read=self._read,
         )
         self._watch = ClientWatch(bus, self._client_left)
         status.observe(self._status_changed)
@@ -92,6 +93,11 @@ class Front:
         """Send the signal of an event."""
         values = [getattr(event, field.name) for field in fields(event)]
         self._service.emit(DIALOG, type(event).__name__, [redact(value) for value in values])
+
+    def _read(self, name: str) -> Any:
+        if name in self._getters:
+            return self._getters[name]()
+        return getattr(self._status, snake_case(name))
 
     def _status_changed(self, changed: Mapping[str, Any]) -> None:
         for interface, names in self._announced.items():

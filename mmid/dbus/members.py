@@ -12,7 +12,7 @@ from mmid.dbus.application import Application
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.errors import InvalidArgument
 
-__all__ = ["Handler", "methods", "setters"]
+__all__ = ["Handler", "getters", "methods", "setters"]
 
 # Gets the caller's unique name and the arguments; returns nothing or what to await.
 Handler = Callable[..., Any]
@@ -51,6 +51,11 @@ def methods(
         "Register": lambda _: application.register(),
         "Reset": reset,
     }
+
+
+def getters(application: Application) -> dict[str, Callable[[], Any]]:
+    """Return where the properties come from that are worked out when they are read."""
+    return {"Level": application.level}
 
 
 def setters(application: Application) -> dict[str, Handler]:

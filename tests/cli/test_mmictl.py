@@ -255,6 +255,8 @@ async def test_output_that_nobody_reads_ends_quietly(address: str, front: Front)
         (("connect",), ("connect",)),
         (("disconnect",), ("disconnect",)),
         (("volume", "30"), ("set_volume", 30)),
+        (("volume", "-30"), ("set_volume", 70)),
+        (("volume", "+30"), ("set_volume", 100)),
         (("mute",), ("set_muted", True)),
         (("mute", "off"), ("set_muted", False)),
     ],
@@ -330,7 +332,15 @@ async def test_without_a_bus_it_names_the_bus(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("dance",), ("volume", "101"), ("volume", "loud"), ("talk", "--seconds", "-1"), ("ask",)],
+    [
+        (),
+        ("dance",),
+        ("volume", "101"),
+        ("volume", "+-1"),
+        ("volume", "loud"),
+        ("talk", "--seconds", "-1"),
+        ("ask",),
+    ],
 )
 async def test_wrong_usage_ends_with_64_and_the_usage(
     mmictl: Mmictl, arguments: tuple[str, ...]
@@ -365,27 +375,3 @@ async def test_help_lists_the_exit_status_and_version_is_ours(mmictl: Mmictl) ->
     assert "Exit status:" in text
     assert "69   mmid is not running" in text
     assert (await mmictl("--version")).output == f"mmictl {__version__}\n"
-
-
-async def test_talk_in_a_terminal_starts_and_stops_by_enter(
-    address: str, front: Front, application: NotingApplication
-) -> None:
-    keyboard, terminal = os.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mmid.cli.mmictl", "--bus", address, "talk"),
-        stdin=terminal,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    os.close(terminal)
-    assert process.stderr is not None
-    for command in ("start_speech", "stop_speech"):
-        prompt = await asyncio.wait_for(process.stderr.readline(), WAIT_S)
-        assert b"Enter" in prompt
-        assert application.calls.empty()
-        os.write(keyboard, b"\n")
-        assert (await application.next_call())[0] == command
-    output, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
-    os.close(keyboard)
-    assert process.returncode == 0
-    assert b"It is noon." in output

@@ -134,6 +134,9 @@ class NotingApplication:
         self._note("set_volume", percent)
         self._status.update(volume=percent)
 
+    def level(self) -> int:
+        return 50 if self._status.talker else 0
+
     def set_muted(self, muted: bool) -> None:
         self._note("set_muted", muted)
         self._status.update(muted=muted)

@@ -41,6 +41,11 @@ class CodedRecorder:
         """How often samples were lost because nobody fetched them in time."""
         return self._recorder.overruns
 
+    @property
+    def level(self) -> int:
+        """How loud the latest chunk is, 0 to 100."""
+        return self._recorder.level
+
     def start(self, listener: RecorderListener) -> None:
         """Open the device; the first sample is the one at this moment."""
         self.stop()

@@ -17,6 +17,7 @@ from mmid.errors import AudioDeviceFailed
 from mmid.hal import RecorderListener
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
 from mmid.hal_linux.audio.device import SoundDevice
+from mmid.hal_linux.audio.level import level_percent
 from mmid.hal_linux.audio.outage import Outage
 from mmid.hal_linux.audio.pcm import CapturePcm
 
@@ -70,6 +71,11 @@ class AlsaRecorder:
         """How often samples were lost because nobody fetched them in time."""
         return self._device.xruns
 
+    @property
+    def level(self) -> int:
+        """How loud the latest chunk is, 0 to 100; worked out only when somebody asks."""
+        return level_percent(self._recording.latest) if self.recording and self._recording else 0
+
     def start(self, listener: RecorderListener) -> None:
         """Open the device; the first sample is the one at this moment."""
         self.stop()
@@ -89,6 +95,7 @@ class _Recording:
         self, device: SoundDevice[CapturePcm], period_ms: int, listener: RecorderListener
     ) -> None:
         self.open = True
+        self.latest = b""
         self._device = device
         self._listener = listener
         self._outage = Outage()
@@ -175,6 +182,7 @@ class _Recording:
     def _deliver(self, count: int) -> None:
         data = bytes(self._pending[:count])
         del self._pending[:count]
+        self.latest = data
         self._listener.recorder_audio(data)
 
     def _deliver_rest(self) -> None:

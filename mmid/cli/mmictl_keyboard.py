@@ -1,0 +1,99 @@
+"""Keys of a terminal as they are pressed and released.
+
+A terminal tells presses only. But it repeats a key that is held, so silence
+after repeats is the release; and a key that never repeats was tapped, so the
+next one is.
+"""
+
+import asyncio
+import os
+import sys
+import termios
+import tty
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["Key", "Keyboard"]
+
+# Keyboards wait 250 to 660 ms before they repeat, and then repeat 10 to 30 times a second.
+_FIRST_REPEAT_S = 0.75
+_NEXT_REPEAT_S = 0.25
+
+_KEPT = 64  # keys that wait; whoever types faster loses them
+
+
+class Key(StrEnum):
+    """What a key means here."""
+
+    SPACE = "space"
+    ENTER = "enter"
+    QUIT = "quit"
+
+
+_KEYS = {
+    b" ": Key.SPACE,
+    b"\r": Key.ENTER,
+    b"\n": Key.ENTER,
+    b"q": Key.QUIT,
+    b"\x04": Key.QUIT,  # Ctrl-D
+}
+
+
+class Keyboard:
+    """The terminal's keyboard, one key at a time and unseen; use it as a context manager.
+
+    Args:
+        terminal: descriptor of the terminal.
+    """
+
+    def __init__(self, terminal: int | None = None) -> None:
+        self._terminal = sys.stdin.fileno() if terminal is None else terminal
+        self._keys: asyncio.Queue[Key] = asyncio.Queue(_KEPT)
+        self._loop = asyncio.get_running_loop()
+        self._before: list[Any] = []
+
+    def __enter__(self) -> Self:
+        self._before = termios.tcgetattr(self._terminal)
+        tty.setcbreak(self._terminal)  # Ctrl-C still ends us
+        self._loop.add_reader(self._terminal, self._read)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.remove_reader(self._terminal)
+        termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+
+    async def press(self) -> Key:
+        """Wait for a key."""
+        return await self._keys.get()
+
+    async def release(self, pressed: Key) -> None:
+        """Wait until ``pressed`` is let go, or the next key if it was not held."""
+        held = False
+        while pressed is Key.SPACE:
+            try:
+                async with asyncio.timeout(_NEXT_REPEAT_S if held else _FIRST_REPEAT_S):
+                    key = await self._keys.get()
+            except TimeoutError:
+                if held:
+                    return
+                break
+            if key is not Key.SPACE:
+                return
+            held = True
+        await self._keys.get()
+
+    def _read(self) -> None:
+        data = os.read(self._terminal, 64)
+        if not data:  # the terminal was closed
+            self._loop.remove_reader(self._terminal)
+            data = b"\x04"
+        for byte in data:
+            key = _KEYS.get(bytes([byte]))
+            if key is not None and not self._keys.full():
+                self._keys.put_nowait(key)

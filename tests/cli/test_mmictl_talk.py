@@ -1,0 +1,165 @@
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Self
+
+import pytest
+
+from mmid.dbus.front import Front
+from mmid.errors import Busy
+from mmid.events import Error, State
+from mmid.status import Status
+from tests.dbus.private_bus import WAIT_S, NotingApplication, PrivateBus
+
+
+class Terminal:
+    """A real pseudo terminal with ``mmictl talk`` in it."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._keys, self._far_end = os.openpty()
+        self._shown = b""
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mmid.cli.mmictl", "--bus", self._address, "talk"),
+            stdin=self._far_end,
+            stdout=self._far_end,
+            stderr=self._far_end,
+        )
+        os.close(self._far_end)
+        asyncio.get_running_loop().add_reader(self._keys, self._read)
+        await self.until("Hold Space")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._keys)
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        os.close(self._keys)
+
+    def type(self, keys: str) -> None:
+        os.write(self._keys, keys.encode())
+
+    async def until(self, text: str) -> None:
+        """Wait until something was shown."""
+        async with asyncio.timeout(WAIT_S):
+            while text not in self.shown:
+                self._news.clear()
+                await self._news.wait()
+
+    @property
+    def shown(self) -> str:
+        return self._shown.decode(errors="replace")
+
+    async def ended(self) -> int:
+        return await asyncio.wait_for(self._process.wait(), WAIT_S)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._keys, 4096)
+        except OSError:  # the other end was closed
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._keys)
+        self._shown += data
+        self._news.set()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    bus = PrivateBus(tmp_path_factory.mktemp("bus"))
+    yield bus.address
+    bus.stop()
+
+
+@pytest.fixture
+def status() -> Status:
+    return Status(state=State.LISTENING, connected=True)
+
+
+@pytest.fixture
+async def application(address: str, status: Status) -> AsyncIterator[NotingApplication]:
+    application = NotingApplication(status)
+    application.front = await Front.open(address, status, application)
+    yield application
+    await application.front.close()
+
+
+@pytest.fixture
+async def terminal(address: str, application: NotingApplication) -> AsyncIterator[Terminal]:
+    async with Terminal(address) as terminal:
+        yield terminal
+
+
+async def command(application: NotingApplication) -> object:
+    return (await application.next_call())[0]
+
+
+async def test_enter_starts_and_enter_stops_as_often_as_one_likes(
+    terminal: Terminal, application: NotingApplication
+) -> None:
+    for _ in range(2):
+        terminal.type("\n")
+        assert await command(application) == "start_speech"
+        await terminal.until("[||||||......]")  # the level is a half
+        assert application.calls.empty()
+        terminal.type("\n")
+        assert await command(application) == "stop_speech"
+    await terminal.until("mmid: It is noon.")
+    terminal.type("q")
+    assert await terminal.ended() == 0
+
+
+async def test_space_is_let_go_when_it_repeats_no_more(
+    terminal: Terminal, application: NotingApplication
+) -> None:
+    terminal.type("   ")
+    assert await command(application) == "start_speech"
+    assert await command(application) == "stop_speech"
+
+
+async def test_space_that_is_only_tapped_waits_for_the_next_key(
+    terminal: Terminal, application: NotingApplication
+) -> None:
+    terminal.type(" ")
+    assert await command(application) == "start_speech"
+    await terminal.until("0:01 [")  # longer than the first repeat takes
+    assert application.calls.empty()
+    terminal.type(" ")
+    assert await command(application) == "stop_speech"
+
+
+async def test_a_speech_that_the_cloud_ends_is_over_here_too(
+    terminal: Terminal, application: NotingApplication, status: Status
+) -> None:
+    terminal.type("\n")
+    assert await command(application) == "start_speech"
+    status.update(talker="")
+    assert await command(application) == "stop_speech"  # which the daemon takes for told twice
+    terminal.type("\n")
+    assert await command(application) == "start_speech"
+
+
+async def test_a_refusal_and_an_error_are_shown_and_one_can_try_again(
+    terminal: Terminal, application: NotingApplication
+) -> None:
+    application.error = Busy("somebody else talks")
+    terminal.type("\n")
+    await terminal.until("not now: somebody else talks")
+    application.error = None
+    assert application.front is not None
+    application.front.emit(Error("connection-lost", "the network went away"))
+    await terminal.until("error connection-lost: the network went away")
+    assert await command(application) == "start_speech"
+    terminal.type("\n")
+    assert await command(application) == "start_speech"
+
+
+async def test_the_terminal_is_left_as_it_was(terminal: Terminal) -> None:
+    terminal.type("\x04")
+    assert await terminal.ended() == 0
+    assert "\033[?" not in terminal.shown
