@@ -15,6 +15,9 @@ __all__ = ["event", "printable", "properties", "reply", "value"]
 
 _LABEL_WIDTH = 19
 
+# They say nothing while the license service refuses: their lines go to why it does.
+_WITHOUT_LICENSE = ("Talker", "TokenExpiry")
+
 
 def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
     """Print the properties of interfaces, one a line."""
@@ -22,10 +25,13 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
     if as_json:
         _print_json(named)
         return
+    refused = named.get("Device", {}).get("LicenseError")
+    hidden = _WITHOUT_LICENSE if refused else ("LicenseError",)
     for interface, those in named.items():
         print(interface)
         for name, one in those.items():
-            print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
+            if name not in hidden:
+                print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
 
 
 def value(name: str, one: Any, *, as_json: bool) -> None:
@@ -73,7 +79,16 @@ def _readable(name: str, one: Any) -> str:
         return "yes" if one else "no"
     if name == "TokenExpiry":
         return _time(one) if one else "none"
+    if name == "LicenseError":
+        return _license_error(one) if one else "none"
     return printable(str(one)) or "-"
+
+
+def _license_error(error: Mapping[str, Any]) -> str:
+    """Code, remedy and meaning; what to do in full is in the journal and with ``--json``."""
+    meaning = str(error["message"]).partition(". ")[0]
+    then = f"; next attempt {_time(error['next_attempt'])}" if error["next_attempt"] else ""
+    return printable(f"{error['code']}, {error['remedy']}: {meaning}{then}")
 
 
 def _time(unix_ms: int) -> str:

@@ -229,7 +229,7 @@ async def test_properties_have_the_types_of_the_contract_and_the_values_of_the_s
 async def test_all_properties_come_for_the_empty_interface_and_none_for_a_standard_one(
     client: Client,
 ) -> None:
-    assert len(await client.get_all("")) == 21
+    assert len(await client.get_all("")) == 22
     assert await client.get_all(PEER) == {}
 
 
