@@ -62,12 +62,13 @@ async def _serve(settings: Settings) -> int:
     clock = KernelClock(settings.clock.require_sync)
     status = _first_status(settings, clock)
     async with AsyncExitStack() as stack:
-        stack.callback(StepWatch(lambda step_s: _clock_stepped(clock, status, step_s)).close)
         stack.enter_context(hold_store(settings.storage.target))
         book = RecordBook(open_store(settings.storage.target, key=settings.storage.key))
         await book.load()
         stack.push_async_callback(book.close)
         gateway, supervisor = _build(settings, status, clock, book)
+        watch = StepWatch(lambda step_s: _clock_stepped(clock, status, supervisor, step_s))
+        stack.callback(watch.close)
         front = await Front.open(settings.dbus.bus, status, gateway)
         stack.push_async_callback(front.close)
         gateway.on_event = front.emit
@@ -145,11 +146,14 @@ def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:
         return gain
 
 
-def _clock_stepped(clock: KernelClock, status: Status, step_s: float) -> None:
+def _clock_stepped(
+    clock: KernelClock, status: Status, supervisor: Supervisor, step_s: float
+) -> None:
     """Say that the time is another now, and let who waits for it look."""
     _log.info("the clock was set, or the board woke from suspend: it moved by %+.3f s", step_s)
     clock.notice_step()
     status.update(clock_synchronized=clock.synchronized)
+    supervisor.clock_set()
 
 
 def _first_status(settings: Settings, clock: Clock) -> Status:
@@ -186,8 +190,8 @@ def _status_line(status: Status) -> str:
     """Say in a line what mmid is doing, for ``systemctl status``."""
     if not status.clock_synchronized and status.state is State.CONNECTING:
         return "waiting for the clock to be set"
-    words = {
-        LicenseState.UNPROVISIONED: "not provisioned: set license.app_id and the others",
-        LicenseState.REFUSED: "the license was refused; see the journal",
-    }
-    return words.get(status.license_state) or f"{status.state} as {status.device_name}"
+    if status.license_state is LicenseState.UNPROVISIONED:
+        return "not provisioned: set license.app_id and the others"
+    if error := status.license_error:
+        return f"no license, {error['code']} ({error['remedy']}): {error['message']}"
+    return f"{status.state} as {status.device_name}"

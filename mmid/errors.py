@@ -205,12 +205,14 @@ class LicenseRefused(OperatorError):
         message: the code's meaning, and what was asked.
         license_code: the service's code as decimal text, such as ``"100007"``.
         remedy: what the operator should do about this code.
+        meaning: what the code means, without the rest of the message.
     """
 
-    def __init__(self, message: str, license_code: str, remedy: str) -> None:
+    def __init__(self, message: str, license_code: str, remedy: str, *, meaning: str = "") -> None:
         super().__init__(message)
         self.license_code = license_code
         self.remedy = remedy
+        self.meaning = meaning or message
 
     @property
     def code(self) -> str:

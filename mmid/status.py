@@ -44,6 +44,9 @@ class Status:
     registered: bool = False
     license_mode: str = "fully-managed"
     license_state: LicenseState = LicenseState.UNPROVISIONED
+    # What the license service refuses now: code, message, remedy, since, next_attempt (Unix
+    # ms, 0 for none by itself). Empty if nothing stands in the way.
+    license_error: Mapping[str, str | int] = field(default_factory=dict)
     token_expiry: int = 0  # Unix ms, 0 if there is no token
     clock_synchronized: bool = False
     version: str = __version__

@@ -15,8 +15,6 @@ __all__ = ["event", "printable", "properties", "reply", "value"]
 
 _LABEL_WIDTH = 19
 
-# True for a tenth of a second: of no use on a screen that stands still.
-_MOMENTARY = {"Level"}
 
 
 def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
@@ -28,8 +26,6 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
     for interface, those in named.items():
         print(interface)
         for name, one in those.items():
-            if name in _MOMENTARY:
-                continue
             print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
 
 
@@ -78,7 +74,16 @@ def _readable(name: str, one: Any) -> str:
         return "yes" if one else "no"
     if name == "TokenExpiry":
         return _time(one) if one else "none"
+    if name == "LicenseError":
+        return _license_error(one) if one else "none"
     return printable(str(one)) or "-"
+
+
+def _license_error(error: Mapping[str, Any]) -> str:
+    """Code, remedy and meaning; what to do in full is in the journal and with ``--json``."""
+    meaning = str(error["message"]).partition(". ")[0]
+    then = f"; next attempt {_time(error['next_attempt'])}" if error["next_attempt"] else ""
+    return printable(f"{error['code']}, {error['remedy']}: {meaning}{then}")
 
 
 def _time(unix_ms: int) -> str:

@@ -17,7 +17,7 @@ from mmid.dbus.bus import DBUS, Bus
 from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed, standard
 from mmid.dbus.interface import ERRORS, PATH, Contract, Method, Property
 from mmid.dbus.members import Handler
-from mmid.dbus.wire import Message, MessageFlag, Variant
+from mmid.dbus.wire import Message, MessageFlag, Variant, variant
 from mmid.errors import MmidError
 from mmid.redaction import redact
 
@@ -71,7 +71,7 @@ class Service:
     def announce(self, interface: str, changed: Mapping[str, Any]) -> None:
         """Tell that properties of an interface have new values."""
         properties = self._contract.interfaces[interface].properties
-        values = {name: Variant(properties[name].type, value) for name, value in changed.items()}
+        values = {name: variant(properties[name].type, value) for name, value in changed.items()}
         self.emit(PROPERTIES, "PropertiesChanged", [interface, values, []])
 
     async def close(self) -> None:
@@ -192,7 +192,7 @@ class Service:
         return found
 
     def _variant(self, declared: Property) -> Variant:
-        return Variant(declared.type, self._read(declared.name))
+        return variant(declared.type, self._read(declared.name))
 
 
 def _explain(message: Message, error: Exception) -> tuple[str, str]:

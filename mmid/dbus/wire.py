@@ -33,6 +33,7 @@ __all__ = [
     "header_bytes",
     "plain",
     "sendable",
+    "variant",
 ]
 
 # The fixed part of a message: enough to know how long the rest is.
@@ -101,6 +102,17 @@ def sendable(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [sendable(item) for item in value]
     return value
+
+
+def variant(signature: str, value: Any) -> Variant:
+    """Return the value as a variant; in a dictionary of variants the type of each tells its own.
+
+    A whole number there is 64 bits and unsigned: a time, or a counter.
+    """
+    if signature == "a{sv}":
+        types = {key: "s" if isinstance(item, str) else "t" for key, item in value.items()}
+        value = {key: Variant(types[key], item) for key, item in value.items()}
+    return Variant(signature, value)
 
 
 def plain(value: Any) -> Any:

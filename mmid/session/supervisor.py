@@ -7,7 +7,6 @@ told once, in words an operator can act on, and waits for ``Connect``.
 
 import asyncio
 import logging
-import random
 from contextlib import suppress
 
 from mmid.errors import (
@@ -33,10 +32,6 @@ from mmid.status import Status
 __all__ = ["Supervisor"]
 
 _log = logging.getLogger(__name__)
-
-# "A few hours" (license section 4, class L), spread so that a fleet does not
-# come back at one moment.
-_HOURS_S = (1.5 * 3600.0, 2.5 * 3600.0)
 
 # A lost connection that is back after a try or two needs no Error signal.
 _TELL_OUTAGE_AT = 3
@@ -106,6 +101,11 @@ class Supervisor:
         self._told = ""
         self._keeper.forgive()
         self.connect()
+
+    def clock_set(self) -> None:
+        """The time is another now: what was refused for its sake is tried again."""
+        if self._keeper.clock_refused:
+            self.register()
 
     def restart(self) -> None:
         """End the conversation politely and begin another at once."""
@@ -203,6 +203,7 @@ class Supervisor:
     async def _pause(self, following: Next) -> None:
         """Wait for the next attempt, or for somebody who wants it now."""
         wait = self._wait_s(following)
+        self._keeper.waiting(wait)
         if wait is None:
             _log.warning("not trying again by itself: correct it, then call Connect or Register")
         else:
@@ -218,7 +219,7 @@ class Supervisor:
             case Next.LATER:
                 return self._backoff.longest_wait()
             case Next.HOURS:
-                return random.uniform(*_HOURS_S)  # noqa: S311 - a spread, not a secret
+                return self._keeper.long_wait_s()
         return None
 
 

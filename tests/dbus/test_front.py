@@ -134,6 +134,29 @@ async def test_a_change_is_told_once_for_each_interface(
     assert {signal.interface for signal in signals} == {PROPERTIES}
 
 
+async def test_a_license_error_has_a_type_for_each_of_its_keys(
+    client: Client, front: Front, status: Status
+) -> None:
+    error = {
+        "code": "200021",
+        "message": "today's limit of calls is reached",
+        "remedy": "wait-until-midnight",
+        "since": 1_795_132_800_000,
+        "next_attempt": 2**63,  # no signed number holds it
+    }
+
+    def change() -> None:
+        status.update(license_error=error)
+        status.update(license_error={})
+        front.emit(events.Heartbeat())
+
+    assert await client.get(DEVICE, "LicenseError") == {}
+    told = [signal.changed["LicenseError"] for signal in await heard(client, change)]
+    assert told == [error, {}]
+    status.update(license_error=error)
+    assert await client.get(DEVICE, "LicenseError") == error
+
+
 async def test_what_never_changes_is_not_told(client: Client, front: Front, status: Status) -> None:
     def change() -> None:
         status.update(license_mode="semi-managed")

@@ -373,6 +373,38 @@ async def test_a_quota_that_is_used_up_keeps_the_state_and_waits_for_hours(
         await asyncio.sleep(NEVER_S)
         assert desk.kinds == ["register", "token"]
         assert rig.status.license_state is LicenseState.REGISTERED
+        error = rig.status.license_error
+        assert (error["code"], error["remedy"]) == ("200014", "buy")
+        assert 3_600_000 < int(error["next_attempt"]) - rig.clock.now_ms() < 3 * 3_600_000
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_clock_that_was_refused_is_tried_again_when_it_was_set(
+    certificates: Certificates,
+) -> None:
+    desk = LicenseDesk(registration(), Refusal("100010"))
+    settings = replace(nobody(certificates), license=_full_license())
+    async with supervised(settings, desk) as rig:
+        await rig.error("100010")
+        await asyncio.sleep(NEVER_S)
+        assert desk.kinds == ["register", "token", "token"]
+        assert rig.status.license_state is LicenseState.REFUSED
+        rig.supervisor.clock_set()
+        await rig.error("100010", nth=2)
+        assert desk.kinds[:4] == ["register", *["token"] * 3]
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_clock_that_was_set_does_not_call_off_another_refusal(
+    certificates: Certificates,
+) -> None:
+    desk = LicenseDesk(Refusal("100007"))
+    settings = replace(nobody(certificates), license=_full_license())
+    async with supervised(settings, desk) as rig:
+        await rig.error("100007")
+        rig.supervisor.clock_set()
+        await rig.no_more_attempts()
+        assert desk.kinds == ["register"]
 
 
 @pytest.mark.usefixtures("eager")

@@ -26,6 +26,7 @@ class Remedy(StrEnum):
     BUY = "buy"
     ENABLE_IN_CONSOLE = "enable-in-console"
     FIX_CLOCK = "fix-clock"
+    FIX_CODEC = "fix-codec"
     FIX_MODE = "fix-mode"
     FIX_SETTINGS = "fix-settings"
     REPORT = "report"
@@ -44,6 +45,7 @@ class LicenseCode:
         code_class: how the device goes on.
         remedy: what mends it, in a word.
         advice: what mends it, as a sentence for an operator.
+        at_last: the remedy when trying again was in vain, if it is another one then.
     """
 
     code: str
@@ -51,6 +53,7 @@ class LicenseCode:
     code_class: CodeClass
     remedy: Remedy
     advice: str
+    at_last: Remedy | None = None
 
 
 _ROWS = (
@@ -76,13 +79,14 @@ _ROWS = (
         Remedy.RETRY,
         "mmid registers it again by itself, once; if that does not help, look whether the "
         "device was removed in the console.",
+        at_last=Remedy.RESET_IN_CONSOLE,
     ),
     LicenseCode(
         "100010",
         "the request's time is not within 5 minutes of the service's",
         CodeClass.CLOCK,
         Remedy.FIX_CLOCK,
-        "Set the board's clock (NTP or an RTC), then call Register.",
+        "Set the board's clock (NTP or an RTC); mmid tries again when it was set.",
     ),
     LicenseCode(
         "100011",
@@ -161,6 +165,7 @@ _ROWS = (
         CodeClass.RETRY,
         Remedy.RETRY,
         "Wait; if it stays, check license.api_key and the application in the console.",
+        at_last=Remedy.FIX_SETTINGS,
     ),
     LicenseCode(
         "500001",

@@ -1,23 +1,30 @@
 """Keeps the license: knows who this device is, has it registered, holds a fresh token."""
 
+import random
 from dataclasses import dataclass, replace
 
 from mmid.errors import LicenseRefused, NotProvisioned
 from mmid.hal import Clock
 from mmid.redaction import Secret
 from mmid.session.effects import Next
+from mmid.session.license import license_error
+from mmid.session.license.codes import Remedy
+from mmid.session.license.license_error import LicenseTrouble
 from mmid.session.license.messages import Identity, Kind, Token
 from mmid.session.license.record_book import RecordBook
-from mmid.session.license.refusals import Refusals
-from mmid.session.license.registrar import Registrar
+from mmid.session.license.refusals import Refusals, long_wait_s
+from mmid.session.license.registrar import Registrar, RegistrationUnreadable
 from mmid.session.license.service import Exchange, LicenseService
 from mmid.settings import Cloud, License
 from mmid.status import LicenseState, Status
 
 __all__ = ["Credential", "Keeper"]
 
-# A token must outlive the connect it is fetched for.
+# A token must outlive the connect it is fetched for. It is given up a little
+# earlier still, each by another share of its life: devices that got theirs at
+# one moment, after an outage, do not come back for the next at one moment.
 _TOKEN_MARGIN_MS = 5000
+_TOKEN_SPREAD = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ class Keeper:
         self._clock = clock
         self._status = status
         self._service = LicenseService(cloud, license, clock, exchange)
-        self._token: Token | None = None
+        self._token: _HeldToken | None = None
+        self._trouble: LicenseTrouble | None = None
         self.refusals = Refusals()
         self._registrar = Registrar(self._service, book, self.refusals)
 
@@ -81,7 +89,8 @@ class Keeper:
             registered=record.registered,
             license_mode=self._license.mode,
             license_state=state,
-            token_expiry=_expiry_ms(self._token) if self._token else 0,
+            license_error=self._trouble.to_plain() if self._trouble else {},
+            token_expiry=self._token.expiry_ms if self._token else 0,
             dialog_id=record.dialog_id,
         )
 
@@ -97,6 +106,9 @@ class Keeper:
         """
         try:
             return await self._credential()
+        except RegistrationUnreadable as error:
+            self._complain(license_error.unreadable(error, self._clock.now_ms()))
+            raise
         finally:
             self.show()
 
@@ -107,6 +119,7 @@ class Keeper:
     def forgive(self) -> None:
         """Somebody asked to try again after a refusal."""
         self.refusals.forgive()
+        self._trouble = None
         self.show()
 
     async def see_through(self) -> None:
@@ -116,8 +129,34 @@ class Keeper:
     def after(self, error: LicenseRefused) -> Next:
         """Return what follows a refusal that ``credential`` raised."""
         following = self.refusals.note(error.license_code)
+        self._complain(license_error.refused(error, following, self._clock.now_ms()))
         self.show()
         return following
+
+    def long_wait_s(self) -> float:
+        """Return how long ``Next.HOURS`` is now: some hours, or until the service's midnight."""
+        code = self._trouble.code if self._trouble else ""
+        return long_wait_s(code, self._service.now_ms(), random.random())  # noqa: S311 - a spread
+
+    def waiting(self, wait_s: float | None) -> None:
+        """The next attempt is so far away; None: it waits for somebody to act."""
+        if self._trouble is not None:
+            next_ms = 0 if wait_s is None else self._clock.now_ms() + round(wait_s * 1000)
+            self._trouble = replace(self._trouble, next_attempt_ms=next_ms)
+            self.show()
+
+    @property
+    def clock_refused(self) -> bool:
+        """Whether it is our clock that the service does not accept."""
+        return self._trouble is not None and self._trouble.remedy is Remedy.FIX_CLOCK
+
+    def _complain(self, trouble: LicenseTrouble) -> None:
+        self._trouble = trouble.after(self._trouble)
+
+    def _granted(self) -> None:
+        """The service does what we ask: nothing stands in the way any more."""
+        self.refusals.succeeded()
+        self._trouble = None
 
     async def _credential(self) -> Credential:
         identity = self._identity()
@@ -156,18 +195,30 @@ class Keeper:
         return Identity(app_id, given.app_secret or record.app_secret, name, record.device_secret)
 
     async def _fresh_token(self, identity: Identity) -> Token:
-        if self._token and _expiry_ms(self._token) - _TOKEN_MARGIN_MS > self._clock.now_ms():
-            return self._token
+        if self._token and self._token.renew_ms > self._clock.now_ms():
+            return self._token.token
         self._token = None
         secret = self._book.record.device_secret
         request = self._service.request(Kind.TOKEN, replace(identity, device_secret=secret))
         reply = await self._service.ask(request, None)
         assert isinstance(reply, Token)  # noqa: S101 - the exchange answers by kind
-        self.refusals.succeeded()
-        self._token = reply
+        self._granted()
+        self._token = _HeldToken.of(reply, random.random())  # noqa: S311 - a spread
         return reply
 
 
-def _expiry_ms(token: Token) -> int:
-    """Return the expiry by this board's clock."""
-    return token.expires_ms - (token.clock_skew_ms or 0)
+@dataclass(frozen=True, slots=True)
+class _HeldToken:
+    """A token and its times by this board's clock, Unix ms."""
+
+    token: Token
+    expiry_ms: int
+    renew_ms: int
+
+    @classmethod
+    def of(cls, token: Token, share: float) -> "_HeldToken":
+        """Take a token in; ``share``, 0 to 1, says where in the spread its renewal goes."""
+        expiry_ms = token.expires_ms - (token.clock_skew_ms or 0)
+        life_ms = max(0, token.expires_ms - token.response_time_ms)
+        early_ms = round(_TOKEN_SPREAD * life_ms * share)
+        return cls(token, expiry_ms, expiry_ms - _TOKEN_MARGIN_MS - early_ms)

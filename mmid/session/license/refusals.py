@@ -1,16 +1,42 @@
-"""What follows a refusal of the license service: the classes of ``codes`` as counters.
+"""What follows a refusal of the license service: the classes of ``codes`` as counters and waits.
 
 Pure: no clock, no I/O. The counters live as long as the process, so a
 registration that is refused is not tried for ever, whatever happens between.
 """
 
 from mmid.session.effects import Next
-from mmid.session.license.codes import CodeClass, lookup
+from mmid.session.license.codes import CodeClass, Remedy, lookup
 
-__all__ = ["RETRY_LIMIT", "Refusals"]
+__all__ = ["HOURS_S", "RETRY_LIMIT", "SERVICE_DAY_OFFSET_MS", "Refusals", "long_wait_s"]
 
 # License section 4, class R.
 RETRY_LIMIT = 5
+
+# "Every few hours" (class L), spread so that a fleet does not come back at one moment.
+HOURS_S = (1.5 * 3600.0, 2.5 * 3600.0)
+
+# When the service's day begins is not published (license section 4, 200021): midnight in
+# Shanghai, 8 hours before UTC's, is assumed.
+SERVICE_DAY_OFFSET_MS = 8 * 3_600_000
+_DAY_MS = 24 * 3_600_000
+# A fleet that waited for midnight comes back within this time after it.
+_AFTER_MIDNIGHT_S = (60.0, 1800.0)
+
+
+def long_wait_s(code: str, service_now_ms: int, share: float) -> float:
+    """Return how long to wait before asking again after a refusal of class L.
+
+    Args:
+        code: the refusal; anything else than a daily limit is asked again after hours.
+        service_now_ms: the service's clock, Unix ms.
+        share: 0 to 1, where in the spread this device goes.
+    """
+    low, high = HOURS_S
+    until_midnight = 0.0
+    if lookup(code).remedy is Remedy.WAIT_UNTIL_MIDNIGHT:
+        low, high = _AFTER_MIDNIGHT_S
+        until_midnight = (_DAY_MS - (service_now_ms + SERVICE_DAY_OFFSET_MS) % _DAY_MS) / 1000
+    return until_midnight + low + share * (high - low)
 
 
 class Refusals:

@@ -1,5 +1,6 @@
 """What we ask of the license service: builds a request, has it sent, explains a refusal."""
 
+import logging
 from collections.abc import Awaitable
 from typing import Protocol
 
@@ -21,11 +22,16 @@ from mmid.settings import Cloud, License
 
 __all__ = ["Exchange", "LicenseService"]
 
+_log = logging.getLogger(__name__)
+
 _PATHS = {Kind.REGISTER: "/api/device/v1/register", Kind.TOKEN: "/api/token/v1/getToken"}
 _VERBS = {Kind.REGISTER: "register this device", Kind.TOKEN: "give a token"}
 
 # The child's start on the slowest board, and two network time-outs.
 _EXCHANGE_S = 30.0
+
+# Less is the way there and back, or a relay's whole seconds.
+_SKEW_WORTH_TELLING_MS = 30_000
 
 _ALREADY_REGISTERED = frozenset({"100008", "100025"})
 
@@ -58,6 +64,11 @@ class LicenseService:
         self._license = license
         self._clock = clock
         self._exchange = exchange
+        self._skew_ms = 0
+
+    def now_ms(self) -> int:
+        """Return the service's clock as far as it is known, Unix ms."""
+        return self._clock.now_ms() + self._skew_ms
 
     def request(self, kind: Kind, identity: Identity) -> ExchangeRequest:
         """Build a request with a nonce of its own and the time of now: good for 5 minutes."""
@@ -86,9 +97,18 @@ class LicenseService:
             CloudError: it could not be asked, or its answer is no answer.
         """
         reply = await self._exchange(request, timeout_s=_EXCHANGE_S)
+        if reply.clock_skew_ms is not None:
+            self._notice_skew(reply.clock_skew_ms)
         if isinstance(reply, Refusal):
             raise _refused(request, reply, pending)
         return reply
+
+    def _notice_skew(self, skew_ms: int) -> None:
+        """Keep how far the service's clock is from ours; tell a board that is far off, once."""
+        before, self._skew_ms = self._skew_ms, skew_ms
+        if abs(skew_ms) > _SKEW_WORTH_TELLING_MS >= abs(before):
+            off_s = skew_ms / 1000
+            _log.warning("the license service's clock is %+.1f s from ours: check NTP", off_s)
 
 
 def _refused(request: ExchangeRequest, refusal: Refusal, pending: Pending | None) -> LicenseRefused:
@@ -100,6 +120,13 @@ def _refused(request: ExchangeRequest, refusal: Refusal, pending: Pending | None
             f"{pending.device_name} in the console, then call Register."
         )
     skew = refusal.clock_skew_ms
-    clock = f"; the service's clock is {skew / 1000:+.1f} s from ours" if skew else ""
+    off = skew is not None and abs(skew) > _SKEW_WORTH_TELLING_MS
+    clock = f"; the service's clock is {skew / 1000:+.1f} s from ours" if skew and off else ""
     said = f"the license service refused to {_VERBS[request.kind]} ({refusal.code})"
-    return LicenseRefused(f"{said}: {row.meaning}{clock}. {advice}", refusal.code, advice)
+    meaning = f"{row.meaning}{clock}"
+    return LicenseRefused(
+        f"{said}: {meaning}. {advice}",
+        refusal.code,
+        advice,
+        meaning=meaning,
+    )

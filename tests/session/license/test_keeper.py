@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from mmid.session.license.keeper import Keeper
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Kind, Refusal
 from mmid.session.license.record import DeviceRecord, Pending
 from mmid.session.license.record_book import RecordBook
+from mmid.session.license.refusals import HOURS_S
 from mmid.session.license.registrar import RegistrationUnreadable
 from mmid.session.license.service import Exchange
 from mmid.settings import Cloud, License
@@ -229,6 +231,7 @@ async def test_a_registration_whose_answer_cannot_be_read_is_told_with_the_way_o
     with pytest.raises(RegistrationUnreadable, match="reset the device in the console"):
         await parts.keeper.credential()
     assert parts.status.license_state is LicenseState.REFUSED
+    assert parts.status.license_error["remedy"] == "fix-codec"
     assert stored(store).pending is not None
 
 
@@ -338,6 +341,13 @@ async def test_a_cancelled_registration_that_fails_leaves_no_traceback() -> None
 # --- tokens -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def no_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a token be renewed as late as can be."""
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+
+
+@pytest.mark.usefixtures("no_spread")
 async def test_a_token_is_used_until_it_expires_and_fetched_anew_then() -> None:
     desk = LicenseDesk(token("st-first", life_s=60), token("st-second", life_s=60))
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
@@ -349,6 +359,23 @@ async def test_a_token_is_used_until_it_expires_and_fetched_anew_then() -> None:
     assert desk.kinds == ["token", "token"]
 
 
+async def test_devices_renew_tokens_of_one_moment_at_different_moments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is early in the spread has a new token when another uses its old one still."""
+    asked = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(random, "random", lambda share=share: share)
+        desk = LicenseDesk(token(life_s=60))
+        parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+        await parts.keeper.credential()
+        parts.clock.offset_ms = 48_000
+        await parts.keeper.credential()
+        asked.append(len(desk.requests))
+    assert asked == [1, 2]
+
+
+@pytest.mark.usefixtures("no_spread")
 async def test_a_token_expires_by_the_services_clock() -> None:
     ahead = 600_000
     desk = LicenseDesk(token(life_s=60, skew_ms=ahead))
@@ -500,11 +527,75 @@ async def test_a_refused_token_is_told_with_advice_and_followed_by_its_class(cod
     assert desk.kinds == ["token"]
 
 
+@pytest.mark.parametrize("code", CODES)
+async def test_a_refusal_is_a_license_error_until_a_request_is_granted(code: str) -> None:
+    desk = LicenseDesk(Refusal(code), registration() if code == "100009" else token(), token())
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    before_ms = parts.clock.now_ms()
+    await parts.refused()
+    shown = parts.status.license_error
+    assert (shown["code"], shown["remedy"]) == (code, CODES[code].remedy.value)
+    assert before_ms <= int(shown["since"]) <= parts.clock.now_ms()
+    await parts.keeper.credential()
+    assert parts.status.license_error == {}
+
+
+async def test_a_license_error_tells_when_it_is_tried_again_and_since_when_it_lasts() -> None:
+    desk = LicenseDesk(Refusal("200014"))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    _, following = await parts.refused()
+    assert following is Next.HOURS
+    parts.keeper.waiting(7200.0)
+    first = dict(parts.status.license_error)
+    assert abs(int(first["next_attempt"]) - parts.clock.now_ms() - 7_200_000) < 10_000
+    parts.clock.offset_ms = 7_200_000
+    await parts.refused()
+    parts.keeper.waiting(None)
+    assert parts.status.license_error == {**first, "next_attempt": 0}
+
+
+async def test_somebody_who_acts_clears_the_license_error() -> None:
+    parts = await boot(LicenseDesk(Refusal("100007")))
+    await parts.refused()
+    parts.keeper.forgive()
+    assert parts.status.license_error == {}
+    assert parts.status.license_state is LicenseState.UNREGISTERED
+
+
+async def test_a_daily_limit_waits_for_midnight_by_the_services_clock() -> None:
+    desk = LicenseDesk(Refusal("200021", clock_skew_ms=3_600_000))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    parts.clock.offset_ms = -(parts.clock.now_ms() % 86_400_000)  # midnight in Greenwich
+    assert HOURS_S[0] <= parts.keeper.long_wait_s() <= HOURS_S[1]
+    await parts.refused()
+    until_midnight_s = parts.keeper.long_wait_s() - 15 * 3600  # it is nine in Shanghai
+    assert 0 <= until_midnight_s <= 1830
+
+
+async def test_a_clock_that_is_far_off_is_told_once_even_if_nothing_is_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    desk = LicenseDesk(token(life_s=0, skew_ms=-45_000))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    for _ in range(3):
+        await parts.keeper.credential()
+    told = [record.message for record in caplog.records if "clock" in record.message]
+    assert told == ["the license service's clock is -45.0 s from ours: check NTP"]
+
+
+async def test_a_refusal_with_a_good_clock_does_not_speak_of_it() -> None:
+    desk = LicenseDesk(Refusal("100007", clock_skew_ms=1200))
+    error, _ = await (await boot(desk)).refused()
+    assert "clock" not in str(error)
+
+
 async def test_a_wrong_clock_is_told_with_its_error() -> None:
     desk = LicenseDesk(Refusal("100010", clock_skew_ms=-3_600_000))
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
     error, _ = await parts.refused()
     assert "the service's clock is -3600.0 s from ours" in str(error)
+    assert "-3600.0 s" in str(parts.status.license_error["message"])
+    assert parts.keeper.clock_refused
 
 
 async def test_a_device_that_the_service_forgot_registers_anew_once_a_boot() -> None:

@@ -1,10 +1,12 @@
-"""The classes of license section 4 as counters."""
+"""The classes of license section 4 as counters and waits."""
+
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from mmid.session.effects import Next
 from mmid.session.license.codes import CODES, CodeClass
-from mmid.session.license.refusals import RETRY_LIMIT, Refusals
+from mmid.session.license.refusals import HOURS_S, RETRY_LIMIT, Refusals, long_wait_s
 
 
 def codes(code_class: CodeClass) -> list[str]:
@@ -77,3 +79,29 @@ def test_different_refusals_do_not_use_up_each_others_patience() -> None:
     assert refusals.note("100010") is Next.RETRY
     assert refusals.note("100009") is Next.RETRY
     assert refusals.note("200014") is Next.HOURS
+
+
+@pytest.mark.parametrize("code", ["200014", "200022", "100023", "987654", ""])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_what_somebody_may_mend_from_afar_is_asked_again_after_hours(
+    code: str, share: float
+) -> None:
+    wait_s = long_wait_s(code, 0, share)
+    assert HOURS_S[0] <= wait_s <= HOURS_S[1]
+    assert wait_s == HOURS_S[0] + share * 3600
+
+
+@pytest.mark.parametrize("hour", [0, 9, 15, 16, 23])
+def test_a_daily_limit_is_asked_again_in_the_first_half_hour_of_the_services_next_day(
+    hour: int,
+) -> None:
+    shanghai = timezone(timedelta(hours=8))
+    now = datetime(2026, 2, 28, hour, 30, tzinfo=UTC)
+    midnight = datetime.combine(now.astimezone(shanghai).date(), datetime.min.time(), shanghai)
+    midnight += timedelta(days=1)
+    first, last = (
+        now + timedelta(seconds=long_wait_s("200021", int(now.timestamp() * 1000), share))
+        for share in (0.0, 1.0)
+    )
+    assert first == midnight + timedelta(minutes=1)
+    assert last == midnight + timedelta(minutes=30)
