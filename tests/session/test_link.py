@@ -17,6 +17,7 @@ from websockets.http11 import Request, Response
 from mmid.errors import ConnectionLost, MalformedMessage, MmidError, SettingsInvalid, TlsFailed
 from mmid.redaction import Secret
 from mmid.session.link import Link, LinkOptions, TokenRefused, open_link
+from mmid.session.tls import Tls
 from mmid.simcloud.certificates import Certificates, make_certificates
 from tests.session.doubles import peer
 
@@ -52,7 +53,7 @@ async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> 
 
 
 def options(port: int, ca_file: Path | str, *, host: str = "localhost") -> LinkOptions:
-    return LinkOptions(f"wss://{host}:{port}/dialog", str(ca_file), AMPLE_S)
+    return LinkOptions(f"wss://{host}:{port}/dialog", Tls(str(ca_file)), AMPLE_S)
 
 
 @asynccontextmanager
@@ -188,13 +189,13 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
 
 async def test_a_peer_that_says_nothing_is_given_up(certificates: Certificates) -> None:
     async with peer(say_nothing) as port:
-        given = LinkOptions(f"wss://localhost:{port}/", str(certificates.ca_file), 0.2)
+        given = LinkOptions(f"wss://localhost:{port}/", Tls(str(certificates.ca_file)), 0.2)
         await fails(ConnectionLost, rf"no connection to wss://localhost:{port}/ in 0\.2 s", given)
 
 
 async def test_a_server_that_says_nothing_after_tls_is_given_up(certificates: Certificates) -> None:
     async with peer(say_nothing, certificates.server_context()) as port:
-        given = LinkOptions(f"wss://localhost:{port}/", str(certificates.ca_file), 0.5)
+        given = LinkOptions(f"wss://localhost:{port}/", Tls(str(certificates.ca_file)), 0.5)
         await fails(ConnectionLost, r"in 0\.5 s", given)
 
 
@@ -235,7 +236,7 @@ async def test_a_port_where_nobody_listens_is_a_lost_connection(certificates: Ce
 
 
 async def test_a_name_that_is_unknown_is_a_lost_connection(certificates: Certificates) -> None:
-    given = LinkOptions("wss://nowhere.invalid/", str(certificates.ca_file), AMPLE_S)
+    given = LinkOptions("wss://nowhere.invalid/", Tls(str(certificates.ca_file)), AMPLE_S)
     await fails(ConnectionLost, "no connection to wss://nowhere.invalid/: ", given)
 
 
