@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
-    InvalidHandshake,
+    InvalidProxy,
     InvalidStatus,
-    InvalidURI,
+    ProxyError,
     WebSocketException,
 )
 
@@ -24,6 +24,8 @@ from mmid.errors import (
     CloudRefused,
     ConnectionLost,
     MalformedMessage,
+    MmidError,
+    SettingsInvalid,
     TlsFailed,
 )
 from mmid.redaction import Secret
@@ -129,7 +131,7 @@ async def open_link(options: LinkOptions, token: Secret) -> Link:
         TokenRefused: the service does not accept the token.
         TlsFailed: the certificate, the host name or the TLS version is not acceptable.
         ConnectionLost: no connection in time, or no WebSocket at the other end.
-        SettingsInvalid: the CA file cannot be used.
+        SettingsInvalid: the CA file or the proxy cannot be used.
     """
     context = await options.tls.context()
     try:
@@ -153,9 +155,11 @@ async def open_link(options: LinkOptions, token: Secret) -> Link:
         raise ConnectionLost(
             f"no connection to {options.url} in {options.timeout_s:g} s"
         ) from error
-    except (OSError, InvalidURI, InvalidHandshake, WebSocketException) as error:
+    except (OSError, WebSocketException, ImportError, ValueError) as error:
         options.tls.forget_session()
-        raise _open_error(options.url, error) from error
+        told = _open_error(options.url, error)
+        # The text of a bad proxy holds its address, and with it its password.
+        raise told from None if isinstance(told, SettingsInvalid) else error
     _tune(connection)
     return Link(connection, options.tls)
 
@@ -177,7 +181,7 @@ def closed_error(error: ConnectionClosed) -> ConnectionLost | MalformedMessage:
     return ConnectionLost(f"the cloud closed the connection with {received.code}{reason}")
 
 
-def _open_error(url: str, error: Exception) -> TlsFailed | ConnectionLost | TokenRefused:
+def _open_error(url: str, error: Exception) -> MmidError:
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         if status in {401, 403}:
@@ -187,7 +191,17 @@ def _open_error(url: str, error: Exception) -> TlsFailed | ConnectionLost | Toke
         return TlsFailed(f"the certificate of {url} is not acceptable: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
         return TlsFailed(f"TLS with {url} failed: {error.reason or error!r}")
-    return ConnectionLost(f"no connection to {url}: {error!r}")
+    if isinstance(error, InvalidProxy | ImportError | ValueError):
+        return SettingsInvalid(f"https_proxy of the environment {_proxy_fault(error)}")
+    what = str(error) if isinstance(error, ProxyError) else repr(error)
+    return ConnectionLost(f"no connection to {url}: {what}")
+
+
+def _proxy_fault(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return "is a SOCKS proxy, which needs the Python package python-socks"
+    fault = error.msg if isinstance(error, InvalidProxy) else "it is no URL"
+    return f"cannot be used: {fault}"
 
 
 def _tune(connection: ClientConnection) -> None:

@@ -7,7 +7,7 @@ import ssl
 import struct
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -301,6 +301,91 @@ async def test_an_attempt_that_is_cancelled_leaves_nothing(certificates: Certifi
             await opening
         async with asyncio.timeout(AMPLE_S):
             await gone.wait()
+
+
+# --- through a proxy --------------------------------------------------------------------------
+
+
+class ConnectProxy:
+    """An HTTP proxy that does CONNECT, or answers with another status."""
+
+    def __init__(self, status: str = "200 OK") -> None:
+        self._status = status
+        self.asked: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.asked.append(request)
+        writer.write(f"HTTP/1.1 {self._status}\r\n\r\n".encode())
+        if not self._status.startswith("200"):
+            return
+        host, _, port = request.split()[1].rpartition(":")
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(_pass_on(reader, far_writer), _pass_on(far_reader, writer))
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
+async def test_the_proxy_of_the_environment_is_used_and_sees_no_token(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = ConnectProxy()
+    async with server(certificates) as port, peer(proxy.serve) as proxy_port:
+        monkeypatch.setenv("https_proxy", f"http://user:pass@127.0.0.1:{proxy_port}")
+        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+    assert [request.split()[:2] for request in proxy.asked] == [["CONNECT", f"localhost:{port}"]]
+    assert TOKEN.reveal() not in proxy.asked[0]
+
+
+async def test_a_host_of_no_proxy_is_connected_to_directly(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "localhost")
+    async with server(certificates) as port:
+        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+
+
+async def test_a_proxy_does_not_weaken_the_check_of_the_certificate(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_certificates(tmp_path)
+    async with server(certificates) as port, peer(ConnectProxy().serve) as proxy_port:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy_port}")
+        await fails(TlsFailed, "is not acceptable", options(port, other.ca_file))
+
+
+async def test_a_proxy_that_refuses_is_a_lost_connection_that_says_so(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with peer(ConnectProxy("407 Proxy Authentication Required").serve) as proxy_port:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy_port}")
+        given = options(9, certificates.ca_file)
+        await fails(ConnectionLost, "proxy rejected connection: HTTP 407", given)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("ftp://u:hunter2@h", "scheme ftp isn't supported"),
+        ("http://u:hunter2@h/path", "path is meaningless"),
+        ("http://u:hunter2@h:port", "it is no URL"),
+        ("socks5://u:hunter2@h", "a SOCKS proxy, which needs .* python-socks"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, proxy: str, words: str
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    error = await fails(SettingsInvalid, words, options(9, certificates.ca_file))
+    assert error.__cause__ is None
+    assert "hunter2" not in str(error)
 
 
 # --- what we send -----------------------------------------------------------------------------
