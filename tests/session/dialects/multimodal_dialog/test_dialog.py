@@ -7,8 +7,8 @@ import pytest
 from mmid.errors import Unsupported
 from mmid.session.effects import Play, SendAudio
 from mmid.settings import Dialog
-from tests.session.dialects.cloud_frames import server_frame
-from tests.session.dialects.trace import (
+from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
+from tests.session.dialects.multimodal_dialog.trace import (
     CONNECTED,
     REPLYING,
     TALKED,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmid.errors import MalformedMessage
-from mmid.session.dialects.multimodal_dialog_commands import Asking, asking
+from mmid.session.dialects.multimodal_dialog.commands import Asking, asking
 from mmid.settings import Dialog
 
 __all__ = [

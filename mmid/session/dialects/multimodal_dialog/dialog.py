@@ -21,9 +21,8 @@ from mmid.errors import (
 )
 from mmid.events import Error
 from mmid.session.backlog import BACKLOG_S, Backlog
-from mmid.session.dialects.multimodal_dialog_events import on_output
-from mmid.session.dialects.multimodal_dialog_machine import Effects, Machine
-from mmid.session.dialects.multimodal_dialog_messages import (
+from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
+from mmid.session.dialects.multimodal_dialog.messages import (
     Failed,
     Frames,
     Identity,
@@ -31,7 +30,8 @@ from mmid.session.dialects.multimodal_dialog_messages import (
     parse,
     start_payload,
 )
-from mmid.session.dialects.multimodal_dialog_stages import STAGES, TURN_STAGES, Exit, Stage
+from mmid.session.dialects.multimodal_dialog.server_events import on_output
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
 from mmid.session.effects import (
     Close,
     Emit,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmid.errors import MalformedMessage
-from mmid.session.dialects.multimodal_dialog_messages import (
+from mmid.session.dialects.multimodal_dialog.messages import (
     Failed,
     Frames,
     Identity,
@@ -18,7 +18,11 @@ from mmid.session.dialects.multimodal_dialog_messages import (
     start_payload,
 )
 from mmid.settings import Dialog
-from tests.session.dialects.cloud_frames import TASK_ID, output_frame, server_frame
+from tests.session.dialects.multimodal_dialog.cloud_frames import (
+    TASK_ID,
+    output_frame,
+    server_frame,
+)
 
 IDENTITY = Identity("mm_0123", "llm-9876", "user-7", "board-7", "multimodal-dialog")
 DIALOG_ID = "f7b3c1de-0000-4000-8000-00000000d1a1"
