@@ -23,7 +23,7 @@ from mmid.gateway import Gateway
 from mmid.hal import PlayerListener, RecorderListener
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog.messages import Identity
+from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
 from mmid.session.link import Link

@@ -29,7 +29,7 @@ from mmid.redaction import Secret
 from mmid.session.conversation import Conversation
 from mmid.session.dialects import heartbeat
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog.messages import Identity
+from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.dialects.multimodal_dialog.stages import STAGES
 from mmid.session.effects import (
     Effect,

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from mmid.events import Command
 from mmid.session.backlog import Backlog
 from mmid.session.dialects.multimodal_dialog.commands import Asked, asking
+from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.machine import Machine
-from mmid.session.dialects.multimodal_dialog.messages import Frames, Output, parse
+from mmid.session.dialects.multimodal_dialog.messages import Output, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.effects import Emit, Note

@@ -189,7 +189,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     def the_microphone_records(self) -> None:
         chunk = next(self.chunks).to_bytes(2, "big")
         self.witness.spoken += chunk
-        self.see(self.rehearsal.dialect.record(chunk))
+        self.see(self.rehearsal.dialect.record(chunk, self.rehearsal.now))
 
     @precondition(lambda self: self.witness.microphone)
     @rule(how=st.sampled_from(["release", "release", "cancel", "mic fails"]))
