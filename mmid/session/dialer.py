@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from mmid.errors import SettingsInvalid
 from mmid.session.conversation import Conversation, Host
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.license.keeper import Credential
 from mmid.session.link import LinkOptions, open_link
 from mmid.session.outbox import Outbox

@@ -28,9 +28,9 @@ from mmid.events import (
 from mmid.redaction import Secret
 from mmid.session.conversation import Conversation
 from mmid.session.dialects import heartbeat
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
-from mmid.session.dialects.multimodal_dialog_stages import STAGES
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
+from mmid.session.dialects.multimodal_dialog.stages import STAGES
 from mmid.session.effects import (
     Effect,
     Emit,
