@@ -22,8 +22,8 @@ from mmid.events import Error, Event, SpeechStart, State, TtsEnd
 from mmid.gateway import Gateway
 from mmid.hal import PlayerListener, RecorderListener
 from mmid.session.conversation import Conversation
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
 from mmid.session.link import Link

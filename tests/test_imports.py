@@ -31,6 +31,7 @@ FLOOR_PLAN = {
     "mmid.session.effects mmid.session.backlog mmid.session.dialects",
     "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.redaction mmid.hal_linux",
     "mmid.dbus": "mmid mmid.errors mmid.events mmid.redaction mmid.status mmid.dbus",
+    "mmid.black_box": "",
     "mmid.volume": "mmid.errors",
     "mmid.loudspeaker_volume": "mmid.errors mmid.events mmid.hal mmid.status mmid.volume",
     "mmid.gateway": "mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.settings "

@@ -106,7 +106,7 @@ class Conversation:
 
     def record(self, data: bytes) -> None:
         """Pass on what the microphone recorded."""
-        self.perform(self.dialect.record(data))
+        self.perform(self.dialect.record(data, self._loop.time()))
 
     @property
     def speech_dropped_bytes(self) -> int:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from mmid.errors import SettingsInvalid
 from mmid.session.conversation import Conversation, Host
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.license.keeper import Credential
 from mmid.session.link import LinkOptions, open_link
 from mmid.session.outbox import Outbox
+from mmid.session.tls import Tls
 from mmid.settings import Dialog, Settings
 
 __all__ = ["Dialer", "require_built"]
@@ -33,6 +34,7 @@ class Dialer:
     def __init__(self, settings: Settings) -> None:
         require_built(settings)
         self._settings = settings
+        self._tls = Tls(settings.cloud.ca_file)
 
     async def dial(
         self, credential: Credential, dialog_id: Callable[[], str], host: Host
@@ -51,7 +53,7 @@ class Dialer:
         """
         cloud, dialog = self._settings.cloud, self._settings.dialog
         started = asyncio.get_running_loop().time()
-        options = LinkOptions(cloud.ws_url, cloud.ca_file, cloud.connect_timeout_s)
+        options = LinkOptions(cloud.ws_url, self._tls, cloud.connect_timeout_s)
         link = await open_link(options, credential.token)
         dialect = MultimodalDialog(
             self._identity(credential),

@@ -244,6 +244,21 @@ class Dialog:
     )
     bit_rate: int = option(32, "Bit rate of Opus replies, in kbit/s.", ge=6, le=510)
     vocabulary_id: str = option("", "Hot-word list, instead of the console's.", max_length=128)
+    incremental_response: bool = option(
+        False,
+        "true: the cloud sends only what is new of a reply's text, which saves traffic; the "
+        "signals carry the whole text all the same.",
+    )
+    video: bool = option(
+        False, "true: announce that frames of video may follow; the application must allow it."
+    )
+    max_speech_s: float = option(
+        120.0,
+        "Longest speech of one press, in seconds; then the microphone is closed as if it had "
+        "been released. Nothing in duplex, where nobody presses.",
+        ge=5,
+        le=600,
+    )
 
     @property
     def speech_bytes_per_s(self) -> int:

@@ -28,9 +28,9 @@ from mmid.events import (
 from mmid.redaction import Secret
 from mmid.session.conversation import Conversation
 from mmid.session.dialects import heartbeat
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
-from mmid.session.dialects.multimodal_dialog_stages import STAGES
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
+from mmid.session.dialects.multimodal_dialog.stages import STAGES
 from mmid.session.effects import (
     Effect,
     Emit,
@@ -43,6 +43,7 @@ from mmid.session.effects import (
 )
 from mmid.session.link import LinkOptions, open_link
 from mmid.session.outbox import Outbox
+from mmid.session.tls import Tls
 from mmid.settings import Dialog
 from mmid.simcloud.certificates import Certificates
 from mmid.simcloud.cloud import SimCloud
@@ -364,7 +365,7 @@ async def stuck(certificates: Certificates) -> AsyncIterator[tuple[Talk, Peer]]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # soon full
         url = f"wss://localhost:{listener.getsockname()[1]}/"
         link = await open_link(
-            LinkOptions(url, str(certificates.ca_file), AMPLE_S), Secret("st-0123456789")
+            LinkOptions(url, Tls(str(certificates.ca_file)), AMPLE_S), Secret("st-0123456789")
         )
         dialect = MultimodalDialog(
             Identity("mm_01", "", "tester", "board1", "multimodal-dialog"),

@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from mmid.session.dialects.multimodal_dialog_stages import STAGES, TURN_STAGES, Exit, Stage
-from tests.session.dialects.trace import (
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
+from tests.session.dialects.multimodal_dialog.trace import (
     CONNECT_TIMEOUT_S,
     CONNECTED,
     REPLYING,

@@ -4,8 +4,14 @@ import pytest
 
 from mmid.events import Error
 from mmid.session.effects import Close, Emit, Next
-from tests.session.dialects.cloud_frames import server_frame
-from tests.session.dialects.trace import CONNECTED, REPLYING, TALKED, THINKING, follow
+from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
+from tests.session.dialects.multimodal_dialog.trace import (
+    CONNECTED,
+    REPLYING,
+    TALKED,
+    THINKING,
+    follow,
+)
 
 TRACES = {
     "an event that is not known is noted and ignored": f"""{CONNECTED}

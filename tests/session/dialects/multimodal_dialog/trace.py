@@ -38,8 +38,8 @@ from typing import Any
 
 from mmid.errors import CallerError
 from mmid.events import Error, Event
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.effects import (
     Close,
     Effect,
@@ -57,7 +57,7 @@ from mmid.session.effects import (
     StopRecorder,
 )
 from mmid.settings import Dialog
-from tests.session.dialects.cloud_frames import TASK_ID, server_frame
+from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, server_frame
 
 __all__ = [
     "CONNECTED",
@@ -157,7 +157,7 @@ class Rehearsal:
             frames = _samples(rest)
             return [e for data in frames for e in self.dialect.receive_audio(data, self.now)]
         if word == "mic" and rest != "fails":
-            return self.dialect.record(rest.encode())
+            return self.dialect.record(rest.encode(), self.now)
         if word in {"ask", "say"}:
             return self._command(lambda: getattr(self.dialect, word)(rest, self.now))
         return self._command(lambda: getattr(self.dialect, _INPUTS[given])(self.now))

@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from mmid import events
 from mmid.errors import Busy, CallerError
-from mmid.session.dialects.multimodal_dialog_stages import Stage
-from mmid.session.dialects.multimodal_dialog_turn import REQUEST_SPACING_S
+from mmid.session.dialects.multimodal_dialog.stages import Stage
+from mmid.session.dialects.multimodal_dialog.turn import REQUEST_SPACING_S
 from mmid.session.effects import (
     Close,
     Effect,
@@ -25,7 +25,7 @@ from mmid.session.effects import (
     StartPlayer,
     StopRecorder,
 )
-from tests.session.dialects.trace import CONNECTED, Rehearsal, follow, render
+from tests.session.dialects.multimodal_dialog.trace import CONNECTED, Rehearsal, follow, render
 
 # What an honest cloud says in one go, and what no cloud should say.
 HONEST = [
@@ -189,7 +189,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     def the_microphone_records(self) -> None:
         chunk = next(self.chunks).to_bytes(2, "big")
         self.witness.spoken += chunk
-        self.see(self.rehearsal.dialect.record(chunk))
+        self.see(self.rehearsal.dialect.record(chunk, self.rehearsal.now))
 
     @precondition(lambda self: self.witness.microphone)
     @rule(how=st.sampled_from(["release", "release", "cancel", "mic fails"]))

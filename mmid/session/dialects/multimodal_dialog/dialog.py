@@ -21,17 +21,11 @@ from mmid.errors import (
 )
 from mmid.events import Error
 from mmid.session.backlog import BACKLOG_S, Backlog
-from mmid.session.dialects.multimodal_dialog_events import on_output
-from mmid.session.dialects.multimodal_dialog_machine import Effects, Machine
-from mmid.session.dialects.multimodal_dialog_messages import (
-    Failed,
-    Frames,
-    Identity,
-    Output,
-    parse,
-    start_payload,
-)
-from mmid.session.dialects.multimodal_dialog_stages import STAGES, TURN_STAGES, Exit, Stage
+from mmid.session.dialects.multimodal_dialog.directives import Frames, Identity, start_payload
+from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
+from mmid.session.dialects.multimodal_dialog.messages import Failed, Output, parse
+from mmid.session.dialects.multimodal_dialog.server_events import on_output
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
 from mmid.session.effects import (
     Close,
     Emit,
@@ -165,7 +159,7 @@ class MultimodalDialog(Machine):
 
     # --- what the board does --------------------------------------------------------------
 
-    def record(self, data: bytes) -> Effects:
+    def record(self, data: bytes, _now: float) -> Effects:
         """Send speech, or keep it until the cloud listens."""
         if self.stage is Stage.TALKING:
             return [SendAudio(data)]

@@ -2,7 +2,13 @@
 
 import pytest
 
-from tests.session.dialects.trace import CONNECTED, REPLYING, TALKED, THINKING, follow
+from tests.session.dialects.multimodal_dialog.trace import (
+    CONNECTED,
+    REPLYING,
+    TALKED,
+    THINKING,
+    follow,
+)
 
 GRANTED = """
         < RequestAccepted         |

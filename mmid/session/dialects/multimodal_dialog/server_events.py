@@ -23,11 +23,11 @@ from mmid.events import (
     TtsEnd,
     TtsStart,
 )
-from mmid.session.dialects.multimodal_dialog_errors import SILENT_TURN_ERRORS
-from mmid.session.dialects.multimodal_dialog_machine import Effects, Machine
-from mmid.session.dialects.multimodal_dialog_messages import Output
-from mmid.session.dialects.multimodal_dialog_stages import Stage
-from mmid.session.dialects.multimodal_dialog_turn import ACCEPT_GRACE_S, Turn
+from mmid.session.dialects.multimodal_dialog.failures import SILENT_TURN_ERRORS
+from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
+from mmid.session.dialects.multimodal_dialog.messages import Output
+from mmid.session.dialects.multimodal_dialog.stages import Stage
+from mmid.session.dialects.multimodal_dialog.turn import ACCEPT_GRACE_S, Turn
 from mmid.session.effects import (
     Emit,
     FinishPlayer,

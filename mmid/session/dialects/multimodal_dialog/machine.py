@@ -11,10 +11,10 @@ from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import AsrEnd, Error, SpeechPrepare, SpeechRestart, SpeechStart, State, TtsEnd
 from mmid.session.backlog import Backlog
 from mmid.session.dialects.heartbeat import Heartbeat
-from mmid.session.dialects.multimodal_dialog_errors import after_failure
-from mmid.session.dialects.multimodal_dialog_messages import Frames
-from mmid.session.dialects.multimodal_dialog_stages import STAGES, TURN_STAGES, Stage
-from mmid.session.dialects.multimodal_dialog_turn import Floor, Turn
+from mmid.session.dialects.multimodal_dialog.directives import Frames
+from mmid.session.dialects.multimodal_dialog.failures import after_failure
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Stage
+from mmid.session.dialects.multimodal_dialog.turn import Floor, Turn
 from mmid.session.effects import (
     Close,
     Effect,

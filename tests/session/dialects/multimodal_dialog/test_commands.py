@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from mmid.events import Command
 from mmid.session.backlog import Backlog
-from mmid.session.dialects.multimodal_dialog_commands import Asked, asking
-from mmid.session.dialects.multimodal_dialog_events import on_output
-from mmid.session.dialects.multimodal_dialog_machine import Machine
-from mmid.session.dialects.multimodal_dialog_messages import Frames, Output, parse
-from mmid.session.dialects.multimodal_dialog_stages import Stage
+from mmid.session.dialects.multimodal_dialog.commands import Asked, asking
+from mmid.session.dialects.multimodal_dialog.directives import Frames
+from mmid.session.dialects.multimodal_dialog.machine import Machine
+from mmid.session.dialects.multimodal_dialog.messages import Output, parse
+from mmid.session.dialects.multimodal_dialog.server_events import on_output
+from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.effects import Emit, Note
-from tests.session.dialects.cloud_frames import TASK_ID, output_frame
+from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, output_frame
 
 PARAMS = [{"name": "series", "normValue": "70", "value": "70"}]
 SET = {"name": "VOLUME_SET", "params": PARAMS}

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from mmid.session.dialects.multimodal_dialog_turn import REQUEST_SPACING_S, Floor
+from mmid.session.dialects.multimodal_dialog.turn import REQUEST_SPACING_S, Floor
 
 
 def test_the_first_request_may_be_sent_at_once() -> None:
