@@ -29,6 +29,7 @@ from mmid.hal_linux.clock import KernelClock
 from mmid.hal_linux.clock_step import StepWatch
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.storage.store_lock import hold_store
+from mmid.last_error import LastError
 from mmid.session.dialer import Dialer
 from mmid.session.license.exchange import exchange
 from mmid.session.license.keeper import Keeper
@@ -71,7 +72,7 @@ async def _serve(settings: Settings) -> int:
         stack.callback(watch.close)
         front = await Front.open(settings.dbus.bus, status, gateway)
         stack.push_async_callback(front.close)
-        gateway.on_event = front.emit
+        gateway.on_event = LastError(status, clock.now_ms, front.emit).hear
         status.observe(lambda _: sysd.notify(status=_status_line(status)))
         watchdog = sysd.Watchdog(lambda: True)
         watchdog.start()

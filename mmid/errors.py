@@ -58,6 +58,7 @@ __all__ = [
     "StorageFailed",
     "TlsFailed",
     "Unsupported",
+    "facts_of",
 ]
 
 
@@ -222,6 +223,11 @@ class LicenseRefused(OperatorError):
 
 class ClockNotSet(OperatorError):
     """The time is not known, so nothing can be signed."""
+
+
+def facts_of(code: str) -> Facts | None:
+    """Return the first row with this code of the ``Error`` signal; None for a far side's own."""
+    return next((facts for facts in TABLE.values() if facts.code == code), None)
 
 
 # Laid out by hand: a row is one error, and the columns are read downwards.

@@ -38,6 +38,8 @@ class Status:
     work_mode: str = "push2talk"
     dialog_id: str = ""
     talker: str = ""
+    # What went wrong last: code, message, remedy, time (Unix ms). Empty if nothing did.
+    last_error: Mapping[str, str | int] = field(default_factory=dict)
     # org.mmid1.Device
     app_id: str = ""
     device_name: str = ""

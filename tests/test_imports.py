@@ -33,11 +33,12 @@ FLOOR_PLAN = {
     "mmid.dbus": "mmid mmid.errors mmid.events mmid.redaction mmid.status mmid.dbus",
     "mmid.black_box": "",
     "mmid.volume": "mmid.errors",
+    "mmid.last_error": "mmid.errors mmid.events mmid.redaction mmid.status",
     "mmid.loudspeaker_volume": "mmid.errors mmid.events mmid.hal mmid.status mmid.volume",
     "mmid.gateway": "mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.settings "
     "mmid.session mmid.loudspeaker_volume",
     "mmid.daemon": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.sysd "
-    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway",
+    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.last_error",
     "mmid.cli": "mmid mmid.errors mmid.redaction",
     "mmid.cli.mmid": "mmid mmid.errors mmid.redaction mmid.settings mmid.sysd mmid.daemon "
     "mmid.hal_linux mmid.session.license.record mmid.cli.mmid",

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from mmid.cli import mmictl_show as show
+from mmid.cli.mmictl_status import print_status
 from mmid.cli.mmictl_talk import talk_at_terminal
 from mmid.cli.mmictl_turn import Turn, follow
 from mmid.dbus.client import PROPERTIES, Client
@@ -36,9 +37,12 @@ Run = Callable[[Client, Namespace], Awaitable[None]]
 
 
 async def status(client: Client, options: Namespace) -> None:
-    """Print all properties."""
+    """Print what mmid is doing on one screen; as JSON, all properties."""
     values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
-    show.properties(values, as_json=options.json)
+    if options.json:
+        show.properties(values, as_json=True)
+    else:
+        print_status(*values.values())
 
 
 async def monitor(client: Client, options: Namespace) -> None:

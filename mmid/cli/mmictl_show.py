@@ -1,7 +1,4 @@
-"""What mmictl prints: for a person, or one JSON object for a program.
-
-No colours and no cursor tricks: what a person reads looks the same in a pipe.
-"""
+"""What mmictl prints: for a person, or one JSON object for a program."""
 
 import json
 from collections.abc import Mapping
@@ -11,10 +8,9 @@ from typing import Any
 from mmid.dbus.client import PROPERTIES, Received
 from mmid.dbus.interface import NAME
 
-__all__ = ["event", "printable", "properties", "reply", "value"]
+__all__ = ["event", "moment", "printable", "properties", "reply", "value"]
 
 _LABEL_WIDTH = 19
-
 
 
 def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
@@ -73,7 +69,7 @@ def _readable(name: str, one: Any) -> str:
     if isinstance(one, bool):
         return "yes" if one else "no"
     if name == "TokenExpiry":
-        return _time(one) if one else "none"
+        return moment(one) if one else "none"
     if name == "LicenseError":
         return _license_error(one) if one else "none"
     return printable(str(one)) or "-"
@@ -82,11 +78,12 @@ def _readable(name: str, one: Any) -> str:
 def _license_error(error: Mapping[str, Any]) -> str:
     """Code, remedy and meaning; what to do in full is in the journal and with ``--json``."""
     meaning = str(error["message"]).partition(". ")[0]
-    then = f"; next attempt {_time(error['next_attempt'])}" if error["next_attempt"] else ""
+    then = f"; next attempt {moment(error['next_attempt'])}" if error["next_attempt"] else ""
     return printable(f"{error['code']}, {error['remedy']}: {meaning}{then}")
 
 
-def _time(unix_ms: int) -> str:
+def moment(unix_ms: int) -> str:
+    """Return a time in Unix milliseconds as the local clock shows it."""
     try:
         moment = datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone()
     except (ValueError, OverflowError, OSError):

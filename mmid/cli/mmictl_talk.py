@@ -25,10 +25,10 @@ async def talk_at_terminal(client: Client) -> None:
         BusFailed: the bus or mmid has gone.
     """
     screen = _Screen()
-    screen.line(_HELP)
     speaker = _Speaker(client, screen)
     hearing = asyncio.create_task(speaker.hear(), name="mmictl-hear")
     with Keyboard() as keyboard:
+        screen.line(_HELP)
         talking = asyncio.create_task(speaker.talk(keyboard), name="mmictl-talk")
         try:
             await asyncio.wait({hearing, talking}, return_when=asyncio.FIRST_COMPLETED)

@@ -4,7 +4,7 @@ import asyncio
 
 from mmid.dbus.client import Received
 from mmid.dbus.failures import NO_REPLY, CallFailed
-from mmid.errors import TABLE, CloudRefused, Facts, MmidError
+from mmid.errors import TABLE, CloudRefused, Facts, MmidError, facts_of
 
 __all__ = ["Turn", "TurnFailed", "follow"]
 
@@ -28,8 +28,7 @@ class TurnFailed(MmidError):
     @property
     def facts(self) -> Facts:
         """The row of the error that has this code; the cloud's own codes have one together."""
-        rows = (facts for facts in TABLE.values() if facts.code == self._code)
-        return next(rows, TABLE[CloudRefused])
+        return facts_of(self._code) or TABLE[CloudRefused]
 
 
 class Turn:

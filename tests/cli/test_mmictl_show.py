@@ -4,7 +4,7 @@ import pytest
 
 from mmid.cli import mmictl_show as show
 from mmid.dbus.client import Received
-from mmid.dbus.interface import DEVICE, DIALOG
+from mmid.dbus.interface import DIALOG
 
 
 def test_what_would_command_a_terminal_is_not_printed() -> None:
@@ -28,32 +28,3 @@ def test_an_event_is_one_line_whatever_its_text(capsys: pytest.CaptureFixture[st
     plain, as_json = capsys.readouterr().out.splitlines()
     assert plain.split()[1:] == ["Error", "tls", "two", "lines"]
     assert json.loads(as_json)["args"] == {"code": "tls", "message": "two\nlines"}
-
-
-def test_a_refused_license_is_shown_with_its_remedy_on_the_same_screen(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def lines(error: dict[str, object]) -> list[str]:
-        device = {"LicenseState": "registered", "LicenseError": error, "TokenExpiry": 0}
-        show.properties({DIALOG: {"Talker": ""}, DEVICE: device}, as_json=False)
-        return capsys.readouterr().out.splitlines()
-
-    error = {
-        "code": "100008",
-        "message": "the device is registered already. Reset it in the console.",
-        "remedy": "reset-in-console",
-        "since": 1_795_132_800_000,
-        "next_attempt": 0,
-    }
-    well, refused = lines({}), lines(error)
-    assert not [line for line in well if "LicenseError" in line]
-    assert "  LicenseError       100008, reset-in-console: the device is registered already" in (
-        refused
-    )
-    assert len(refused) <= len(well)
-    [line] = [
-        line for line in lines(error | {"next_attempt": 1_795_132_800_000}) if "100008" in line
-    ]
-    assert "; next attempt 2026-" in line
-    show.properties({DEVICE: {"LicenseError": error}}, as_json=True)
-    assert json.loads(capsys.readouterr().out) == {"Device": {"LicenseError": error}}

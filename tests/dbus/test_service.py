@@ -219,6 +219,7 @@ async def test_properties_have_the_types_of_the_contract_and_the_values_of_the_s
         "WorkMode": ("s", "push2talk"),
         "DialogId": ("s", ""),
         "Talker": ("s", ""),
+        "LastError": ("a{sv}", {}),
     }
     [expiry] = await bus.call(NAME, PATH, PROPERTIES, "Get", "ss", DEVICE, "TokenExpiry")
     assert (expiry.signature, expiry.value) == ("t", 2**63)
@@ -229,7 +230,7 @@ async def test_properties_have_the_types_of_the_contract_and_the_values_of_the_s
 async def test_all_properties_come_for_the_empty_interface_and_none_for_a_standard_one(
     client: Client,
 ) -> None:
-    assert len(await client.get_all("")) == 22
+    assert len(await client.get_all("")) == 24
     assert await client.get_all(PEER) == {}
 
 
