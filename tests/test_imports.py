@@ -33,6 +33,7 @@ FLOOR_PLAN = {
     "mmid.dbus": "mmid mmid.errors mmid.events mmid.redaction mmid.status mmid.dbus",
     "mmid.black_box": "",
     "mmid.volume": "mmid.errors",
+    "mmid.timeline": "mmid.events",
     "mmid.last_error": "mmid.errors mmid.events mmid.redaction mmid.status",
     "mmid.loudspeaker_volume": "mmid.errors mmid.events mmid.hal mmid.status mmid.volume",
     "mmid.gateway": "mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.settings "

@@ -33,6 +33,7 @@ from mmid import __version__
 from mmid.cli import mmictl_commands as commands
 from mmid.cli.mmictl_exit import OUTPUT_FAILED, USAGE, Outcome, outcome
 from mmid.cli.mmictl_show import printable
+from mmid.cli.mmictl_timeline import timeline
 from mmid.dbus.client import Client
 from mmid.errors import MmidError
 
@@ -143,6 +144,8 @@ def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
     add("cancel", commands.cancel, "forget the speech of this bus connection")
     add("new-dialog", commands.new_dialog, "forget what was said so far")
     add("monitor", commands.monitor, "print the events as they come")
+    waterfall = add("timeline", timeline, "show where the time of the last turns went")
+    waterfall.add_argument("--svg", type=Path, metavar="FILE", help="write a picture instead")
     add("connect", commands.connect, "connect to the cloud now")
     add("disconnect", commands.disconnect, "stay away from the cloud until connect")
     device = add("device", commands.device, "show, register or reset the device")

@@ -11,7 +11,16 @@ FOLDER = Path(__file__).parents[2] / "packaging" / "completions"
 COMMANDS = {
     "mmictl": [
         *("status", "talk", "ask", "say", "interrupt", "cancel", "new-dialog", "monitor"),
-        *("connect", "disconnect", "device", "doctor", "support-bundle", "volume", "mute"),
+        *(
+            "timeline",
+            "connect",
+            "disconnect",
+            "device",
+            "doctor",
+            "support-bundle",
+            "volume",
+            "mute",
+        ),
     ],
     "mmid": ["run", "check", "hal-test", "provision", "storage show", "storage erase"],
 }
