@@ -5,8 +5,7 @@ presses talks at once. So the press waits a little, and the speech with it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
 
 from mmid.errors import MmidError
 from mmid.session.backlog import BACKLOG_S, Backlog
@@ -43,14 +42,9 @@ class EarlyPress:
         self._timer = loop.call_later(self.wait_s, too_late)
         self.client, self.released = client, False
 
-    async def accepted(self) -> None:
-        """Wait until the press is accepted.
-
-        Raises:
-            MmidError: why it was not.
-        """
-        if self._accepted is not None:
-            await asyncio.shield(self._accepted)
+    def accepted(self) -> Awaitable[None]:
+        """Return what ends when the press that waits is accepted, or fails as ``fail`` says."""
+        return asyncio.shield(self._waiting())
 
     def record(self, data: bytes) -> None:
         """Keep what was said."""
@@ -67,16 +61,12 @@ class EarlyPress:
         self._end().set_exception(error)
 
     def _end(self) -> "asyncio.Future[None]":
-        accepted, self._accepted = self._accepted, None
+        accepted, self._accepted = self._waiting(), None
         if self._timer is not None:
             self._timer.cancel()
-        if accepted is None:
-            raise RuntimeError("no press waits")
-        accepted.add_done_callback(_seen)
         return accepted
 
-
-def _seen(accepted: "asyncio.Future[None]") -> None:
-    """Look at the outcome, in case that nobody waits for it any more."""
-    with suppress(asyncio.CancelledError):
-        accepted.exception()
+    def _waiting(self) -> "asyncio.Future[None]":
+        if self._accepted is None:
+            raise RuntimeError("no press waits")
+        return self._accepted

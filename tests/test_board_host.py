@@ -7,7 +7,8 @@ import pytest
 from mmid.errors import (
     AudioDeviceFailed,
 )
-from mmid.events import Error, TtsEnd
+from mmid.events import Error, SpeechPrepare, TtsEnd
+from mmid.session.effects import Moved, StartRecorder, StopRecorder
 from tests.board import ALICE, BOB, Board
 
 # --- sound devices that fail ----------------------------------------------------------------------
@@ -105,3 +106,54 @@ async def test_the_network_waits_while_the_loudspeaker_is_full(board: Board) -> 
         board.wire.say("RespondingEnded")
         await board.until(lambda: TtsEnd() in board.events)
         assert board.player.played == b"hello world!"
+
+
+# --- what is lost and what is remembered -------------------------------------------------------
+
+
+async def test_speech_that_the_network_is_too_slow_for_is_counted_and_told_once_a_speech(
+    board: Board,
+) -> None:
+    async with board.connected():
+        for speech in (1, 2):
+            board.gateway.start_speech(ALICE)
+            for _ in range(3):
+                board.host.speech_dropped(3200)
+            board.gateway.cancel_speech(ALICE)
+            assert board.codes == ["network-slow"] * speech
+            assert board.status.speech_dropped_bytes == speech * 9600
+            board.wire.state("Listening")
+            await board.wire.until("CancelSpeech")
+            await board.until(lambda: isinstance(board.events[-1], SpeechPrepare))
+
+
+async def test_every_move_of_the_dialog_is_in_the_black_box(board: Board) -> None:
+    board.host.perform(Moved("talking", "start_speech"))
+    board.host.perform(Moved("recognising", "stop_speech"))
+    moves = [(one.state, one.cause) for one in board.black_box.transitions()]
+    assert moves == [("talking", "start_speech"), ("recognising", "stop_speech")]
+
+
+async def test_the_dialog_opens_the_microphone_itself_and_nobody_holds_it(board: Board) -> None:
+    async with board.connected():
+        board.host.perform(StartRecorder())
+        assert board.recorder.recording
+        assert board.status.talker == ""
+        board.host.perform(StartRecorder())
+        board.host.perform(StopRecorder())
+        assert not board.recorder.recording
+
+
+async def test_a_microphone_that_stays_away_is_told_once_and_again_after_it_worked(
+    board: Board,
+) -> None:
+    board.recorder.broken = True
+    for _ in range(3):
+        board.host.perform(StartRecorder())
+    assert board.codes == ["audio-device"]
+    board.recorder.broken = False
+    board.host.perform(StartRecorder())
+    board.host.perform(StopRecorder())
+    board.recorder.broken = True
+    board.host.perform(StartRecorder())
+    assert board.codes == ["audio-device"] * 2

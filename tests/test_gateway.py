@@ -1,6 +1,7 @@
 """What a client asks for, put to the dialog and the board."""
 
 import json
+import time
 from typing import cast
 
 import pytest
@@ -9,9 +10,9 @@ from mmid.errors import (
     AudioDeviceFailed,
     InvalidArgument,
     StorageFailed,
-    Unsupported,
 )
 from mmid.events import SpeechStart
+from mmid.session.effects import Moved
 from mmid.session.license.record import DeviceRecord
 from tests.board import ALICE, Board
 
@@ -104,12 +105,42 @@ async def test_a_card_that_refuses_changes_nothing(board: Board) -> None:
     assert (board.status.volume, board.status.muted) == (100, False)
 
 
-async def test_the_work_mode_is_checked(board: Board) -> None:
-    board.gateway.set_work_mode("push2talk")
-    with pytest.raises(Unsupported, match="duplex is not in this version"):
-        board.gateway.set_work_mode("duplex")
-    with pytest.raises(InvalidArgument, match="not 'walkie-talkie'"):
+async def test_a_work_mode_that_does_not_exist_is_refused(board: Board) -> None:
+    with pytest.raises(InvalidArgument, match="push2talk, tap2talk, duplex, not 'walkie-talkie'"):
         board.gateway.set_work_mode("walkie-talkie")
+    assert board.status.work_mode == "push2talk"
+    assert board.supervision.told == []
+
+
+async def test_another_work_mode_applies_by_another_connection(board: Board) -> None:
+    async with board.connected():
+        board.gateway.set_work_mode("tap2talk")
+        assert board.status.work_mode == "tap2talk"
+        assert board.status.dialog_id == "dialog-1", "the dialog goes on"
+        assert board.supervision.told == ["restart"]
+        assert board.codes == []
+
+
+async def test_the_work_mode_that_is_set_already_disturbs_nobody(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.gateway.set_work_mode("push2talk")
+        assert board.supervision.told == []
+        assert board.status.talker == ALICE
+
+
+async def test_a_change_of_the_work_mode_ends_a_turn_with_an_error(board: Board) -> None:
+    async with board.connected():
+        await board.reply()
+        board.gateway.set_work_mode("duplex")
+        assert board.codes == ["connection-lost"]
+
+
+async def test_the_history_is_what_the_black_box_holds(board: Board) -> None:
+    board.host.perform(Moved("listening", "Listening"))
+    [(unix_ms, stage, cause)] = board.gateway.history()
+    assert (stage, cause) == ("listening", "Listening")
+    assert 0 <= time.time() * 1000 - unix_ms < 60_000
 
 
 async def test_the_events_of_a_turn_reach_the_listener(board: Board) -> None:
