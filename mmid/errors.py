@@ -10,6 +10,7 @@
     ├── CloudError       the far side, or the way to it
     │   ├── CloudRefused     it answered, and the answer is no
     │   ├── ConnectionLost   the connection broke or never came to be
+    │   ├── NetworkTooSlow   it takes less than speech comes to
     │   ├── TlsFailed        its certificate or its TLS is not acceptable
     │   ├── HttpFailed       the license service answered outside its protocol
     │   └── MalformedMessage it sent what its protocol does not allow
@@ -49,6 +50,7 @@ __all__ = [
     "LicenseRefused",
     "MalformedMessage",
     "MmidError",
+    "NetworkTooSlow",
     "NotProvisioned",
     "NotReady",
     "NotRegistered",
