@@ -1,14 +1,15 @@
 """When what happened in the last turns: where a user's waiting time goes.
 
-A turn begins with a press (or a question in writing) and ends when the reply
-was heard, or the next one begins. Moments are seconds since its beginning.
+A turn begins with a press (in duplex with the first sound of speech, else with
+a question in writing) and ends when the next one begins. All times are those
+of the monotonic clock, in seconds.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mmid.events import AsrComplete, AsrIncomplete, Event, LlmComplete, LlmIncomplete
+from mmid.events import AsrComplete, AsrIncomplete, AsrStart, Event, LlmComplete, LlmIncomplete
 
 __all__ = ["TURNS_KEPT", "Moment", "Timeline", "Turn"]
 
@@ -42,18 +43,12 @@ class Turn:
     """One turn.
 
     Attributes:
-        began_ms: wall clock at its beginning, Unix ms.
-        moments: seconds from its beginning; what did not happen is not there.
+        began: when it began.
+        moments: seconds since then; what did not happen is not there.
     """
 
-    began_ms: int
     began: float
     moments: dict[Moment, float] = field(default_factory=dict)
-
-    def to_plain(self) -> dict[str, float]:
-        """Return it as the D-Bus method gives it: milliseconds by name."""
-        passed = {moment.value: 1000 * after for moment, after in self.moments.items()}
-        return {"began": float(self.began_ms), **passed}
 
 
 class Timeline:
@@ -62,14 +57,9 @@ class Timeline:
     def __init__(self) -> None:
         self._turns: deque[Turn] = deque(maxlen=TURNS_KEPT)
 
-    def begin(self, now: float, now_ms: int) -> None:
-        """A turn begins.
-
-        Args:
-            now: the monotonic clock, seconds; as in ``mark``.
-            now_ms: the wall clock, Unix ms.
-        """
-        self._turns.append(Turn(now_ms, now))
+    def begin(self, now: float) -> None:
+        """A turn begins."""
+        self._turns.append(Turn(now))
 
     def mark(self, moment: Moment, now: float) -> None:
         """Note when something happened first in this turn."""
@@ -79,10 +69,31 @@ class Timeline:
 
     def hear(self, event: Event, now: float) -> None:
         """Note what an event tells."""
+        if isinstance(event, AsrStart) and self._understood:
+            self.begin(now)  # nobody pressed: it is duplex
         moment = _EVENTS.get(type(event))
         if moment is not None:
             self.mark(moment, now)
 
-    def to_plain(self) -> list[dict[str, float]]:
-        """Return the turns, the oldest first."""
-        return [turn.to_plain() for turn in self._turns]
+    def to_plain(self, now: float, now_ms: int) -> list[dict[str, float]]:
+        """Return the turns as the D-Bus method gives them, the oldest first.
+
+        Args:
+            now: the monotonic clock, seconds.
+            now_ms: the wall clock, Unix ms.
+
+        Returns:
+            For each turn ``began`` in Unix ms, and its moments in ms since then.
+        """
+        return [
+            {
+                "began": now_ms - 1000 * (now - turn.began),
+                **{moment.value: 1000 * after for moment, after in turn.moments.items()},
+            }
+            for turn in self._turns
+        ]
+
+    @property
+    def _understood(self) -> bool:
+        """Whether the present turn's speech is over: what is said now is another."""
+        return not self._turns or Moment.FINAL_TEXT in self._turns[-1].moments

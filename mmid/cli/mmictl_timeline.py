@@ -33,7 +33,7 @@ _FIGURE_WIDTH = 9
 
 async def timeline(client: Client, options: Namespace) -> None:
     """Print the last turns, or write them as a picture."""
-    [turns] = await client.call(DIALOG, "Timeline")
+    [turns] = await client.call(DIALOG, "GetTimeline")
     if options.svg is not None:
         _write(options.svg, as_svg(turns))
     elif options.json:

@@ -47,7 +47,9 @@ def methods(
         "Interrupt": lambda _: application.interrupt(),
         "Ask": lambda _, text: application.ask(_checked_text("Ask", text)),
         "Say": lambda _, text: application.say(_checked_text("Say", text)),
+        "GetTimeline": lambda _: application.timeline(),
         "NewDialog": lambda _: application.new_dialog(),
+        "GetHistory": lambda _: [list(one) for one in application.history()],
         "Register": lambda _: application.register(),
         "Reset": reset,
     }

@@ -24,6 +24,7 @@ __all__ = [
     "Log",
     "Settings",
     "Storage",
+    "WorkMode",
     "from_plain",
 ]
 
@@ -53,6 +54,7 @@ _HTTPS_OR_EMPTY = r"^(https://[^\s/]+(/\S*)?)?$"
 # here on nobody hears a difference.
 RAW_OPUS_BITS_PER_S = 32_000
 
+WorkMode = Literal["push2talk", "tap2talk", "duplex"]
 _RATE = Literal[8000, 16000, 24000, 48000]
 
 
@@ -203,10 +205,17 @@ class Audio:
 class Dialog:
     """How one talks with it."""
 
-    work_mode: Literal["push2talk", "tap2talk", "duplex"] = option(
+    work_mode: WorkMode = option(
         "push2talk",
         "push2talk: StartSpeech and StopSpeech frame the speech; tap2talk: StartSpeech opens the "
         "microphone, the cloud hears the end; duplex: the microphone is always open.",
+    )
+    press_wait_s: float = option(
+        2.0,
+        "How long a press that comes before the dialog is ready waits for it, in seconds; what "
+        "is said meanwhile is kept. 0: StartSpeech fails at once with NotReady.",
+        ge=0,
+        le=5,
     )
     text_mode: Literal["both", "asr", "llm", "none"] = option(
         "both", "Which texts the cloud sends: what it understood (asr), what it replies (llm)."

@@ -372,3 +372,28 @@ async def test_help_lists_the_exit_status_and_version_is_ours(mmictl: Mmictl) ->
     assert "Exit status:" in text
     assert "69   mmid is not running" in text
     assert (await mmictl("--version")).output == f"mmictl {__version__}\n"
+
+
+async def test_timeline_prints_a_waterfall_or_writes_a_picture(
+    mmictl: Mmictl, front: Front, tmp_path: Path
+) -> None:
+    assert "heard           1250 ####" in (await mmictl("timeline")).output
+    assert json.loads((await mmictl("timeline", "--json")).output)["heard"] == 1250.5
+    picture = tmp_path / "turns.svg"
+    assert (await mmictl("timeline", "--svg", str(picture))).status == 0
+    assert picture.read_text().startswith("<svg")
+    nowhere = await mmictl("timeline", "--svg", "/nowhere/turns.svg")
+    assert nowhere.status == 64
+    assert "/nowhere/turns.svg cannot be written" in nowhere.complaint
+
+
+async def test_reset_asks_whether_it_is_meant(
+    mmictl: Mmictl, front: Front, application: NotingApplication
+) -> None:
+    ended = await mmictl("device", "reset")
+    assert ended.status == 64
+    assert "--yes" in ended.complaint
+    assert application.calls.empty()
+    if os.geteuid() == 0:
+        assert (await mmictl("device", "reset", "--yes")).status == 0
+        assert await application.next_call() == ("reset",)

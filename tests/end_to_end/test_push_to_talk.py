@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from mmid.dbus.failures import CallFailed
+from mmid.dbus.interface import DIALOG
 from mmid.hal_linux.storage.file_store import FileStore
 from mmid.session.license.record import DeviceRecord
+from mmid.timeline import Moment
 from tests.end_to_end.conftest import MICROPHONE, MakeBoard, one_turn
 from tests.rig.board import Board
 from tests.rig.processes import Process, python
@@ -234,3 +236,13 @@ async def test_no_secret_reaches_the_log_or_the_bus_even_when_the_wire_is_logged
         assert secret not in said
     assert "Bearer" not in said
     assert not re.search(r"st-[0-9a-f]{32}", said)
+
+
+async def test_the_timeline_tells_where_the_time_of_a_turn_went(make_board: MakeBoard) -> None:
+    board = await make_board()
+    listener = await board.start()
+    await one_turn(listener)
+    [[turn]] = await listener.client.call(DIALOG, "GetTimeline")
+    assert set(turn) == {"began", *(moment.value for moment in Moment)}
+    assert turn["audio-sent"] < turn["release"] < turn["final-text"] < turn["reply-audio"]
+    assert turn["reply-audio"] <= turn["heard"] < turn["end"]

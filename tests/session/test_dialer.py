@@ -14,8 +14,9 @@ from mmid.errors import SettingsInvalid
 from mmid.redaction import Secret
 from mmid.session.dialer import Dialer, require_built
 from mmid.session.license.keeper import Credential
-from mmid.settings import Cloud, Dialog, License, Settings
+from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.certificates import Certificates
+from mmid.status import Status
 from tests.session.doubles import Host
 
 CREDENTIAL = Credential(Secret("st-0123456789"), "mm_01", "board1", "llm-1")
@@ -45,7 +46,7 @@ class Listener:
         dialog_id: str = "",
     ) -> tuple[str, dict[str, Any]]:
         """Dial, and return the credential and the Start that arrived."""
-        conversation = await Dialer(settings).dial(credential, lambda: dialog_id, Host())
+        conversation = await Dialer(settings).dial(credential, Status(dialog_id=dialog_id), Host())
         running = asyncio.create_task(conversation.run())
         try:
             async with asyncio.timeout(10):
@@ -123,7 +124,7 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
 ) -> None:
     async with listener(certificates) as cloud:
         began = asyncio.get_running_loop().time()
-        conversation = await Dialer(cloud.settings).dial(CREDENTIAL, str, Host())
+        conversation = await Dialer(cloud.settings).dial(CREDENTIAL, Status(), Host())
         connected = asyncio.get_running_loop().time()
         running = asyncio.create_task(conversation.run())
         await asyncio.sleep(0)
@@ -137,7 +138,7 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
     ("settings", "named"),
     [
         (Settings(cloud=Cloud(protocol="baidu-rtc")), "cloud.protocol = 'baidu-rtc'"),
-        (Settings(dialog=Dialog(work_mode="duplex")), "dialog.work_mode = 'duplex'"),
+        (Settings(cloud=Cloud(protocol="qwen-realtime")), "cloud.protocol = 'qwen-realtime'"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name(settings: Settings, named: str) -> None:
