@@ -19,6 +19,7 @@ Inputs
 Effects
     > NAME ...                      a directive is sent, with what else its input holds
     audio TEXT, backlog TEXT        speech is sent; backlog: recorded before the cloud listened
+    silence BYTES                   silence is sent
     play TEXT                       samples go to the loudspeaker
     close NEXT, close NEXT: CODE    the connection is closed, politely or for an error
     refused NAME                    the command raised this error
@@ -46,6 +47,7 @@ from mmid.session.effects import (
     Emit,
     FinishPlayer,
     FlushPlayer,
+    Moved,
     Note,
     Play,
     SaveDialog,
@@ -98,9 +100,9 @@ REPLYING = f"""{THINKING}
 """
 
 
-def follow(trace: str, *, dialog_id: str = "") -> "Rehearsal":
+def follow(trace: str, settings: Dialog | None = None, *, dialog_id: str = "") -> "Rehearsal":
     """Act the trace's inputs out and compare the effects of every line with those written."""
-    rehearsal = Rehearsal(dialect(dialog_id=dialog_id))
+    rehearsal = Rehearsal(dialect(settings, dialog_id=dialog_id))
     for line in filter(str.strip, trace.splitlines()):
         given, _, wanted = map(str.strip, line.partition("|"))
         came = rehearsal.act(given)
@@ -201,7 +203,8 @@ def _samples(line: str) -> list[bytes]:
 
 
 def render(effects: list[Effect]) -> str:
-    """Write effects in the notation."""
+    """Write effects in the notation; ``Moved`` is for the black box and not shown."""
+    effects = [effect for effect in effects if not isinstance(effect, Moved)]
     counted = ((text, len(list(run))) for text, run in groupby(map(_text, effects)))
     return "; ".join(text if times == 1 else f"{text} x{times}" for text, times in counted)
 
@@ -211,6 +214,8 @@ def _text(effect: Effect) -> str:
 
 
 def _audio(effect: SendAudio) -> str:
+    if not any(effect.data):
+        return f"silence {len(effect.data)}"
     return f"{'backlog' if effect.backlog else 'audio'} {_heard(effect.data)}"
 
 
