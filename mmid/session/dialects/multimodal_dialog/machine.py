@@ -184,6 +184,7 @@ class Machine:
         due = max(now, self.pace.floor_at)
         self.floor = Floor(interrupted=self.stage in TURN_STAGES, due=due)
         effects: Effects = [*self.cut_turn(), *self.enter(Stage.ASKING, now)]
+        self.floor.given_up_at = self.stage_deadline
         return effects + (self.ask_when_due(now) if due <= now else [])
 
     def ask_when_due(self, now: float) -> Effects:
@@ -193,6 +194,7 @@ class Machine:
         self.floor.due = inf
         self.pace.floor_requested(now)
         self.stay(now)
+        self.floor.given_up_at = self.stage_deadline
         return [Send(self.frames.directive("RequestToSpeak"))]
 
     def floor_given(self, now: float) -> Effects:
@@ -203,11 +205,11 @@ class Machine:
         self.floor.due = self.pace.request_at
         return self.enter(Stage.ASKING, now)
 
-    def floor_withdrawn(self, now: float) -> None:
+    def floor_withdrawn(self) -> None:
         """The cloud left Listening again: its permission has still to come."""
         if self.floor.listening:  # else it is of the turn we leave
             self.floor.listening = False
-            self.stay(now)
+            self.stage_deadline = self.floor.given_up_at
 
     def take_floor(self, now: float) -> Effects:
         """The cloud listens to us: do what the floor was wanted for."""

@@ -77,7 +77,7 @@ def _state(machine: Machine, output: Output, now: float) -> Effects:
     if obey is _listening:
         return _listening(machine, now)
     if machine.stage is Stage.ASKING:
-        machine.floor_withdrawn(now)
+        machine.floor_withdrawn()
         return []
     if machine.stage is Stage.STARTING or obey is None:
         note = Note(f"the cloud is in the state {output.state!r}")

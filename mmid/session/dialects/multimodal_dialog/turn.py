@@ -12,7 +12,7 @@ __all__ = ["ACCEPT_GRACE_S", "REQUEST_SPACING_S", "Floor", "Pace", "Turn"]
 # often (449); its documents give no number, ours are deduced (multimodal-dialog O8).
 REQUEST_SPACING_S = 0.3
 _BURST = 4
-_BURST_S = 2.0
+_BURST_S = 2.5
 
 # After Listening we give RequestAccepted this long before we go on without
 # it: a RequestToSpeak that crossed a Listening may never be answered.
@@ -84,6 +84,7 @@ class Floor:
         interrupted: a turn under way was cut for it.
         accepted: RequestAccepted came.
         listening: Listening came.
+        given_up_at: when it is given up if it was not granted.
         due: when to send what is not sent yet, ``inf`` if nothing is to be.
     """
 
@@ -93,6 +94,7 @@ class Floor:
     interrupted: bool = False
     accepted: bool = False
     listening: bool = False
+    given_up_at: float = inf
     due: float = inf
 
     @property

@@ -223,8 +223,8 @@ TRACES = {
         press                     | flush player; > SendSpeech; SpeechStart
         7.9 s later               |
         0.1 s later               | > HeartBeat
-        9.9 s later               |
         mic one                   | audio one
+        9.9 s later               |
         0.1 s later | stop recorder; flush player; Error connection-lost; show offline; \
 close retry: connection-lost
     """,
@@ -234,7 +234,8 @@ close retry: connection-lost
         mic one                   | audio one
         1 s later                 |
         < HeartBeat               | Heartbeat
-        7.9 s later               |
+        7 s later                 |
+        mic two                   | audio two
         < SpeechStarted           | AsrStart
         7.9 s later               |
     """,

@@ -12,6 +12,7 @@ Inputs
     < NAME ...                      the cloud sends a text frame; ``cloud_frames`` has the forms
     << 8000 x46                     the cloud sends 46 binary frames of 8000 bytes
     press, release, cancel, interrupt, ask TEXT, say TEXT
+    tell                            the board tells that its telephone stopped ringing
     mic TEXT, mic fails             the microphone recorded these bytes, or ended by itself
     speaker starts|drained|fails    what the loudspeaker really did
     3.5 s later                     time goes by, and ``tick`` is called when it is due
@@ -160,9 +161,18 @@ class Rehearsal:
             return [e for data in frames for e in self.dialect.receive_audio(data, self.now)]
         if word == "mic" and rest != "fails":
             return self.dialect.record(rest.encode(), self.now)
-        if word in {"ask", "say"}:
-            return self._command(lambda: getattr(self.dialect, word)(rest, self.now))
-        return self._command(lambda: getattr(self.dialect, _INPUTS[given])(self.now))
+        return self._command(self._commands(rest).get(word, self._input(given)))
+
+    def _commands(self, text: str) -> dict[str, Callable[[], list[Effect]]]:
+        status = {"phone_ringing": {"status": "stopped"}}
+        return {
+            "ask": lambda: self.dialect.ask(text, self.now),
+            "say": lambda: self.dialect.say(text, self.now),
+            "tell": lambda: self.dialect.update_info(self.now, client_status=status),
+        }
+
+    def _input(self, given: str) -> Callable[[], list[Effect]]:
+        return lambda: getattr(self.dialect, _INPUTS[given])(self.now)
 
     def _command(self, command: Callable[[], list[Effect]]) -> list[Effect]:
         try:
