@@ -43,6 +43,7 @@ class Identity:
         user_id: user the dialog is counted for, at most 36 characters.
         device_uuid: the device, at most 40 characters.
         model: model name in Start.
+        signature: the task's License signature (section 3.4), or empty to leave it out.
     """
 
     app_id: str
@@ -50,6 +51,7 @@ class Identity:
     user_id: str
     device_uuid: str
     model: str
+    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 def start_payload(identity: Identity, dialog: Dialog) -> dict[str, Any]:
@@ -69,7 +71,12 @@ def start_payload(identity: Identity, dialog: Dialog) -> dict[str, Any]:
     }
     if dialog.vocabulary_id:
         upstream["vocabulary_id"] = dialog.vocabulary_id
-    client = {"user_id": identity.user_id, "device": {"uuid": identity.device_uuid}}
+    client: dict[str, Any] = {
+        "user_id": identity.user_id,
+        "device": {"uuid": identity.device_uuid},
+    }
+    if identity.signature:
+        client["signature"] = dict(identity.signature)
     return {
         "task_group": "aigc",
         "task": "multimodal-generation",
