@@ -17,6 +17,7 @@
     ├── DeviceError      this board
     │   ├── AudioDeviceFailed the sound card cannot be opened, read or written
     │   ├── StorageFailed    the device record cannot be read or written
+    │   ├── LicenseCodecFailed the vendor's license library crashed, hung or gave nonsense
     │   └── BusFailed        the message bus is not there, refuses us, or went away
     └── OperatorError    somebody who looks after the board must do something
         ├── SettingsInvalid  a key or value in the settings is wrong
@@ -47,6 +48,7 @@ __all__ = [
     "HttpFailed",
     "InvalidArgument",
     "Kind",
+    "LicenseCodecFailed",
     "LicenseRefused",
     "MalformedMessage",
     "MmidError",
@@ -185,6 +187,10 @@ class StorageFailed(DeviceError):
     """The device record cannot be read or written."""
 
 
+class LicenseCodecFailed(DeviceError):
+    """The vendor's license library crashed, hung or gave nonsense."""
+
+
 class BusFailed(DeviceError):
     """The message bus cannot be reached, refuses us, or went away."""
 
@@ -294,6 +300,11 @@ TABLE: dict[type[MmidError], Facts] = {
         "Storage", "storage", 74, "92b11f50f6d144969e0c9913d136a375",
         Kind.NEEDS_OPERATOR,
         "Check storage.target: that it exists, belongs to mmid and is not full.",
+    ),
+    LicenseCodecFailed: Facts(
+        "NotRegistered", "license-codec", 70, "384a7806d6a1b1d022c5f9a07935bcfc",
+        Kind.TRANSIENT,
+        "Check the library that license.codec names; mmid keeps trying by itself.",
     ),
     BusFailed: Facts(
         "NotReady", "bus", 69, "26d47392b2c94178a8848bd74d383033",

@@ -61,14 +61,14 @@ HOMES = {
     "alsaaudio": "mmid.hal_linux",
     "av": "mmid.simcloud",
     "cryptography": "mmid.session.license.codec mmid.hal_linux.storage.sealing_child",
-    "ctypes": "mmid.hal_linux",
+    "ctypes": "mmid.hal_linux mmid.session.license.vendor_codec",
     "dbus_next": "mmid.dbus",
     "fcntl": "mmid.hal_linux",
-    "http": "mmid.session.license.exchange_child",
+    "http": "mmid.session.license.https_post mmid.session.license.exchange_child",
     "pydantic": "mmid.settings.load",
     "pydantic_settings": "mmid.settings.load",
     "systemd": "mmid.sysd",
-    "urllib.request": "mmid.session.license.exchange_child",
+    "urllib.request": "mmid.session.license.https_post",
     "websockets": "mmid.session.link",
 }
 

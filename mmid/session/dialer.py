@@ -59,7 +59,7 @@ class Dialer:
         dialect = MultimodalDialog(
             self._identity(credential),
             dialog,
-            task_id=os.urandom(16).hex(),
+            task_id=credential.task_id or os.urandom(16).hex(),
             dialog_id=status.dialog_id,
             listening_by=started + cloud.connect_timeout_s,
         )
@@ -75,6 +75,7 @@ class Dialer:
             user_id=user[:_USER_ID_LIMIT],
             device_uuid=(name or user)[:_DEVICE_UUID_LIMIT],
             model=self._settings.cloud.model,
+            signature=credential.signature,
         )
 
 

@@ -49,6 +49,8 @@ def option(
 
 _WSS = r"^wss://[^\s/]+(/\S*)?$"
 _HTTPS = r"^https://[^\s/]+(/\S*)?$"
+# RFC 9110 section 5: a token, a colon, visible characters; a line each.
+_HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"
 _HTTPS_OR_EMPTY = r"^(https://[^\s/]+(/\S*)?)?$"
 # Speech that is sent as Opus. The cloud is not told and does not limit it; from
 # here on nobody hears a difference.
@@ -139,6 +141,37 @@ class License:
         "Whole URL to fetch tokens from, instead of license_url and its path.",
         pattern=_HTTPS_OR_EMPTY,
         form="an https:// URL, or empty",
+    )
+    headers: Secret = option(
+        Secret(""),
+        "Further HTTP headers for the license service or the relay: a TOML table of names and "
+        "values, or a text with a line 'Name: value' each. Better as the systemd credential "
+        "license_headers.",
+        pattern=_HEADERS,
+        form="lines 'Name: value' of printable ASCII",
+    )
+    client_cert: str = option(
+        "",
+        "PEM file with the certificate that this device shows to the license service or the "
+        "relay. May be a systemd credential: /run/credentials/mmid.service/NAME.",
+        max_length=255,
+    )
+    client_key: str = option(
+        "",
+        "PEM file with the key of client_cert, without a passphrase. Empty: it is in client_cert.",
+        max_length=255,
+    )
+    codec: str = option(
+        "built-in",
+        "What seals and opens the license's messages: built-in, or vendor:/PATH of the vendor's "
+        "own library (packaging/vendor-codec).",
+        pattern=r"^(built-in|vendor:/\S+)$",
+        form="built-in or vendor:/PATH",
+    )
+    sign_tasks: bool = option(
+        False,
+        "true: put a License signature into the first message of each connection. The built-in "
+        "codec's is a guess, the vendor's documents do not tell it: for license.codec = vendor.",
     )
     user_id: str = option(
         "", "User the dialog is counted for. Empty: the device name.", max_length=36

@@ -31,6 +31,9 @@ __all__ = ["load", "main"]
 
 _LONGEST_VALUE = 60  # characters of a value that a message shows
 
+# What a request is made of; another value would break it.
+_OUR_HEADERS = {"connection", "content-length", "content-type", "host", "transfer-encoding"}
+
 Tables = dict[str, dict[str, Any]]
 
 
@@ -163,6 +166,21 @@ def _allowed(table: str, key: str) -> str:
 
 def _contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
     """What cannot work whatever happens later; a device without an identity yet can."""
+    yield from _mode_contradictions(tables, layers)
+    given = tables["license"]
+    if given["client_key"] and not given["client_cert"]:
+        where = _where(layers, "license", "client_key")
+        yield f"{where}: license.client_key: needs license.client_cert, the key's certificate"
+    yield from _strange_headers(given["headers"], layers)
+    files = [("cloud", "ca_file"), ("license", "client_cert"), ("license", "client_key")]
+    for table, key in files:
+        if path := tables[table][key]:
+            yield from _unreadable(f"{table}.{key}", path, _where(layers, table, key))
+    if path := given["codec"].partition("vendor:")[2]:
+        yield from _unreadable("license.codec", path, _where(layers, "license", "codec"))
+
+
+def _mode_contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
     mode = tables["license"]["mode"]
     needed = {
         "semi-managed": ("license.register_url", "license.token_url"),
@@ -173,16 +191,30 @@ def _contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
         if not tables[table][key]:
             where = _where(layers, "license", "mode")
             yield f'{where}: license.mode = "{mode}": needs {" and ".join(needed)}; {name} is empty'
-    if ca_file := tables["cloud"]["ca_file"]:
-        yield from _unreadable(ca_file, _where(layers, "cloud", "ca_file"))
+    if mode == "pay-as-you-go":
+        for key in ("register_url", "token_url", "headers", "client_cert", "sign_tasks"):
+            if tables["license"][key]:
+                where = _where(layers, "license", key)
+                yield (
+                    f'{where}: license.{key}: license.mode = "{mode}" has no license service; '
+                    "remove the key, or set another mode"
+                )
 
 
-def _unreadable(ca_file: str, where: str) -> Iterator[str]:
+def _strange_headers(headers: str, layers: list[Layer]) -> Iterator[str]:
+    for line in headers.splitlines():
+        name = line.partition(":")[0]
+        if name.lower() in _OUR_HEADERS:
+            where = _where(layers, "license", "headers")
+            yield f"{where}: license.headers: {name} is set by mmid itself"
+
+
+def _unreadable(name: str, path: str, where: str) -> Iterator[str]:
     try:
-        Path(ca_file).open("rb").close()
+        Path(path).open("rb").close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        yield f"{where}: cloud.ca_file = {json.dumps(ca_file)}: cannot be read: {reason}"
+        yield f"{where}: {name} = {json.dumps(path)}: cannot be read: {reason}"
 
 
 def _where(layers: list[Layer], table: str, key: str) -> str:

@@ -26,6 +26,7 @@ TABLES: dict[str, Any] = get_type_hints(Settings)
 _CREDENTIALS = {
     "app_secret": ("license", "app_secret"),
     "api_key": ("license", "api_key"),
+    "license_headers": ("license", "headers"),
     "storage_key": ("storage", "key"),
 }
 
@@ -117,13 +118,23 @@ def _drop_ins(file: Path) -> list[Path]:
 
 def _toml(path: Path, text: str) -> Layer:
     try:
-        return Layer(str(path), tomllib.loads(text))
+        return Layer(str(path), _with_headers_as_text(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
         last = text.count("\n") + 1
         place = str(error).replace("at end of document", f"at line {last}, the end of the file")
         raise SettingsInvalid(f"{path}: not TOML: {place}") from None
     except (RecursionError, ValueError):
         raise SettingsInvalid(f"{path}: nested too deeply, or a number too long") from None
+
+
+def _with_headers_as_text(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables with license.headers as lines, as the other sources have it."""
+    table = tables.get("license")
+    headers = table.get("headers") if isinstance(table, dict) else None
+    if isinstance(headers, dict) and all(isinstance(value, str) for value in headers.values()):
+        lines = "\n".join(f"{name}: {value}" for name, value in headers.items())
+        tables["license"]["headers"] = lines
+    return tables
 
 
 def _text(path: Path) -> str:

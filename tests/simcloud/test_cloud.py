@@ -18,6 +18,7 @@ from mmid.session.license.messages import (
     Refusal,
     Registration,
     Token,
+    Way,
     make_nonce,
 )
 from mmid.simcloud.cloud import SimCloud
@@ -30,12 +31,11 @@ async def ask(cloud: SimCloud, kind: Kind, device_secret: str = "") -> ExchangeR
     path = next(path for path, asked in PATHS.items() if asked is kind)
     request = ExchangeRequest(
         kind=kind,
-        url=cloud.license_url + path,
+        way=Way(cloud.license_url + path, str(cloud.ca_file)),
         identity=Identity(cloud.app_id, cloud.app_secret, "board-1", Secret(device_secret)),
         nonce=make_nonce(),
         request_time_ms=time.time_ns() // 1_000_000,
         api_key=cloud.api_key,
-        ca_file=str(cloud.ca_file),
     )
     return await exchange(request, timeout_s=20)
 

@@ -24,6 +24,7 @@ from mmid.session.license.messages import (
     Kind,
     Registration,
     Token,
+    Way,
     make_nonce,
 )
 from mmid.session.license.protocol import open_reply, request_body
@@ -102,7 +103,7 @@ def send(
 
 def request(kind: Kind, device: Identity = BOARD, **changes: Any) -> ExchangeRequest:
     now_ms = time.time_ns() // 1_000_000
-    asked = ExchangeRequest(kind, "", device, make_nonce(), now_ms, PRODUCT.api_key)
+    asked = ExchangeRequest(kind, Way(""), device, make_nonce(), now_ms, PRODUCT.api_key)
     return replace(asked, **changes)
 
 

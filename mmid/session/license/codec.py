@@ -44,12 +44,14 @@ __all__ = [
 
 
 class Message(StrEnum):
-    """The four messages that carry a sealed field."""
+    """What carries a sealed field: four messages, and two parts of a dialog's first one."""
 
     REGISTER_REQUEST = "register request"
     REGISTER_REPLY = "register reply"
     TOKEN_REQUEST = "token request"  # noqa: S105 - a name of a message
     TOKEN_REPLY = "token reply"  # noqa: S105 - a name of a message
+    TASK_LICENSE = "license_info of a task"
+    TASK_DEVICE = "device_info of a task"
 
 
 class KeyOwner(StrEnum):
@@ -64,7 +66,7 @@ class Context:
     """All that may take part in sealing one message.
 
     Attributes:
-        message: which of the four.
+        message: which of them.
         identity: whose message it is; holds both secrets.
         request_nonce: of the request, also when a reply is opened.
         reply_nonce: of the reply; empty for a request.
@@ -96,6 +98,11 @@ def _secret_as_it_is(secret: bytes, _context: Context) -> bytes:
     return secret
 
 
+def _nonce_of_task(message: Message, task_id: str) -> str:
+    """Cut 13 bytes from the task id's 16: other ones for each part, a nonce serves only once."""
+    return task_id[:26] if message is Message.TASK_LICENSE else task_id[-26:]
+
+
 def _no_associated_data(_context: Context) -> bytes:
     return b""
 
@@ -106,6 +113,8 @@ _KEYS = MappingProxyType(
         Message.REGISTER_REPLY: KeyOwner.PRODUCT,
         Message.TOKEN_REQUEST: KeyOwner.DEVICE,
         Message.TOKEN_REPLY: KeyOwner.DEVICE,
+        Message.TASK_LICENSE: KeyOwner.DEVICE,
+        Message.TASK_DEVICE: KeyOwner.DEVICE,
     }
 )
 
@@ -136,6 +145,8 @@ class CodecParameters:
             vendor's phone library asks for both nonces and the time to open one.
         nonce_bytes: 13 bytes of the 26 hex characters. They could be 13
             characters of text instead.
+        task_nonce: nonce of each part of a task's signature, which carries none:
+            both sides know the task id, and it is new for each connection.
         plaintext: the bytes that are sealed. The order is shown by a log for
             tokens and assumed for registration.
         tag_bytes: 4, the only size that fits all logs.
@@ -152,6 +163,7 @@ class CodecParameters:
     derive_key: Callable[[bytes, Context], bytes] = _secret_as_it_is
     associated_data: Callable[[Context], bytes] = _no_associated_data
     nonce_bytes: Callable[[str], bytes] = bytes.fromhex
+    task_nonce: Callable[[Message, str], str] = _nonce_of_task
     plaintext: Callable[[Mapping[str, Any]], bytes] = _alphabetical
     tag_bytes: int = 4
     reply_fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _REPLY_FIELDS)

@@ -4,34 +4,86 @@ A device asks for a token a few times a day at most; for that the resident
 daemon must not hold cryptography and an HTTP client (18 MiB on a board with
 64). So a child, ``exchange_child``, is started for each request: one JSON
 object in, one out, through pipes, because a command line is readable by all.
+It is also a fence: a vendor's codec that crashes or hangs takes only the child
+with it, and what the service answered before is not lost.
 """
 
 import asyncio
 import json
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mmid
 from mmid.errors import (
     TABLE,
-    CloudError,
     ConnectionLost,
     HttpFailed,
+    LicenseCodecFailed,
     MalformedMessage,
+    MmidError,
+    SettingsInvalid,
     TlsFailed,
 )
 from mmid.redaction import redact
-from mmid.session.license.messages import ExchangeReply, ExchangeRequest, reply_from_plain
+from mmid.session.license.messages import (
+    BUILT_IN,
+    ExchangeReply,
+    ExchangeRequest,
+    ReplyNotOpened,
+    Unopened,
+    reply_from_plain,
+)
 
 __all__ = ["exchange"]
 
 _CHILD = "mmid.session.license.exchange_child"
 # Where the child is started, and so finds the same mmid as runs here.
 _ROOT = Path(mmid.__file__).parents[1]
-_FAILURES: dict[str, type[CloudError]] = {
-    TABLE[kind].code: kind for kind in (ConnectionLost, HttpFailed, MalformedMessage, TlsFailed)
+_FAILURES: dict[str, type[MmidError]] = {
+    TABLE[kind].code: kind
+    for kind in (
+        ConnectionLost,
+        HttpFailed,
+        LicenseCodecFailed,
+        MalformedMessage,
+        SettingsInvalid,
+        TlsFailed,
+    )
 }
+# An answer of the service has 64 KiB at most, and is handed on once.
+_OUTPUT_LIMIT = 256 * 1024
+# What a program dies of that does what it must not; SIGKILL is the kernel short of memory.
+_CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What a child has printed so far; it counts even if the child did not end well."""
+
+    output: bytearray = field(default_factory=bytearray)
+    complaint: bytearray = field(default_factory=bytearray)
+    status: int | None = None
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The JSON objects that came whole."""
+        return [json.loads(line) for line in self.output.split(b"\n")[:-1]]
+
+    @property
+    def stage(self) -> str:
+        """What the child was at when it was heard last."""
+        return next((str(line["stage"]) for line in reversed(self.lines) if "stage" in line), "")
+
+    @property
+    def unopened(self) -> Unopened | None:
+        """The service's answer, if it came and is one that comes only once."""
+        plain = next((line["unopened"] for line in self.lines if line.get("unopened")), None)
+        return plain and Unopened.from_plain(plain)
 
 
 async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeReply:
@@ -48,50 +100,99 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
         ConnectionLost: no connection, or no answer in time.
         TlsFailed: the server's certificate or TLS is not acceptable.
         HttpFailed: the answer is not one of a license service.
-        MalformedMessage: the answer is for somebody else or cannot be opened.
+        ReplyNotOpened: the answer is for somebody else or cannot be opened.
+        LicenseCodecFailed: the vendor's codec crashed, hung or gave nonsense.
+        SettingsInvalid: there is no codec, certificate or key where the settings say.
     """
     question = {"request": request.to_plain(), "timeout_s": timeout_s}
+    heard = _Heard()
     try:
         async with asyncio.timeout(timeout_s):
-            answer = await _ask_child(json.dumps(question).encode())
+            await _run_child(json.dumps(question).encode(), heard)
     except TimeoutError:
-        raise ConnectionLost(
-            f"The license service gave no answer to the {request.kind} request "
-            f"within {timeout_s:g} s"
-        ) from None
-    return _understand(answer)
+        raise _timed_out(request, heard, timeout_s) from None
+    if heard.status:
+        raise _crashed(request, heard)
+    return _understand(heard)
 
 
-async def _ask_child(question: bytes) -> bytes:
-    """Return what the child printed; it is dead and reaped when this ends, however it ends."""
+async def _run_child(question: bytes, heard: _Heard) -> None:
+    """Let the child do its work; it is dead and reaped when this ends, however it ends."""
     try:
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", _CHILD, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=_ROOT
         )
     except OSError as error:  # memory or processes are short: that may pass
         raise HttpFailed(f"The license request could not be made: {error}") from None
+    assert child.stdin and child.stdout and child.stderr  # noqa: S101, PT018 - they are pipes
     try:
-        answer, complaint = await child.communicate(question)
+        await asyncio.gather(
+            _write(child.stdin, question),
+            _read(child.stdout, heard.output),
+            _read(child.stderr, heard.complaint),
+        )
+        heard.status = await child.wait()
     finally:
         await _end(child)
-    if child.returncode:
-        # Not the service's fault, but a broken installation or a killed process.
-        last_line = (complaint.decode(errors="replace").strip() or "no message").splitlines()[-1]
-        raise HttpFailed(
-            f"The license request could not be made, its process ended with status "
-            f"{child.returncode}: {redact(last_line)}"
-        )
-    return answer
+
+
+async def _write(pipe: asyncio.StreamWriter, question: bytes) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # it ended: its status tells why
+        pipe.write(question)
+        await pipe.drain()
+    pipe.close()
+
+
+async def _read(pipe: asyncio.StreamReader, into: bytearray) -> None:
+    while chunk := await pipe.read(65_536):
+        into += chunk[: _OUTPUT_LIMIT - len(into)]
 
 
 async def _end(child: Process) -> None:
     if child.returncode is None:
-        child.kill()
+        with suppress(ProcessLookupError):
+            child.kill()
         await child.wait()
 
 
-def _understand(answer: bytes) -> ExchangeReply:
-    plain = json.loads(answer)
-    if "failure" in plain:
-        raise _FAILURES[plain["failure"]](redact(plain["message"]))
-    return reply_from_plain(plain)
+def _timed_out(request: ExchangeRequest, heard: _Heard, timeout_s: float) -> MmidError:
+    within = f"within {timeout_s:g} s"
+    if heard.stage == "asking" or request.codec == BUILT_IN:
+        return ConnectionLost(
+            f"The license service gave no answer to the {request.kind} request {within}"
+        )
+    return _codec_failed(request, heard, f"did not end {within}")
+
+
+def _crashed(request: ExchangeRequest, heard: _Heard) -> MmidError:
+    """Return the error for a child that did not end well."""
+    status = heard.status or 0
+    if -status in _CRASHES and request.codec != BUILT_IN:
+        return _codec_failed(request, heard, f"crashed ({signal.Signals(-status).name})")
+    # Not the service's fault, but a broken installation or a killed process.
+    complaint = heard.complaint.decode(errors="replace").strip() or "no message"
+    said = f"its process ended with status {status}: {redact(complaint.splitlines()[-1])}"
+    if heard.unopened is not None:
+        return ReplyNotOpened(said, heard.unopened)
+    return HttpFailed(f"The license request could not be made, {said}")
+
+
+def _codec_failed(request: ExchangeRequest, heard: _Heard, how: str) -> MmidError:
+    """Return the error for a vendor's codec; an answer that comes only once goes with it."""
+    if heard.unopened is not None:
+        said = f"the license codec {request.codec} {how} over the service's answer"
+        return ReplyNotOpened(said, heard.unopened)
+    sent = "" if heard.stage == "opening" else "; nothing was sent"
+    return LicenseCodecFailed(
+        f"the license codec {request.codec} {how} over the {request.kind} request{sent}"
+    )
+
+
+def _understand(heard: _Heard) -> ExchangeReply:
+    plain = heard.lines[-1]
+    if "failure" not in plain:
+        return reply_from_plain(plain)
+    kind, message = _FAILURES[plain["failure"]], redact(plain["message"])
+    if heard.unopened is not None or kind is MalformedMessage:
+        raise ReplyNotOpened(message, heard.unopened)
+    raise kind(message)

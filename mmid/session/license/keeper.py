@@ -1,7 +1,9 @@
 """Keeps the license: knows who this device is, has it registered, holds a fresh token."""
 
+import os
 import random
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from mmid.errors import LicenseRefused, NotProvisioned
 from mmid.hal import Clock
@@ -10,7 +12,14 @@ from mmid.session.effects import Next
 from mmid.session.license import license_error
 from mmid.session.license.codes import Remedy
 from mmid.session.license.license_error import LicenseTrouble
-from mmid.session.license.messages import Identity, Kind, Token
+from mmid.session.license.messages import (
+    BUILT_IN,
+    ExchangeRequest,
+    Identity,
+    Kind,
+    TaskSignature,
+    Token,
+)
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import Refusals, long_wait_s
 from mmid.session.license.registrar import Registrar, RegistrationUnreadable
@@ -36,12 +45,16 @@ class Credential:
         app_id: AppId of the product.
         device_name: name of this device; may be empty in pay-as-you-go mode.
         workspace_id: from the settings, else from the license service, else empty.
+        task_id: the connection's task, 32 hex digits; empty if any will do.
+        signature: what to put into its first message; empty for nothing.
     """
 
     token: Secret
     app_id: str
     device_name: str
     workspace_id: str
+    task_id: str = ""
+    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 class Keeper:
@@ -166,9 +179,11 @@ class Keeper:
             return Credential(self._license.api_key, identity.app_id, name, workspace_id)
         if self._registrar.needed:
             await self._registrar.register(identity)
+        identity = replace(identity, device_secret=self._book.record.device_secret)
         token = await self._fresh_token(identity)
         found = workspace_id or token.workspace_id or self._book.record.workspace_id
-        return Credential(token.token, identity.app_id, identity.device_name, found)
+        credential = Credential(token.token, identity.app_id, identity.device_name, found)
+        return await self._signed(identity, credential) if self._license.sign_tasks else credential
 
     def _identity(self) -> Identity:
         """Say who we are; a registered record outlives changed settings, so it must agree."""
@@ -180,6 +195,11 @@ class Keeper:
                 f"the device record is registered as {record.app_id} {record.device_name}, the "
                 f"settings say {app_id} {name}: correct license.app_id and license.device_name, "
                 "or erase the record"
+            )
+        if record.codec_state and given.codec == BUILT_IN and given.mode != "pay-as-you-go":
+            raise NotProvisioned(
+                "the device record was made by a vendor's codec, which alone can read it: set "
+                "license.codec to that library, or erase the record"
             )
         missing = [] if app_id else ["license.app_id"]
         if self._license.mode == "pay-as-you-go":
@@ -198,13 +218,29 @@ class Keeper:
         if self._token and self._token.renew_ms > self._clock.now_ms():
             return self._token.token
         self._token = None
-        secret = self._book.record.device_secret
-        request = self._service.request(Kind.TOKEN, replace(identity, device_secret=secret))
-        reply = await self._service.ask(request, None)
+        reply = await self._service.ask(self._request(Kind.TOKEN, identity), None)
         assert isinstance(reply, Token)  # noqa: S101 - the exchange answers by kind
         self._granted()
         self._token = _HeldToken.of(reply, random.random())  # noqa: S311 - a spread
         return reply
+
+    async def _signed(self, identity: Identity, credential: Credential) -> Credential:
+        """Return the credential for one connection, whose task it names and signs."""
+        task_id = os.urandom(16).hex()
+        request = replace(self._request(Kind.SIGN, identity), task_id=task_id)
+        reply = await self._service.ask(request, None)
+        assert isinstance(reply, TaskSignature)  # noqa: S101 - the exchange answers by kind
+        signature = {
+            "timestamp": reply.timestamp,
+            "license_info": reply.license_info,
+            "device_info": reply.device_info,
+        }
+        return replace(credential, task_id=task_id, signature=signature)
+
+    def _request(self, kind: Kind, identity: Identity) -> ExchangeRequest:
+        """Return a request of a registered device."""
+        state = self._book.record.codec_state
+        return replace(self._service.request(kind, identity), codec_state=state)
 
 
 @dataclass(frozen=True, slots=True)

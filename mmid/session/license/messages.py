@@ -12,20 +12,29 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from mmid.errors import MalformedMessage
 from mmid.redaction import Secret
 
 __all__ = [
+    "BUILT_IN",
     "ExchangeReply",
     "ExchangeRequest",
     "Identity",
     "Kind",
     "Refusal",
     "Registration",
+    "ReplyNotOpened",
+    "TaskSignature",
     "Token",
+    "Unopened",
+    "Way",
     "make_nonce",
     "reply_from_plain",
     "reply_to_plain",
 ]
+
+# license.codec: the codec that is part of mmid.
+BUILT_IN = "built-in"
 
 _NONCE_BYTES = 13
 
@@ -36,10 +45,11 @@ def make_nonce() -> str:
 
 
 class Kind(StrEnum):
-    """The two things the license service is asked for."""
+    """What the license is needed for; the first two are asked of the license service."""
 
     REGISTER = "register"
     TOKEN = "token"  # noqa: S105 - a word of the protocol, not a secret
+    SIGN = "sign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,71 +70,121 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How the license service is reached.
+
+    Attributes:
+        url: the whole ``https://`` address.
+        ca_file: authorities to trust instead of the system's; empty for the system's.
+        headers: further headers, a line ``Name: value`` each.
+        client_cert: PEM file with our certificate; empty for none.
+        client_key: PEM file with its key; empty if the certificate's file holds it.
+    """
+
+    url: str
+    ca_file: str = ""
+    headers: Secret = field(default_factory=lambda: Secret(""))
+    client_cert: str = ""
+    client_key: str = ""
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the form for the pipe: files by names that the child finds too."""
+        files = ("ca_file", "client_cert", "client_key")
+        paths = {name: getattr(self, name) for name in files}
+        absolute = {name: path and str(Path(path).absolute()) for name, path in paths.items()}
+        return {**_plain(self), **absolute}
+
+
+@dataclass(frozen=True, slots=True)
+class Unopened:
+    """The one answer to a registration, as it came: nobody could open it yet.
+
+    Attributes:
+        device_name: the name that was registered.
+        nonce: of the request.
+        request_time_ms: of the request, Unix ms.
+        data: the answer, JSON without a space.
+        codec_state: what a vendor's codec remembers of its request, hex; else empty.
+    """
+
+    device_name: str
+    nonce: str
+    request_time_ms: int
+    data: str
+    codec_state: Secret = field(default_factory=lambda: Secret(""))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the form for the pipe, with the secret in clear."""
+        return _plain(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Unopened":
+        """Return what ``to_plain`` was called on."""
+        return cls(**_with_secrets(plain, "codec_state"))
+
+
+class ReplyNotOpened(MalformedMessage):
+    """The service did what it was asked, and its answer cannot be opened or is not for us.
+
+    Args:
+        message: why.
+        unopened: the answer, if it is one that comes only once.
+    """
+
+    def __init__(self, message: str, unopened: Unopened | None) -> None:
+        super().__init__(message)
+        self.unopened = unopened
+
+
+@dataclass(frozen=True, slots=True)
 class ExchangeRequest:
-    """One request to the license service.
+    """One request to the license service, or to the codec alone.
 
     Attributes:
         kind: what is asked for.
-        url: the whole ``https://`` address.
+        way: to the service; not used for ``SIGN`` and for what is only opened.
         identity: who asks.
-        nonce: from ``make_nonce``, used for this request only.
+        nonce: from ``make_nonce``, used for this request only. A vendor's codec makes its own.
         request_time_ms: Unix ms; the service accepts five minutes of error.
         api_key: sealed into a token request when fully managed; None when semi-managed.
         workspace_id: workspace whose quota pays for a registration; empty for the product's.
-        ca_file: authorities to trust instead of the system's; empty for the system's.
         pay_mode: ``LICENSE``, the one value a licensed device sends.
+        codec: ``built-in``, or ``vendor:`` and the path of the vendor's library.
+        codec_state: what the vendor's codec wants back, hex; empty before registration.
+        unopened: an answer that is here already: it is opened, and nobody is asked.
+        task_id: for ``SIGN``: the connection's task, 32 hex digits.
     """
 
     kind: Kind
-    url: str
+    way: Way
     identity: Identity
     nonce: str
     request_time_ms: int
     api_key: Secret | None = None
     workspace_id: str = ""
-    ca_file: str = ""
     pay_mode: str = "LICENSE"
+    codec: str = BUILT_IN
+    codec_state: Secret = field(default_factory=lambda: Secret(""))
+    unopened: Unopened | None = None
+    task_id: str = ""
 
     def to_plain(self) -> dict[str, Any]:
         """Return the form for the pipe, with the secrets in clear."""
-        return {
-            "kind": self.kind.value,
-            "url": self.url,
-            "identity": {
-                "app_id": self.identity.app_id,
-                "app_secret": self.identity.app_secret.reveal(),
-                "device_name": self.identity.device_name,
-                "device_secret": self.identity.device_secret.reveal(),
-            },
-            "nonce": self.nonce,
-            "request_time_ms": self.request_time_ms,
-            "api_key": None if self.api_key is None else self.api_key.reveal(),
-            "workspace_id": self.workspace_id,
-            "ca_file": self.ca_file and str(Path(self.ca_file).absolute()),
-            "pay_mode": self.pay_mode,
-        }
+        return {**_plain(self), "way": self.way.to_plain()}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "ExchangeRequest":
         """Return the request that ``to_plain`` was called on."""
-        identity = plain["identity"]
-        api_key = plain["api_key"]
-        return cls(
-            kind=Kind(plain["kind"]),
-            url=plain["url"],
-            identity=Identity(
-                app_id=identity["app_id"],
-                app_secret=Secret(identity["app_secret"]),
-                device_name=identity["device_name"],
-                device_secret=Secret(identity["device_secret"]),
-            ),
-            nonce=plain["nonce"],
-            request_time_ms=plain["request_time_ms"],
-            api_key=None if api_key is None else Secret(api_key),
-            workspace_id=plain["workspace_id"],
-            ca_file=plain["ca_file"],
-            pay_mode=plain["pay_mode"],
+        values = dict(plain)
+        unopened, api_key = values["unopened"], values["api_key"]
+        values["kind"] = Kind(values["kind"])
+        values["way"] = Way(**_with_secrets(values["way"], "headers"))
+        values["identity"] = Identity(
+            **_with_secrets(values["identity"], "app_secret", "device_secret")
         )
+        values["api_key"] = None if api_key is None else Secret(api_key)
+        values["unopened"] = unopened and Unopened.from_plain(unopened)
+        return cls(**_with_secrets(values, "codec_state"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +192,13 @@ class Registration:
     """The device was registered; this answer comes once in its life.
 
     Attributes:
-        device_secret: 32 hex characters.
+        device_secret: 32 hex characters; empty if only a vendor's codec knows it.
         reply_nonce: the service's own nonce.
         response_time_ms: the service's clock when it answered, Unix ms.
         workspace_id: if the service named one, else empty.
         clock_skew_ms: the service's clock minus this board's; None if it did not tell.
+        request_nonce: of the request that was answered.
+        codec_state: what a vendor's codec wants to be kept, hex; else empty.
     """
 
     device_secret: Secret
@@ -144,6 +206,8 @@ class Registration:
     response_time_ms: int
     workspace_id: str = ""
     clock_skew_ms: int | None = None
+    request_nonce: str = ""
+    codec_state: Secret = field(default_factory=lambda: Secret(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,28 +248,54 @@ class Refusal:
     clock_skew_ms: int | None = None
 
 
-ExchangeReply = Registration | Token | Refusal
+@dataclass(frozen=True, slots=True)
+class TaskSignature:
+    """What a licensed device puts into a dialog's first message (license section 3.4).
 
-_REPLIES: dict[str, type[Registration] | type[Token] | type[Refusal]] = {
-    "registration": Registration,
-    "token": Token,
-    "refusal": Refusal,
+    Attributes:
+        timestamp: Unix ms, as text.
+        license_info: opaque.
+        device_info: opaque.
+        clock_skew_ms: always None: nobody was asked.
+    """
+
+    timestamp: str
+    license_info: str
+    device_info: str
+    clock_skew_ms: int | None = None
+
+
+ExchangeReply = Registration | Token | Refusal | TaskSignature
+
+_REPLIES: dict[str, Any] = {
+    kind.__name__.lower(): kind for kind in (Registration, Token, Refusal, TaskSignature)
 }
-_SECRET_FIELDS = frozenset({"device_secret", "token"})
+_SECRET_FIELDS = frozenset({"device_secret", "token", "codec_state"})
 
 
 def reply_to_plain(reply: ExchangeReply) -> dict[str, Any]:
     """Return the form for the pipe, with the secrets in clear."""
-    values = {row.name: getattr(reply, row.name) for row in fields(reply)}
-    for name in _SECRET_FIELDS & values.keys():
-        values[name] = values[name].reveal()
-    return {"reply": type(reply).__name__.lower(), **values}
+    return {"reply": type(reply).__name__.lower(), **_plain(reply)}
 
 
 def reply_from_plain(plain: Mapping[str, Any]) -> ExchangeReply:
     """Return the reply that ``reply_to_plain`` was called with."""
     values = dict(plain)
     kind = _REPLIES[values.pop("reply")]
-    for name in _SECRET_FIELDS & values.keys():
-        values[name] = Secret(values[name])
-    return kind(**values)
+    reply: ExchangeReply = kind(**_with_secrets(values, *(_SECRET_FIELDS & values.keys())))
+    return reply
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Return the fields of one of the classes here, all in JSON's own types."""
+    return {row.name: _plain_value(getattr(value, row.name)) for row in fields(value)}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    return _plain(value) if isinstance(value, Way | Identity | Unopened) else value
+
+
+def _with_secrets(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {**values, **{name: Secret(values[name]) for name in names}}

@@ -25,10 +25,18 @@ from mmid.session.license.messages import (
     Kind,
     Refusal,
     Registration,
+    TaskSignature,
     Token,
 )
 
-__all__ = ["TOKEN_TYPE", "envelope_data", "open_reply", "printable", "request_body"]
+__all__ = [
+    "TOKEN_TYPE",
+    "envelope_data",
+    "open_reply",
+    "printable",
+    "request_body",
+    "task_signature",
+]
 
 TOKEN_TYPE = "MMI"  # noqa: S105 - a word of the protocol, not a secret
 _MILLISECONDS_FROM = 10**12  # as seconds this would be the year 33658
@@ -107,6 +115,29 @@ def open_reply(
     return _registration(context, fields, parameters)
 
 
+def task_signature(
+    request: ExchangeRequest, parameters: CodecParameters = DEFAULT
+) -> TaskSignature:
+    """Return the ``signature`` of ``client_info`` for one connection.
+
+    Nothing of its algorithm is published but the names (license section 3.4);
+    what is sealed, with which key and nonce, are parameters of the codec.
+    """
+    timestamp = str(request.request_time_ms)
+    identity, task_id = request.identity, request.task_id
+    facts = {
+        Message.TASK_LICENSE: {"appId": identity.app_id, "payMode": request.pay_mode},
+        Message.TASK_DEVICE: {"deviceName": identity.device_name},
+    }
+    sealed = {}
+    for message, fields in facts.items():
+        nonce = parameters.task_nonce(message, task_id)
+        context = Context(message, identity, nonce, time_ms=timestamp)
+        fields |= {"taskId": task_id, "timestamp": timestamp}
+        sealed[message] = seal(context, fields, parameters)
+    return TaskSignature(timestamp, sealed[Message.TASK_LICENSE], sealed[Message.TASK_DEVICE])
+
+
 def printable(value: object) -> str:
     """Return the far side's words for our messages: one line, not too long."""
     text = str(value)[:_TEXT_LIMIT]
@@ -154,6 +185,7 @@ def _registration(
         reply_nonce=context.reply_nonce,
         response_time_ms=int(context.time_ms),
         workspace_id=_workspace_id(fields, parameters),
+        request_nonce=context.request_nonce,
     )
 
 

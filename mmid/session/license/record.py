@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from mmid.errors import StorageFailed
 from mmid.redaction import Secret
+from mmid.session.license.messages import Unopened
 
 __all__ = ["REGISTERED_FLAGS", "DeviceRecord", "Pending"]
 
@@ -27,7 +28,8 @@ _LENGTH = struct.Struct(">H")
 
 _APP_ID, _APP_SECRET, _DEVICE_NAME, _NONCE, _DEVICE_SECRET, _DIALOG_ID, _WORKSPACE_ID = range(7)
 _PENDING_NAME, _PENDING_NONCE, _PENDING_TIME = 8, 9, 10
-_KNOWN = frozenset({*range(7), _PENDING_NAME, _PENDING_NONCE, _PENDING_TIME})
+_UNOPENED, _CODEC_STATE = 11, 12
+_KNOWN = frozenset({*range(7), *range(_PENDING_NAME, _CODEC_STATE + 1)})
 
 # AppId, DeviceName, Nonce, DeviceSecret: the vendor's test for "registered".
 # AppSecret is not needed any more afterwards.
@@ -35,6 +37,9 @@ REGISTERED_FLAGS = 0x1D
 
 
 _NO_SECRET = Secret("")
+
+# The longest answer in the vendor's logs has 403 bytes; a record has room for 4096 in all.
+_UNOPENED_LIMIT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRecord:
-    """Who this device is. Empty text means: not there."""
+    """Who this device is. Empty text means: not there.
+
+    Attributes:
+        pending: a registration whose answer is not stored yet.
+        unopened: the answer to a registration that no codec could open yet.
+        codec_state: what a vendor's codec keeps, the DeviceSecret within; hex.
+        unknown: fields of a later mmid, by their bit.
+    """
 
     app_id: str = ""
     app_secret: Secret = _NO_SECRET
@@ -64,21 +76,43 @@ class DeviceRecord:
     dialog_id: str = ""
     workspace_id: str = ""
     pending: Pending | None = None
+    unopened: Unopened | None = None
+    codec_state: Secret = _NO_SECRET
     unknown: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def registered(self) -> bool:
-        """Whether the license triple is complete."""
-        return self.flags & REGISTERED_FLAGS == REGISTERED_FLAGS
+        """Whether the license triple is complete, or in the keeping of a vendor's codec."""
+        kept = self.codec_state and self.app_id and self.device_name
+        return bool(kept) or self.flags & REGISTERED_FLAGS == REGISTERED_FLAGS
 
     @property
     def flags(self) -> int:
         """The bit of each field that is there."""
         return sum(1 << number for number in self._fields())
 
-    def with_triple(self, *, nonce: str, device_secret: Secret) -> "DeviceRecord":
+    def with_triple(
+        self, *, nonce: str, device_secret: Secret, codec_state: Secret = _NO_SECRET
+    ) -> "DeviceRecord":
         """Return the record after the registration was answered."""
-        return replace(self, nonce=nonce, device_secret=device_secret, pending=None)
+        return replace(
+            self,
+            nonce=nonce,
+            device_secret=device_secret,
+            codec_state=codec_state,
+            pending=None,
+            unopened=None,
+        )
+
+    def with_unopened(self, unopened: Unopened) -> "DeviceRecord":
+        """Return the record with an answer that cannot be opened yet.
+
+        Raises:
+            StorageFailed: it is longer than any answer.
+        """
+        if len(unopened.data) + len(unopened.codec_state.reveal()) > _UNOPENED_LIMIT:
+            raise StorageFailed(f"the answer of {len(unopened.data)} characters is too long")
+        return replace(self, unopened=unopened)
 
     def encode(self) -> bytes:
         """Return the payload for the store.
@@ -105,6 +139,7 @@ class DeviceRecord:
             fields = _split(payload)
             texts = {number: value.decode() for number, value in fields.items() if number in _KNOWN}
             time_ms = int(texts.get(_PENDING_TIME, "0"))
+            unopened = _read_unopened(texts[_UNOPENED]) if _UNOPENED in texts else None
         except (struct.error, ValueError) as error:
             raise StorageFailed(f"the device record is damaged: {error}") from error
         pending = None
@@ -119,6 +154,8 @@ class DeviceRecord:
             dialog_id=texts.get(_DIALOG_ID, ""),
             workspace_id=texts.get(_WORKSPACE_ID, ""),
             pending=pending,
+            unopened=unopened,
+            codec_state=Secret(texts.get(_CODEC_STATE, "")),
             unknown={number: value for number, value in fields.items() if number not in _KNOWN},
         )
 
@@ -131,13 +168,27 @@ class DeviceRecord:
             _DEVICE_SECRET: self.device_secret.reveal(),
             _DIALOG_ID: self.dialog_id,
             _WORKSPACE_ID: self.workspace_id,
+            _CODEC_STATE: self.codec_state.reveal(),
         }
         if self.pending is not None:
             texts[_PENDING_NAME] = self.pending.device_name
             texts[_PENDING_NONCE] = self.pending.nonce
             texts[_PENDING_TIME] = str(self.pending.request_time_ms)
+        if self.unopened is not None:
+            texts[_UNOPENED] = _write_unopened(self.unopened)
         present = {number: text.encode() for number, text in texts.items() if text}
         return {**self.unknown, **present}
+
+
+def _write_unopened(unopened: Unopened) -> str:
+    """Five words; the last one, the answer, may hold spaces."""
+    head = (unopened.device_name, unopened.nonce, unopened.request_time_ms)
+    return " ".join(map(str, (*head, unopened.codec_state.reveal() or "-", unopened.data)))
+
+
+def _read_unopened(text: str) -> Unopened:
+    name, nonce, time_ms, state, data = text.split(" ", 4)
+    return Unopened(name, nonce, int(time_ms), data, Secret("" if state == "-" else state))
 
 
 def _split(payload: bytes) -> dict[int, bytes]:

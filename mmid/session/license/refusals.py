@@ -40,7 +40,13 @@ def long_wait_s(code: str, service_now_ms: int, share: float) -> float:
 
 
 class Refusals:
-    """Counts refusals and decides what follows each."""
+    """Counts refusals and decides what follows each.
+
+    Attributes:
+        register_anew: the service no longer knows the device: it must be registered again.
+        refused: it is final.
+        forgiven: somebody asked to try again, and nothing was granted since.
+    """
 
     def __init__(self) -> None:
         self._retries = 0
@@ -48,6 +54,7 @@ class Refusals:
         self._registered_anew = False
         self.register_anew = False
         self.refused = False
+        self.forgiven = False
 
     def note(self, code: str) -> Next:
         """Take in one refusal; return what follows.
@@ -74,9 +81,10 @@ class Refusals:
     def succeeded(self) -> None:
         """A request was granted; only "once a boot" stays spent."""
         self._retries = 0
-        self._clock_retried = self.register_anew = self.refused = False
+        self._clock_retried = self.register_anew = self.refused = self.forgiven = False
 
     def forgive(self) -> None:
         """Somebody acted: everything may be tried again."""
         self.succeeded()
         self._registered_anew = False
+        self.forgiven = True

@@ -4,16 +4,24 @@ A device name can be registered once, for ever (license section 1.5). Before
 the request the record is written with a note that it is pending, which also
 proves the store writable; the answer is stored and read back before it is
 used. A request that was sent is seen through, whoever stopped waiting for it.
-If the answer is lost all the same, the service says so by 100008 or 100025,
-and the operator is told exactly what to do.
+An answer that no codec can open yet is stored as it came, and every later start
+tries to open it before anything is asked. If the answer is lost all the same,
+the service says so by 100008 or 100025, and the operator is told exactly what
+to do.
 """
 
 import asyncio
 import logging
 from dataclasses import replace
 
-from mmid.errors import MalformedMessage
-from mmid.session.license.messages import ExchangeRequest, Identity, Kind, Registration
+from mmid.errors import MalformedMessage, StorageFailed
+from mmid.session.license.messages import (
+    ExchangeRequest,
+    Identity,
+    Kind,
+    Registration,
+    ReplyNotOpened,
+)
 from mmid.session.license.record import Pending
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import Refusals
@@ -56,6 +64,8 @@ class Registrar:
             CloudError: it could not be asked.
         """
         if self._under_way is None:
+            if await self._open_kept(identity):
+                return
             request = self._service.request(Kind.REGISTER, identity)
             await self._write_ahead(identity, request)
             _log.info("registering the device %s", identity.device_name)
@@ -71,18 +81,47 @@ class Registrar:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    async def _open_kept(self, identity: Identity) -> bool:
+        """Open the answer of an earlier registration, if there is one; nobody is asked.
+
+        If it does not open and somebody called Register, it is for the service to
+        say what follows: the device may have been reset there.
+        """
+        kept = self._book.record.unopened
+        if kept is None or kept.device_name != identity.device_name:
+            return False
+        request = replace(
+            self._service.request(Kind.REGISTER, identity),
+            nonce=kept.nonce,
+            request_time_ms=kept.request_time_ms,
+            unopened=kept,
+        )
+        try:
+            reply = await self._service.ask(request, None)
+        except MalformedMessage as error:
+            if self._refusals.forgiven:
+                return False
+            raise self._unreadable(error, stored=True) from error
+        assert isinstance(reply, Registration)  # noqa: S101 - the exchange answers by kind
+        _log.info("the kept answer to the registration of %s opens now", identity.device_name)
+        await self._keep(request, reply)
+        return True
+
     async def _write_ahead(self, identity: Identity, request: ExchangeRequest) -> None:
-        known = self._book.record.pending
+        record = self._book.record
+        known, kept = record.pending, record.unopened
         if self._store_proven and known is not None and known.device_name == identity.device_name:
             # Once a boot is enough: what counts is that an answer may be lost
             # from now on, and months offline must not wear the flash.
             return
+        ours = kept is not None and kept.device_name == identity.device_name
         record = replace(
-            self._book.record,
+            record,
             app_id=identity.app_id,
             app_secret=identity.app_secret,
             device_name=identity.device_name,
             pending=Pending(identity.device_name, request.nonce, request.request_time_ms),
+            unopened=kept if ours else None,
         )
         await self._book.save(record)
         self._store_proven = True
@@ -92,20 +131,47 @@ class Registrar:
             reply = await self._service.ask(request, self._book.record.pending)
         except MalformedMessage as error:
             # The service carried it out: asking again can only be refused.
-            self._refusals.refused = True
-            raise RegistrationUnreadable(
-                f"the device was registered, but the answer cannot be used: {error}. Check "
-                "license.app_secret; reset the device in the console before Register"
-            ) from error
+            raise self._unreadable(error, stored=await self._keep_unopened(error)) from error
         assert isinstance(reply, Registration)  # noqa: S101 - the exchange answers by kind
+        await self._keep(request, reply)
+
+    async def _keep(self, request: ExchangeRequest, reply: Registration) -> None:
+        """Store the license triple; it may be used when this returns."""
         registered = self._book.record.with_triple(
-            nonce=request.nonce, device_secret=reply.device_secret
+            nonce=reply.request_nonce or request.nonce,
+            device_secret=reply.device_secret,
+            codec_state=reply.codec_state,
         )
         workspace_id = reply.workspace_id or registered.workspace_id
         await self._book.save(replace(registered, workspace_id=workspace_id))
         self._refusals.succeeded()
         name = request.identity.device_name
         _log.info("the device %s is registered; its certificate is stored", name)
+
+    async def _keep_unopened(self, error: MalformedMessage) -> bool:
+        """Store an answer as it came; return whether it is stored."""
+        unopened = error.unopened if isinstance(error, ReplyNotOpened) else None
+        if unopened is None:
+            return False
+        try:
+            await self._book.save(self._book.record.with_unopened(unopened))
+        except StorageFailed as failure:
+            _log.warning("the registration's answer cannot be kept either: %s", failure)
+            return False
+        return True
+
+    def _unreadable(self, error: MalformedMessage, *, stored: bool) -> RegistrationUnreadable:
+        self._refusals.refused = True
+        way_out = (
+            "It is kept in the device record: correct license.codec or license.app_secret and "
+            "start mmid again, and it is opened then. Or reset"
+            if stored
+            else "Check license.codec and license.app_secret, reset"
+        )
+        return RegistrationUnreadable(
+            f"the device was registered, but the answer cannot be used: {error}. {way_out} the "
+            "device in the console and call Register"
+        )
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way = None

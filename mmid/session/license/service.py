@@ -14,7 +14,9 @@ from mmid.session.license.messages import (
     Kind,
     Refusal,
     Registration,
+    TaskSignature,
     Token,
+    Way,
     make_nonce,
 )
 from mmid.session.license.record import Pending
@@ -25,7 +27,7 @@ __all__ = ["Exchange", "LicenseService"]
 _log = logging.getLogger(__name__)
 
 _PATHS = {Kind.REGISTER: "/api/device/v1/register", Kind.TOKEN: "/api/token/v1/getToken"}
-_VERBS = {Kind.REGISTER: "register this device", Kind.TOKEN: "give a token"}
+_VERBS = {Kind.REGISTER: "register this device", Kind.TOKEN: "give a token", Kind.SIGN: "sign"}
 
 # The child's start on the slowest board, and two network time-outs.
 _EXCHANGE_S = 30.0
@@ -72,20 +74,32 @@ class LicenseService:
 
     def request(self, kind: Kind, identity: Identity) -> ExchangeRequest:
         """Build a request with a nonce of its own and the time of now: good for 5 minutes."""
-        whole = {Kind.REGISTER: self._license.register_url, Kind.TOKEN: self._license.token_url}
         fully_managed = self._license.mode == "fully-managed"
         return ExchangeRequest(
             kind=kind,
-            url=whole[kind] or self._cloud.license_url.rstrip("/") + _PATHS[kind],
+            way=self._way(kind),
             identity=identity,
             nonce=make_nonce(),
             request_time_ms=self._clock.now_ms(),
             api_key=self._license.api_key if fully_managed else None,
             workspace_id=self._cloud.workspace_id,
-            ca_file=self._cloud.ca_file,
+            codec=self._license.codec,
         )
 
-    async def ask(self, request: ExchangeRequest, pending: Pending | None) -> Registration | Token:
+    def _way(self, kind: Kind) -> Way:
+        given, cloud = self._license, self._cloud
+        whole = {Kind.REGISTER: given.register_url, Kind.TOKEN: given.token_url}.get(kind)
+        return Way(
+            url=whole or cloud.license_url.rstrip("/") + _PATHS.get(kind, ""),
+            ca_file=cloud.ca_file,
+            headers=given.headers,
+            client_cert=given.client_cert,
+            client_key=given.client_key,
+        )
+
+    async def ask(
+        self, request: ExchangeRequest, pending: Pending | None
+    ) -> Registration | Token | TaskSignature:
         """Send a request.
 
         Args:

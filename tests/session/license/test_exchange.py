@@ -26,6 +26,7 @@ from mmid.session.license.messages import (
     Refusal,
     Registration,
     Token,
+    Way,
     make_nonce,
 )
 from mmid.simcloud.certificates import Certificates, make_certificates
@@ -71,12 +72,11 @@ def request(
 ) -> ExchangeRequest:
     return ExchangeRequest(
         kind,
-        url + PATH_OF[kind],
+        Way(url + PATH_OF[kind], str(ca_file)),
         device,
         make_nonce(),
         time.time_ns() // 1_000_000,
         API_KEY,
-        ca_file=str(ca_file),
     )
 
 
@@ -263,7 +263,7 @@ async def test_only_a_proper_https_address_is_asked(url: str) -> None:
 
 
 async def test_the_query_of_an_address_is_not_shown(certificates: Certificates) -> None:
-    asked = replace(request("", ""), url="https://u:pass@127.0.0.1:9/x?key=hidden")
+    asked = replace(request("", ""), way=Way("https://u:pass@127.0.0.1:9/x?key=hidden"))
     with pytest.raises(ConnectionLost) as caught:
         await exchange(asked, timeout_s=AMPLE_S)
     assert "https://127.0.0.1:9/x " in str(caught.value)

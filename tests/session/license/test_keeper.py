@@ -439,7 +439,7 @@ async def test_the_paths_are_appended_to_the_base_url_unless_overridden() -> Non
     await (
         await boot(desk, given=given, cloud=Cloud(license_url="https://a/b/"))
     ).keeper.credential()
-    assert [request.url for request in desk.requests] == [
+    assert [request.way.url for request in desk.requests] == [
         "https://a/b/api/device/v1/register",
         "https://relay.example/my/token",
     ]

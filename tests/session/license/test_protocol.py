@@ -16,6 +16,7 @@ from mmid.session.license.messages import (
     Refusal,
     Registration,
     Token,
+    Way,
     make_nonce,
     reply_from_plain,
     reply_to_plain,
@@ -39,7 +40,7 @@ def request(
     app_secret = Secret("00112233445566778899aabbccddeeff")
     identity = Identity(APP_ID, app_secret, name, Secret(SECRET))
     return ExchangeRequest(
-        kind, "https://a/b", identity, REQUEST_NONCE, NOW_MS, api_key, workspace_id
+        kind, Way("https://a/b"), identity, REQUEST_NONCE, NOW_MS, api_key, workspace_id
     )
 
 
@@ -151,7 +152,9 @@ def test_a_registration_yields_the_device_secret() -> None:
     asked = request(Kind.REGISTER)
     data = reply(asked, {"appId": APP_ID, "deviceSecret": SECRET, "news": [1]}, more="yes")
     registration = open_reply(asked, data)
-    assert registration == Registration(Secret(SECRET), data["nonce"], NOW_MS)
+    assert registration == Registration(
+        Secret(SECRET), data["nonce"], NOW_MS, request_nonce=asked.nonce
+    )
     assert SECRET not in repr(registration)
 
 

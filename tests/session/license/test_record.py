@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mmid.errors import StorageFailed
 from mmid.redaction import Secret
+from mmid.session.license.messages import Unopened
 from mmid.session.license.record import REGISTERED_FLAGS, DeviceRecord, Pending
 
 TRIPLE = DeviceRecord(
@@ -20,6 +21,10 @@ TRIPLE = DeviceRecord(
 )
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=64)
 PENDING = st.builds(Pending, TEXT.filter(bool), TEXT, st.integers(0, 1 << 60))
+WORD = st.text("0123456789abcdef", min_size=1, max_size=26)
+UNOPENED = st.builds(
+    Unopened, WORD, WORD, st.integers(0, 1 << 60), TEXT, st.just(Secret("")) | WORD.map(Secret)
+)
 RECORDS = st.builds(
     DeviceRecord,
     app_id=TEXT,
@@ -30,7 +35,9 @@ RECORDS = st.builds(
     dialog_id=TEXT,
     workspace_id=TEXT,
     pending=st.none() | PENDING,
-    unknown=st.dictionaries(st.sampled_from([7, 11, 20, 31]), st.binary(max_size=64)),
+    unopened=st.none() | UNOPENED,
+    codec_state=TEXT.map(Secret),
+    unknown=st.dictionaries(st.sampled_from([7, 13, 20, 31]), st.binary(max_size=64)),
 )
 
 
@@ -101,10 +108,10 @@ def test_a_pending_registration_is_no_registration_and_ends_with_the_triple() ->
 
 
 def test_fields_of_a_later_version_survive() -> None:
-    payload = replace(TRIPLE, unknown={12: b"\xff later"}).encode()
+    payload = replace(TRIPLE, unknown={13: b"\xff later"}).encode()
     read = DeviceRecord.decode(payload)
     assert replace(read, dialog_id="d").encode() != payload
-    assert DeviceRecord.decode(replace(read, dialog_id="d").encode()).unknown == {12: b"\xff later"}
+    assert DeviceRecord.decode(replace(read, dialog_id="d").encode()).unknown == {13: b"\xff later"}
 
 
 def test_no_secret_is_printed_with_a_record() -> None:
@@ -112,3 +119,34 @@ def test_no_secret_is_printed_with_a_record() -> None:
     for text in (repr(record), str(record), f"{record}"):
         assert "feedface" not in text
         assert "c0ffee" not in text
+
+
+KEPT = Unopened("board1", "cd" * 13, 5, '{"nonce":"n","signature":"with spaces"}')
+
+
+def test_an_answer_that_nobody_could_open_is_kept_until_the_triple_is_there() -> None:
+    waiting = replace(TRIPLE, nonce="", device_secret=Secret("")).with_unopened(KEPT)
+    read = DeviceRecord.decode(waiting.encode())
+    assert read.unopened == KEPT
+    assert not read.registered
+    assert read.with_triple(nonce="ab", device_secret=TRIPLE.device_secret).unopened is None
+
+
+def test_an_answer_that_is_longer_than_any_is_not_kept() -> None:
+    with pytest.raises(StorageFailed, match="too long"):
+        TRIPLE.with_unopened(replace(KEPT, data="x" * 4000))
+
+
+@pytest.mark.parametrize("text", [b"board1 nonce 5 -", b"board1 nonce soon - {}", b""])
+def test_a_kept_answer_that_is_damaged_is_not_guessed_at(text: bytes) -> None:
+    payload = struct.pack(">IH", 1 << 11, len(text)) + text
+    with pytest.raises(StorageFailed, match="damaged"):
+        DeviceRecord.decode(payload)
+
+
+def test_the_state_of_a_vendors_codec_is_a_registration_too() -> None:
+    record = DeviceRecord(app_id="mm_0123", device_name="board1", codec_state=Secret("00" * 176))
+    assert record.registered
+    assert DeviceRecord.decode(record.encode()) == record
+    assert not replace(record, device_name="").registered
+    assert "0000" not in repr(record)

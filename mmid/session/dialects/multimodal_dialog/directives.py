@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmid.errors import InvalidArgument
@@ -35,6 +35,7 @@ class Identity:
         user_id: user the dialog is counted for, at most 36 characters.
         device_uuid: the device, at most 40 characters.
         model: model name in Start.
+        signature: the task's License signature (section 3.4), or empty to leave it out.
     """
 
     app_id: str
@@ -42,6 +43,7 @@ class Identity:
     user_id: str
     device_uuid: str
     model: str
+    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 def start_payload(identity: Identity, dialog: Dialog) -> dict[str, Any]:
@@ -61,7 +63,12 @@ def start_payload(identity: Identity, dialog: Dialog) -> dict[str, Any]:
     }
     if dialog.vocabulary_id:
         upstream["vocabulary_id"] = dialog.vocabulary_id
-    client = {"user_id": identity.user_id, "device": {"uuid": identity.device_uuid}}
+    client: dict[str, Any] = {
+        "user_id": identity.user_id,
+        "device": {"uuid": identity.device_uuid},
+    }
+    if identity.signature:
+        client["signature"] = dict(identity.signature)
     return {
         "task_group": "aigc",
         "task": "multimodal-generation",

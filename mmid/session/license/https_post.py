@@ -1,0 +1,174 @@
+"""One POST over HTTPS: what the license child sends, and how it is protected.
+
+HTTPS only, certificate and host checked, redirects refused, an answer of 64 KiB
+at most; a client certificate and further headers where a relay wants them;
+proxies as the environment says. Knows no license.
+"""
+
+import http.client
+import re
+import ssl
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from email.message import Message as Headers
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from mmid import __version__
+from mmid.errors import CloudError, ConnectionLost, HttpFailed, SettingsInvalid, TlsFailed
+from mmid.session.license.messages import Way
+from mmid.session.license.protocol import printable
+
+__all__ = ["Response", "address", "post"]
+
+# The longest answer in the vendor's logs has 717 bytes.
+_ANSWER_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back.
+
+    Attributes:
+        status: the HTTP status.
+        headers: all headers.
+        body: all of it.
+        clock_skew_ms: the server's clock minus ours; None if it did not tell.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+    clock_skew_ms: int | None
+
+
+class _RefuseRedirect(urllib.request.HTTPRedirectHandler):
+    """A signed request goes where the settings say and nowhere else."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Make every redirect an ordinary failure."""
+
+
+def post(way: Way, body: bytes, timeout_s: float) -> Response:
+    """Send a body of JSON; return the answer, whatever its status.
+
+    Raises:
+        ConnectionLost: no connection, or no answer in time.
+        TlsFailed: the server's certificate or TLS is not acceptable.
+        HttpFailed: it does not speak HTTP, or says too much.
+        SettingsInvalid: our certificate or its key cannot be used.
+    """
+    if not way.url.startswith("https://"):
+        raise HttpFailed(f"{address(way.url)} is not an https:// address")
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=_tls(way)), _RefuseRedirect()
+    )
+    headers = {
+        "Accept": "*/*",
+        "Content-Type": "application/json",
+        "User-Agent": f"mmid/{__version__}",
+    }
+    for line in way.headers.reveal().splitlines():
+        name, _, value = line.partition(":")
+        headers[name.strip()] = value.strip()
+    try:
+        request = urllib.request.Request(way.url, body, headers, method="POST")  # noqa: S310 - https
+        sent_ms = _now_ms()
+        with _open(opener, request, timeout_s) as response:
+            received_ms = _now_ms()
+            return Response(
+                status=response.status or 0,
+                headers=response.headers,
+                body=_read(response, way.url),
+                clock_skew_ms=_clock_skew_ms(response.headers, (sent_ms + received_ms) // 2),
+            )
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _failure(error, way.url) from None
+
+
+def address(url: str) -> str:
+    """Return a URL for messages: without a user, password or query, which may be secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a URL that cannot be parsed"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _tls(way: Way) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=way.ca_file or None)
+    except OSError as error:
+        raise TlsFailed(f"The CA file {way.ca_file} cannot be used: {error}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if way.client_cert:
+        try:
+            # A key with a passphrase is refused: nobody is there to type one.
+            context.load_cert_chain(way.client_cert, way.client_key or None, password="")
+        except (OSError, ValueError) as error:
+            files = " with ".join(filter(None, (way.client_cert, way.client_key)))
+            reason = getattr(error, "strerror", None) or error
+            raise SettingsInvalid(
+                f"license.client_cert: {files} cannot be used: {printable(reason)}"
+            ) from None
+    return context
+
+
+def _open(
+    opener: urllib.request.OpenerDirector, request: urllib.request.Request, timeout_s: float
+) -> http.client.HTTPResponse | urllib.error.HTTPError:
+    """Return the response, also one with the status of a failure: it may hold a license code."""
+    try:
+        response: http.client.HTTPResponse = opener.open(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        return error
+    return response
+
+
+def _read(response: http.client.HTTPResponse | urllib.error.HTTPError, url: str) -> bytes:
+    body = response.read(_ANSWER_LIMIT + 1)
+    left: int | None = response.length  # the library says so only if it read without a limit
+    if left and len(body) <= _ANSWER_LIMIT:
+        raise http.client.IncompleteRead(body, left)
+    if len(body) > _ANSWER_LIMIT:
+        raise HttpFailed(
+            f"The license service at {address(url)} answered with more than {_ANSWER_LIMIT} bytes"
+        )
+    return body
+
+
+def _failure(error: Exception, url: str) -> CloudError:
+    """Return what an exception of the HTTP client means to us."""
+    reason = getattr(error, "reason", None) if isinstance(error, urllib.error.URLError) else error
+    where = f"The license service at {address(url)}"
+    if isinstance(reason, ssl.SSLError) and not isinstance(
+        reason, ssl.SSLEOFError | ssl.SSLZeroReturnError
+    ):
+        text = getattr(reason, "verify_message", "") or reason.reason or reason
+        return TlsFailed(f"{where} cannot be trusted: {printable(text)}")
+    if isinstance(reason, OSError | http.client.IncompleteRead):
+        text = getattr(reason, "strerror", None) or reason
+        return ConnectionLost(f"{where} cannot be reached or closed early: {printable(text)}")
+    return HttpFailed(f"{where} does not speak HTTP, or its URL is wrong: {printable(error)}")
+
+
+def _clock_skew_ms(headers: Headers, our_ms: int) -> int | None:
+    """Return the service's clock minus ours.
+
+    The service stamps arrival and start of its answer in milliseconds; a relay
+    may leave only ``date``, in whole seconds.
+    """
+    stamps = [headers.get(name, "") for name in ("req-arrive-time", "resp-start-time")]
+    moments = [int(stamp) for stamp in stamps if re.fullmatch(r"[0-9]{13}", stamp)]
+    if not moments:
+        try:
+            moments = [int(parsedate_to_datetime(headers["date"]).timestamp() * 1000) + 500]
+        except (TypeError, ValueError):
+            return None
+    return sum(moments) // len(moments) - our_ms
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
