@@ -80,7 +80,7 @@ def _unknown_state(task: Task, _: tuple[str, ...]) -> list[Action]:
 
 def _text_flood(task: Task, arguments: tuple[str, ...]) -> list[Action]:
     text = task.event("RespondingContent", text="again", spoken="again", finished=False)
-    return [Flood(SendText(text, "RespondingContent"), int(arguments[0]))]
+    return [Flood(SendText(text, "text-flood"), int(arguments[0]))]
 
 
 def _audio_flood(_: Task, arguments: tuple[str, ...]) -> list[Action]:

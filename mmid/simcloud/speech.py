@@ -47,7 +47,7 @@ class Speech:
     ) -> None:
         self._rate_hz = rate_hz
         self._pause_s = pause_s
-        self._silence_s = 0.0
+        self._silence = 0  # samples
         self._decode = decode
         self.packets: list[bytes] = []
         self.data = bytearray()
@@ -61,7 +61,9 @@ class Speech:
     @property
     def paused(self) -> bool:
         """A voice was heard, and then the pause that ends a speech."""
-        return self.voiced and self._pause_s is not None and self._silence_s >= self._pause_s
+        if not self.voiced or self._pause_s is None:
+            return False
+        return self._silence >= self._pause_s * self._rate_hz
 
     def add(self, data: bytes) -> None:
         """Take a frame: 16-bit little-endian mono samples (an even size), or a packet."""
@@ -85,6 +87,6 @@ class Speech:
     def _hear(self, block: "array[int]") -> None:
         if sum(map(abs, block)) >= _VOICE * len(block):
             self.voiced = True
-            self._silence_s = 0.0
+            self._silence = 0
         else:
-            self._silence_s += len(block) / self._rate_hz
+            self._silence += len(block)
