@@ -27,9 +27,11 @@ HARMS: dict[Harm, float] = {
     Harm.SWALLOW: 3,
 }
 
+# People here talk faster than people do, and a stall delivers at once what they asked for.
 _SCENARIO = """\
 thinking_ms = 20
 pace = 0
+interrupts = 0
 [[turn]]
 transcript = "how are you this evening"
 reply = "very well, thank you"
