@@ -4,7 +4,7 @@ PYTHON_IN_VENV := .venv/bin/python
 SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test vm-test lint format clean
+.PHONY: help bootstrap demo test vm-test fault-runs lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,6 +20,9 @@ test: lint  ## lint, then all tests
 
 vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, power cut
 	@$(PYTHON_IN_VENV) -m tests.vm
+
+fault-runs: bootstrap  ## hold 500 dialogs through bad networks; fails if one hangs
+	@$(PYTHON_IN_VENV) -m tests.fault_runs
 
 lint: bootstrap  ## ruff and mypy
 	$(PYTHON_IN_VENV) -m ruff check $(SOURCES)

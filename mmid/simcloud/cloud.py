@@ -187,4 +187,8 @@ class SimCloud:
 
 
 def _voice(turn: Turn, rate_hz: int) -> bytes:
-    return read_wav(Path(turn.reply_wav), rate_hz) if turn.reply_wav else phrase(rate_hz)
+    if turn.reply_wav:
+        return read_wav(Path(turn.reply_wav), rate_hz)
+    notes = phrase(rate_hz)
+    size = int(turn.reply_s * rate_hz) * 2
+    return (notes * (size // len(notes) + 1))[:size] if size else notes

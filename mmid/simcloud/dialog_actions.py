@@ -11,6 +11,7 @@ __all__ = [
     "Action",
     "Close",
     "Drop",
+    "Flood",
     "Heard",
     "Note",
     "Pause",
@@ -18,6 +19,7 @@ __all__ = [
     "ReplyEnd",
     "SendAudio",
     "SendBrokenText",
+    "SendRaw",
     "SendText",
 ]
 
@@ -44,11 +46,26 @@ class SendBrokenText(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class SendRaw(Action):
+    """Write bytes below the WebSocket, which are no frame that an honest server sends."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SendAudio(Action):
     """Send a binary frame. ``stray``: it belongs to no reply."""
 
     data: bytes
     stray: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flood(Action):
+    """Send one frame so many times, as fast as the client reads; the journal has the fault only."""
+
+    frame: SendText | SendAudio
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

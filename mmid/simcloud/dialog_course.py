@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from mmid.simcloud.codecs import OpusSpeech
 from mmid.simcloud.dialog_actions import Heard, Note, ReplyBegin, ReplyEnd, SendAudio
+from mmid.simcloud.dialog_extra import extra_info
 from mmid.simcloud.dialog_messages import Refusal
 from mmid.simcloud.dialog_outlet import Outlet
 from mmid.simcloud.dialog_reply import Reply, Step, steps
@@ -86,6 +87,11 @@ class Course:
         return self._start.mode
 
     @property
+    def video(self) -> bool:
+        """Start said that frames of a video will be uploaded."""
+        return self._start.video
+
+    @property
     def hearing(self) -> bool:
         """A speech is arriving."""
         return self._now.speech is not None
@@ -128,7 +134,8 @@ class Course:
     def hear(self, data: bytes) -> None:
         """Take a frame of speech."""
         self._audio_at = self._outlet.now
-        self._outlet.strike("SpeechAudio")
+        if not self._outlet.strike("SpeechAudio"):
+            return
         if len(data) % 2 and self._start.upstream_format == "pcm":
             raise Refusal(
                 f"{len(data)} bytes of audio are no whole 16-bit samples",
@@ -152,6 +159,12 @@ class Course:
             return
         self._recognised("stop")
 
+    def cancel_speech(self) -> None:
+        """Drop the speech under way, and go where the scenario says that this leads."""
+        self.drop_speech("cancel")
+        self._audio_at = self._outlet.now
+        self._enter(Phase(self._shared.scenario.after_cancel))
+
     def drop_speech(self, how: str) -> None:
         """Forget the speech under way, if there is one; ``how`` is for the journal."""
         if self._now.speech is not None:
@@ -165,17 +178,31 @@ class Course:
             for size in _STRAY:
                 self._outlet.put(SendAudio(bytes(size), stray=True))
         samples = self._shared.voice(script, self._start.downstream_hz)
-        reply = Reply(script.reply, samples, self._shared.new_id(), script.commands)
+        reply = Reply(
+            text=script.reply,
+            samples=samples,
+            round_id=self._shared.new_id(),
+            spoken=script.spoken,
+            extra_info=extra_info(script),
+            extra_in=script.extra_in,
+        )
         begin = self._outlet.now + self._shared.scenario.thinking_ms / 1000
         timed = steps(reply, self._start, self._shared.scenario.pace)
         self._plan.extend((begin + step.after_s, step) for step in timed)
 
-    def drop_reply(self) -> None:
-        """Forget what is left of the reply."""
+    def drop_reply(self) -> deque[bytes]:
+        """Forget what is left of the reply, and return the audio of it."""
         if self._now.replying:
             self._outlet.put(ReplyEnd(cut=True))
+        left = deque(step.audio for _, step in self._plan if step.audio)
         self._plan.clear()
         self._now.replying = False
+        return left
+
+    def send_stale(self, left: deque[bytes]) -> None:
+        """Send a frame of a reply that was cut, if the scenario says so."""
+        if left and self._shared.scenario.stale_audio:
+            self._outlet.put(SendAudio(left.popleft(), stray=True))
 
     def step(self) -> None:
         """Send the next part of the reply."""
@@ -186,7 +213,8 @@ class Course:
             self._now.replying = True
             self._outlet.audio(step.audio)
         elif step.event == "DialogStateChanged":
-            self._enter(Phase(step.fields["state"]))
+            state = Phase(step.fields["state"])
+            self.listen() if state is Phase.LISTENING else self._enter(state)
         else:
             self._outlet.event(step.event, **step.fields)
         if step.event == "RespondingEnded":
@@ -210,7 +238,8 @@ class Course:
     def _new_speech(self) -> Speech:
         rate_hz, coded = self._start.upstream_hz, self._start.upstream_format != "pcm"
         decode = OpusSpeech(rate_hz).decode if coded else None
-        return Speech(rate_hz, hears_end=self.mode != "push2talk", decode=decode)
+        pause_s = None if self.mode == "push2talk" else self._shared.scenario.pause_ms / 1000
+        return Speech(rate_hz, pause_s=pause_s, decode=decode)
 
     def _hear_pushed(self, data: bytes) -> None:
         if self._now.speech is None:
@@ -272,7 +301,8 @@ class Course:
         self._finish_hearing(how)
         if "transcript" in self._start.texts:
             self._outlet.event("SpeechContent", text=self._now.script.transcript, finished=True)
-        self._outlet.event("SpeechEnded")
+        if self._shared.scenario.speech_ended:
+            self._outlet.event("SpeechEnded")
         self.think(self._now.script)
 
     def _finish_hearing(self, how: str) -> None:

@@ -67,7 +67,7 @@ class Rule:
     """What one field must be.
 
     Attributes:
-        path: where it is, from the payload on.
+        path: where it is, from the checked table on.
         kind: its JSON type.
         required: it must be there and not null.
         allowed: the values it may have.
@@ -91,21 +91,19 @@ def find(table: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def check(payload: Mapping[str, Any], rules: Collection[Rule]) -> None:
-    """Refuse a payload that breaks one of the rules."""
+def check(table: Mapping[str, Any], rules: Collection[Rule], where: str = "payload") -> None:
+    """Refuse a payload, or the part of it that is ``where``, that breaks one of the rules."""
     for rule in rules:
-        value = find(payload, rule.path)
+        value, place = find(table, rule.path), f"{where}.{rule.path}"
         if value is None:
             if rule.required:
-                raise Refusal(f"payload.{rule.path} is missing")
+                raise Refusal(f"{place} is missing")
         elif type(value) is not rule.kind:
-            raise Refusal(
-                f"payload.{rule.path} must be {rule.kind.__name__}, not {type(value).__name__}"
-            )
+            raise Refusal(f"{place} must be {rule.kind.__name__}, not {type(value).__name__}")
         elif rule.allowed is not None and value not in rule.allowed:
-            raise Refusal(f"payload.{rule.path} is {value!r}; allowed: {_show(rule.allowed)}")
+            raise Refusal(f"{place} is {value!r}; allowed: {_show(rule.allowed)}")
         elif rule.longest is not None and not 1 <= len(str(value)) <= rule.longest:
-            raise Refusal(f"payload.{rule.path} must have 1 to {rule.longest} characters")
+            raise Refusal(f"{place} must have 1 to {rule.longest} characters")
 
 
 def read_directive(text: str, task_id: str | None) -> Directive:

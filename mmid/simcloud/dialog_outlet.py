@@ -5,8 +5,7 @@ remembers when the client last got a text (the service's idle rule counts only
 those), and lets the scenario's faults strike. It does no I/O either.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mmid.simcloud import dialog_messages as messages
@@ -17,15 +16,20 @@ from mmid.simcloud.dialog_actions import (
     Note,
     Pause,
     SendAudio,
-    SendBrokenText,
     SendText,
 )
-from mmid.simcloud.scenario import Fault
+from mmid.simcloud.dialog_broken import BROKEN, Task
+from mmid.simcloud.faults import Fault
 
 __all__ = ["FaultPlan", "Outlet"]
 
 _POLITE = 1000
-_HUGE = 1_100_000
+
+# Faults that strike before what they belong to is sent; the others come after it.
+_BEFORE = ("lose", "delay", "mute")
+
+# Broken data after which nothing more can be sent.
+_LAST = ("half-frame", "bad-opcode", "long-reason")
 
 
 class FaultPlan:
@@ -121,33 +125,42 @@ class Outlet:
         self.put(SendText(text, "Error", {"code": status, "error": name, "message": message}))
         self.close()
 
-    def strike(self, moment: str) -> None:
-        """Let the faults of a directive or a frame of speech happen."""
-        for fault in self._plan.due(moment):
+    def strike(self, moment: str) -> bool:
+        """Let the faults of a directive or a frame of speech happen; False if it is lost."""
+        due = self._plan.due(moment)
+        for fault in due:
             self._break(fault)
+        return all(fault.do != "lose" for fault in due)
 
     def _send(self, moment: str, action: SendText | SendAudio) -> None:
         faults = [] if self.closed else self._plan.due(moment)
+        before = [fault for fault in faults if fault.do in _BEFORE]
+        for fault in before:
+            self._break(fault)
+        if all(fault.do != "lose" for fault in before):
+            if isinstance(action, SendText) and not self._muted:
+                self.text_at = self.now
+            self.put(action)
         for fault in faults:
-            if fault.do in ("delay", "mute"):
-                self._break(fault)
-        if isinstance(action, SendText) and not self._muted:
-            self.text_at = self.now
-        self.put(action)
-        for fault in faults:
-            if fault.do not in ("delay", "mute"):
+            if fault.do == "repeat":
+                self._note_fault(fault)
+                for _ in range(int((*fault.arguments, "1")[0])):
+                    self.put(action)
+            elif fault not in before:
                 self._break(fault)
 
     def _note(self, kind: str, **fields: Any) -> None:
         self.put(Note(kind, self.now, fields))
 
+    def _note_fault(self, fault: Fault) -> None:
+        self._note("fault", when=fault.when, do=str(fault))
+
     def _break(self, fault: Fault) -> None:
-        self._note("fault", when=fault.when, do=":".join((fault.do, *fault.arguments)))
-        if fault.do in _MALFORMED:
-            for action in _MALFORMED[fault.do](self):
+        self._note_fault(fault)
+        if fault.do in BROKEN:
+            for action in BROKEN[fault.do](Task(self.task_id, self.dialog_id), fault.arguments):
                 self.put(action)
-        elif fault.do == "turn-error":
-            self._turn_error(*fault.arguments)
+            self.closed = self.closed or fault.do in _LAST
         else:
             self._cut(fault.do, fault.arguments)
 
@@ -172,43 +185,5 @@ class Outlet:
                 self.task_failed(*arguments)
             case "fatal":
                 self.fatal(int(arguments[0]), *arguments[1:])
-
-
-def _wrong_types(outlet: Outlet) -> list[Action]:
-    header = {"task_id": outlet.task_id, "event": "result-generated"}
-    outputs = (
-        7,
-        {"event": ["Started"]},
-        {"event": "DialogStateChanged", "state": 7},
-        {"event": "SpeechContent", "text": {}, "finished": "maybe"},
-    )
-    frames: tuple[object, ...] = (
-        *({"header": header, "payload": {"output": output}} for output in outputs),
-        {"header": [], "payload": "x"},
-        [],
-        None,
-    )
-    return [SendText(json.dumps(frame), "wrong-types") for frame in frames]
-
-
-def _huge_text(outlet: Outlet) -> list[Action]:
-    fields = {"text": "x" * _HUGE, "finished": False}
-    text = messages.event_text(outlet.task_id, outlet.dialog_id, "RespondingContent", fields)
-    return [SendText(text, "huge-text")]
-
-
-def _unknown_event(outlet: Outlet) -> list[Action]:
-    fields = {"text": "from a later version", "finished": None}
-    text = messages.event_text(outlet.task_id, outlet.dialog_id, "SomethingNew", fields)
-    return [SendText(text, "SomethingNew")]
-
-
-_MALFORMED: dict[str, Callable[[Outlet], list[Action]]] = {
-    "not-json": lambda _: [SendText('{"header": oops', "not-json")],
-    "wrong-types": _wrong_types,
-    "huge-text": _huge_text,
-    "invalid-utf8": lambda _: [SendBrokenText(b'{"header":{"event":"\xff\xfe\xc0"}}')],
-    "odd-binary": lambda _: [SendAudio(b"\x01" * 641, stray=True)],
-    "early-binary": lambda _: [SendAudio(b"\x01\x00" * 320, stray=True)],
-    "unknown-event": _unknown_event,
-}
+            case "turn-error":
+                self._turn_error(*arguments)

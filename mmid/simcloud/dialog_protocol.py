@@ -19,6 +19,7 @@ step, so an interruption finds the rest of a reply still here and drops it.
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from mmid.errors import SettingsInvalid
@@ -27,34 +28,19 @@ from mmid.simcloud.dialog_course import NEVER, Course, Phase
 from mmid.simcloud.dialog_messages import (
     Directive,
     Refusal,
-    Rule,
-    check,
+    find,
     read_directive,
 )
 from mmid.simcloud.dialog_outlet import Outlet
+from mmid.simcloud.dialog_parameters import check_request, check_update
 from mmid.simcloud.dialog_start import read_start
 from mmid.simcloud.dialog_terms import Account, Conversation
-from mmid.simcloud.scenario import Turn
 
 __all__ = ["DialogProtocol"]
 
-# The service's rule has no published numbers: more than five in two seconds is a storm.
-_INTERRUPTS = 5
+# The service's rule has no published numbers: so many in two seconds as the
+# scenario allows, and no more.
 _INTERRUPTS_S = 2.0
-
-_RESPOND_RULES = (
-    Rule("input.type", str, required=True, allowed=("prompt", "transcript")),
-    Rule("input.text", str, required=True),
-    Rule("parameters", dict),
-    Rule("parameters.images", list),
-    Rule("parameters.biz_params", dict),
-)
-_UPDATE_RULES = (
-    Rule("parameters", dict),
-    Rule("parameters.images", list),
-    Rule("parameters.client_info", dict),
-    Rule("parameters.biz_params", dict),
-)
 
 
 class DialogProtocol:
@@ -71,7 +57,7 @@ class DialogProtocol:
         self._shared = shared
         self._outlet = Outlet(shared.plan, now)
         self._course: Course | None = None
-        self._interrupts: deque[float] = deque(maxlen=_INTERRUPTS)
+        self._interrupts: deque[float] = deque(maxlen=shared.scenario.interrupts)
 
     @property
     def deadline(self) -> float:
@@ -149,7 +135,8 @@ class DialogProtocol:
             raise Refusal(f"{name} before Start")
         if name == "Start" and course is not None:
             raise Refusal("a second Start; a connection has one task")
-        self._outlet.strike(name)
+        if not self._outlet.strike(name) or (self._outlet.turn_failed and course is not None):
+            return
         if course is None:
             self._open(directive)
         else:
@@ -206,30 +193,31 @@ class DialogProtocol:
     def _cancel_speech(self, course: Course, directive: Directive) -> None:
         _only(directive, course, "push2talk", "tap2talk")
         if course.hearing:
-            course.drop_speech("cancel")
-            course.listen()
+            course.cancel_speech()
         elif course.phase is not Phase.LISTENING and not course.cut:
             raise _wrong_time(directive, course, "a speech under way")
 
     def _request_to_speak(self, course: Course, _: Directive) -> None:
         self._count_interrupt()
-        course.drop_reply()
+        stale = course.drop_reply()
         course.drop_speech("interrupt")
+        course.send_stale(stale)
         self._outlet.event("RequestAccepted")
+        course.send_stale(stale)
         course.listen()
+        course.send_stale(stale)
 
     def _request_to_respond(self, course: Course, directive: Directive) -> None:
         self._count_interrupt()
-        check(directive.payload, _RESPOND_RULES)
-        if "dialog_id" not in directive.input:
-            raise Refusal("payload.input.dialog_id is missing; RequestToRespond needs it")
+        check_request(directive)
         talking = course.mode == "push2talk" and course.hearing
         if course.phase is not Phase.LISTENING or talking:
             raise _wrong_time(directive, course, "Listening, outside a speech")
         course.drop_speech("respond")
         script = next(self._shared.turns)
         if directive.input["type"] == "transcript":
-            script = Turn(reply=directive.input["text"], reply_wav=script.reply_wav)
+            said = directive.input["text"]
+            script = replace(script, reply=said, commands=(), tool_calls=(), extra_info={})
         course.think(script)
 
     def _local_started(self, course: Course, directive: Directive) -> None:
@@ -242,18 +230,18 @@ class DialogProtocol:
         elif course.phase is Phase.RESPONDING or not course.cut:
             raise _wrong_time(directive, course, "Responding, after RespondingEnded")
 
-    def _update_info(self, _: Course, directive: Directive) -> None:
-        check(directive.payload, _UPDATE_RULES)
+    def _update_info(self, course: Course, directive: Directive) -> None:
+        check_update(directive, video=course.video)
 
     def _heart_beat(self, _: Course, __: Directive) -> None:
         self._outlet.event("HeartBeat")
 
     def _count_interrupt(self) -> None:
         """Refuse a storm of interruptions."""
-        times, now = self._interrupts, self._outlet.now
-        if len(times) == _INTERRUPTS and now - times[0] < _INTERRUPTS_S:
+        times, now, most = self._interrupts, self._outlet.now, self._shared.scenario.interrupts
+        if most and len(times) == most and now - times[0] < _INTERRUPTS_S:
             raise Refusal(
-                f"more than {_INTERRUPTS} interruptions in {_INTERRUPTS_S:g} s",
+                f"more than {most} interruptions in {_INTERRUPTS_S:g} s",
                 status=449,
                 name="TooManyInterrupt",
             )
@@ -284,9 +272,13 @@ def _wrong_time(directive: Directive, course: Course, right: str) -> Refusal:
 
 
 def _facts(directive: Directive) -> dict[str, Any]:
-    """Return what the journal says of a directive: never a signature or a payload."""
-    facts = {"name": directive.name}
+    """Return what the journal says of a directive: what is in it, never a signature."""
+    facts: dict[str, Any] = {"name": directive.name}
     for key in ("dialog_id", "type", "text"):
         if isinstance(directive.input.get(key), str):
             facts[key] = directive.input[key]
+    for key, counted in (("images", len), ("biz_params", sorted)):
+        value = find(directive.payload, f"parameters.{key}")
+        if isinstance(value, list | dict) and value:
+            facts[key] = counted(value)
     return facts

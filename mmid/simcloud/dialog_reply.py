@@ -2,10 +2,10 @@
 
 The order is the real cloud's (fact sheet, section 13): Responding,
 RespondingStarted, audio with the text growing beside it, the whole text,
-RespondingEnded.
+RespondingEnded. An application without a voice has the text only, and listens
+again (section 6: never wait for Responding).
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +26,9 @@ class Reply:
     text: str
     samples: bytes
     round_id: str
-    commands: tuple[Mapping[str, Any], ...] = ()
+    spoken: bool = True
+    extra_info: Mapping[str, Any] = field(default_factory=dict)
+    extra_in: str = "last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ def steps(reply: Reply, start: Start, pace: float) -> Iterator[Step]:
         start: what the client asked for: rate, texts, limits.
         pace: speed of the audio, times real time; 0: no limit.
     """
+    if not reply.spoken:
+        for fields in _contents(reply, start):
+            yield Step(0.0, "RespondingContent", fields)
+        yield Step(0.0, "DialogStateChanged", {"state": "Listening"})
+        return
     yield Step(0.0, "DialogStateChanged", {"state": "Responding"})
     yield Step(0.0, "RespondingStarted")
     frames = _frames(reply.samples, start)
@@ -76,7 +83,7 @@ def steps(reply: Reply, start: Start, pace: float) -> Iterator[Step]:
 
 def _contents(reply: Reply, start: Start) -> Iterator[dict[str, Any]]:
     """Yield the fields of each RespondingContent; none unless ``dialog`` was asked for."""
-    if "dialog" not in start.texts:
+    if "dialog" not in start.texts or not reply.text:
         return
     pieces = growing(reply.text)
     sent = 0
@@ -92,9 +99,8 @@ def _contents(reply: Reply, start: Start) -> Iterator[dict[str, Any]]:
         }
         if fields["finished"]:
             fields["finish_reason"] = "stop"
-            if reply.commands:
-                commands = json.dumps(reply.commands, ensure_ascii=False, separators=(",", ":"))
-                fields["extra_info"] = {"commands": commands}
+        if reply.extra_info and (fields["finished"] or reply.extra_in == "every"):
+            fields["extra_info"] = reply.extra_info
         yield fields
 
 

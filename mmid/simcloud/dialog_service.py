@@ -29,6 +29,7 @@ from mmid.simcloud.dialog_actions import (
     Action,
     Close,
     Drop,
+    Flood,
     Heard,
     Note,
     Pause,
@@ -36,10 +37,12 @@ from mmid.simcloud.dialog_actions import (
     ReplyEnd,
     SendAudio,
     SendBrokenText,
+    SendRaw,
     SendText,
 )
 from mmid.simcloud.dialog_protocol import DialogProtocol
 from mmid.simcloud.dialog_terms import Account, Conversation
+from mmid.simcloud.faults import UPGRADE
 from mmid.simcloud.journal import Journal
 
 __all__ = ["PATH", "DialogService", "Gate"]
@@ -135,8 +138,18 @@ class DialogService:
             await self._server.wait_closed()
             self._server = None
 
-    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer an upgrade: None lets it happen."""
+        for fault in self._shared.plan.due(UPGRADE):
+            self._journal.add("fault", when=fault.when, do=str(fault))
+            match fault.do:
+                case "delay":
+                    await asyncio.sleep(int(fault.arguments[0]) / 1000)
+                case "http":
+                    reason = "the scenario wants it"
+                    return self._reject(connection, HTTPStatus(int(fault.arguments[0])), reason)
+                case "drop":
+                    connection.transport.abort()
         admitted = self._gate.admit(request)
         if request.path.partition("?")[0] != PATH:
             return self._reject(connection, HTTPStatus.NOT_FOUND, f"the dialog is at {PATH}")
@@ -239,11 +252,19 @@ class _Connection:
             case Drop():
                 self._websocket.transport.abort()
             case SendText() | SendBrokenText() | SendAudio():
-                await self._send(action)
+                if await self._send(action):
+                    self._sent(action)
+            case Flood(frame, count):
+                for _ in range(count):
+                    if not await self._send(frame):
+                        return
+            case SendRaw(data):
+                self._websocket.transport.write(data)
             case _:
                 self._write_down(action)
 
-    async def _send(self, action: SendText | SendBrokenText | SendAudio) -> None:
+    async def _send(self, action: SendText | SendBrokenText | SendAudio) -> bool:
+        """Send a frame; False if the client did not take it, and was dropped."""
         try:
             async with asyncio.timeout(_SEND_S):
                 if isinstance(action, SendText):
@@ -254,8 +275,8 @@ class _Connection:
         except TimeoutError:
             _log.warning("a client did not read for %g s: dropped", _SEND_S)
             self._websocket.transport.abort()
-            return
-        self._sent(action)
+            return False
+        return True
 
     def _sent(self, action: SendText | SendBrokenText | SendAudio) -> None:
         if isinstance(action, SendText):

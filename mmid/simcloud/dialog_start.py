@@ -6,6 +6,7 @@ from typing import Any
 
 from mmid.simcloud.codecs import ReplyFormat, available
 from mmid.simcloud.dialog_messages import Directive, Refusal, Rule, check, find
+from mmid.simcloud.dialog_parameters import check_biz_params
 
 __all__ = ["Start", "read_start"]
 
@@ -67,6 +68,7 @@ class Start:
 
     dialog_id: str | None
     mode: str
+    video: bool
     upstream_hz: int
     upstream_format: str
     reply_format: ReplyFormat
@@ -92,6 +94,7 @@ def read_start(directive: Directive) -> Start:
         if payload.get(key) != value:
             raise Refusal(f"payload.{key} must be {value!r} in Start", gateway=True)
     check(payload, START_RULES)
+    check_biz_params(payload)
     dialog_id = directive.input.get("dialog_id") or None  # Alibaba's samples start with ""
     if dialog_id is not None and not _DIALOG_ID.fullmatch(dialog_id):
         raise Refusal("payload.input.dialog_id must be a UUID with dashes")
@@ -108,6 +111,7 @@ def read_start(directive: Directive) -> Start:
     return Start(
         dialog_id=dialog_id,
         mode=_or(upstream.get("mode"), "tap2talk"),
+        video=upstream["type"] == "AudioAndVideo",
         upstream_hz=_or(upstream.get("sample_rate"), 16000),
         upstream_format=upstream_format,
         reply_format=reply_format,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.redaction import Secret, redact
+from mmid.simcloud import catalogue
 from mmid.simcloud.cloud import Address, SimCloud
 from mmid.simcloud.license_service import Product
 from mmid.simcloud.product import load_product
@@ -31,6 +32,10 @@ _UNAVAILABLE = 69  # sysexits(3): the address cannot be listened on
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
+    if options.list_scenarios:
+        for name in catalogue.names():
+            print(f"{name:22}{catalogue.summary(name)}")
+        return 0
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(name)s: %(levelname)s: %(message)s"
     )
@@ -62,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--name", default="", help="name in URLs and certificate (default: the host)")
     add("--cert-dir", type=Path, help="keeps certificate and secrets (default: a new one)")
     add("--state", type=Path, help="remembers registered devices (default: in --cert-dir)")
-    add("--scenario", type=Path, help="TOML: what is said, and what goes wrong")
+    add("--scenario", help="what is said, and what goes wrong: a name of ours, or a TOML file")
+    add("--list-scenarios", action="store_true", help="list ours, and what each is for")
     add("--record-dir", type=Path, help="where journal.jsonl and the audio are written")
     add("--app-id", help="AppId (default: the one in --cert-dir)")
     add("--workspace-id", help="workspace (default: the one in --cert-dir)")
@@ -79,9 +85,10 @@ def _port(text: str) -> int:
 
 def _cloud(options: argparse.Namespace) -> SimCloud:
     """Build the cloud that the options describe."""
+    script = options.scenario
     return SimCloud(
         options.cert_dir,
-        scenario=load_scenario(options.scenario) if options.scenario else Scenario(),
+        scenario=load_scenario(catalogue.path_of(script)) if script else Scenario(),
         address=Address(options.host, options.port, options.license_port, options.name),
         record_dir=options.record_dir,
         state_file=options.state or options.cert_dir / "devices.json",

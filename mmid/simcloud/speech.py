@@ -21,9 +21,6 @@ LONGEST_S = 120.0
 # Silence before a voice is kept only so far back.
 _LEAD_S = 10.0
 
-# The pause that ends a speech in the modes where the cloud finds its end.
-_PAUSE_S = 0.7
-
 # Mean loudness of a block (of 32768) from which on it counts as voice: far
 # above the noise floor of a microphone, far below any speech.
 _VOICE = 300
@@ -35,7 +32,8 @@ class Speech:
 
     Args:
         rate_hz: its sample rate.
-        hears_end: look for voice and pause (the client does not say when it ends).
+        pause_s: look for a voice and the pause of this length that ends it; None: the
+            client says when it ends.
         decode: makes samples of a frame, if it is a packet of a codec.
 
     Attributes:
@@ -44,10 +42,12 @@ class Speech:
         voiced: a voice was heard in it.
     """
 
-    def __init__(self, rate_hz: int, *, hears_end: bool, decode: Decode | None = None) -> None:
+    def __init__(
+        self, rate_hz: int, *, pause_s: float | None = None, decode: Decode | None = None
+    ) -> None:
         self._rate_hz = rate_hz
-        self._hears_end = hears_end
-        self._silence_s = 0.0
+        self._pause_s = pause_s
+        self._silence = 0  # samples
         self._decode = decode
         self.packets: list[bytes] = []
         self.data = bytearray()
@@ -61,7 +61,9 @@ class Speech:
     @property
     def paused(self) -> bool:
         """A voice was heard, and then the pause that ends a speech."""
-        return self.voiced and self._silence_s >= _PAUSE_S
+        if not self.voiced or self._pause_s is None:
+            return False
+        return self._silence >= self._pause_s * self._rate_hz
 
     def add(self, data: bytes) -> None:
         """Take a frame: 16-bit little-endian mono samples (an even size), or a packet."""
@@ -69,7 +71,7 @@ class Speech:
             self.packets.append(data)
             data = self._decode(data)
         self.data += data
-        if self._hears_end:
+        if self._pause_s is not None:
             self._listen(data)
 
     def _listen(self, data: bytes) -> None:
@@ -85,6 +87,6 @@ class Speech:
     def _hear(self, block: "array[int]") -> None:
         if sum(map(abs, block)) >= _VOICE * len(block):
             self.voiced = True
-            self._silence_s = 0.0
+            self._silence = 0
         else:
-            self._silence_s += len(block) / self._rate_hz
+            self._silence += len(block)

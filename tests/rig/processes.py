@@ -44,17 +44,33 @@ class Process:
         assert self._child is not None
         return self._child.pid
 
-    async def start(self) -> None:
+    async def start(self, stdin: int = asyncio.subprocess.DEVNULL) -> None:
         """Start it."""
         with self.log.open("ab") as log:
             self._child = await asyncio.create_subprocess_exec(
                 *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 env=self._environment,
                 cwd=REPOSITORY,
             )
+
+    async def communicate(self, given: bytes) -> bytes:
+        """Start it, give it its standard input, and return its standard output when it has ended.
+
+        It is killed if the caller is cancelled.
+        """
+        await self.start(stdin=asyncio.subprocess.PIPE)
+        assert self._child is not None
+        try:
+            output, _ = await self._child.communicate(given)
+        finally:
+            if self._child.returncode is None:
+                self._child.kill()
+                await self._child.wait()
+            self._close()
+        return output
 
     async def first_line(self) -> str:
         """Wait for the line by which it says that it is ready."""

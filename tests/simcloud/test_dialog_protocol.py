@@ -2,156 +2,27 @@
 
 import json
 import math
-from array import array
-from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Any
 
 import pytest
 
 from mmid.errors import SettingsInvalid
-from mmid.simcloud.dialog_actions import (
-    Action,
-    Close,
-    Drop,
-    Heard,
-    Note,
-    Pause,
-    ReplyEnd,
-    SendAudio,
-    SendBrokenText,
-    SendText,
+from mmid.simcloud.dialog_actions import Close, Note, SendText
+from mmid.simcloud.scenario import Turn
+from tests.simcloud.talk import (
+    FRAME,
+    HEARD,
+    READY,
+    REPLY,
+    REPLYING,
+    RESPOND,
+    SAY,
+    TASK,
+    Talk,
+    short,
+    start_payload,
+    tone,
 )
-from mmid.simcloud.dialog_protocol import DialogProtocol
-from mmid.simcloud.dialog_terms import Account, Conversation
-from mmid.simcloud.scenario import Fault, Scenario, Turn
-
-APP = "mm_0123456789abcdef0123456789ab"
-WORKSPACE = "llm-0123456789abcdef"
-TASK = "0123456789abcdef0123456789abcdef"
-SAY = Turn(transcript="one two three four", reply="five six seven eight")
-REPLY = bytes(range(250)) * 80  # 20 000 bytes: two whole frames and a half one
-FRAME = b"\x01\x02" * 1600  # 100 ms at 16 kHz
-
-
-def tone(seconds: float, loudness: int = 8000) -> bytes:
-    samples = (int(loudness * math.sin(index * 0.2)) for index in range(int(16000 * seconds)))
-    return array("h", samples).tobytes()
-
-
-def start_payload(**changes: Any) -> dict[str, Any]:
-    """Return a right Start payload; ``changes`` go by dotted path with __ for dots."""
-    payload: dict[str, Any] = {
-        "task_group": "aigc",
-        "task": "multimodal-generation",
-        "function": "generation",
-        "model": "multimodal-dialog",
-        "input": {"directive": "Start", "workspace_id": WORKSPACE, "app_id": APP},
-        "parameters": {
-            "upstream": {"type": "AudioOnly", "mode": "push2talk", "sample_rate": 16000},
-            "downstream": {"sample_rate": 24000, "intermediate_text": "transcript,dialog"},
-            "client_info": {"user_id": "tester", "device": {"uuid": "tester"}},
-        },
-    }
-    for path, value in changes.items():
-        table = payload
-        *folders, key = path.split("__")
-        for folder in folders:
-            table = table[folder]
-        table[key] = value
-    return payload
-
-
-class Talk:
-    """A client's end of the core, and the clock."""
-
-    def __init__(self, *, licensed: bool = False, **scenario: Any) -> None:
-        ids = (f"00000000-0000-0000-0000-{number:012}" for number in count(1))
-        scenario.setdefault("turns", (SAY,))
-        shared = Conversation(Scenario(**scenario), lambda _turn, _hz: REPLY, ids.__next__)
-        self.now = 100.0
-        self.account = Account(APP, WORKSPACE, licensed)
-        self.shared = shared
-        self.core = DialogProtocol(self.account, shared, self.now)
-
-    def again(self) -> None:
-        """Connect a second time, to the same service."""
-        self.core = DialogProtocol(self.account, self.shared, self.now)
-
-    def say(self, name: str, **fields: Any) -> list[str]:
-        action = {"Start": "run-task", "Stop": "finish-task"}.get(name, "continue-task")
-        header = {"action": action, "task_id": TASK, "streaming": "duplex"}
-        return self.frame({"header": header, "payload": {"input": {"directive": name, **fields}}})
-
-    def start(self, **changes: Any) -> list[str]:
-        header = {"action": "run-task", "task_id": TASK, "streaming": "duplex"}
-        return self.frame({"header": header, "payload": start_payload(**changes)})
-
-    def frame(self, frame: object) -> list[str]:
-        return short(self.core.text(json.dumps(frame), self.now))
-
-    def audio(self, data: bytes = FRAME) -> list[str]:
-        return short(self.core.binary(data, self.now))
-
-    def run(self, until: Callable[[list[str]], bool] | None = None) -> list[str]:
-        """Let time pass, step by step, until something is seen or nothing is near."""
-        out: list[str] = []
-        while self.core.deadline < self.now + 10 and not (until and until(out)):
-            self.now = max(self.now, self.core.deadline)
-            out += short(self.core.tick(self.now))
-        return out
-
-
-def short(actions: list[Action]) -> list[str]:
-    """Return a trace as one reads it; the journal's notes are left out."""
-    return [word for action in actions for word in words(action)]
-
-
-def words(action: Action) -> Iterator[str]:
-    match action:
-        case SendText():
-            yield text_words(action)
-        case SendAudio(data, stray):
-            yield f"{'stray' if stray else 'audio'} {len(data)}"
-        case ReplyEnd(cut):
-            yield "cut" if cut else "whole"
-        case Heard(data, _, how, _):
-            yield f"heard {len(data)} {how}"
-        case Close(code, reason):
-            yield f"close {code}{' ' if reason else ''}{reason}"
-        case Drop() | Pause() | SendBrokenText():
-            yield type(action).__name__.lower()
-        case _:
-            pass
-
-
-def text_words(action: SendText) -> str:
-    fields = action.fields
-    match action.name:
-        case "DialogStateChanged":
-            return str(fields["state"])
-        case "SpeechContent" | "RespondingContent":
-            return f"{action.name} {fields['text']}{'.' if fields['finished'] else ''}"
-        case "Error" | "task-failed":
-            return f"error {fields.get('code') or fields.get('error_code')}"
-    return action.name
-
-
-READY = ["task-started", "Started", "Listening"]
-REPLYING = [
-    "Responding",
-    "RespondingStarted",
-    "audio 8000",
-    "RespondingContent five",
-    "audio 8000",
-    "RespondingContent five six",
-    "audio 4000",
-    "RespondingContent five six seven",
-    "RespondingContent five six seven eight.",
-    "RespondingEnded",
-    "whole",
-]
-HEARD = ["SpeechContent one two three four.", "SpeechEnded", "Thinking"]
 
 
 def test_push_to_talk_follows_the_published_trace() -> None:
@@ -368,7 +239,6 @@ def test_calm_interruptions_are_not() -> None:
         assert talk.say("RequestToSpeak") == ["RequestAccepted", "Listening"]
 
 
-RESPOND = {"type": "prompt", "text": "hi", "dialog_id": None}
 WRONG_ORDERS: list[tuple[str, list[tuple[str, dict[str, Any]] | bytes], str]] = [
     ("audio without SendSpeech", [FRAME], "error 421"),
     ("StopSpeech without SendSpeech", [("StopSpeech", {})], "error 421"),
@@ -518,78 +388,3 @@ def test_a_lost_connection_still_accounts_for_the_speech() -> None:
     talk.say("SendSpeech")
     talk.audio()
     assert short(talk.core.lost(talk.now)) == ["heard 3200 lost"]
-
-
-FAULTS: list[tuple[str, str, list[str]]] = [
-    ("Start", "drop", ["drop"]),
-    ("Start", "mute", []),
-    ("Started", "close:1011:sorry", ["task-started", "Started", "close 1011 sorry"]),
-    ("Started", "delay:50", ["task-started", "pause", "Started", "Listening"]),
-    ("Started", "early-binary", ["task-started", "Started", "stray 640", "Listening"]),
-    ("Started", "odd-binary", ["task-started", "Started", "stray 641", "Listening"]),
-    ("Started", "invalid-utf8", ["task-started", "Started", "sendbrokentext", "Listening"]),
-    ("Started", "not-json", ["task-started", "Started", "not-json", "Listening"]),
-    ("Started", "huge-text", ["task-started", "Started", "huge-text", "Listening"]),
-    ("Started", "unknown-event", ["task-started", "Started", "SomethingNew", "Listening"]),
-    ("Listening", "task-failed:Quota:no: more", [*READY, "error Quota", "close 1000"]),
-    ("Listening", "fatal:433:Billing:no", [*READY, "error 433", "close 1000"]),
-    ("Listening", "turn-error:500:X:y", [*READY, "error 500", "Listening"]),
-]
-
-
-@pytest.mark.parametrize(("when", "do", "expected"), FAULTS)
-def test_a_fault_strikes_at_its_moment(when: str, do: str, expected: list[str]) -> None:
-    talk = Talk(faults=(Fault.parse(when, do),))
-    assert talk.start() == expected
-
-
-def test_a_huge_text_is_larger_than_a_mebibyte() -> None:
-    talk = Talk(faults=(Fault.parse("HeartBeat", "huge-text"),))
-    talk.start()
-    header = {"action": "continue-task", "task_id": TASK, "streaming": "duplex"}
-    frame = json.dumps({"header": header, "payload": {"input": {"directive": "HeartBeat"}}})
-    sizes = [len(a.text) for a in talk.core.text(frame, talk.now) if isinstance(a, SendText)]
-    assert max(sizes) > 1 << 20
-
-
-def test_a_fault_counts_over_all_connections() -> None:
-    talk = Talk(faults=(Fault.parse("Listening", "drop", nth=2, times=2),))
-    assert talk.start() == READY
-    for _ in range(2):
-        talk.again()
-        assert talk.start() == [*READY, "drop"]
-    talk.again()
-    assert talk.start() == READY
-
-
-def test_a_turn_error_forgives_what_the_client_could_not_know() -> None:
-    talk = Talk(faults=(Fault.parse("SpeechAudio", "turn-error:500:InternalAsrError:x", nth=2),))
-    talk.start()
-    talk.say("SendSpeech")
-    talk.audio()
-    assert talk.audio() == ["error 500", "heard 6400 cut", "Listening"]
-    assert talk.audio() == []
-    assert talk.say("StopSpeech") == []
-    talk.say("SendSpeech")
-    assert talk.audio() == ["SpeechStarted"]
-
-
-def test_a_turn_error_in_a_reply_ends_it() -> None:
-    talk = Talk(faults=(Fault.parse("ReplyAudio", "turn-error:500:InternalLLMError:x"),))
-    talk.start()
-    talk.say("RequestToRespond", **RESPOND)
-    assert talk.run() == [
-        "Responding",
-        "RespondingStarted",
-        "audio 8000",
-        "error 500",
-        "cut",
-        "Listening",
-    ]
-
-
-def test_a_muted_cloud_says_nothing_more() -> None:
-    talk = Talk(faults=(Fault.parse("HeartBeat", "mute"),))
-    talk.start()
-    assert talk.say("HeartBeat") == talk.say("HeartBeat") == []
-    assert talk.audio() == []

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.scenario import Fault, Scenario, Turn
@@ -200,6 +200,75 @@ async def test_a_broken_cloud_breaks_as_asked(directory: Path, do: str, code: in
         async with client(cloud) as websocket:
             await websocket.send(start(cloud))
             await until(websocket, "Listening")
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+async def test_an_upgrade_is_refused_as_asked_and_then_granted(
+    directory: Path, status: int
+) -> None:
+    scenario = Scenario(faults=(Fault.parse("Upgrade", f"http:{status}"),))
+    async with SimCloud(directory, scenario=scenario) as cloud:
+        with pytest.raises(InvalidStatus) as caught:
+            async with client(cloud):
+                pass
+        assert caught.value.response.status_code == status
+        async with client(cloud) as websocket:
+            await websocket.send(start(cloud))
+            await until(websocket, "Listening")
+
+
+async def test_an_upgrade_may_be_late_or_never_answered(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = (Fault.parse("Upgrade", "drop"), Fault.parse("Upgrade", "delay:150", nth=2))
+    async with SimCloud(directory, scenario=Scenario(faults=faults)) as cloud:
+        with pytest.raises((InvalidMessage, ConnectionError)):
+            async with client(cloud):
+                pass
+        began = time.monotonic()
+        async with client(cloud):
+            assert time.monotonic() - began >= 0.15
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_reason_that_is_too_long_is_what_the_library_cannot_read(directory: Path) -> None:
+    scenario = Scenario(faults=(Fault.parse("Listening", "long-reason:1011"),))
+    async with SimCloud(directory, scenario=scenario) as cloud, client(cloud) as websocket:
+        await websocket.send(start(cloud))
+        with pytest.raises(ConnectionClosed) as caught:
+            await until(websocket, "nothing")
+        assert caught.value.sent is not None
+        assert caught.value.sent.code == 1002
+        assert "control frame too long" in caught.value.sent.reason
+
+
+@pytest.mark.parametrize(("do", "sent"), [("bad-opcode", 1002), ("half-frame", None)])
+async def test_what_is_no_frame_ends_the_connection(
+    directory: Path, do: str, sent: int | None
+) -> None:
+    scenario = Scenario(faults=(Fault.parse("Listening", do),))
+    async with SimCloud(directory, scenario=scenario) as cloud, client(cloud) as websocket:
+        await websocket.send(start(cloud))
+        with pytest.raises(ConnectionClosed) as caught:
+            await until(websocket, "nothing")
+        assert (caught.value.sent.code if caught.value.sent else None) == sent
+
+
+@pytest.mark.parametrize("kind", ["text", "audio"])
+async def test_a_flood_arrives_whole_and_the_journal_is_not_flooded(
+    directory: Path, kind: str
+) -> None:
+    scenario = Scenario(faults=(Fault.parse("Listening", f"{kind}-flood:500"),))
+    async with SimCloud(directory, scenario=scenario) as cloud, client(cloud) as websocket:
+        await websocket.send(start(cloud))
+        await websocket.send(directive("HeartBeat"))
+        frames: list[str | bytes] = []
+        async with asyncio.timeout(10):
+            while "HeartBeat" not in str(frames[-1:]):
+                frames.append(await websocket.recv())
+        floods = [frame for frame in frames if isinstance(frame, bytes) == (kind == "audio")]
+        assert len(floods) == (500 if kind == "audio" else 504)
+        assert len(cloud.journal.entries) < 20
 
 
 async def test_a_delay_holds_back_what_follows(directory: Path) -> None:

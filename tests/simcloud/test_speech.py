@@ -13,7 +13,7 @@ def sound(seconds: float, level: int, rate_hz: int = 16000) -> bytes:
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 24000, 48000])
 def test_it_keeps_every_byte_and_knows_its_length(rate_hz: int) -> None:
-    speech = Speech(rate_hz, hears_end=False)
+    speech = Speech(rate_hz, pause_s=None)
     speech.add(sound(0.5, 5, rate_hz))
     speech.add(sound(20, 7, rate_hz))
     assert bytes(speech.data) == sound(0.5, 5, rate_hz) + sound(20, 7, rate_hz)
@@ -21,7 +21,7 @@ def test_it_keeps_every_byte_and_knows_its_length(rate_hz: int) -> None:
 
 
 def test_a_pause_ends_it_only_after_a_voice() -> None:
-    speech = Speech(16000, hears_end=True)
+    speech = Speech(16000, pause_s=0.7)
     speech.add(sound(1, 0))
     assert not speech.paused
     speech.add(sound(0.2, 3000))
@@ -32,7 +32,7 @@ def test_a_pause_ends_it_only_after_a_voice() -> None:
 
 
 def test_a_voice_within_the_pause_goes_on() -> None:
-    speech = Speech(16000, hears_end=True)
+    speech = Speech(16000, pause_s=0.7)
     for _ in range(3):
         speech.add(sound(0.2, 3000))
         speech.add(sound(0.6, 0))
@@ -40,7 +40,7 @@ def test_a_voice_within_the_pause_goes_on() -> None:
 
 
 def test_silence_before_a_voice_is_kept_only_so_far_back() -> None:
-    speech = Speech(16000, hears_end=True)
+    speech = Speech(16000, pause_s=0.7)
     for _ in range(30):
         speech.add(sound(1, 0))
     assert speech.seconds == 10

@@ -1,0 +1,211 @@
+"""The dialogs that a fault run holds, and how each one ended.
+
+A dialog is over when its reply was heard, or when an Error said that it will
+not be. Anything else is a hang, which is what a fault run looks for.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Any
+
+from mmid.errors import Busy, NotReady, NotTalking
+from mmid.events import Error, Event, SpeechPrepare, State
+from mmid.gateway import Gateway
+from mmid.status import Status
+
+__all__ = ["KINDS", "Ending", "Outcome", "Person"]
+
+# Longer than the longest chain of deadlines of a dialog: a heartbeat's silence
+# and its answer, a RequestToSpeak, a connection.
+LIMIT_S = 120.0
+
+_CLIENT = ":fault.run"
+
+# What people do, and how often relative to each other.
+KINDS = {
+    "speak": 45,
+    "ask": 15,
+    "say": 10,
+    "barge-in": 10,  # press while the reply plays
+    "interrupt": 8,
+    "cancel": 5,
+    "leave": 4,  # the program that talks leaves the bus
+    "new-dialog": 3,  # in mid-turn
+}
+
+
+class Ending(StrEnum):
+    """How a dialog ended."""
+
+    ANSWERED = "answered"
+    UNHEARD = "unheard"  # the cloud listened again without a reply: nothing was understood
+    ERROR = "error"
+    HUNG = "hung"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One dialog.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        ending: how it ended.
+        code: the Error's code, or what it hung in.
+        seconds: from the first command to the end.
+    """
+
+    kind: str
+    ending: Ending
+    code: str
+    seconds: float
+
+
+class Failed(Exception):
+    """The dialog was ended by an Error."""
+
+
+class Unheard(Exception):
+    """The cloud listens again without a reply."""
+
+
+class Person:
+    """Somebody who talks to one device, and hears its events.
+
+    Args:
+        gateway: the device's.
+        status: the device's.
+        random: what to say and when.
+    """
+
+    def __init__(self, gateway: Gateway, status: Status, random: Random) -> None:
+        self._gateway = gateway
+        self._status = status
+        self._random = random
+        self._heard: list[Event] = []
+        self._news = asyncio.Event()
+        self.counts: dict[str, int] = {}
+        gateway.on_event = self._hear
+        status.observe(lambda _: self._news.set())
+
+    async def hold_dialog(self) -> Outcome:
+        """Hold one dialog, once the device listens."""
+        (kind,) = self._random.choices(list(KINDS), list(KINDS.values()))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        ending, code = Ending.ANSWERED, ""
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                while not await self._begin(kind):
+                    pass
+            began = loop.time()
+            async with asyncio.timeout(LIMIT_S):
+                await self._go_on(kind)
+        except Unheard:
+            ending = Ending.UNHEARD
+        except Failed as error:
+            ending, code = Ending.ERROR, str(error)
+        except TimeoutError:
+            latest = [type(event).__name__ for event in self._heard[-8:]]
+            ending, code = Ending.HUNG, f"{self._status.state} after {latest}"
+        self._heard.clear()
+        return Outcome(kind, ending, code, loop.time() - began)
+
+    async def _begin(self, kind: str) -> bool:
+        """Wait for the device to listen, and begin; False if it left in that instant."""
+        while self._status.state is not State.LISTENING or self._status.talker:
+            self._news.clear()
+            await self._news.wait()
+        self._heard.clear()
+        try:
+            if kind in {"speak", "cancel", "leave"}:
+                self._gateway.start_speech(_CLIENT)
+            elif kind == "say":
+                self._gateway.say("good evening")
+            else:
+                self._gateway.ask("how are you")
+        except (NotReady, Busy):
+            await asyncio.sleep(0.05)
+            return False
+        return True
+
+    async def _go_on(self, kind: str) -> None:
+        match kind:
+            case "speak":
+                await self._talk()
+                await self._spoken_reply(0)
+            case "cancel":
+                await self._after_a_moment(self._gateway.cancel_speech, 0, _CLIENT)
+            case "leave":
+                await self._after_a_moment(self._gateway.client_left, 0, _CLIENT)
+            case "interrupt":
+                begun = await self._wait("TtsStart", 0)
+                await self._after_a_moment(self._gateway.interrupt, begun)
+            case "barge-in":
+                begun = await self._wait("TtsStart", 0)
+                self._try(self._gateway.start_speech, _CLIENT)
+                await self._talk()
+                await self._spoken_reply(begun)
+            case "new-dialog":
+                await self._after_a_moment(self._gateway.new_dialog, 0)
+            case _:
+                await self._reply(0)
+
+    async def _talk(self) -> None:
+        await asyncio.sleep(self._random.uniform(0.15, 0.5))
+        self._try(self._gateway.stop_speech, _CLIENT)
+
+    async def _after_a_moment(self, command: Any, after: int, *arguments: str) -> None:
+        """Give a command that ends the turn without a reply."""
+        await asyncio.sleep(self._random.uniform(0, 0.2))
+        self._try(command, *arguments)
+        await self._wait("SpeechPrepare", after)
+
+    async def _spoken_reply(self, after: int) -> None:
+        await self._reply(await self._wait("SpeechStart SpeechRestart", after))
+
+    async def _reply(self, after: int) -> None:
+        began = await self._wait("TtsStart SpeechPrepare", after)
+        if isinstance(self._heard[began - 1], SpeechPrepare):
+            raise Unheard
+        await self._wait("SpeechPrepare", await self._wait("TtsEnd", began))
+
+    async def _wait(self, names: str, after: int) -> int:
+        """Wait for one of the events; return the index behind it.
+
+        Raises:
+            Failed: an Error came first.
+        """
+        while True:
+            found = _find(self._heard, names.split(), after)
+            if found is not None:
+                return found + 1
+            self._news.clear()
+            await self._news.wait()
+
+    def _try(self, command: Any, *arguments: str) -> None:
+        """Give a command that may come too late: then the Error has been told, or is to come."""
+        try:
+            command(*arguments)
+        except (NotReady, NotTalking, Busy) as error:
+            self._count(f"{type(error).__name__} to a command that came too late")
+
+    def _hear(self, event: Event) -> None:
+        self._heard.append(event)
+        self._count(type(event).__name__)
+        self._news.set()
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
+def _find(heard: Sequence[Event], names: list[str], after: int) -> int | None:
+    for index in range(after, len(heard)):
+        event = heard[index]
+        if isinstance(event, Error):
+            raise Failed(event.code)
+        if type(event).__name__ in names:
+            return index
+    return None

@@ -1,0 +1,109 @@
+"""One fault run: a simulated cloud, bad networks, and devices that hold dialogs through them."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from demo.speech import write_wav
+from tests.fault_runs.devices import Plan, Result
+from tests.rig.chaos import ChaosProxy, Harm, random_fates
+from tests.rig.processes import Process, python
+
+__all__ = ["HARMS", "Finished", "run"]
+
+# How often each happens. Swallowing is rare because it is slow: a heartbeat's
+# silence must pass before anybody can know.
+HARMS: dict[Harm, float] = {
+    Harm.CUT: 30,
+    Harm.HALVE: 20,
+    Harm.RESET: 20,
+    Harm.STALL: 20,
+    Harm.REFUSE: 7,
+    Harm.SWALLOW: 3,
+}
+
+# People here talk faster than people do, and a stall delivers at once what they asked for.
+_SCENARIO = """\
+thinking_ms = 20
+pace = 0
+interrupts = 0
+[[turn]]
+transcript = "how are you this evening"
+reply = "very well, thank you"
+reply_wav = "reply.wav"
+"""
+
+_ASOUND = """\
+pcm.microphone {{
+  type file  slave.pcm {{ type null }}
+  file /dev/null  infile "{microphone}"  format raw
+}}
+pcm.loudspeaker {{ type null }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of a run: of the devices, and of the networks."""
+
+    result: Result
+    connections: int
+    harms: dict[str, int]
+
+
+async def run(
+    directory: Path,
+    *,
+    dialogs: int,
+    seed: int,
+    devices: int,
+    harms: Mapping[Harm, float] = HARMS,
+) -> Finished:
+    """Hold so many dialogs through networks that are as bad as the seed says."""
+    noise = random.Random(seed).randbytes(16000 * 2 * 3)  # noqa: S311 - noise, not a secret
+    (directory / "microphone.pcm").write_bytes(noise)
+    asound = directory / "asound.conf"
+    asound.write_text(_ASOUND.format(microphone=directory / "microphone.pcm"))
+    async with AsyncExitStack() as stack:
+        cloud = await _start_cloud(directory, noise, stack)
+        url = urlsplit(cloud["ws_url"])
+        proxies = []
+        for number in range(devices):
+            dice = random.Random(f"{seed} network {number}")  # noqa: S311 - to be repeatable
+            fates = random_fates(dice, dict(harms))
+            proxy = ChaosProxy(url.hostname or "", url.port or 0, fates)
+            proxies.append(await stack.enter_async_context(proxy))
+        urls = [f"wss://{url.hostname}:{proxy.port}{url.path}" for proxy in proxies]
+        plan = Plan(dialogs, seed, urls, str(directory), cloud)
+        result = await _hold(plan, directory, asound)
+    struck = Counter(str(harm) for proxy in proxies for harm in proxy.harms.elements())
+    return Finished(result, sum(proxy.connections for proxy in proxies), dict(struck))
+
+
+async def _start_cloud(directory: Path, noise: bytes, stack: AsyncExitStack) -> dict[str, str]:
+    write_wav(directory / "reply.wav", noise[: 24000 // 5 * 2], 24000)
+    (directory / "scenario.toml").write_text(_SCENARIO)
+    options = ("--cert-dir", directory / "cloud", "--scenario", directory / "scenario.toml")
+    process = Process(python("mmid.simcloud.main", *options), directory / "simcloud.log")
+    await process.start()
+    stack.push_async_callback(process.stop)
+    described: dict[str, str] = json.loads(await process.first_line())
+    return described
+
+
+async def _hold(plan: Plan, directory: Path, asound: Path) -> Result:
+    """Let the devices hold their dialogs, in a process of their own."""
+    process = Process(
+        python("tests.fault_runs.devices"),
+        directory / "devices.log",
+        {"ALSA_CONFIG_PATH": str(asound)},
+    )
+    answer = await process.communicate(json.dumps(asdict(plan)).encode())
+    if not answer:
+        raise AssertionError(f"the devices ended: {process.log_text()[-4000:]}")
+    return Result(**json.loads(answer))

@@ -1,0 +1,20 @@
+"""A small fault run; ``make fault-runs`` holds five hundred dialogs."""
+
+from pathlib import Path
+
+from tests.fault_runs.fault_run import HARMS, run
+from tests.fault_runs.report import faults, lines
+from tests.rig.chaos import Harm
+
+DIALOGS = 30
+
+
+async def test_every_dialog_through_a_bad_network_is_answered_or_told(tmp_path: Path) -> None:
+    # A swallowed connection is found out by the heartbeat, which takes a minute.
+    harms = {harm: weight for harm, weight in HARMS.items() if harm is not Harm.SWALLOW}
+    finished = await run(tmp_path, dialogs=DIALOGS, seed=20, devices=10, harms=harms)
+    shown = "\n".join(lines(finished))
+    assert not faults(finished, DIALOGS), shown
+    assert finished.harms, "the network was good"
+    endings = [outcome["ending"] for outcome in finished.result.outcomes]
+    assert endings.count("answered") > DIALOGS / 3, shown
