@@ -32,6 +32,7 @@ from mmid.errors import StorageFailed
 
 __all__ = [
     "FIRST",
+    "FIRST_RECORD",
     "MAX_PAYLOAD_BYTES",
     "MAX_RECORD_BYTES",
     "SEALING_BYTES",
@@ -195,4 +196,5 @@ def _head(sequence: int, length: int, flags: Flag) -> bytes:
 
 # What a new medium gets in both places before its first record, so that from
 # then on a power cut always finds one sound copy: a record that says "erased".
-FIRST = encode(1, b"", Flag.ERASED)
+FIRST_RECORD = Record(1, b"", Flag.ERASED)
+FIRST = encode(FIRST_RECORD.sequence, FIRST_RECORD.body, FIRST_RECORD.flags)
