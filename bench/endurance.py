@@ -2,8 +2,8 @@
 
 A dialog is a question, spoken and typed in turns (the cloud refuses five that are
 typed in two seconds), and a short reply. There are 300 of them; ``--scale 3.4``
-makes it a thousand, in five minutes. The baseline of memory is the same process after the first ten; that of
-flash, the bytes that one save of the record writes.
+makes it a thousand, in five minutes. The baseline of memory is the same process
+after the first ten; that of flash, the longest record.
 """
 
 import asyncio

@@ -174,7 +174,8 @@ def begins_as_record(data: bytes) -> bool:
 
 def is_blank(data: bytes) -> bool:
     """Whether this is what flash and disks hold before anything was written."""
-    return not data.strip(b"\x00") or not data.strip(b"\xff")
+    first = data[:1]
+    return first in (b"", b"\x00", b"\xff") and data.count(first) == len(data)
 
 
 def is_first_cut_short(data: bytes) -> bool:
