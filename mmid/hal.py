@@ -67,8 +67,13 @@ class Store(Protocol):
             StorageFailed: it cannot be read, or what is there is not valid.
         """
 
-    def save(self, payload: bytes) -> None:
+    def save(self, payload: bytes, *, both: bool = True) -> None:
         """Replace the payload; durable and read back when this returns.
+
+        Args:
+            payload: what to keep.
+            both: in two places, so that a bad block loses nothing. Else in one: for what
+                changes often and can be lost; half the wear.
 
         Raises:
             StorageFailed: it could not be made durable; the old one is intact.

@@ -29,6 +29,7 @@ class MemoryStore:
     Attributes:
         payload: what it holds.
         saved: every payload that ``save`` was called with.
+        saved_in: in how many places each of them was to be.
         broken: it refuses every save, as a full or write-protected medium does.
         forgetful: it pretends to save, as worn flash does.
         overlapped: two calls were inside at once.
@@ -39,6 +40,7 @@ class MemoryStore:
     def __init__(self, payload: bytes | None = None) -> None:
         self.payload = payload
         self.saved: list[bytes] = []
+        self.saved_in: list[int] = []
         self.broken = self.forgetful = self.overlapped = False
         self._inside = threading.Lock()
         self._open = threading.Event()
@@ -49,9 +51,10 @@ class MemoryStore:
     def load(self) -> bytes | None:
         return self.payload
 
-    def save(self, payload: bytes) -> None:
+    def save(self, payload: bytes, *, both: bool = True) -> None:
         with self._alone():
             self.saved.append(payload)
+            self.saved_in.append(2 if both else 1)
             if self.broken:
                 raise StorageFailed("memory: is write-protected")
             if not self.forgetful:

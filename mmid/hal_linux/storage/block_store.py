@@ -60,7 +60,7 @@ class BlockMedium:
         """
         self._descriptor = self._open(write=write)
         try:
-            self._judge()
+            self._judge(write=write)
             self._calls.lock(self._descriptor, exclusive=write)
             yield self
         finally:
@@ -109,15 +109,19 @@ class BlockMedium:
             raise
         return descriptor
 
-    def _judge(self) -> None:
-        """Refuse what cannot be meant."""
+    def _judge(self, *, write: bool) -> None:
+        """Refuse what cannot be meant.
+
+        Who opened it for writing is its only user: the kernel would have refused a
+        second one. For reading that has to be looked up.
+        """
         facts = self._calls.stat(self._descriptor)
         if not stat.S_ISBLK(facts.st_mode):
             raise self._refused("is not a block device; use file: for a file")
         size = self._calls.size(self._descriptor)
         if size < _LEAST_BYTES:
             raise self._refused(f"has {size} bytes, the device record needs {_LEAST_BYTES}")
-        user = self._user(facts.st_rdev)
+        user = "" if write else self._user(facts.st_rdev)
         if user:
             raise self._refused(f"is in use: {user}")
         _, answer = self._calls.control(self._descriptor, _BLKSSZGET, bytes(4))

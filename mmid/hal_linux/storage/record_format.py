@@ -32,6 +32,7 @@ from mmid.errors import StorageFailed
 
 __all__ = [
     "FIRST",
+    "FIRST_RECORD",
     "MAX_PAYLOAD_BYTES",
     "MAX_RECORD_BYTES",
     "SEALING_BYTES",
@@ -173,7 +174,8 @@ def begins_as_record(data: bytes) -> bool:
 
 def is_blank(data: bytes) -> bool:
     """Whether this is what flash and disks hold before anything was written."""
-    return not data.strip(b"\x00") or not data.strip(b"\xff")
+    first = data[:1]
+    return first in (b"", b"\x00", b"\xff") and data.count(first) == len(data)
 
 
 def is_first_cut_short(data: bytes) -> bool:
@@ -195,4 +197,5 @@ def _head(sequence: int, length: int, flags: Flag) -> bytes:
 
 # What a new medium gets in both places before its first record, so that from
 # then on a power cut always finds one sound copy: a record that says "erased".
-FIRST = encode(1, b"", Flag.ERASED)
+FIRST_RECORD = Record(1, b"", Flag.ERASED)
+FIRST = encode(FIRST_RECORD.sequence, FIRST_RECORD.body, FIRST_RECORD.flags)

@@ -10,7 +10,9 @@ cut at any instant:
   first real one, so a copy that is damaged has a sound neighbour ever after.
 
 So a save leaves the old payload or the new one, and after it one bad block
-loses nothing. What is not mmid's is refused, and overwritten only by force.
+loses nothing. What changes often and can be done without is saved in one copy:
+half the wear and half the time, and a bad block then brings back the payload
+before. What is not mmid's is refused, and overwritten only by force.
 """
 
 import errno
@@ -22,7 +24,7 @@ from typing import Protocol
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage.record_format import (
-    FIRST,
+    FIRST_RECORD,
     Flag,
     ForeignContent,
     Record,
@@ -122,6 +124,9 @@ class SlotStore:
         self._medium = medium
         self._sealing = sealing
         self._force = force
+        # What the last save read back. Whoever writes holds ``store_lock``, so nobody else
+        # did since, and the next save need not read all of it once more.
+        self._known: list[Copy] | None = None
 
     @property
     def name(self) -> str:
@@ -138,24 +143,32 @@ class SlotStore:
             newest = _newest(self._sound(slots, force=False))
         return self._payload(newest) if newest else None
 
-    def save(self, payload: bytes, *, always: bool = False) -> None:
+    def save(self, payload: bytes, *, always: bool = False, both: bool = True) -> None:
         """Replace the payload; durable and read back when this returns.
 
         Nothing is written if it is there already, in both copies; except ``always``.
+
+        Args:
+            payload: at most 4096 bytes.
+            always: write it even if it is there.
+            both: in both copies; else in the older one, and the other keeps the payload
+                before. After that a single bad block loses this save, and no more.
 
         Raises:
             StorageFailed: it could not be made durable; the old one is intact.
         """
         with self._opened("written", write=True) as slots:
-            copies = self._sound(slots, force=self._force)
+            known, self._known = self._known, None
+            copies = known or self._sound(slots, force=self._force)
             newest = _newest(copies)
-            if newest and not always and self._holds(newest, payload):
-                self._mend(slots, copies, newest)
-                return
-            if newest is None and self._medium.tears:
-                copies = self._prepare(slots, copies)
-            data = self._encode(_next_sequence(copies), payload)
-            self._put_everywhere(slots, copies, data)
+            if newest is None or always or not self._holds(newest, payload):
+                if newest is None and self._medium.tears:
+                    copies = self._put(slots, copies, FIRST_RECORD)
+                newest = self._record(_next_sequence(copies), payload)
+                copies = self._put(slots, copies, newest, both=both)
+            elif both:
+                copies = self._put(slots, copies, newest)
+            self._known = copies
 
     def erase(self) -> None:
         """Forget the payload for good; a damaged one too.
@@ -164,6 +177,7 @@ class SlotStore:
             StorageFailed: it could not be erased, or is not mmid's.
         """
         with self._opened("erased", write=True) as slots:
+            self._known = None
             copies = self._sound(slots, force=self._force, damaged_too=True)
             if all(copy.state is SlotState.BLANK for copy in copies):
                 return
@@ -173,11 +187,9 @@ class SlotStore:
                     slots.remove(copy.index)
                 return
             newest = _newest(copies)
-            if newest and newest.erased:
-                self._mend(slots, copies, newest)
-                return
-            erased = encode(_next_sequence(copies), b"", Flag.ERASED)
-            self._put_everywhere(slots, copies, erased)
+            if newest is None or not newest.erased:
+                newest = Record(_next_sequence(copies), b"", Flag.ERASED)
+            self._put(slots, copies, newest)
 
     def inspect(self) -> list[Copy]:
         """Return what is in the slots, whatever it is.
@@ -272,29 +284,29 @@ class SlotStore:
 
     # --- writing --------------------------------------------------------------------------
 
-    def _encode(self, sequence: int, payload: bytes) -> bytes:
+    def _record(self, sequence: int, payload: bytes) -> Record:
         if self._sealing is None:
-            return encode(sequence, payload)
+            return Record(sequence, payload)
         body = self._sealing.seal(payload, sealed_header(sequence, len(payload)))
-        return encode(sequence, body, Flag.SEALED)
+        return Record(sequence, body, Flag.SEALED)
 
-    def _prepare(self, slots: Slots, copies: list[Copy]) -> list[Copy]:
-        """Give a medium without any valid copy two, which say that there is no record."""
-        self._put_everywhere(slots, copies, FIRST)
-        return self._copies(slots)
+    def _put(
+        self, slots: Slots, copies: list[Copy], record: Record, *, both: bool = True
+    ) -> list[Copy]:
+        """Write a record where it is not yet, the oldest copy first; return the copies then.
 
-    def _mend(self, slots: Slots, copies: list[Copy], newest: Record) -> None:
-        """Write the newest record where it is not yet, after a power cut or a bad block."""
-        data = encode(newest.sequence, newest.body, newest.flags)
-        for copy in copies:
-            if copy.record != newest:
-                self._put(slots, copy.index, data)
+        A copy that has it already is left as it is: this also mends what a power cut
+        or a bad block left behind.
+        """
+        data = encode(record.sequence, record.body, record.flags)
+        after = list(copies)
+        for copy in _oldest_first(copies) if both else _oldest_first(copies)[:1]:
+            if copy.record != record:
+                self._write_slot(slots, copy.index, data)
+                after[copy.index] = Copy(copy.index, SlotState.VALID, record)
+        return after
 
-    def _put_everywhere(self, slots: Slots, copies: list[Copy], data: bytes) -> None:
-        for copy in _oldest_first(copies):
-            self._put(slots, copy.index, data)
-
-    def _put(self, slots: Slots, index: int, data: bytes) -> None:
+    def _write_slot(self, slots: Slots, index: int, data: bytes) -> None:
         slots.write(index, data)
         if (slots.read(index) or b"")[: len(data)] != data:
             raise StorageFailed(

@@ -3,6 +3,8 @@
 Thin on purpose: one method a call, nothing decided here. A test hands a store
 another object of this shape, and so cuts the power at any call, or is a flash
 chip. Buffers for reading and writing are aligned to a page, as O_DIRECT wants.
+One for a slot is kept: fresh pages cost as much as the write. So an object is
+for one thread at a time, as the store that it belongs to is.
 """
 
 import errno
@@ -11,6 +13,8 @@ import glob
 import mmap
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmid.errors import StorageFailed
@@ -21,9 +25,14 @@ __all__ = ["LOCK_TIMEOUT_S", "SystemCalls"]
 LOCK_TIMEOUT_S = 10.0
 _LOCK_POLL_S = 0.05
 
+# A slot of every medium, rounded up; what is longer (a look around the slots) is rare.
+_KEPT_BYTES = 8192
+
 
 class SystemCalls:
     """The kernel; section 2 of its manual has each method under this name or a near one."""
+
+    _kept: mmap.mmap | None = None
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """Open a file, closed on exec."""
@@ -43,7 +52,7 @@ class SystemCalls:
 
     def read_at(self, descriptor: int, length: int, offset: int) -> bytes:
         """Read ``length`` bytes, fewer only at the end of the file."""
-        with mmap.mmap(-1, length) as buffer, memoryview(buffer) as view:
+        with self._buffer(length) as view:
             filled = 0
             while filled < length:
                 with view[filled:] as room:
@@ -55,12 +64,23 @@ class SystemCalls:
 
     def write_at(self, descriptor: int, data: bytes, offset: int) -> None:
         """Write all of it at a place."""
-        with mmap.mmap(-1, len(data)) as buffer, memoryview(buffer) as view:
+        with self._buffer(len(data)) as view:
             view[:] = data
             done = 0
             while done < len(data):
                 with view[done:] as rest:
                     done += os.pwritev(descriptor, [rest], offset + done)
+
+    @contextmanager
+    def _buffer(self, length: int) -> Iterator[memoryview]:
+        """Give so many bytes that begin at a page."""
+        if length > _KEPT_BYTES:
+            with mmap.mmap(-1, length) as once, memoryview(once) as view:
+                yield view
+            return
+        self._kept = self._kept or mmap.mmap(-1, _KEPT_BYTES)
+        with memoryview(self._kept) as whole, whole[:length] as view:
+            yield view
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write all of it at the file's position."""

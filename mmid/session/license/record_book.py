@@ -1,14 +1,15 @@
 """Keeps the device record in step with its store: few writes, none lost.
 
 Blocking store calls run in a thread, one at a time. The dialog id changes
-often and matters little, so it is written at most once a minute; everything
-else is written at once and read back before it counts.
+often and matters little, so it is written at most once a minute, and in one of
+the store's two places; everything else is written at once, in both, and read
+back before it counts.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +56,7 @@ class RecordBook:
             StorageFailed: it is not; the record is the old one still.
         """
         async with self._lock:
-            await self._save_now(record)
+            await self._save_now(record, self._write)
 
     def remember_dialog(self, dialog_id: str) -> None:
         """Keep the dialog id; it reaches the store within a minute, or by ``close``.
@@ -86,9 +87,14 @@ class RecordBook:
         await self._save_quietly()
 
     def _write(self, payload: bytes) -> None:
+        """Write what must not be lost, and look at it as the next start will."""
         self._store.save(payload)
         if self._store.load() != payload:
             raise StorageFailed(f"{self._store.name} does not hold what was written to it")
+
+    def _write_lightly(self, payload: bytes) -> None:
+        """Write what the dialog id made of the record: the place left alone lacks only that."""
+        self._store.save(payload, both=False)
 
     async def _save_later(self) -> None:
         await asyncio.sleep(self._saved_at + DIALOG_SAVE_S - asyncio.get_running_loop().time())
@@ -100,16 +106,16 @@ class RecordBook:
             if self.record == self._stored:
                 return
             try:
-                await self._save_now(self.record)
+                await self._save_now(self.record, self._write_lightly)
             except MmidError as error:
                 told = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
                 _log.warning("the dialog id was not saved: %s", error, extra=told)
 
-    async def _save_now(self, record: DeviceRecord) -> None:
+    async def _save_now(self, record: DeviceRecord, write: Callable[[bytes], None]) -> None:
         """Write the record; the caller holds the lock."""
         before, self.record = self.record, record
         try:
-            await _to_its_end(asyncio.to_thread(self._write, record.encode()))
+            await _to_its_end(asyncio.to_thread(write, record.encode()))
         except StorageFailed:
             self.record = before
             raise

@@ -111,15 +111,21 @@ def _save_next(store: SlotStore) -> None:
     store.save(_NEXT)
 
 
+def _save_lightly(store: SlotStore) -> None:
+    store.save(_NEW, both=False)
+
+
 def cuts_of_kind(kind: type[Double]) -> int:
-    """Cut the first save, a later one and an erase."""
+    """Cut the first save, a later one, one in a single copy, and an erase."""
     new = kind()
     first = explore(kind, new.state(), lambda store: store.save(_NEW), {None, _NEW})
     used = kind()
     store_on(used).save(_OLD)
     later = explore(kind, used.state(), lambda store: store.save(_NEW), {_OLD, _NEW})
+    store_on(used).save(_OLD)
+    lighter = explore(kind, used.state(), _save_lightly, {_OLD, _NEW})
     erased = explore(kind, used.state(), SlotStore.erase, {_OLD, None})
-    return first + later + erased
+    return first + later + lighter + erased
 
 
 def main() -> int:

@@ -131,6 +131,61 @@ def test_the_newest_copy_counts_and_the_older_one_is_written_first(swap: bool) -
     assert double.state() == (encode(9, b"next"),) * 2
 
 
+@each_kind
+def test_a_save_in_one_copy_goes_to_the_older_and_keeps_the_payload_before(
+    kind: type[Double],
+) -> None:
+    double = kind()
+    store_on(double).save(b"zero")
+    for before, now in ((b"zero", b"one"), (b"one", b"two"), (b"two", b"three")):
+        store_on(double).save(now, both=False)
+        assert store_on(double).load() == now
+        records = [copy.record for copy in store_on(double).inspect()]
+        assert {record.body for record in records if record} == {before, now}
+
+
+@each_kind
+def test_a_save_in_one_copy_is_completed_by_the_next_in_both(kind: type[Double]) -> None:
+    double = kind()
+    store_on(double).save(b"one")
+    store_on(double).save(b"two", both=False)
+    store_on(double).save(b"two", both=False)
+    store_on(double).save(b"two")
+    first, second = store_on(double).inspect()
+    assert first.record == second.record
+
+
+@each_kind
+def test_a_process_that_goes_on_saving_writes_what_a_new_one_would(kind: type[Double]) -> None:
+    double, anew = kind(), kind()
+    store = store_on(double)
+    for number in range(6):
+        payload = b"payload %d" % (number // 2)
+        store.save(payload, both=number % 3 > 0)
+        store_on(anew).save(payload, both=number % 3 > 0)
+        assert double.state() == anew.state()
+        assert double.changes == anew.changes
+    store.erase()
+    store.save(b"again")
+    assert store_on(double).load() == b"again"
+
+
+def test_a_save_that_failed_makes_the_next_one_look_at_what_is_there() -> None:
+    double, store = ubi_store(encode(3, b"payload"), encode(3, b"payload"))
+    store.save(b"one")
+    plain_control, double.control = double.control, _worn_out  # type: ignore[method-assign]
+    with pytest.raises(StorageFailed, match="Input/output error"):
+        store.save(b"two")
+    double.control = plain_control  # type: ignore[method-assign]
+    double.restore((TORN, encode(8, b"somebody else's")))
+    store.save(b"three")
+    assert [copy.age for copy in store.inspect()] == [9, 9]
+
+
+def _worn_out(descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
+    raise OSError(errno.EIO, "Input/output error")
+
+
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("left", [TORN, FOREIGN, b"", encode(2, b"older")])
 def test_a_copy_that_is_not_the_newest_is_mended_alone(index: int, left: bytes) -> None:

@@ -102,6 +102,15 @@ async def test_the_first_dialog_id_of_a_boot_is_written_at_once(
     assert decoded(store.payload) == replace(TRIPLE, dialog_id="dialog-1")
 
 
+async def test_what_must_not_be_lost_is_kept_twice_and_the_dialog_id_once(
+    book: RecordBook, store: MemoryStore
+) -> None:
+    await book.save(replace(TRIPLE, workspace_id="llm-1"))
+    book.remember_dialog("dialog-1")
+    await book.close()
+    assert store.saved_in == [2, 1]
+
+
 async def test_a_dialog_id_that_did_not_change_is_not_written(
     book: RecordBook, store: MemoryStore
 ) -> None:

@@ -1,0 +1,1 @@
+"""What mmid costs, as ratios to a floor that is measured in the same run: ``make bench``."""

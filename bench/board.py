@@ -1,0 +1,69 @@
+"""The board that is measured: the tests' rig, with a dialog of known length."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from demo.speech import write_wav
+from mmid.simcloud.reply import phrase
+from tests.rig.board import Board, silence
+from tests.rig.listener import Listener
+
+__all__ = ["DOWN_HZ", "LINE", "UP_HZ", "board", "hear_out", "speak"]
+
+UP_HZ, DOWN_HZ = 16000, 24000
+
+# How long a microphone's file is: alsa-lib repeats stale data after its end.
+_MICROPHONE_S = 120.0
+
+_SCENARIO = """\
+thinking_ms = 0
+pace = {pace}
+[[turn]]
+reply_wav = "{reply_wav}"
+{more}
+"""
+
+# One line of the reply's samples, so that bare clients and mmid get the same.
+LINE = phrase(DOWN_HZ)
+
+
+@asynccontextmanager
+async def board(
+    *, reply_s: float = 0.3, pace: float = 1.0, more: str = ""
+) -> AsyncIterator[tuple[Board, Listener]]:
+    """Give a board that has started and listens, with a client on its bus.
+
+    Args:
+        reply_s: length of every reply.
+        pace: how fast the cloud sends it, times real time; 0: as fast as it is read.
+        more: further lines of the cloud's scenario.
+    """
+    with tempfile.TemporaryDirectory(prefix="mmid-bench-") as folder:
+        wav = Path(folder) / "reply.wav"
+        length = int(reply_s * DOWN_HZ) * 2
+        write_wav(wav, (LINE * (length // len(LINE) + 1))[:length], DOWN_HZ)
+        scenario = _SCENARIO.format(pace=float(pace), reply_wav=wav, more=more)
+        silent = silence(_MICROPHONE_S)
+        async with Board(Path(folder), microphone=silent, scenario=scenario) as made:
+            listener = await made.start()
+            await listener.wait_for(".State", "listening")
+            yield made, listener
+
+
+async def speak(listener: Listener, seconds: float) -> float:
+    """Press, hold, release; return when it was pressed, ``time.monotonic``."""
+    pressed = time.monotonic()
+    await listener.call("StartSpeech")
+    await asyncio.sleep(pressed + seconds - time.monotonic())
+    await listener.call("StopSpeech")
+    return pressed
+
+
+async def hear_out(listener: Listener, start: int) -> None:
+    """Wait for the end of the reply, and until the cloud listens again."""
+    ended = await listener.wait_for("TtsEnd", after=start)
+    await listener.wait_for("SpeechPrepare", after=listener.heard.index(ended))

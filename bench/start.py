@@ -1,0 +1,72 @@
+"""How long a start takes: from exec to READY=1, against a bare Python loop with TLS.
+
+Warm page cache, bus and settings in place, no network needed: mmid is ready when
+it owns its name on the bus and has read its record. The floor is the same
+interpreter that imports asyncio and ssl, which mmid cannot do without, and says
+READY=1 at once. Both take turns, and both notify a socket as under systemd.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.board import board
+from bench.figure import Effort, Figure
+from tests.rig.processes import REPOSITORY, python
+
+__all__ = ["measure"]
+
+_PATIENCE_S = 30.0
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """Start both in turns."""
+    ours, bare = asyncio.run(_starts(2 * effort.times(effort.runs, least=1) + 1))
+    yield Figure("exec to READY", "ms", ours, "exec to a bare asyncio and ssl loop", bare, 3.0)
+
+
+async def _starts(runs: int) -> tuple[list[float], list[float]]:
+    ours: list[float] = []
+    bare: list[float] = []
+    async with board() as (made, _):
+        await made.stop("mmid")
+        daemon = python("mmid.cli.mmid", "run", "--config", made.directory / "mmid.toml")
+        loop = python("bench.bare_loop")
+        for _ in range(runs + 1):
+            for command, times in ((daemon, ours), (loop, bare)):
+                taken = await asyncio.to_thread(_ready_after_ms, command, made.directory)
+                times.append(taken)
+    return ours[1:], bare[1:]  # the first of each fills the page cache
+
+
+def _ready_after_ms(command: list[str], directory: Path) -> float:
+    """Start a process, wait until it is ready, and end it."""
+    address = str(directory / "notify.socket")
+    Path(address).unlink(missing_ok=True)
+    environment = {
+        **os.environ,
+        "NOTIFY_SOCKET": address,
+        "ALSA_CONFIG_PATH": str(directory / "asound.conf"),
+    }
+    # Compiled modules, as every package has them installed; the first start makes them.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(address)
+        notify.settimeout(_PATIENCE_S)
+        began = time.perf_counter()
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            cwd=REPOSITORY,
+        ) as process:
+            while b"READY=1" not in notify.recv(4096):
+                pass
+            taken_ms = (time.perf_counter() - began) * 1000
+            process.terminate()
+    return taken_ms

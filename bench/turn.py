@@ -1,0 +1,69 @@
+"""How quick a turn feels: press to first speech at the cloud, reply to loudspeaker, silence.
+
+The floor of each is one period of the sound card (20 ms): speech that was not
+recorded cannot be sent, and a loudspeaker is fed by the period. All clocks are
+the same machine's: the cloud's journal has its own readings.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+from bench.board import board, speak
+from bench.figure import Effort, Figure
+from tests.rig.board import Board
+from tests.rig.listener import Listener
+
+__all__ = ["measure"]
+
+_PERIOD_MS = 20.0
+# What the D-Bus call, the frame and TLS may take beyond the period.
+_BESIDES_MS = 3.0
+_PRESS_S = 0.4
+_REPLY_S = 2.0
+# Several times real time, as the real cloud was seen to send.
+_PACE = 8.0
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """Take as many turns as asked for, and one more to warm up."""
+    press, reply, silence = asyncio.run(_turns(effort.runs))
+    period = [_PERIOD_MS]
+    floor = "one period"
+    goal = (_PERIOD_MS + _BESIDES_MS) / _PERIOD_MS
+    yield Figure("press to first speech on the wire", "ms", press, floor, period, goal)
+    yield Figure("reply, first audio sent to ALSA write", "ms", reply, floor, period, 1.0)
+    yield Figure("Interrupt to silence", "ms", silence, floor, period, 1.5)
+
+
+async def _turns(runs: int) -> tuple[list[float], list[float], list[float]]:
+    pressed, silences = [], []
+    async with board(reply_s=_REPLY_S, pace=_PACE) as (made, listener):
+        for _ in range(runs + 1):
+            start = len(listener.heard)
+            pressed.append(await speak(listener, _PRESS_S))
+            silences.append(await _interrupt(listener, start))
+        first_speech = _times(made, "speech-begin")
+        sent, played = _times(made, "reply-begin"), _played(made)
+    presses = [(speech - press) * 1000 for press, speech in zip(pressed, first_speech, strict=True)]
+    replies = [(heard - begun) * 1000 for begun, heard in zip(sent, played, strict=True)]
+    return presses[1:], replies[1:], silences[1:]
+
+
+async def _interrupt(listener: Listener, start: int) -> float:
+    """Interrupt the reply: when the call returns, the device has dropped what it held."""
+    await listener.wait_for("TtsStart", after=start)
+    begun, start = time.monotonic(), len(listener.heard)
+    await listener.call("Interrupt")
+    taken_ms = (time.monotonic() - begun) * 1000
+    await listener.wait_for("SpeechPrepare", after=start)
+    return taken_ms
+
+
+def _times(made: Board, kind: str) -> list[float]:
+    return [entry["t"] for entry in made.journal(kind)]
+
+
+def _played(made: Board) -> list[float]:
+    told = made.journal("directive")
+    return [entry["t"] for entry in told if entry["name"] == "LocalRespondingStarted"]
