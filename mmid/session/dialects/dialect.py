@@ -1,6 +1,7 @@
 """What every dialect is to the session and the gateway, whichever cloud it speaks to."""
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from mmid.session.effects import Effect
 
@@ -72,8 +73,28 @@ class Dialect(Protocol):
     def interrupt(self, now: float) -> Effects:
         """Stop the reply and listen."""
 
-    def ask(self, text: str, now: float) -> Effects:
-        """Put the text to the model as if it had been spoken."""
+    def ask(
+        self,
+        text: str,
+        now: float,
+        *,
+        images: Sequence[bytes] = (),
+        biz_params: Mapping[str, Any] | None = None,
+    ) -> Effects:
+        """Put the text to the model as if it had been spoken.
+
+        Args:
+            text: the question; may be empty if there are images or ``biz_params``.
+            now: monotonic seconds.
+            images: JPEG or PNG files the question is about.
+            biz_params: what the cloud's application is given for this question only.
+
+        Raises:
+            NotReady: the cloud has not listened yet on this connection.
+            Busy: somebody talks.
+            InvalidArgument: nothing is asked, or an image is too large for the cloud.
+            Unsupported: this cloud takes no images or parameters.
+        """
 
     def say(self, text: str, now: float) -> Effects:
         """Have the text spoken as it is."""

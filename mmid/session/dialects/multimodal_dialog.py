@@ -8,7 +8,9 @@ Reads like multimodal-dialog sections 4 to 8. Rules that bind it together:
 * One RequestToSpeak at a time, spaced (O8); none is needed while it listens (O3).
 """
 
+from collections.abc import Mapping, Sequence
 from math import inf
+from typing import Any
 
 from mmid.errors import (
     Busy,
@@ -228,8 +230,17 @@ class MultimodalDialog(Machine):
         stays = self.stage in {Stage.LISTENING, Stage.TALKING, Stage.ASKING}
         return [] if stays else self.ask_floor(now)
 
-    def ask(self, text: str, now: float) -> Effects:
+    def ask(
+        self,
+        text: str,
+        now: float,
+        *,
+        images: Sequence[bytes] = (),
+        biz_params: Mapping[str, Any] | None = None,
+    ) -> Effects:
         """Have the model answer the text."""
+        if images or biz_params:
+            raise Unsupported("images and parameters are not in this version")
         return self._request("prompt", text, now)
 
     def say(self, text: str, now: float) -> Effects:
