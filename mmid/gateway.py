@@ -125,6 +125,18 @@ class Gateway:
         conversation.perform(conversation.dialect.ask(text, self._loop.time()))
         self._host.timeline.begin(self._loop.time())
 
+    def ask_about_image(self, text: str, image: bytes) -> None:
+        """Put a JPEG or PNG image to the model, and a text that may be empty.
+
+        Raises:
+            Busy: somebody talks.
+            NotReady: no dialog is connected and listening.
+            InvalidArgument: the image is too large for the cloud.
+            Unsupported: the cloud takes no images.
+        """
+        conversation = self._conversation()
+        conversation.perform(conversation.dialect.ask(text, self._loop.time(), images=(image,)))
+
     def say(self, text: str) -> None:
         """Have a text spoken.
 

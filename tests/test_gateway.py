@@ -9,10 +9,11 @@ import pytest
 from mmid.errors import (
     AudioDeviceFailed,
     InvalidArgument,
+    NotReady,
     StorageFailed,
 )
 from mmid.events import SpeechStart
-from mmid.session.effects import Moved
+from mmid.session.effects import Effect, Moved
 from mmid.session.license.record import DeviceRecord
 from tests.board import ALICE, Board
 
@@ -55,6 +56,23 @@ async def test_ask_and_say_put_a_text_to_the_cloud(board: Board, command: str, k
         frame = json.loads(cast("str", board.wire.sent[-1]))
         asked = frame["payload"]["input"]
         assert (asked["type"], asked["text"]) == (kind, "what is the time?")
+
+
+async def test_an_image_is_put_to_the_dialect_as_it_is(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, object]] = []
+
+    def ask(text: str, now: float, *, images: object) -> list[Effect]:
+        asked.append((text, images))
+        return []
+
+    with pytest.raises(NotReady):
+        board.gateway.ask_about_image("what is this?", b"a photograph")
+    async with board.connected():
+        monkeypatch.setattr(board.gateway._conversation().dialect, "ask", ask)
+        board.gateway.ask_about_image("what is this?", b"a photograph")
+    assert asked == [("what is this?", (b"a photograph",))]
 
 
 async def test_connect_and_disconnect_and_register_go_to_the_supervisor(board: Board) -> None:

@@ -38,6 +38,9 @@ class Application(Protocol):
     def ask(self, text: str) -> None:
         """Ask in writing."""
 
+    def ask_about_image(self, text: str, image: bytes) -> None:
+        """Ask about a JPEG or PNG image; the text may be empty."""
+
     def say(self, text: str) -> None:
         """Have the cloud speak a text."""
 

@@ -8,14 +8,16 @@ it stays lost: the daemon exits and systemd starts it again.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from mmid.dbus import wire
 from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
 from mmid.dbus.handshake import enter
-from mmid.dbus.wire import Message, MessageFlag, MessageType
+from mmid.dbus.incoming import TooLong, next_message
+from mmid.dbus.stream import Stream, close_descriptors
+from mmid.dbus.wire import Message, MessageFlag, MessageType, Undecodable
 from mmid.errors import BusFailed
 
 __all__ = ["DBUS", "Bus"]
@@ -29,9 +31,6 @@ _CLOSE_TIMEOUT_S = 1.0
 # libdbus and sd-bus wait as long for a reply.
 _CALL_TIMEOUT_S = 25.0
 
-# The longest text of a dialog is 1 MiB (the link's limit); a board with 64 MiB
-# cannot take the 32 MiB that the bus would let a client send.
-_FRAME_LIMIT = 2 * 1024 * 1024
 # Bytes that may wait while the bus does not read. Signals are dropped first, so
 # that replies still have room; calls of our own are few and have no limit.
 _WAITING_LIMITS = {
@@ -52,17 +51,17 @@ class Bus:
     Attributes:
         unique_name: our name on the bus, such as ``:1.7``.
         dropped: how many messages were not sent because the bus did not read.
-        on_call: what takes the method calls that arrive; without it they are refused.
+        on_call: what takes the method calls that arrive, and closes the file
+            descriptors in their ``unix_fds``; without it they are refused.
         on_signal: what takes the signals that arrive.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.unique_name = ""
         self.dropped = 0
         self.on_call: Callable[[Message], None] = self._refuse
         self.on_signal: Callable[[Message], None] = lambda _: None
-        self._reader = reader
-        self._writer = writer
+        self._stream = stream
         self._serial = 0
         self._calls: dict[int, asyncio.Future[Message]] = {}
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -80,7 +79,7 @@ class Bus:
         """
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                return await cls._hello(*await enter(where))
+                return await cls._hello(await enter(where))
         except TimeoutError as error:
             raise BusFailed(
                 f"the bus {where!r} did not answer within {_CONNECT_TIMEOUT_S:g} s"
@@ -89,8 +88,8 @@ class Bus:
             raise BusFailed(f"the bus {where!r} does not let us in: {error}") from error
 
     @classmethod
-    async def _hello(cls, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> "Bus":
-        bus = cls(reader, writer)
+    async def _hello(cls, stream: Stream) -> "Bus":
+        bus = cls(stream)
         try:
             bus.unique_name = await bus.ask_bus("Hello", "")
         except BaseException:
@@ -103,11 +102,7 @@ class Bus:
         self._finish(None)
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._writer.wait_closed()
-        except (TimeoutError, OSError):
-            self._writer.transport.abort()
+        await self._stream.wait_closed(_CLOSE_TIMEOUT_S)
 
     async def wait_lost(self) -> None:
         """Wait until the connection ends; return if we closed it.
@@ -126,12 +121,11 @@ class Bus:
         if self._lost.done():
             return 0
         limit = _WAITING_LIMITS.get(message.message_type)
-        if limit is not None and self._writer.transport.get_write_buffer_size() > limit:
+        if limit is not None and self._stream.unsent_bytes > limit:
             self._drop()
             return 0
-        self._serial = self._serial % 0xFFFFFFFF + 1
-        self._writer.write(wire.encode(message, self._serial))
-        return self._serial
+        self._stream.write(self._encoded(message))
+        return message.serial
 
     async def call(
         self,
@@ -141,8 +135,12 @@ class Bus:
         member: str,
         signature: str = "",
         *arguments: Any,
+        descriptors: Sequence[int] = (),
     ) -> list[Any]:
         """Call a method and return what it returned.
+
+        ``descriptors`` are file descriptors to send copies of; an argument of
+        the type ``h`` is the index of one of them.
 
         Raises:
             CallFailed: the answer is an error, or there is none in time.
@@ -155,12 +153,12 @@ class Bus:
             member=member,
             signature=signature,
             body=list(arguments),
+            unix_fds=list(descriptors),
         )
-        serial = self.send(message)
-        if not serial:
+        if self._lost.done():
             raise BusFailed(f"{member} cannot be called: the bus is lost")
         try:
-            reply = await self._reply(serial)
+            reply = await self._exchange(message)
         except TimeoutError as error:
             text = f"{destination} did not answer {member} within {_CALL_TIMEOUT_S:g} s"
             raise CallFailed(NO_REPLY, text) from error
@@ -200,14 +198,25 @@ class Bus:
         if answer not in _NAME_IS_OURS:
             raise BusFailed(f"{name} is taken on this bus: another mmid is running already")
 
-    async def _reply(self, serial: int) -> Message:
+    def _encoded(self, message: Message) -> bytes:
+        self._serial = self._serial % 0xFFFFFFFF + 1
+        return wire.encode(message, self._serial)
+
+    async def _exchange(self, message: Message) -> Message:
+        """Send a call and wait for its reply."""
+        data = self._encoded(message)
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._calls[serial] = future
+        self._calls[message.serial] = future
         try:
             async with asyncio.timeout(_CALL_TIMEOUT_S):
+                if message.unix_fds:
+                    with suppress(ConnectionError):  # the reader sees it too, and says so
+                        await self._stream.write_with_descriptors(data, message.unix_fds)
+                else:
+                    self._stream.write(data)
                 return await future
         finally:
-            del self._calls[serial]
+            del self._calls[message.serial]
 
     async def _read(self) -> None:
         error: Exception
@@ -228,27 +237,23 @@ class Bus:
 
     async def _next(self) -> Message | None:
         """Read one message; None if it was not for us to understand."""
-        head = await self._reader.readexactly(wire.HEAD_BYTES)
-        header = head + await self._reader.readexactly(wire.header_bytes(head))
-        body_bytes = wire.body_bytes(head)
         try:
-            if body_bytes > _FRAME_LIMIT:
-                await self._skip(body_bytes)
-                self._refuse_long(wire.decode_header(header))
-                return None
-            return wire.decode(header + await self._reader.readexactly(body_bytes))
-        except wire.Undecodable as error:
+            return await next_message(self._stream)
+        except Undecodable as error:
             _log.warning("a D-Bus message was ignored: %s", error)
-            return None
-
-    async def _skip(self, length: int) -> None:
-        while length:
-            length -= len(await self._reader.readexactly(min(length, 65536)))
+        except TooLong as error:
+            _log.warning("%s: %s", error.message.sender, error)
+            if error.message.message_type is MessageType.METHOD_CALL:
+                self.send(Message.new_error(error.message, LIMITS_EXCEEDED, str(error)))
+        return None
 
     def _take(self, message: Message) -> None:
         if message.message_type is MessageType.METHOD_CALL:
             self.on_call(message)
-        elif message.message_type is MessageType.SIGNAL:
+            return
+        # Nothing that we ask for comes with descriptors; some buses add one of their own.
+        close_descriptors(message.unix_fds)
+        if message.message_type is MessageType.SIGNAL:
             self.on_signal(message)
         else:
             future = self._calls.get(message.reply_serial)
@@ -256,14 +261,9 @@ class Bus:
                 future.set_result(message)
 
     def _refuse(self, message: Message) -> None:
+        close_descriptors(message.unix_fds)
         text = f"{self.unique_name} offers no methods"
         self.send(Message.new_error(message, DBUS + ".Error.UnknownMethod", text))
-
-    def _refuse_long(self, message: Message) -> None:
-        _log.warning("%s sent a D-Bus message over %d bytes", message.sender, _FRAME_LIMIT)
-        if message.message_type is MessageType.METHOD_CALL:
-            text = f"a call must not be longer than {_FRAME_LIMIT} bytes"
-            self.send(Message.new_error(message, LIMITS_EXCEEDED, text))
 
     def _drop(self) -> None:
         if not self.dropped:
@@ -281,5 +281,4 @@ class Bus:
         else:
             self._lost.set_exception(error)
             self._lost.exception()  # nobody has to wait for it
-        with suppress(OSError):
-            self._writer.close()
+        self._stream.close()

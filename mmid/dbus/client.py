@@ -5,7 +5,7 @@ async with await Client.connect("system") as client:
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -91,15 +91,25 @@ class Client:
         return self._bus.unique_name
 
     async def call(
-        self, interface: str, member: str, signature: str = "", *arguments: Any
+        self,
+        interface: str,
+        member: str,
+        signature: str = "",
+        *arguments: Any,
+        descriptors: Sequence[int] = (),
     ) -> list[Any]:
         """Call a method and return what it returned.
+
+        ``descriptors`` are file descriptors to send copies of; an argument of
+        the type ``h`` is the index of one of them.
 
         Raises:
             CallFailed: mmid, or the bus in its place, answered with an error.
             BusFailed: the bus is lost.
         """
-        values = await self._bus.call(NAME, PATH, interface, member, signature, *arguments)
+        values = await self._bus.call(
+            NAME, PATH, interface, member, signature, *arguments, descriptors=descriptors
+        )
         return [plain(value) for value in values]
 
     async def get(self, interface: str, name: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from mmid.dbus import members
 from mmid.dbus.application import Application
 from mmid.dbus.bus import Bus
+from mmid.dbus.credentials import credentials_of, description_of
 from mmid.dbus.interface import DIALOG, NAME, Contract, load, snake_case
 from mmid.dbus.service import Service
 from mmid.dbus.watch import ClientWatch
@@ -47,12 +48,11 @@ class Front:
         self._service = Service(
             bus,
             contract,
-            methods=members.methods(application, self._user_of),
+            methods=members.methods(application, self._user_of, self._holder),
             setters=members.setters(application),
             read=self._read,
         )
         self._watch = ClientWatch(bus, self._client_left)
-        status.observe(self._status_changed)
 
     @classmethod
     async def open(cls, where: str, status: Status, application: Application) -> "Front":
@@ -73,6 +73,9 @@ class Front:
         except BaseException:
             await front.close()
             raise
+        # Not before: the bus keeps from strangers what the owner of the name
+        # says, and does not know us for it until now.
+        status.observe(front._status_changed)
         return front
 
     async def wait_lost(self) -> None:
@@ -115,8 +118,11 @@ class Front:
             _log.warning("the microphone of %s: %r", client, error)
 
     async def _user_of(self, client: str) -> int:
-        user: int = await self._bus.ask_bus("GetConnectionUnixUser", "s", client)
-        return user
+        return (await credentials_of(self._bus, client)).user
+
+    async def _holder(self) -> str:
+        talker = self._status.talker
+        return await description_of(self._bus, talker) if talker else ""
 
 
 def _announced(contract: Contract) -> dict[str, dict[str, str]]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from mmid.dbus.application import Application
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
-from mmid.errors import InvalidArgument
+from mmid.dbus.image import ImageReader
+from mmid.errors import Busy, InvalidArgument
 
 __all__ = ["Handler", "getters", "methods", "setters"]
 
@@ -24,14 +25,30 @@ _TEXT_LIMIT = 4096
 
 
 def methods(
-    application: Application, user_of: Callable[[str], Awaitable[int]]
+    application: Application,
+    user_of: Callable[[str], Awaitable[int]],
+    holder: Callable[[], Awaitable[str]],
 ) -> dict[str, Handler]:
     """Return the methods.
 
     Args:
         application: carries out the commands.
-        user_of: finds the Unix user of a client.
+        user_of: finds the Unix user of a client; negative if it cannot be known.
+        holder: says who holds the microphone, for people; empty if nobody does.
     """
+    images = ImageReader()
+
+    async def start_speech(client: str) -> None:
+        try:
+            application.start_speech(client)
+        except Busy as error:
+            if who := await holder():
+                raise Busy(f"{who} holds the microphone") from error
+            raise
+
+    async def ask_about_image(_: str, text: str, mime: str, descriptor: int) -> None:
+        _checked_letters("AskAboutImage", text)
+        application.ask_about_image(text, await images.read(descriptor, mime))
 
     async def reset(client: str) -> None:
         if await user_of(client) != 0:
@@ -41,11 +58,12 @@ def methods(
     return {
         "Connect": lambda _: application.connect(),
         "Disconnect": lambda _: application.disconnect(),
-        "StartSpeech": application.start_speech,
+        "StartSpeech": start_speech,
         "StopSpeech": application.stop_speech,
         "CancelSpeech": application.cancel_speech,
         "Interrupt": lambda _: application.interrupt(),
         "Ask": lambda _, text: application.ask(_checked_text("Ask", text)),
+        "AskAboutImage": ask_about_image,
         "Say": lambda _, text: application.say(_checked_text("Say", text)),
         "GetTimeline": lambda _: application.timeline(),
         "NewDialog": lambda _: application.new_dialog(),
@@ -72,6 +90,11 @@ def setters(application: Application) -> dict[str, Handler]:
 def _checked_text(method: str, text: str) -> str:
     if not text.strip():
         raise InvalidArgument(f"{method}: the text is empty")
+    _checked_letters(method, text)
+    return text
+
+
+def _checked_letters(method: str, text: str) -> None:
     if len(text) > _TEXT_LIMIT:
         raise InvalidArgument(
             f"{method}: the text has {len(text)} characters; at most {_TEXT_LIMIT} are allowed"
@@ -82,7 +105,6 @@ def _checked_text(method: str, text: str) -> str:
                 f"{method}: character {place + 1} is the control character "
                 f"U+{ord(character):04X}; of these only newline and tab are allowed"
             )
-    return text
 
 
 def _checked_mode(mode: str) -> str:

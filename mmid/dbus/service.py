@@ -17,6 +17,7 @@ from mmid.dbus.bus import DBUS, Bus
 from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed, standard
 from mmid.dbus.interface import ERRORS, PATH, Contract, Method, Property
 from mmid.dbus.members import Handler
+from mmid.dbus.stream import close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, Variant, variant
 from mmid.errors import MmidError
 from mmid.redaction import redact
@@ -30,8 +31,10 @@ INTROSPECTABLE = DBUS + ".Introspectable"
 # What is below the objects above ours.
 _BELOW = {"/": "org", "/org": "mmid1"}
 
-# Calls that wait for the outside world, such as Register.
+# Calls that wait for the outside world, such as Register; of all clients, and
+# of one, so that no one of them can take all places.
 _WAITING_LIMIT = 64
+_WAITING_LIMIT_OF_ONE = 8
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +45,8 @@ class Service:
     Args:
         bus: where they arrive.
         contract: what they must fit.
-        methods: what each method of ours does, given the caller's name and the arguments.
+        methods: what each method of ours does, given the caller's name and the
+            arguments. A file descriptor is open until the method has ended.
         setters: what setting each writable property does, given the value.
         read: finds the value of a property by its name.
     """
@@ -60,7 +64,7 @@ class Service:
         self._methods = methods
         self._setters = setters
         self._read = read
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._waiting: dict[asyncio.Task[None], str | None] = {}
         bus.on_call = self._take
 
     def emit(self, interface: str, signal: str, arguments: list[Any]) -> None:
@@ -85,20 +89,25 @@ class Service:
             method, result = self._carry_out(message)
             if inspect.isawaitable(result):
                 self._await(message, method, result)
-            else:
-                self._answer(message, method, result)
+                return
+            self._answer(message, method, result)
         except Exception as error:  # noqa: BLE001 - the caller is answered, the journal told why
             self._refuse(message, error)
+        close_descriptors(message.unix_fds)
 
     def _await(self, message: Message, method: Method, result: Awaitable[Any]) -> None:
-        if len(self._waiting) >= _WAITING_LIMIT:
+        """Answer when the result is there; the call's file descriptors stay open until then."""
+        mine = sum(caller == message.sender for caller in self._waiting.values())
+        if mine >= _WAITING_LIMIT_OF_ONE or len(self._waiting) >= _WAITING_LIMIT:
             if inspect.iscoroutine(result):
                 result.close()
-            text = f"{_WAITING_LIMIT} calls are waiting already; try again later"
+            text = f"{mine or len(self._waiting)} calls are waiting already; try again later"
             raise CallFailed(LIMITS_EXCEEDED, text)
         task = asyncio.create_task(self._wait(message, method, result), name=f"dbus-{method.name}")
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+        self._waiting[task] = message.sender
+        task.add_done_callback(self._waiting.pop)
+        # Not in the task: one that is cancelled before it ran would not come to it.
+        task.add_done_callback(lambda _: close_descriptors(message.unix_fds))
 
     async def _wait(self, message: Message, method: Method, result: Awaitable[Any]) -> None:
         try:
@@ -132,7 +141,7 @@ class Service:
             return method, self._contract.text
         if interface == PEER:
             return method, _peer(method.name)
-        return method, self._methods[method.name](message.sender, *message.body)
+        return method, self._methods[method.name](message.sender, *_arguments(message))
 
     def _find(self, message: Message) -> tuple[str, Method]:
         """Return a method and its interface; a caller may leave the interface out."""
@@ -193,6 +202,19 @@ class Service:
 
     def _variant(self, declared: Property) -> Variant:
         return variant(declared.type, self._read(declared.name))
+
+
+def _arguments(message: Message) -> list[Any]:
+    """Return the arguments, with the file descriptors in the place of their indices."""
+    arguments = list(message.body)
+    for place, kind in enumerate(message.signature_tree.types):
+        if kind.signature == "h":
+            try:
+                arguments[place] = message.unix_fds[arguments[place]]
+            except IndexError:
+                text = f"{message.member}: the file descriptor did not arrive"
+                raise standard("InvalidArgs", text) from None
+    return arguments
 
 
 def _explain(message: Message, error: Exception) -> tuple[str, str]:

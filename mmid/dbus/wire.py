@@ -87,7 +87,7 @@ def encode(message: Message, serial: int) -> bytes:
     """
     message.serial = serial
     message.body = [sendable(value) for value in message.body]
-    return bytes(message._marshall())  # type: ignore[no-untyped-call]  # noqa: SLF001
+    return bytes(message._marshall(negotiate_unix_fd=True))  # type: ignore[no-untyped-call]  # noqa: SLF001
 
 
 def sendable(value: Any) -> Any:

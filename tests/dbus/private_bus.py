@@ -120,6 +120,9 @@ class NotingApplication:
         self._note("ask", text)
         self._turn()
 
+    def ask_about_image(self, text: str, image: bytes) -> None:
+        self._note("ask_about_image", text, image)
+
     def say(self, text: str) -> None:
         self._note("say", text)
 

@@ -6,10 +6,12 @@ from dataclasses import fields
 import pytest
 
 from mmid import events
+from mmid.dbus.bus import Bus
 from mmid.dbus.client import PROPERTIES, Client, Received
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.front import Front
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH
+from mmid.dbus.service import PEER
 from mmid.errors import BusFailed
 from mmid.events import State
 from mmid.redaction import Secret
@@ -171,6 +173,29 @@ async def test_a_second_daemon_is_told_that_one_is_running(
 ) -> None:
     with pytest.raises(BusFailed, match="another mmid is running already"):
         await Front.open(address, Status(), application)
+
+
+async def test_nothing_is_told_before_the_name_is_ours(
+    address: str,
+    bus: Bus,
+    application: NotingApplication,
+    status: Status,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[str] = []
+    bus.on_signal = lambda message: heard.append(message.member)
+    await bus.ask_bus("AddMatch", "s", "type='signal',path='/org/mmid1'")
+    own_name = Bus.own_name
+
+    async def change_and_own(front_bus: Bus, name: str) -> None:
+        status.update(dialog_id="secret")
+        await own_name(front_bus, name)
+
+    monkeypatch.setattr(Bus, "own_name", change_and_own)
+    front = await Front.open(address, status, application)
+    await bus.call(NAME, PATH, PEER, "Ping")
+    assert "PropertiesChanged" not in heard
+    await front.close()
 
 
 async def test_a_lost_bus_is_an_error_and_a_closed_one_is_not(

@@ -13,7 +13,7 @@ from tests.dbus.private_bus import WAIT_S
 CLOSES = b""
 REFUSES = b"REJECTED EXTERNAL\r\n"
 BABBLES = b"x" * 200_000
-ACCEPTS = b"OK 0123456789abcdef\r\n"
+ACCEPTS = b"OK 0123456789abcdef\r\nERROR\r\n"
 
 
 async def connect_to(directory: Path, answer: bytes, *, refuse_hello: bool = False) -> None:

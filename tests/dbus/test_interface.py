@@ -36,6 +36,7 @@ def test_methods_have_the_signatures_of_the_contract() -> None:
     methods = CONTRACT.interfaces[DIALOG].methods
     assert {method.name: method.inputs for method in methods.values() if method.inputs} == {
         "Ask": "s",
+        "AskAboutImage": "ssh",
         "Say": "s",
     }
     outputs = {

@@ -1,9 +1,11 @@
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from mmid.dbus import members
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, load
-from mmid.errors import InvalidArgument
+from mmid.errors import Busy, InvalidArgument
 from mmid.status import Status
 from tests.dbus.private_bus import NotingApplication
 
@@ -18,6 +20,18 @@ async def nobody(_: str) -> int:
     return 65534
 
 
+async def no_holder() -> str:
+    return ""
+
+
+def methods(
+    application: NotingApplication,
+    user_of: Callable[[str], Awaitable[int]] = root,
+    holder: Callable[[], Awaitable[str]] = no_holder,
+) -> dict[str, members.Handler]:
+    return members.methods(application, user_of, holder)
+
+
 @pytest.fixture
 def application() -> NotingApplication:
     return NotingApplication(Status())
@@ -27,7 +41,7 @@ def test_every_method_of_the_contract_has_its_command(application: NotingApplica
     declared = [
         name for one in (DIALOG, DEVICE, AUDIO) for name in CONTRACT.interfaces[one].methods
     ]
-    assert sorted(members.methods(application, root)) == sorted(declared)
+    assert sorted(methods(application)) == sorted(declared)
 
 
 def test_every_writable_property_has_its_setter(application: NotingApplication) -> None:
@@ -55,13 +69,13 @@ def test_a_text_that_nobody_can_say_is_refused_with_the_reason(
     application: NotingApplication, method: str, text: str, reason: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=f"^{method}: .*{reason}"):
-        members.methods(application, root)[method](":1.1", text)
+        methods(application)[method](":1.1", text)
     assert application.calls.empty()
 
 
 def test_the_longest_text_with_newline_and_tab_passes(application: NotingApplication) -> None:
     text = "你\n\t" + "x" * 4093
-    members.methods(application, root)["Say"](":1.1", text)
+    methods(application)["Say"](":1.1", text)
     assert application.calls.get_nowait() == ("say", text)
 
 
@@ -80,10 +94,24 @@ def test_an_unknown_work_mode_is_refused_with_those_that_exist(
         members.setters(application)["WorkMode"]("shout")
 
 
+async def test_who_finds_the_microphone_taken_is_told_by_whom(
+    application: NotingApplication,
+) -> None:
+    async def button() -> str:
+        return ":1.7 (button, process 812)"
+
+    application.error = Busy(":1.7 holds the microphone")
+    with pytest.raises(Busy, match=r"^:1\.7 \(button, process 812\) holds the microphone$"):
+        await methods(application, holder=button)["StartSpeech"](":1.9")
+    application.error = Busy("a question is on its way")
+    with pytest.raises(Busy, match="a question is on its way"):
+        await methods(application)["StartSpeech"](":1.9")
+
+
 async def test_only_root_may_erase_the_record(application: NotingApplication) -> None:
     with pytest.raises(CallFailed, match="only root") as caught:
-        await members.methods(application, nobody)["Reset"](":1.1")
+        await methods(application, nobody)["Reset"](":1.1")
     assert caught.value.name == ACCESS_DENIED
     assert application.calls.empty()
-    await members.methods(application, root)["Reset"](":1.1")
+    await methods(application)["Reset"](":1.1")
     assert application.calls.get_nowait() == ("reset",)

@@ -172,17 +172,43 @@ async def test_an_asynchronous_method_answers_when_it_is_done_and_holds_up_nobod
     assert await client.get(DEVICE, "Registered") is True
 
 
-async def test_too_many_calls_that_wait_are_refused(
+async def refusals(waiting: "list[asyncio.Task[list[object]]]") -> list[BaseException | None]:
+    """Return the errors of the calls that do not wait, when there is one."""
+    done, _ = await asyncio.wait(waiting, timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)
+    return [call.exception() for call in done]
+
+
+def register(client: Client, times: int) -> "list[asyncio.Task[list[object]]]":
+    return [asyncio.create_task(client.call(DEVICE, "Register")) for _ in range(times)]
+
+
+async def test_one_client_cannot_have_many_calls_wait(
     client: Client, application: NotingApplication
 ) -> None:
-    waiting = [asyncio.create_task(client.call(DEVICE, "Register")) for _ in range(65)]
-    done, _ = await asyncio.wait(waiting, timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)
-    [refused] = done
-    error = refused.exception()
+    waiting = register(client, 9)
+    [error] = await refusals(waiting)
     assert isinstance(error, CallFailed)
     assert error.name == STANDARD + "LimitsExceeded"
+    assert "8 calls are waiting" in str(error)
     application.registering.set()
-    await asyncio.gather(*(call for call in waiting if call is not refused))
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_all_clients_together_cannot_have_many_calls_wait(
+    address: str, front: Front, application: NotingApplication
+) -> None:
+    clients = [await Client.connect(address) for _ in range(9)]
+    waiting = [call for client in clients[:8] for call in register(client, 8)]
+    for _ in waiting:
+        await application.next_call()
+    late = register(clients[8], 1)
+    [error] = await refusals(late)
+    assert isinstance(error, CallFailed)
+    assert "64 calls are waiting" in str(error)
+    application.registering.set()
+    await asyncio.gather(*waiting)
+    for client in clients:
+        await client.close()
 
 
 async def test_closing_gives_up_calls_that_wait(

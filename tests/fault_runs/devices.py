@@ -20,6 +20,8 @@ from random import Random
 from typing import Any
 
 from mmid import daemon
+from mmid.black_box import BlackBox
+from mmid.gateway import Gateway
 from mmid.hal_linux.boottime_loop import BoottimeEventLoop
 from mmid.hal_linux.clock import KernelClock
 from mmid.hal_linux.storage import open_store
@@ -106,8 +108,18 @@ class _Device:
         book = RecordBook(open_store(self._settings.storage.target))
         await book.load()
         stack.push_async_callback(book.close)
-        gateway, supervisor = daemon._build(self._settings, self.status, KernelClock(False), book)
+        clock, black_box = KernelClock(False), BlackBox()
+        host, supervisor = daemon._build(self._settings, self.status, clock, book, black_box)
+        gateway = Gateway(
+            supervisor=supervisor,
+            host=host,
+            status=self.status,
+            book=book,
+            black_box=black_box,
+            clock=clock,
+        )
         self.person = Person(gateway, self.status, self._random)
+        host.on_event = self.person.hear
         running = asyncio.create_task(supervisor.run(), name=f"{self.name} supervisor")
         try:
             for _ in range(dialogs):

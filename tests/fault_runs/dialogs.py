@@ -11,7 +11,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from mmid.errors import Busy, NotReady, NotTalking
+from mmid.errors import Busy, MmidError, NotReady, NotTalking
 from mmid.events import Error, Event, SpeechPrepare, State
 from mmid.gateway import Gateway
 from mmid.status import Status
@@ -87,7 +87,6 @@ class Person:
         self._heard: list[Event] = []
         self._news = asyncio.Event()
         self.counts: dict[str, int] = {}
-        gateway.on_event = self._hear
         status.observe(lambda _: self._news.set())
 
     async def hold_dialog(self) -> Outcome:
@@ -121,7 +120,7 @@ class Person:
         self._heard.clear()
         try:
             if kind in {"speak", "cancel", "leave"}:
-                self._gateway.start_speech(_CLIENT)
+                await self._press()
             elif kind == "say":
                 self._gateway.say("good evening")
             else:
@@ -145,13 +144,21 @@ class Person:
                 await self._after_a_moment(self._gateway.interrupt, begun)
             case "barge-in":
                 begun = await self._wait("TtsStart", 0)
-                self._try(self._gateway.start_speech, _CLIENT)
+                try:
+                    await self._press()
+                except (NotReady, Busy) as error:
+                    self._count_too_late(error)
                 await self._talk()
                 await self._spoken_reply(begun)
             case "new-dialog":
                 await self._after_a_moment(self._gateway.new_dialog, 0)
             case _:
                 await self._reply(0)
+
+    async def _press(self) -> None:
+        waiting = self._gateway.start_speech(_CLIENT)
+        if waiting is not None:  # for a dialog that was lost in this instant
+            await waiting
 
     async def _talk(self) -> None:
         await asyncio.sleep(self._random.uniform(0.15, 0.5))
@@ -190,12 +197,15 @@ class Person:
         try:
             command(*arguments)
         except (NotReady, NotTalking, Busy) as error:
-            self._count(f"{type(error).__name__} to a command that came too late")
+            self._count_too_late(error)
 
-    def _hear(self, event: Event) -> None:
+    def hear(self, event: Event) -> None:
         self._heard.append(event)
         self._count(type(event).__name__)
         self._news.set()
+
+    def _count_too_late(self, error: MmidError) -> None:
+        self._count(f"{type(error).__name__} to a command that came too late")
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1

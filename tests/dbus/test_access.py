@@ -1,0 +1,185 @@
+"""Who may do what on a system bus with our policy: real users, a real bus."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from mmid import events
+from mmid.dbus.bus import Bus
+from mmid.dbus.client import PROPERTIES
+from mmid.dbus.failures import ACCESS_DENIED, CallFailed
+from mmid.dbus.front import Front
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH
+from mmid.dbus.service import INTROSPECTABLE, PEER
+from mmid.dbus.wire import Message, Variant
+from mmid.errors import BusFailed
+from mmid.status import Status
+from tests.dbus.private_bus import NotingApplication
+from tests.dbus.system_bus import MEMBER, MMID, ROOT, STRANGER, SystemBus, User, acting_as, kinds
+
+CALLS: list[tuple[str, str, str, list[Any]]] = [
+    (DIALOG, "Interrupt", "", []),
+    (DIALOG, "StartSpeech", "", []),
+    (DIALOG, "Ask", "s", ["What time is it?"]),
+    (DEVICE, "Register", "", []),
+    (PROPERTIES, "GetAll", "s", [DIALOG]),
+    (PROPERTIES, "Set", "ssv", [AUDIO, "Volume", Variant("u", 7)]),
+    (INTROSPECTABLE, "Introspect", "", []),
+    (PEER, "Ping", "", []),
+]
+each_call = pytest.mark.parametrize("call", CALLS, ids=[call[1] for call in CALLS])
+
+# Everything that a curious program might try to hear.
+RULES = [
+    "",
+    "type='signal'",
+    f"type='signal',sender='{NAME}'",
+    f"type='signal',path='{PATH}'",
+    f"interface='{DIALOG}'",
+]
+
+
+@pytest.fixture(scope="module", params=kinds())
+def system_bus(request: pytest.FixtureRequest) -> Iterator[SystemBus]:
+    bus = SystemBus(request.param)
+    yield bus
+    bus.stop()
+
+
+@pytest.fixture
+async def front(
+    system_bus: SystemBus, status: Status, application: NotingApplication
+) -> AsyncIterator[Front]:
+    """The service, as the unit runs it: as the user mmid."""
+    with acting_as(MMID):
+        front = await Front.open(system_bus.address, status, application)
+    application.front = front
+    application.registering.set()
+    yield front
+    await front.close()
+
+
+@pytest.fixture
+async def root(system_bus: SystemBus) -> AsyncIterator[Bus]:
+    bus = await system_bus.connect(ROOT)
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+async def member(system_bus: SystemBus) -> AsyncIterator[Bus]:
+    bus = await system_bus.connect(MEMBER)
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+async def stranger(system_bus: SystemBus) -> AsyncIterator[Bus]:
+    bus = await system_bus.connect(STRANGER)
+    yield bus
+    await bus.close()
+
+
+async def refusal(
+    bus: Bus, interface: str, member: str, signature: str = "", *values: Any
+) -> CallFailed:
+    """Return the error that a call is answered with."""
+    with pytest.raises(CallFailed) as caught:
+        await bus.call(NAME, PATH, interface, member, signature, *values)
+    return caught.value
+
+
+@each_call
+async def test_root_and_members_may_call(
+    front: Front, root: Bus, member: Bus, call: tuple[str, str, str, list[Any]]
+) -> None:
+    interface, name, signature, values = call
+    for bus in (root, member):
+        await bus.call(NAME, PATH, interface, name, signature, *values)
+
+
+@each_call
+async def test_nobody_else_may_call_anything(
+    front: Front,
+    stranger: Bus,
+    application: NotingApplication,
+    call: tuple[str, str, str, list[Any]],
+) -> None:
+    interface, name, signature, values = call
+    assert (await refusal(stranger, interface, name, signature, *values)).name == ACCESS_DENIED
+    assert application.calls.empty()
+
+
+def note(bus: Bus, names: list[str]) -> None:
+    """Note the names of the signals that a connection hears."""
+    bus.on_signal = lambda message: names.append(message.member)
+
+
+async def test_root_and_members_hear_what_is_said_and_nobody_else_does(
+    *, front: Front, status: Status, root: Bus, member: Bus, stranger: Bus
+) -> None:
+    heard: dict[Bus, list[str]] = {root: [], member: [], stranger: []}
+    for bus, names in heard.items():
+        note(bus, names)
+        for rule in RULES:
+            await bus.ask_bus("AddMatch", "s", rule)
+    front.emit(events.AsrComplete("a secret"))
+    status.update(dialog_id="another")
+    # The answer follows the signals out of mmid, so the bus has passed them on.
+    await root.call(NAME, PATH, PEER, "Ping")
+    for bus in heard:
+        await bus.ask_bus("GetId", "")
+    for bus in (root, member):
+        assert [name for name in heard[bus] if name in {"AsrComplete", "PropertiesChanged"}] == [
+            "AsrComplete",
+            "PropertiesChanged",
+        ]
+    assert {"AsrComplete", "PropertiesChanged"}.isdisjoint(heard[stranger])
+
+
+async def test_only_root_may_erase_the_record(
+    front: Front, application: NotingApplication, root: Bus, member: Bus, stranger: Bus
+) -> None:
+    for bus in (member, stranger):
+        refused = await refusal(bus, DEVICE, "Reset")
+        assert refused.name == ACCESS_DENIED
+        assert "only root may" not in str(refused)  # the bus says so, mmid is not even asked
+    call = Message(destination=NAME, path=PATH, member="Reset")
+    assert await answered(member, call) == ACCESS_DENIED
+    assert application.calls.empty()
+    await root.call(NAME, PATH, DEVICE, "Reset")
+    assert await application.next_call() == ("reset",)
+
+
+async def answered(bus: Bus, call: Message) -> str:
+    """Return the name of the error that a call without an interface is answered with."""
+    reply = await bus._exchange(call)
+    return str(reply.error_name)
+
+
+async def test_a_stranger_cannot_speak_to_mmid_in_signals_either(
+    front: Front, stranger: Bus, member: Bus
+) -> None:
+    heard: list[str] = []
+    note(front._bus, heard)
+    for bus, name in ((stranger, "FromStranger"), (member, "FromMember")):
+        signal = Message.new_signal(PATH, DIALOG, name, "", [])
+        signal.destination = NAME
+        bus.send(signal)
+        await bus.ask_bus("GetId", "")
+    await member.call(NAME, PATH, PEER, "Ping")
+    assert "FromStranger" not in heard
+    assert "FromMember" in heard
+
+
+@pytest.mark.parametrize("user", [MEMBER, STRANGER], ids=lambda user: user.name)
+async def test_nobody_else_may_take_the_name(system_bus: SystemBus, user: User) -> None:
+    bus = await system_bus.connect(user)
+    with pytest.raises(BusFailed, match="does not let us own"):
+        await bus.own_name(NAME)
+    await bus.close()
+
+
+async def test_root_may_run_the_daemon_by_hand(root: Bus) -> None:
+    await root.own_name(NAME)

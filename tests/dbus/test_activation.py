@@ -1,0 +1,55 @@
+"""The first call starts the daemon: a real bus asks whoever is systemd there for the unit."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from mmid.dbus.failures import ACCESS_DENIED, CallFailed
+from mmid.dbus.interface import DIALOG, NAME, PATH
+from mmid.dbus.wire import Message
+from tests.dbus.private_bus import WAIT_S
+from tests.dbus.system_bus import MEMBER, ROOT, STRANGER, SystemBus
+
+SYSTEMD = "org.freedesktop.systemd1"
+ACTIVATOR = SYSTEMD + ".Activator"
+
+
+@pytest.fixture
+def system_bus() -> Iterator[SystemBus]:
+    bus = SystemBus("dbus-daemon")
+    yield bus
+    bus.stop()
+
+
+async def test_the_first_call_has_systemd_start_the_unit(system_bus: SystemBus) -> None:
+    asked: asyncio.Queue[Message] = asyncio.Queue()
+    systemd = await system_bus.connect(ROOT)
+    await systemd.own_name(SYSTEMD)
+    member = await system_bus.connect(MEMBER)
+    assert NAME in await member.ask_bus("ListActivatableNames", "")
+    systemd.on_signal = asked.put_nowait
+    call = asyncio.create_task(member.call(NAME, PATH, DIALOG, "Interrupt"))
+    async with asyncio.timeout(WAIT_S):
+        while (request := await asked.get()).interface != ACTIVATOR:
+            pass
+    assert (request.member, request.body) == ("ActivationRequest", ["mmid.service"])
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    for bus in (systemd, member):
+        await bus.close()
+
+
+async def test_a_stranger_does_not_start_anything(system_bus: SystemBus) -> None:
+    asked: list[str] = []
+    systemd = await system_bus.connect(ROOT)
+    await systemd.own_name(SYSTEMD)
+    systemd.on_signal = lambda message: asked.append(message.member)
+    stranger = await system_bus.connect(STRANGER)
+    with pytest.raises(CallFailed) as caught:
+        await stranger.call(NAME, PATH, DIALOG, "Interrupt")
+    assert caught.value.name == ACCESS_DENIED
+    await systemd.ask_bus("GetId", "")
+    assert "ActivationRequest" not in asked
+    for bus in (systemd, stranger):
+        await bus.close()
