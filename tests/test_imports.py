@@ -35,8 +35,9 @@ FLOOR_PLAN = {
     "mmid.loudspeaker_volume": "mmid.errors mmid.events mmid.hal mmid.status mmid.volume",
     "mmid.gateway": "mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.settings "
     "mmid.session mmid.loudspeaker_volume",
+    "mmid.reload": "mmid mmid.errors mmid.settings mmid.sysd",
     "mmid.daemon": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.sysd "
-    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway",
+    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.reload",
     "mmid.cli": "mmid mmid.errors mmid.redaction",
     "mmid.cli.mmid": "mmid mmid.errors mmid.redaction mmid.settings mmid.sysd mmid.daemon "
     "mmid.hal_linux mmid.session.license.record mmid.cli.mmid",

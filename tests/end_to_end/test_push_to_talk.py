@@ -1,6 +1,7 @@
 """The main job, through the real daemon: what goes in comes out, whole and in order."""
 
 import asyncio
+import os
 import re
 import signal
 from pathlib import Path
@@ -234,3 +235,17 @@ async def test_no_secret_reaches_the_log_or_the_bus_even_when_the_wire_is_logged
         assert secret not in said
     assert "Bearer" not in said
     assert not re.search(r"st-[0-9a-f]{32}", said)
+
+
+async def test_a_hangup_reads_the_settings_again_and_the_dialog_goes_on(
+    make_board: MakeBoard,
+) -> None:
+    board = await make_board()
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    config = board.directory / "mmid.toml"
+    config.write_text(config.read_text() + '[log]\nlevel = "debug"\n')
+    os.kill(board.process("mmid").pid, signal.SIGHUP)
+    await board.until_logged("log.level is debug")
+    await one_turn(listener)
+    assert "debug mmid.gateway" in board.log()
