@@ -9,7 +9,7 @@ broken invariant) ends the process, and systemd starts it again.
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from mmid import __version__, sysd
@@ -33,12 +33,14 @@ from mmid.hal_linux.clock_step import StepWatch
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.last_error import LastError
+from mmid.reload import Reload
 from mmid.session.dialer import Dialer
 from mmid.session.license.exchange import exchange
 from mmid.session.license.keeper import Keeper
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
 from mmid.settings import RAW_OPUS_BITS_PER_S, Audio, Dialog, Settings
+from mmid.settings.child import Loading
 from mmid.status import LicenseState, Status
 
 __all__ = ["run"]
@@ -46,8 +48,12 @@ __all__ = ["run"]
 _log = logging.getLogger(__name__)
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, start_loading: Callable[[], Loading]) -> int:
     """Run until SIGTERM or SIGINT; return the exit status.
+
+    Args:
+        settings: what to run with.
+        start_loading: reads them again, on SIGHUP.
 
     Raises:
         MmidError: a part that cannot be done without failed.
@@ -55,14 +61,16 @@ def run(settings: Settings) -> int:
     sysd.configure_logging(settings.log.level)
     # Timers count suspended time: after a resume what is overdue is due at once.
     with asyncio.Runner(loop_factory=BoottimeEventLoop) as runner:
-        return runner.run(_serve(settings))
+        return runner.run(_serve(settings, start_loading))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
+    reload = Reload(settings, start_loading)
+    loop.add_signal_handler(signal.SIGHUP, reload.ask)
     clock = KernelClock(settings.clock.require_sync)
     status = _first_status(settings, clock)
     async with AsyncExitStack() as stack:
@@ -91,7 +99,7 @@ async def _serve(settings: Settings) -> int:
         stack.callback(watchdog.stop)
         sysd.notify(ready=True, status=_status_line(status))
         _log.info("ready as org.mmid1 on the %s bus", settings.dbus.bus)
-        await _live(stop, supervisor, front)
+        await _live(stop, supervisor, front, reload)
     return 0
 
 
@@ -200,11 +208,12 @@ def _first_status(settings: Settings, clock: Clock) -> Status:
     )
 
 
-async def _live(stop: asyncio.Event, supervisor: Supervisor, front: Front) -> None:
+async def _live(stop: asyncio.Event, supervisor: Supervisor, front: Front, reload: Reload) -> None:
     """Run until the event; a part that ends before has failed, and its error is raised."""
     parts = {
         asyncio.create_task(supervisor.run(), name="mmid-supervisor"),
         asyncio.create_task(front.wait_lost(), name="mmid-bus"),
+        asyncio.create_task(reload.run(), name="mmid-reload"),
     }
     stopping = asyncio.create_task(stop.wait(), name="mmid-stop")
     try:

@@ -35,12 +35,18 @@ _log = logging.getLogger(__name__)
 
 
 def notify(
-    *, ready: bool = False, stopping: bool = False, watchdog: bool = False, status: str = ""
+    *,
+    ready: bool = False,
+    reloading: bool = False,
+    stopping: bool = False,
+    watchdog: bool = False,
+    status: str = "",
 ) -> None:
     """Tell systemd how the service is; does nothing when systemd is not listening.
 
     Args:
-        ready: start-up is complete.
+        ready: start-up is complete, or reading the settings again is.
+        reloading: the settings are being read again.
         stopping: the service is about to end.
         watchdog: it is alive; ``Watchdog`` does this.
         status: one line for ``systemctl status``.
@@ -49,8 +55,13 @@ def notify(
         return
     from systemd.daemon import notify as send  # noqa: PLC0415 - 0.8 MiB, not needed elsewhere
 
-    said = [("READY=1", ready), ("STOPPING=1", stopping), ("WATCHDOG=1", watchdog)]
-    lines = [line for line, wanted in said if wanted]
+    said = {
+        "READY=1": ready,
+        "RELOADING=1": reloading,
+        "STOPPING=1": stopping,
+        "WATCHDOG=1": watchdog,
+    }
+    lines = [line for line, wanted in said.items() if wanted]
     if status:
         lines.append(f"STATUS={clean(' '.join(status.split()))}")
     try:

@@ -44,9 +44,10 @@ FLOOR_PLAN = {
     "mmid.timeline",
     "mmid.gateway": "mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.settings "
     "mmid.session mmid.black_box mmid.board_host mmid.timeline",
+    "mmid.reload": "mmid mmid.errors mmid.settings mmid.sysd",
     "mmid.daemon": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.sysd "
     "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.black_box "
-    "mmid.board_host mmid.last_error",
+    "mmid.board_host mmid.last_error mmid.reload",
     "mmid.cli": "mmid mmid.errors mmid.redaction",
     "mmid.cli.mmid": "mmid mmid.errors mmid.redaction mmid.settings mmid.sysd mmid.daemon "
     "mmid.hal_linux mmid.session.license.record mmid.cli.mmid",

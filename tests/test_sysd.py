@@ -37,6 +37,8 @@ def said(systemd: socket.socket) -> list[str]:
 def test_systemd_hears_each_notification(systemd: socket.socket) -> None:
     notify(ready=True, status="listening as lamp-1")
     assert said(systemd) == ["READY=1", "STATUS=listening as lamp-1"]
+    notify(reloading=True)
+    assert said(systemd) == ["RELOADING=1"]
     notify(stopping=True)
     assert said(systemd) == ["STOPPING=1"]
 

@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     loading = start_loading(options.config)
     from mmid import daemon  # noqa: PLC0415 - while the child reads the settings
 
-    return daemon.run(loading.finish())
+    return daemon.run(loading.finish(), lambda: start_loading(options.config))
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -49,6 +49,10 @@ class Loading:
             raise SettingsInvalid(redact(lines[-1]))
         return from_plain(json.loads(output))
 
+    def abandon(self) -> None:
+        """Nobody wants them any more: ``finish``, in whichever thread it waits, ends at once."""
+        self._process.kill()
+
 
 def start_loading(config: Path | None) -> Loading:
     """Start reading; ``config`` is the TOML file, None the default one.

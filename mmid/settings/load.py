@@ -27,7 +27,7 @@ from mmid.errors import SettingsInvalid
 from mmid.redaction import MASK, Secret, redact
 from mmid.settings.sources import TABLES, Layer, read_layers
 
-__all__ = ["load", "main"]
+__all__ = ["allowed", "load", "main"]
 
 _LONGEST_VALUE = 60  # characters of a value that a message shows
 
@@ -128,7 +128,7 @@ def _problem(found: Mapping[str, Any], layers: list[Layer]) -> str:
         keys = [known.name for known in fields(TABLES[table])]
         return f"{layer.name}: {table}.{key}: {_unknown(key, keys, 'key')}"
     value = _shown(table, key, layer.tables[table][key])
-    return f"{layer.name}: {table}.{key} = {value}: must be {_allowed(table, key)}"
+    return f"{layer.name}: {table}.{key} = {value}: must be {allowed(table, key)}"
 
 
 def _unknown(name: str, known: Iterable[str], what: str) -> str:
@@ -147,8 +147,8 @@ def _shown(table: str, key: str, value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
-def _allowed(table: str, key: str) -> str:
-    """What a key's value may be, in words."""
+def allowed(table: str, key: str) -> str:
+    """What a key's value may be, in words, as messages and mmid.toml(5) have it."""
     option: Field[Any] = next(field for field in fields(TABLES[table]) if field.name == key)
     hint, limits = get_type_hints(TABLES[table])[key], option.metadata["limits"]
     if get_origin(hint) is Literal:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from mmid.errors import SettingsInvalid
 from mmid.settings import Settings
 
-__all__ = ["DEFAULT_FILE", "TABLES", "Layer", "read_layers"]
+__all__ = ["CREDENTIALS", "DEFAULT_FILE", "TABLES", "Layer", "read_layers"]
 
 DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
 
@@ -23,7 +23,7 @@ DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
 TABLES: dict[str, Any] = get_type_hints(Settings)
 
 # systemd puts each into a file of this name in $CREDENTIALS_DIRECTORY.
-_CREDENTIALS = {
+CREDENTIALS = {
     "app_secret": ("license", "app_secret"),
     "api_key": ("license", "api_key"),
     "license_headers": ("license", "headers"),
@@ -98,7 +98,7 @@ def _credentials() -> Iterator[Layer]:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         return
-    for name, (table, key) in _CREDENTIALS.items():
+    for name, (table, key) in CREDENTIALS.items():
         text = _text_if_there(Path(directory, name))
         if text is not None:
             yield Layer(f"credential {name}", {table: {key: text.rstrip("\r\n")}})

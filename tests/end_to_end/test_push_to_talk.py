@@ -1,6 +1,7 @@
 """The main job, through the real daemon: what goes in comes out, whole and in order."""
 
 import asyncio
+import os
 import re
 import signal
 from pathlib import Path
@@ -246,3 +247,17 @@ async def test_the_timeline_tells_where_the_time_of_a_turn_went(make_board: Make
     assert set(turn) == {"began", *(moment.value for moment in Moment)}
     assert turn["audio-sent"] < turn["release"] < turn["final-text"] < turn["reply-audio"]
     assert turn["reply-audio"] <= turn["heard"] < turn["end"]
+
+
+async def test_a_hangup_reads_the_settings_again_and_the_dialog_goes_on(
+    make_board: MakeBoard,
+) -> None:
+    board = await make_board()
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    config = board.directory / "mmid.toml"
+    config.write_text(config.read_text() + '[log]\nlevel = "debug"\n')
+    os.kill(board.process("mmid").pid, signal.SIGHUP)
+    await board.until_logged("log.level is debug")
+    await one_turn(listener)
+    assert "debug mmid.gateway" in board.log()

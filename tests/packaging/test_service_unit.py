@@ -1,0 +1,77 @@
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNIT = (ROOT / "systemd" / "mmid.service").read_text()
+BACK_OFF = (ROOT / "systemd" / "back-off.conf").read_text()
+
+
+def values(key: str, text: str = UNIT) -> list[str]:
+    """What the unit says for a key, line by line; its comments do not count."""
+    return re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit, with a program that this machine has."""
+    path = tmp_path / "mmid.service"
+    path.write_text(UNIT.replace("ExecStart=/usr/bin/mmid", "ExecStart=/bin/true"))
+    return path
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = ["systemd-analyze", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_systemd_has_nothing_to_say_about_it(unit: Path) -> None:
+    done = analyze("verify", "--man=no", unit)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_its_exposure_is_at_most_one_and_a_half(unit: Path) -> None:
+    done = analyze("security", "--offline=true", "--threshold=15", "--no-pager", unit)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_recipe_in_its_comments_is_valid(unit: Path) -> None:
+    recipes = UNIT.partition("# --- recipes ---")[2].replace("\n#   ", "\n")
+    assert recipes.count("[Service]") >= 6
+    (unit.parent / "mmid.service.d").mkdir()
+    (unit.parent / "mmid.service.d" / "all.conf").write_text(recipes)
+    done = analyze("verify", "--man=no", unit)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_it_waits_for_neither_network_nor_clock() -> None:
+    for key in ("After", "Requires", "Wants", "BindsTo"):
+        assert set(" ".join(values(key)).split()) <= {"dbus.socket"}
+
+
+def test_adjtimex_may_be_asked_whether_the_clock_is_set() -> None:
+    assert "adjtimex clock_adjtime clock_adjtime64" in values("SystemCallFilter")
+    assert values("ProtectClock") == []
+
+
+def test_a_wrong_setting_is_the_only_failure_that_is_not_tried_again() -> None:
+    assert values("Restart") == ["on-failure"]
+    assert values("RestartPreventExitStatus") == ["2"]
+    assert values("StartLimitIntervalSec") == ["0"]
+
+
+def test_after_a_kill_it_is_back_within_five_seconds_seven_times() -> None:
+    def seconds(key: str) -> float:
+        return float(values(key, BACK_OFF)[0].removesuffix("s"))
+
+    first, last, steps = (
+        seconds("RestartSec"),
+        seconds("RestartMaxDelaySec"),
+        seconds("RestartSteps"),
+    )
+    # systemd.service(5): the pause grows exponentially, in so many steps.
+    pauses = [first * (last / first) ** (restart / steps) for restart in range(8)]
+    assert pauses[7] < 5
+    assert last == 60
