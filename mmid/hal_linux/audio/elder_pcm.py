@@ -1,8 +1,13 @@
-"""``avail`` for Debian 13's pyalsaaudio 0.10, which does not have it yet.
+"""``alsaaudio.PCM`` as 0.11 has it, over the 0.10 of Debian 13.
 
-0.11 calls ``snd_pcm_avail``, which asks the card where it is. 0.10 has the
-state and ``snd_pcm_htimestamp``, which knows where the card was at its last
-interrupt: a period older, never wrong.
+What 0.10 does otherwise:
+
+* It has no ``avail``. 0.11's calls ``snd_pcm_avail``, which asks the card where
+  it is. 0.10 has the state and ``snd_pcm_htimestamp``, which knows where the
+  card was at its last interrupt: a period older, never wrong.
+* ``read`` and ``write`` of a PCM that ran over or dry start it again without a
+  word. Only if that happens during the very call ``read`` returns ``-EPIPE``,
+  and ``write`` raises. 0.11 returns ``-EPIPE`` each time, once.
 """
 
 import errno
@@ -24,11 +29,31 @@ class ElderPcm:
 
     def __init__(self, pcm: Any) -> None:
         self._pcm = pcm
-        self.read = pcm.read
-        self.write = pcm.write
+        self._told = False  # the caller knows of this overrun or underrun
         self.drop = pcm.drop
         self.close = pcm.close
         self.info = pcm.info
+
+    def read(self) -> tuple[int, bytes]:
+        """At most one period; ``(-EPIPE, b"")`` after an overrun, and the next call goes on."""
+        if self._must_be_told():
+            return -errno.EPIPE, b""
+        count, data = self._pcm.read()
+        self._told = count == -errno.EPIPE
+        return count, data
+
+    def write(self, data: bytes, /) -> int:
+        """How many frames were taken; ``-EPIPE`` after an underrun, and the next call goes on."""
+        if self._must_be_told():
+            return -errno.EPIPE
+        try:
+            taken: int = self._pcm.write(data)
+        except alsaaudio.ALSAAudioError:
+            if not self._must_be_told():
+                raise
+            return -errno.EPIPE
+        self._told = False
+        return taken
 
     def avail(self) -> int:
         """Frames that can be read or written now, or a negative errno."""
@@ -37,3 +62,9 @@ class ElderPcm:
             return broken
         frames: int = self._pcm.htimestamp()[2]
         return frames
+
+    def _must_be_told(self) -> bool:
+        """Whether it ran over or dry and the caller does not know; from now on it does."""
+        news = not self._told and self._pcm.state() == alsaaudio.PCM_STATE_XRUN
+        self._told = self._told or news
+        return news
