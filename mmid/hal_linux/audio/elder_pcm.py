@@ -17,7 +17,10 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
 __all__ = ["ElderPcm"]
 
+# A PCM in one of these has no position.
 _STATES = {
+    alsaaudio.PCM_STATE_OPEN: -errno.EBADFD,
+    alsaaudio.PCM_STATE_SETUP: -errno.EBADFD,
     alsaaudio.PCM_STATE_XRUN: -errno.EPIPE,
     alsaaudio.PCM_STATE_SUSPENDED: -errno.ESTRPIPE,
     alsaaudio.PCM_STATE_DISCONNECTED: -errno.ENODEV,
@@ -57,11 +60,10 @@ class ElderPcm:
 
     def avail(self) -> int:
         """Frames that can be read or written now, or a negative errno."""
-        broken: int | None = _STATES.get(self._pcm.state())
-        if broken is not None:
-            return broken
         frames: int = self._pcm.htimestamp()[2]
-        return frames
+        # That call may have found the PCM broken: then it left the number as it was in memory.
+        broken: int | None = _STATES.get(self._pcm.state())
+        return frames if broken is None else broken
 
     def _must_be_told(self) -> bool:
         """Whether it ran over or dry and the caller does not know; from now on it does."""
