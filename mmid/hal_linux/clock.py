@@ -18,7 +18,7 @@ _TIMESYNC_FLAG = Path("/run/systemd/timesync/synchronized")
 
 # How often a clock that is not set yet is looked at, only while somebody waits:
 # a clock that is slewed into place is not set, so nothing tells us.
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 0.25
 
 
 class KernelClock:

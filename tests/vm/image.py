@@ -7,6 +7,7 @@ in it: the checkout goes in by a disk of its own.
 
 import datetime as dt
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -25,6 +26,9 @@ _SIZE = "1200M"
 # Only the drivers that find the root: the kernel's own choice takes twice as long to unpack.
 _INITRD_MODULES = ("virtio_pci", "virtio_blk", "ext4")
 
+_STANDBY = json.dumps({"kind": "standby"})
+
+# Up to the two ports it needs nothing that changes from run to run.
 _UNIT = """\
 [Unit]
 Description=Checks of mmid inside the virtual machine
@@ -36,9 +40,10 @@ SuccessAction=poweroff
 [Service]
 Type=oneshot
 RuntimeDirectory=mmid-vm
-WorkingDirectory=/opt/mmid
-Environment=PYTHONPATH=/opt/mmid
-ExecStartPre=/usr/bin/tar -xf /dev/disk/by-id/virtio-source
+WorkingDirectory=/run/mmid-vm
+Environment=PYTHONPATH=/run/mmid-vm
+ExecStartPre=/bin/sh -c 'cat /etc/mmid-vm.standby >/dev/virtio-ports/reports'
+ExecStartPre=/usr/bin/tar -xf /dev/virtio-ports/source
 ExecStart=/usr/bin/python3 -m tests.vm.inside
 TimeoutStartSec=infinity
 StandardError=journal+console
@@ -128,7 +133,9 @@ def _customize() -> list[str]:
     """Return shell lines that finish the tree in $1."""
     units = '"$1/etc/systemd/system/mmid-vm.'
     return [
-        'mkdir -p "$1/opt/mmid"',
+        # Its root file system is only read: what a first boot would settle is settled here.
+        'systemd-machine-id-setup --root="$1"',
+        f"echo '{_STANDBY}' >\"$1/etc/mmid-vm.standby\"",
         f"cat >{units}service\" <<'END'\n{_UNIT}END",
         f"cat >{units}target\" <<'END'\n{_TARGET}END",
         # Unpacking the drivers under test at every boot would take longer than the checks.

@@ -1,5 +1,9 @@
 """One start of the virtual machine, from power on to power off, or to a pulled plug.
 
+A boot takes most of a minute and each is like the other. So a machine's state can
+be saved, and a machine can go on from there in a second: with a disk that is
+plugged in only then, and that its kernel has never seen.
+
 QEMU counts the instructions of the machine and lets its clock go by that count:
 it is a board of 500 million instructions a second, however busy the host is. So
 a sound card that must be fed in time is fed in time, or is not, for reasons
@@ -7,33 +11,28 @@ inside the machine only.
 """
 
 import json
+import shlex
+import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from tests.vm.image import Image
+from tests.vm.qmp import Monitor
 
-__all__ = ["Disk", "Machine", "Report"]
+__all__ = ["COMMON_OPTIONS", "Machine", "Report"]
 
 Report = dict[str, Any]
 
-_QEMU = (
-    *(
-        "qemu-system-x86_64",
-        "-accel",
-        "tcg,thread=single,tb-size=256",
-        "-cpu",
-        "Nehalem",
-        "-smp",
-        "1",
-    ),
-    *("-icount", "shift=1", "-m", "768", "-nodefaults", "-no-user-config", "-no-reboot"),
-    *("-display", "none", "-monitor", "none", "-nic", "none"),
-    *("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=reports,name=reports"),
-    *("-chardev", "file,id=reports,path=/dev/stdout"),
+_HARDWARE = (
+    *("qemu-system-x86_64", "-accel", "tcg,thread=single,tb-size=256", "-cpu", "Nehalem"),
+    *("-smp", "1", "-icount", "shift=1", "-m", "768"),
+    *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-nic", "none"),
+    *("-device", "virtio-serial-pci"),
 )
 
 # Parts of a PC that udev would load drivers for, and tables that are up to date.
@@ -50,78 +49,117 @@ _NOT_STARTED = (
 
 # Nobody attacks this machine: what guards the processor and the system takes time.
 _KERNEL = (
-    "root=/dev/disk/by-id/virtio-root rw console=ttyS0 quiet mitigations=off apparmor=0 "
+    "root=/dev/disk/by-id/virtio-root ro console=ttyS0 quiet mitigations=off apparmor=0 "
     "audit=0 nokaslr fsck.mode=skip systemd.unit=mmid-vm.target "
     f"module_blacklist={_NOT_LOADED} " + " ".join(f"systemd.mask={unit}" for unit in _NOT_STARTED)
 )
 
-
-@dataclass(frozen=True)
-class Disk:
-    """A virtio disk, ``/dev/disk/by-id/virtio-NAME`` inside.
-
-    Attributes:
-        name: its serial number.
-        path: the file with its bytes.
-        kept: whether what the machine writes outlives it.
-    """
-
-    name: str
-    path: Path
-    kept: bool = False
-
-    @property
-    def options(self) -> list[str]:
-        """QEMU's options for it."""
-        mode = "cache=writeback" if self.kept else "snapshot=on,cache=unsafe"
-        drive = f"if=none,id={self.name},file={self.path},format=raw,{mode}"
-        return ["-drive", drive, "-device", f"virtio-blk-pci,drive={self.name},serial={self.name}"]
+# What a state depends on: it fits only a machine that was started with these.
+COMMON_OPTIONS = (*_HARDWARE, "-append", _KERNEL)
 
 
 class Machine:
-    """One start.
+    """One start: a cold one, or a resumed one; use it as a context manager.
+
+    Its root file system is only read, so a state of the machine is its memory,
+    and many machines can go on from one state, one after the other or at once.
 
     Args:
         image: what to boot.
-        disks: the other disks.
-        arguments: words for ``/proc/cmdline``: how the host speaks to the machine.
         console: file that the kernel's console is written to.
         limit_s: the plug is pulled after this time.
-
-    Attributes:
-        status: QEMU's exit status once it is off; -9 after the plug was pulled.
+        state: go on from here, as ``save`` left it; None: boot.
     """
 
-    status: int | None = None
-
     def __init__(
-        self,
-        image: Image,
-        disks: Sequence[Disk],
-        arguments: Sequence[str],
-        console: Path,
-        limit_s: float,
+        self, image: Image, console: Path, limit_s: float, *, state: Path | None = None
     ) -> None:
-        boot = ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
-        boot += ["-append", " ".join((_KERNEL, *arguments)), "-serial", f"file:{console}"]
-        all_disks = (Disk("root", image.root), *disks)
-        drives = [option for disk in all_disks for option in disk.options]
+        wires = {name: socket.socketpair() for name in ("monitor", "reports", "source")}
+        resume = ["-incoming", f"exec:cat {shlex.quote(str(state))}"] if state else []
+        far = {name: pair[1] for name, pair in wires.items()}
         self._process = subprocess.Popen(
-            [*_QEMU, *boot, *drives], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            [*COMMON_OPTIONS, *_boot(image), *_serial(console, far), *resume],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[end.fileno() for end in far.values()],
         )
+        for end in far.values():
+            end.close()
         self._limit = threading.Timer(limit_s, self.pull_the_plug)
         self._limit.start()
+        self._wires = {name: pair[0] for name, pair in wires.items()}
+        self._monitor = Monitor(self._wires["monitor"])
+        if state:
+            self._monitor.wait("query-migrate", "status", "completed")
+            self._monitor.execute("cont")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.pull_the_plug()
+        self._limit.cancel()
+        self._process.wait()
+        for wire in self._wires.values():
+            wire.close()
 
     def reports(self) -> Iterator[Report]:
         """Yield what the machine reports, until it is off."""
-        assert self._process.stdout is not None
-        with self._process.stdout:
-            for line in self._process.stdout:
+        with self._wires["reports"].makefile("r", newline="\n") as lines:
+            for line in lines:
                 if line.endswith("\n") and line.strip():  # a cut leaves half a line
                     yield json.loads(line)
-        self._limit.cancel()
-        self.status = self._process.wait()
+
+    def order(self, checks: Sequence[str], **words: Any) -> None:
+        """Tell the program inside what to run; it waits for that."""
+        line = json.dumps({"checks": list(checks), "now": time.time(), **words}) + "\n"
+        self._wires["reports"].sendall(line.encode())
+
+    def send_source(self, packed: Path) -> None:
+        """Hand the checkout over, a tar file; the machine waits for that first of all."""
+        self._wires["source"].sendall(packed.read_bytes())
+
+    def plug(self, name: str, disk: Path) -> None:
+        """Plug in a disk: ``/dev/disk/by-id/virtio-NAME`` inside, and its partitions."""
+        # What QEMU has written outlives it in any case: there is no need to wait for the disk.
+        file = {"driver": "file", "filename": str(disk), "cache": {"no-flush": True}}
+        node = {"driver": "raw", "node-name": name, "cache": {"no-flush": True}, "file": file}
+        self._monitor.execute("blockdev-add", **node)
+        device = {"driver": "virtio-blk-pci", "id": f"disk-{name}", "drive": name, "serial": name}
+        self._monitor.execute("device_add", **device)
+
+    def save(self, state: Path) -> Path:
+        """Write its state to a file, and let it go on; return the file."""
+        unfinished = state.with_suffix(".new")
+        self._monitor.execute("stop")
+        self._monitor.execute("migrate", uri=f"exec:cat >{shlex.quote(str(unfinished))}")
+        self._monitor.wait("query-migrate", "status", "completed")
+        unfinished.rename(state)
+        self._monitor.execute("cont")
+        return state
 
     def pull_the_plug(self) -> None:
         """Kill the machine; what it had not put on a disk is lost."""
         self._process.kill()
+
+
+def _boot(image: Image) -> list[str]:
+    """Return QEMU's options for what is booted."""
+    root = f"if=none,id=root,file={image.root},format=raw,readonly=on"
+    drive = ("-drive", root, "-device", "virtio-blk-pci,drive=root,serial=root")
+    kernel = ("-kernel", str(image.kernel), "-initrd", str(image.initrd))
+    return [*kernel, *drive]
+
+
+def _serial(console: Path, wires: Mapping[str, socket.socket]) -> list[str]:
+    """Return QEMU's options for all that goes in and out by lines."""
+    options = ["-serial", f"file:{console}", "-mon", "chardev=monitor,mode=control"]
+    for name, wire in wires.items():
+        options += ["-chardev", f"socket,id={name},fd={wire.fileno()}"]
+    for name in ("reports", "source"):
+        options += ["-device", f"virtserialport,chardev={name},name={name}"]
+    return options

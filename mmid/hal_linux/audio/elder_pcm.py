@@ -1,8 +1,13 @@
-"""``avail`` for Debian 13's pyalsaaudio 0.10, which does not have it yet.
+"""``alsaaudio.PCM`` as 0.11 has it, over the 0.10 of Debian 13.
 
-0.11 calls ``snd_pcm_avail``, which asks the card where it is. 0.10 has the
-state and ``snd_pcm_htimestamp``, which knows where the card was at its last
-interrupt: a period older, never wrong.
+What 0.10 does otherwise:
+
+* It has no ``avail``. 0.11's calls ``snd_pcm_avail``, which asks the card where
+  it is. 0.10 has the state and ``snd_pcm_htimestamp``, which knows where the
+  card was at its last interrupt: a period older, never wrong.
+* ``read`` and ``write`` of a PCM that ran over or dry start it again without a
+  word. Only if that happens during the very call ``read`` returns ``-EPIPE``,
+  and ``write`` raises. 0.11 returns ``-EPIPE`` each time, once.
 """
 
 import errno
@@ -12,7 +17,10 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
 __all__ = ["ElderPcm"]
 
+# A PCM in one of these has no position.
 _STATES = {
+    alsaaudio.PCM_STATE_OPEN: -errno.EBADFD,
+    alsaaudio.PCM_STATE_SETUP: -errno.EBADFD,
     alsaaudio.PCM_STATE_XRUN: -errno.EPIPE,
     alsaaudio.PCM_STATE_SUSPENDED: -errno.ESTRPIPE,
     alsaaudio.PCM_STATE_DISCONNECTED: -errno.ENODEV,
@@ -24,16 +32,41 @@ class ElderPcm:
 
     def __init__(self, pcm: Any) -> None:
         self._pcm = pcm
-        self.read = pcm.read
-        self.write = pcm.write
+        self._told = False  # the caller knows of this overrun or underrun
         self.drop = pcm.drop
         self.close = pcm.close
         self.info = pcm.info
 
+    def read(self) -> tuple[int, bytes]:
+        """At most one period; ``(-EPIPE, b"")`` after an overrun, and the next call goes on."""
+        if self._must_be_told():
+            return -errno.EPIPE, b""
+        count, data = self._pcm.read()
+        self._told = count == -errno.EPIPE
+        return count, data
+
+    def write(self, data: bytes, /) -> int:
+        """How many frames were taken; ``-EPIPE`` after an underrun, and the next call goes on."""
+        if self._must_be_told():
+            return -errno.EPIPE
+        try:
+            taken: int = self._pcm.write(data)
+        except alsaaudio.ALSAAudioError:
+            if not self._must_be_told():
+                raise
+            return -errno.EPIPE
+        self._told = False
+        return taken
+
     def avail(self) -> int:
         """Frames that can be read or written now, or a negative errno."""
-        broken: int | None = _STATES.get(self._pcm.state())
-        if broken is not None:
-            return broken
         frames: int = self._pcm.htimestamp()[2]
-        return frames
+        # That call may have found the PCM broken: then it left the number as it was in memory.
+        broken: int | None = _STATES.get(self._pcm.state())
+        return frames if broken is None else broken
+
+    def _must_be_told(self) -> bool:
+        """Whether it ran over or dry and the caller does not know; from now on it does."""
+        news = not self._told and self._pcm.state() == alsaaudio.PCM_STATE_XRUN
+        self._told = self._told or news
+        return news

@@ -145,6 +145,7 @@ async def test_each_start_begins_a_new_recording() -> None:
         assert ears.speech == counting(len(ears.speech) // 2)
 
 
+@pytest.mark.usefixtures("either_version")
 async def test_an_overrun_is_counted_and_recording_goes_on() -> None:
     ears = Ears()
     recorder = AlsaRecorder("paced", RATE_HZ, 20)

@@ -1,26 +1,35 @@
-"""How the machine tells the host what it found: lines of JSON through a virtio port."""
+"""How the machine and the host speak: lines of JSON through a virtio port, both ways."""
 
 import json
 import threading
+from functools import cache
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
-__all__ = ["report", "words"]
+__all__ = ["next_order", "report"]
 
 _PORT = Path("/dev/virtio-ports/reports")
 _lock = threading.Lock()
 
 
 def report(kind: str, **facts: Any) -> None:
-    """Send one line."""
-    line = json.dumps({"kind": kind, **facts}) + "\n"
-    with _lock, _PORT.open("wb", buffering=0) as port:
-        data = line.encode()
+    """Send one line; the host has it when this returns."""
+    data = json.dumps({"kind": kind, **facts}).encode() + b"\n"
+    with _lock:
         while data:
-            data = data[port.write(data) :]
+            data = data[_port().write(data) :]
 
 
-def words() -> dict[str, str]:
-    """Return the host's words: ``mmid.NAME=VALUE`` in the kernel's command line."""
-    found = (word.partition("=") for word in Path("/proc/cmdline").read_text().split())
-    return {key.removeprefix("mmid."): value for key, _, value in found if key[:5] == "mmid."}
+def next_order() -> dict[str, Any]:
+    """Wait for the next line of the host, and return it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        line += _port().read(1)
+    order: dict[str, Any] = json.loads(line)
+    return order
+
+
+@cache
+def _port() -> FileIO:
+    return _PORT.open("r+b", buffering=0)

@@ -8,18 +8,22 @@ import subprocess
 from pathlib import Path
 
 __all__ = [
+    "bad_nand",
     "block2mtd",
     "loop_device",
     "mapped",
-    "nand_volume",
+    "nand",
     "nor",
     "partition",
     "run",
+    "ubi_detached",
+    "ubi_volume",
     "unmapped",
 ]
 
-# A Samsung of 128 MiB, as far as nandsim cares; the first 64 blocks are a partition.
+# Pages of 2 KiB in blocks of 128 KiB. The parts are counted in blocks, and so are the bad ones.
 _NAND_ID = "0x20,0xaa,0x00,0x15"
+_NAND_PARTS = ("parts=64,64", "badblocks=64,96")
 _NOR_NAME = "mtdram test device"
 
 # Each text that is written makes one more flash.
@@ -35,8 +39,9 @@ def run(*command: str) -> str:
 
 def partition(name: str) -> str:
     """Return a partition of the disk, by its stable name."""
-    run("udevadm", "settle")
-    return f"/dev/disk/by-partlabel/{name}"
+    path = f"/dev/disk/by-partlabel/{name}"
+    _until_there(path)
+    return path
 
 
 def loop_device(file: Path, size: int) -> str:
@@ -52,32 +57,48 @@ def nor() -> str:
     return _mtd(_NOR_NAME)
 
 
-def nand_volume(name: str, kind: str) -> str:
-    """Return a UBI volume on a NAND flash.
+def nand() -> str:
+    """Return a NAND flash of 8 MiB in blocks of 128 KiB."""
+    return _nandsim(0)
+
+
+def bad_nand() -> str:
+    """Return another; each half of it begins with a bad block."""
+    return _nandsim(1)
+
+
+def ubi_volume(flash: str, name: str, kind: str = "dynamic") -> str:
+    """Return a UBI volume on a flash; what is not attached or made yet is so now.
 
     Args:
-        name: of the volume; made if there is none.
+        flash: the flash.
+        name: of the volume.
         kind: ``dynamic`` or ``static``.
     """
-    if not Path("/dev/ubi0").exists():
-        run("modprobe", "ubi")
-        run("modprobe", "nandsim", f"id_bytes={_NAND_ID}", "parts=64,64")
-        flash = _mtd("NAND simulator partition 0")
-        run("ubiattach", "/dev/ubi_ctrl", "-p", flash, "-d", "0")
-        run("udevadm", "settle")
-    names = {one.read_text().strip(): one for one in _volumes()}
-    if name not in names:
-        run("ubimkvol", "/dev/ubi0", "-N", name, "-s", "256KiB", "-t", kind)
-        run("udevadm", "settle")
-        names = {one.read_text().strip(): one for one in _volumes()}
-    return f"/dev/{names[name].parent.name}"
+    number = int(flash.removeprefix("/dev/mtd"))
+    run("modprobe", "ubi")
+    if not _ubi_of(number):
+        run("ubiattach", "/dev/ubi_ctrl", "-m", str(number))
+    device = _ubi_of(number)
+    if name not in _volumes(device):
+        run("ubimkvol", f"/dev/{device}", "-N", name, "-s", "256KiB", "-t", kind)
+    path = f"/dev/{_volumes(device)[name]}"
+    _until_there(path)
+    return path
+
+
+def ubi_detached(flash: str) -> None:
+    """Take UBI off a flash: whoever attaches it next reads it all anew."""
+    run("udevadm", "settle")  # it may still look at the volumes
+    run("ubidetach", "/dev/ubi_ctrl", "-p", flash)
 
 
 def block2mtd(label: str, name: str) -> str:
     """Return a flash over a partition of the disk: it is there after a power cut too."""
     device = Path(partition(label)).resolve()  # the driver knows no links
     run("modprobe", "block2mtd")
-    _BLOCK2MTD.write_text(f"{device},65536,{name}")
+    if name not in _flashes():
+        _BLOCK2MTD.write_text(f"{device},65536,{name}")
     return _mtd(name)
 
 
@@ -94,14 +115,37 @@ def unmapped(name: str) -> None:
     run("dmsetup", "remove", "--retry", name)
 
 
+def _nandsim(part: int) -> str:
+    if not Path("/sys/module/nandsim").exists():
+        run("modprobe", "nandsim", f"id_bytes={_NAND_ID}", *_NAND_PARTS)
+    return _mtd(f"NAND simulator partition {part}")
+
+
 def _mtd(name: str) -> str:
     """Return the flash with a name."""
-    run("udevadm", "settle")
-    for path in Path("/sys/class/mtd").glob("mtd*/name"):
-        if path.read_text().strip() == name and not path.parent.name.endswith("ro"):
-            return f"/dev/{path.parent.name}"
-    raise AssertionError(f"no flash {name!r}: {Path('/proc/mtd').read_text()}")
+    path = _flashes()[name]
+    _until_there(path)
+    return path
 
 
-def _volumes() -> list[Path]:
-    return list(Path("/sys/class/ubi").glob("ubi0_*/name"))
+def _flashes() -> dict[str, str]:
+    """Return all flash devices by name."""
+    named = Path("/sys/class/mtd").glob("mtd*[0-9]/name")
+    return {one.read_text().strip(): f"/dev/{one.parent.name}" for one in named}
+
+
+def _ubi_of(number: int) -> str:
+    """Return the UBI device on an MTD device, ``ubiX``; empty if there is none."""
+    attached = Path("/sys/class/ubi").glob("ubi*/mtd_num")
+    return next((one.parent.name for one in attached if int(one.read_text()) == number), "")
+
+
+def _volumes(device: str) -> dict[str, str]:
+    """Return the volumes of a UBI device by name, ``ubiX_Y``."""
+    named = Path("/sys/class/ubi").glob(f"{device}_*/name")
+    return {one.read_text().strip(): one.parent.name for one in named}
+
+
+def _until_there(path: str) -> None:
+    """Wait until udev has made a device and is done with it."""
+    run("udevadm", "wait", "--timeout=50", path)

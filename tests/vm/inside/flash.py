@@ -5,53 +5,61 @@ from pathlib import Path
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage import open_store
-from tests.hal_linux.storage.power_cuts import cut_saves
-from tests.vm.inside.devices import block2mtd, loop_device, nand_volume, nor, partition, run
+from tests.vm.inside.devices import (
+    block2mtd,
+    loop_device,
+    nand,
+    nor,
+    partition,
+    run,
+    ubi_volume,
+)
+
+__all__ = ["keeps"]
 
 _MIB = 1024 * 1024
-_CUTS = 60
 
 
 def file_keeps_a_record(place: Path) -> str:
     """``file:`` on ext4."""
-    return _keeps(f"file:{place}/device.bin")
+    return keeps(f"file:{place}/device.bin")
 
 
 def nor_keeps_a_record(place: Path) -> str:
     """``mtd:`` by device and by name."""
     device = nor()
     named = open_store("mtd:name=mtdram test device")
-    found = _keeps(f"mtd:{device}")
+    found = keeps(f"mtd:{device}")
     assert named.load() == b"again"
     return found
 
 
 def nand_keeps_a_record(place: Path) -> str:
     """``ubi:`` on nandsim."""
-    return _keeps(f"ubi:{nand_volume('mmid', 'dynamic')}")
+    return keeps(f"ubi:{ubi_volume(nand(), 'mmid')}")
 
 
 def partition_keeps_a_record(place: Path) -> str:
     """``block:`` by its partition's label."""
-    return _keeps(f"block:{partition('kept')}")
+    return keeps(f"block:{partition('kept')}")
 
 
 def loop_device_keeps_a_record(place: Path) -> str:
     """``block:`` on a loop device."""
-    return _keeps(f"block:{loop_device(place / 'disk', _MIB)}")
+    return keeps(f"block:{loop_device(place / 'disk', _MIB)}")
 
 
 def disk_as_flash_keeps_a_record(place: Path) -> str:
     """``mtd:`` on block2mtd."""
     device = block2mtd("flash", "kept")
     run("flash_erase", device, "0", "0")
-    return _keeps("mtd:name=kept")
+    return keeps("mtd:name=kept")
 
 
 def what_is_not_ours_is_left_alone(place: Path) -> str:
     """Mounted, foreign, swap, too small, static: refused in words, and not a byte is changed."""
     files = partition("files")
-    small, static, flash = partition("small"), nand_volume("static", "static"), nor()
+    small, static, flash = partition("small"), ubi_volume(nand(), "static", "static"), nor()
     reasons = [_refused(f"block:{small}", small, "bytes")]
     run("mkfs.ext4", "-q", files)
     reasons.append(_refused(f"block:{files}", files, "ext"))
@@ -82,40 +90,7 @@ def _foreign_flash(reasons: list[str]) -> str:
     return f"{len(reasons)} refused; with force, overwritten"
 
 
-def saves_that_are_killed_keep_a_file(place: Path) -> str:
-    """SIGKILL at each system call of a save into a file."""
-    return _cut(f"file:{place}/device.bin")
-
-
-def saves_that_are_killed_keep_a_partition(place: Path) -> str:
-    """SIGKILL at each system call of a save into a partition, with torn writes."""
-    return _cut(f"block:{partition('kept')}")
-
-
-def saves_that_are_killed_keep_nor(place: Path) -> str:
-    """SIGKILL at each system call of a save into NOR flash, with torn writes."""
-    device = nor()
-    run("flash_erase", device, "0", "0")
-    return _cut(f"mtd:{device}")
-
-
-def saves_that_are_killed_keep_nand(place: Path) -> str:
-    """SIGKILL at each system call of a save into a UBI volume, with torn writes."""
-    return _cut(f"ubi:{nand_volume('mmid', 'dynamic')}")
-
-
-def _cut(target: str) -> str:
-    tally = cut_saves(target, _CUTS)
-    assert not tally.lost, tally
-    assert tally.old, tally
-    assert tally.new, tally
-    store = open_store(target)
-    store.save(b"after the cuts")
-    assert open_store(target).load() == b"after the cuts"
-    return f"{tally.cuts} cuts: {tally.old} old, {tally.new} new, none lost"
-
-
-def _keeps(target: str) -> str:
+def keeps(target: str) -> str:
     """Save, load and erase as the daemon does, each time as a new process would."""
     assert open_store(target).load() is None
     for payload in (b"first", b"second, longer" * 100, b"third"):

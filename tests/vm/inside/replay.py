@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmid.hal_linux.storage import open_store
+from tests.vm.inside.channel import report
 from tests.vm.inside.devices import mapped, partition, run, unmapped
 from tests.vm.inside.write_log import Write, read_log
 
@@ -33,6 +34,7 @@ def every_prefix_of_what_was_written_has_a_record(place: Path) -> str:
             torn += not whole
     assert durable == _SAVES, durable
     assert torn > _SAVES, "no write was longer than a sector"
+    report("cuts", number=cuts)
     return f"{_SAVES} saves, {len(writes)} entries, {cuts} cuts ({torn} inside a write), none lost"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import subprocess
+import time
 from pathlib import Path
 
 from demo.speech import write_wav
@@ -40,9 +41,7 @@ async def a_dialog_over_plain_hw_devices_is_bit_exact(place: Path) -> str:
     mixer = {"mixer_device": "hw:Dummy", "mixer_control": "Master"}
     async with _board(place, spoken, **mixer) as board:
         listener = await board.start()
-        await listener.client.set(_AUDIO, "Volume", 40)
-        shown = _amixer("Master")
-        assert "[40%]" in shown, shown
+        await _mixer_follows(listener)
         with Sounds(place, place / "microphone.pcm") as sounds:
             before = _cpu_s(board.process("mmid").pid)
             await _turn(listener, _SPEECH_S)
@@ -69,7 +68,7 @@ async def a_busy_microphone_is_named(place: Path) -> str:
     with holding(MICROPHONE):
         recorder = AlsaRecorder(MICROPHONE, MICROPHONE_HZ, 20)
         try:
-            recorder.start(_Deaf())
+            recorder.start(_Ears())
         except AudioDeviceFailed as error:
             message = str(error)
         else:
@@ -77,6 +76,28 @@ async def a_busy_microphone_is_named(place: Path) -> str:
     assert repr(MICROPHONE) in message, message
     assert "busy: arecord (process" in message, message
     return message
+
+
+async def _mixer_follows(listener: Listener) -> None:
+    """See that Volume and Muted are the card's own; snd-dummy has no switch for it."""
+    await listener.client.set(_AUDIO, "Volume", 40)
+    for muted, wanted in ((False, "[40%]"), (True, "[0%]"), (False, "[40%]")):
+        await listener.client.set(_AUDIO, "Muted", muted)
+        shown = _amixer("Master")
+        assert wanted in shown, (muted, shown)
+
+
+async def an_overrun_of_a_card_is_counted(place: Path) -> str:
+    """A loop that is busy for longer than the card's buffer costs samples, and that is told."""
+    load_driver("snd-aloop")
+    recorder, ears = AlsaRecorder(MICROPHONE, MICROPHONE_HZ, 20), _Ears()
+    recorder.start(ears)
+    await ears.until_heard(MICROPHONE_HZ // 5)
+    time.sleep(1.0)  # noqa: ASYNC251 - the loop is busy
+    await ears.until_heard(ears.frames + MICROPHONE_HZ // 2)
+    recorder.stop()
+    assert recorder.overruns == 1, recorder.overruns
+    return "1 overrun, and the recording went on"
 
 
 async def an_unplugged_card_is_used_again_when_it_is_back(place: Path) -> str:
@@ -88,12 +109,12 @@ async def an_unplugged_card_is_used_again_when_it_is_back(place: Path) -> str:
             await listener.wait_for(".State", "listening")
             await listener.call("StartSpeech")
             await listener.wait_for("AsrIncomplete")
-            unplugging = asyncio.create_task(asyncio.to_thread(_write, _DRIVER / "unbind", _CARD))
+            unplugging = asyncio.create_task(asyncio.to_thread(_unplug))
             told = await listener.wait_for("Error")
         async with asyncio.timeout(20):
             await unplugging
         assert told.values[0] == "audio-device", told
-        await asyncio.to_thread(_write, _DRIVER / "bind", _CARD)
+        await asyncio.to_thread(_reload)
         with Sounds(place, place / "microphone.pcm") as sounds:
             start = len(listener.heard)
             await _turn(listener, 1.0, after=start)
@@ -155,15 +176,33 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)
+def _unplug() -> None:
+    """Take the card away under whoever has it open, as a USB plug does; returns when all let go."""
+    (_DRIVER / "unbind").write_text(_CARD)
 
 
-class _Deaf:
-    """Expects to hear nothing."""
+def _reload() -> None:
+    """Plug in a new one: the driver starts from nothing."""
+    subprocess.run(["modprobe", "-r", "snd-aloop"], check=True, timeout=60)
+    load_driver("snd-aloop")
+
+
+class _Ears:
+    """Counts what a recorder gives."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._news = asyncio.Event()
 
     def recorder_audio(self, data: bytes) -> None:
-        raise AssertionError(f"a busy device gave {len(data)} bytes")
+        self.frames += len(data) // 2
+        self._news.set()
 
     def recorder_failed(self, error: AudioDeviceFailed) -> None:
         raise error
+
+    async def until_heard(self, frames: int) -> None:
+        async with asyncio.timeout(10):
+            while self.frames < frames:
+                self._news.clear()
+                await self._news.wait()

@@ -1,0 +1,31 @@
+"""What things cost on this board; figures for people, so no figure fails."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.vm.inside.devices import loop_device, nand, nor, partition, run, ubi_volume
+
+_RUNS = 5
+
+
+def a_save_into_every_store(place: Path) -> str:
+    """``bench.storage_save`` on the kernel's own drivers."""
+    flash = nor()
+    run("flash_erase", flash, "0", "0")
+    targets = [
+        f"file:{place}/device.bin",
+        f"block:{loop_device(place / 'disk', 1024 * 1024)}",
+        f"block:{partition('kept')}",
+        f"mtd:{flash}",
+        f"ubi:{ubi_volume(nand(), 'mmid')}",
+    ]
+    command = [sys.executable, "-m", "bench.storage_save", "--json", "--runs", str(_RUNS)]
+    command += [word for target in targets for word in ("--target", target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    return "; ".join(
+        f"{one['target']} {one['save_ms']} ms ({one['save_ratio']}x bare)" for one in figures
+    )
