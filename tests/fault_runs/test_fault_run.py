@@ -11,7 +11,9 @@ DIALOGS = 30
 
 async def test_every_dialog_through_a_bad_network_is_answered_or_told(tmp_path: Path) -> None:
     # A swallowed connection is found out by the heartbeat, which takes a minute.
-    harms = {harm: weight for harm, weight in HARMS.items() if harm is not Harm.SWALLOW}
+    harms: dict[Harm, float] = {
+        harm: weight for harm, weight in HARMS.items() if harm is not Harm.SWALLOW
+    }
     finished = await run(tmp_path, dialogs=DIALOGS, seed=20, devices=10, harms=harms)
     shown = "\n".join(lines(finished))
     assert not faults(finished, DIALOGS), shown
