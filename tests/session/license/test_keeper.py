@@ -752,10 +752,65 @@ async def test_a_clock_that_is_far_off_is_told_once_even_if_nothing_is_refused(
     assert told == ["the license service's clock is -45.0 s from ours: check NTP"]
 
 
+async def test_a_refusal_is_told_with_the_request_id_that_the_services_support_asks_for() -> None:
+    error, _ = await (await boot(LicenseDesk(Refusal("500001", request_id="5f3c")))).refused()
+    assert "(500001, request 5f3c)" in str(error)
+
+
 async def test_a_refusal_with_a_good_clock_does_not_speak_of_it() -> None:
     desk = LicenseDesk(Refusal("100007", clock_skew_ms=1200))
     error, _ = await (await boot(desk)).refused()
     assert "clock" not in str(error)
+
+
+# What a device does next after a code, by its class: whether it asks again by itself.
+ASKED_AGAIN = {
+    CodeClass.STOP: False,
+    CodeClass.LONG: True,
+    CodeClass.RETRY: True,
+    CodeClass.CLOCK: True,
+    CodeClass.REREGISTER: True,
+}
+
+
+@pytest.mark.parametrize("kind", ["register", "token"])
+@pytest.mark.parametrize("code", CODES)
+async def test_a_code_of_the_service_over_https_is_followed_by_its_class(
+    cloud: SimCloud, code: str, kind: str
+) -> None:
+    """simcloud refuses once; whoever is to ask again by itself gets what it wants then."""
+    faults = cloud.license.faults
+    (faults.register_codes if kind == "register" else faults.token_codes).append(code)
+    parts = await boot(in_a_thread, cloud=at(cloud))
+    error, following = await parts.refused()
+    assert error.code == code
+    assert (following is not Next.STOP) == ASKED_AGAIN[CODES[code].code_class]
+    assert parts.status.license_error["code"] == code
+    if following is Next.STOP:
+        assert parts.status.license_state is LicenseState.REFUSED
+        parts.keeper.forgive()
+    elif code == "100009" and kind == "token":
+        cloud.license.book.reset("board1")  # so it is with the service, if it says so
+    credential = await parts.keeper.credential()
+    assert cloud.license.token_valid(credential.token.reveal()) == "board1"
+    assert parts.status.license_error == {}
+    assert parts.status.license_state is LicenseState.AUTHORIZED
+
+
+async def in_a_thread(request: ExchangeRequest, *, timeout_s: float) -> ExchangeReply:
+    """Do what the child process does, ten times quicker."""
+    return await asyncio.to_thread(exchange_child.answer, request, timeout_s)
+
+
+async def test_an_api_key_on_a_semi_managed_device_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    desk = LicenseDesk(token())
+    store = MemoryStore(REGISTERED.encode())
+    await boot(desk, store, replace(GIVEN, mode="semi-managed", api_key=Secret("")))
+    assert caplog.records == []
+    await boot(desk, store, replace(GIVEN, mode="semi-managed"))
+    assert "remove it from this board" in caplog.text
 
 
 async def test_a_wrong_clock_is_told_with_its_error() -> None:
