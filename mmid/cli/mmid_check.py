@@ -36,7 +36,8 @@ def _report(
     if license_.mode == "pay-as-you-go":
         yield "license", f"{license_.mode}, workspace {cloud.workspace_id}"
     else:
-        yield "license", f"{license_.mode}, at {license_.register_url or cloud.license_url}"
+        where = license_.register_url or cloud.license_url
+        yield "license", f"{license_.mode}, at {where}, codec {license_.codec}"
     yield "device", _identity(license_)
     held = _held(settings.storage, record) if record else _nothing_held(license_)
     yield "record", f"{settings.storage.target}: {held}"
@@ -48,11 +49,12 @@ def _report(
 
 
 def _identity(identity: License) -> str:
+    unused = " (not used when semi-managed: remove it)" if identity.mode == "semi-managed" else ""
     return (
         f"name {identity.device_name or 'as in the record'}, "
         f"AppId {identity.app_id or 'not set'}, "
         f"AppSecret {MASK if identity.app_secret else 'not set'}, "
-        f"API key {MASK if identity.api_key else 'not set'}"
+        f"API key {MASK + unused if identity.api_key else 'not set'}"
     )
 
 

@@ -141,7 +141,10 @@ def _provisioned(
 
 
 def _refuse_to_overwrite(before: DeviceRecord, options: argparse.Namespace) -> None:
-    if before.registered and not options.force:
+    another = (before.app_id, before.device_name) != (options.app_id, options.device_name)
+    # An answer that waits for a corrected codec is a registration too, for this name.
+    lost = before.registered or (before.unopened and another)
+    if lost and not options.force:
         raise SettingsInvalid(
             f"this board is registered as {before.app_id} {before.device_name}, and its record "
             f"differs from what would be written for {options.app_id} {options.device_name}: "

@@ -61,7 +61,7 @@ def _loss(storage: Storage) -> str:
     if record is None:
         return "nothing: there is no record"
     who = f"{record.app_id or 'no AppId'} {record.device_name or 'without a name'}"
-    if record.registered:
+    if record.registered or record.unopened:
         return (
             f"the registration of {who}, which can be made only once: "
             "the device must be reset in the console before it can register again"
@@ -132,6 +132,8 @@ def _fields(record: DeviceRecord) -> dict[str, str | bool]:
         "dialog_id": record.dialog_id,
         "workspace_id": record.workspace_id,
         "pending": record.pending.device_name if record.pending else "",
+        "unopened": record.unopened.device_name if record.unopened else "",
+        "codec_state": bool(record.codec_state),
     }
     unknown = {f"field {bit}": f"{len(data)} bytes" for bit, data in record.unknown.items()}
     return {**fields, **unknown}

@@ -90,13 +90,16 @@ class LicenseBook:
         fields = {"deviceSecret": secret.reveal()}
         return self._reply(Message.REGISTER_REPLY, identity, body, fields, now_ms)
 
-    def token(self, body: Mapping[str, Any], now_ms: int, client: str) -> dict[str, str]:
+    def token(
+        self, body: Mapping[str, Any], now_ms: int, client: str, *, token_key: str | None = None
+    ) -> dict[str, str]:
         """Return the ``data`` of the answer to a token request.
 
         Args:
             body: the request.
             now_ms: the service's clock, Unix ms.
             client: the IP address it came from.
+            token_key: the API key of the vendor's server that relays it; None if nobody does.
 
         Raises:
             CloudRefused: the device may not connect.
@@ -106,9 +109,11 @@ class LicenseBook:
         if not secret:
             raise CloudRefused("device not registered", "100009")
         identity = replace(identity, device_secret=Secret(secret))
-        expected = {"tokenType"} | ({"apiKey"} if self.product.fully_managed else set())
+        knows_key = self.product.fully_managed and token_key is None
+        expected = {"tokenType"} | ({"apiKey"} if knows_key else set())
         fields = self._check_sealed(Message.TOKEN_REQUEST, identity, body, expected)
-        if fields.get("apiKey", self.product.api_key.reveal()) != self.product.api_key.reveal():
+        ours = self.product.api_key.reveal()
+        if fields.get("apiKey", ours if token_key is None else token_key) != ours:
             raise CloudRefused("token could not be fetched: wrong apiKey", "300002")
         token = Secret(f"st-{os.urandom(16).hex()}")
         expires_ms = now_ms + round(self.product.token_life_s * 1000)
@@ -122,6 +127,30 @@ class LicenseBook:
         data = self._reply(Message.TOKEN_REPLY, identity, body, fields, now_ms)
         signature = data.pop("signature")
         return data | {"requestIp": client, "signature": signature}
+
+    def complete(self, kind: Kind, body: Mapping[str, str]) -> dict[str, str]:
+        """Return a relayed request with the clear fields that a relay drops.
+
+        They are sealed in it, and the key is found by the AppId alone, or by the
+        device's name in a token request (license section 3.1).
+
+        Raises:
+            CloudRefused: it does not open.
+        """
+        secret = Secret(self._secrets.get(body.get("deviceName", ""), ""))
+        identity = Identity(body["appId"], self.product.app_secret, "", secret)
+        message = Message.REGISTER_REQUEST if kind is Kind.REGISTER else Message.TOKEN_REQUEST
+        if kind is Kind.TOKEN and not secret:
+            raise CloudRefused("device not registered", "100009")
+        try:
+            sealed = unseal(
+                Context(message, identity, body["nonce"], time_ms=body["requestTime"]),
+                body["signature"],
+            )
+        except MalformedMessage as error:
+            raise CloudRefused(f"decryption failed: {error}", "500002") from None
+        dropped = {name: str(sealed.get(name, "")) for name in ("deviceName", "sdkVersion")}
+        return {**dropped, **body}
 
     def token_valid(self, token: str, now_ms: int) -> str | None:
         """Return the name of the device that holds this token, or None if it is not valid."""

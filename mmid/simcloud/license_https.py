@@ -16,7 +16,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
-__all__ = ["Answer", "Handle", "HttpsServer"]
+__all__ = ["Answer", "Call", "Handle", "HttpsServer"]
 
 _BODY_LIMIT = 64 * 1024
 _READ_LIMIT = 16 * _BODY_LIMIT
@@ -35,8 +35,27 @@ class Answer:
     started_ms: int
 
 
-# Path, body and the client's address in; None is to close without an answer.
-Handle = Callable[[str, bytes, str], Answer | None]
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One POST.
+
+    Attributes:
+        path: of the URL.
+        body: all of it.
+        client: the address it came from.
+        authorization: the header of that name, or empty.
+    """
+
+    path: str
+    body: bytes
+    client: str
+    authorization: str
+
+
+# None is to close without an answer.
+Handle = Callable[[Call], Answer | None]
+
+_CONTENT = {"application/json", "application/x-www-form-urlencoded"}
 
 
 class HttpsServer(http.server.ThreadingHTTPServer):
@@ -88,14 +107,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = int(given) if re.fullmatch(r"[0-9]{1,9}", given) else None
         # Also what is refused is read: closing on unread bytes would destroy the answer.
         content = self.rfile.read(min(length or 0, _READ_LIMIT))
-        if self.headers.get_content_type() != "application/json":
+        if self.headers.get_content_type() not in _CONTENT:
             self._fail(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         elif length is None:
             self._fail(HTTPStatus.LENGTH_REQUIRED)
         elif length > _BODY_LIMIT:
             self._fail(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
-            answer = self.server.handle(self.path, content, self.client_address[0])
+            authorization = self.headers.get("Authorization", "")
+            call = Call(self.path, content, self.client_address[0], authorization)
+            answer = self.server.handle(call)
             if answer is None:
                 self.close_connection = True
             else:

@@ -1,16 +1,17 @@
 """simcloud's license service: HTTPS as the real one speaks it, and as strict.
 
-``POST /api/device/v1/register`` and ``POST /api/token/v1/getToken``. Runs in
-threads of its own, so the same class serves asyncio code and a test without a
-loop. What it decides is in ``license_book``; here are TLS, HTTP, the envelope
-and the faults that a test or a scenario may ask for.
+``POST /api/device/v1/register`` and ``POST /api/token/v1/getToken``, and for a
+vendor's own server the paths of ``license_pop``. Runs in threads of its own, so
+the same class serves asyncio code and a test without a loop. What it decides is
+in ``license_book``; here are TLS, HTTP, the envelope and the faults that a test
+or a scenario may ask for.
 """
 
 import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -21,7 +22,10 @@ from mmid.session.license.codec import compact
 from mmid.session.license.messages import Kind
 from mmid.simcloud.certificates import Certificates
 from mmid.simcloud.license_book import BAD_REQUEST, LicenseBook, Product
-from mmid.simcloud.license_https import Answer, HttpsServer
+from mmid.simcloud.license_https import Answer, Call, HttpsServer
+from mmid.simcloud.license_pop import POP_PATHS, check_access_key, read_form
+from mmid.simcloud.license_pop import envelope as pop_envelope
+from mmid.simcloud.license_pop import grant as pop_grant
 
 __all__ = ["PATHS", "Journal", "LicenseFaults", "LicenseService", "Product"]
 
@@ -142,42 +146,54 @@ class LicenseService:
         """Return this service's clock, Unix ms."""
         return time.time_ns() // 1_000_000 + self.clock_offset_ms
 
-    def _handle(self, path: str, content: bytes, client: str) -> Answer | None:
+    def _handle(self, call: Call) -> Answer | None:
         arrived_ms = self.now_ms()
-        kind = PATHS.get(path)
+        kind = PATHS.get(call.path) or POP_PATHS.get(call.path)
         if kind is None:
-            return self._refusal(HTTPStatus.NOT_FOUND, "404", f"no such path: {path}", arrived_ms)
+            said = f"no such path: {call.path}"
+            return self._refusal(HTTPStatus.NOT_FOUND, "404", said, arrived_ms)
         faults = self.faults
         if faults.delay_s:
             self._stopping.wait(faults.delay_s)
         with self._lock:
             if faults.drop_before > 0:
                 faults.drop_before -= 1
-                self._note(kind, content, "dropped", "closed before the request was handled")
+                self._note(kind, "", "dropped", "closed before the request was handled")
                 return None
-            answer = self._decide(kind, content, client, arrived_ms)
+            answer = self._decide(kind, call, arrived_ms)
             return _spoil(answer, faults)
 
-    def _decide(self, kind: Kind, content: bytes, client: str, arrived_ms: int) -> Answer:
+    def _decide(self, kind: Kind, call: Call, arrived_ms: int) -> Answer:
+        relayed = call.path in POP_PATHS
+        body: Mapping[str, Any] = {}
+        data, refused, code = None, None, "200"
         try:
-            data = self._grant(kind, content, client, arrived_ms)
+            body = _read(kind, call)
+            data = self._grant(kind, call, body, arrived_ms)
         except CloudRefused as error:
-            self._note(kind, content, error.code, str(error))
-            bad = error.code == BAD_REQUEST
-            status = HTTPStatus.BAD_REQUEST if bad else HTTPStatus.OK
-            return self._refusal(status, error.code, str(error), arrived_ms)
-        self._note(kind, content, "200", "success")
+            refused, code = error, error.code
+        name = str(body.get("deviceName", "") or (data or {}).get("deviceName", ""))
+        self._note(kind, name, code, str(refused) if refused else "success")
+        status = HTTPStatus.BAD_REQUEST if code == BAD_REQUEST else HTTPStatus.OK
+        if relayed:
+            document = {**pop_envelope(data, refused, code), "requestId": os.urandom(12).hex()}
+            return Answer(int(status), compact(document), arrived_ms, self.now_ms())
+        if refused is not None:
+            return self._refusal(status, code, str(refused), arrived_ms)
         document = {"code": 200, "success": True, "message": "success"}
-        return self._answer(HTTPStatus.OK, document, data, arrived_ms)
+        return self._answer(status, document, data, arrived_ms)
 
-    def _grant(self, kind: Kind, content: bytes, client: str, now_ms: int) -> dict[str, str]:
+    def _grant(
+        self, kind: Kind, call: Call, body: Mapping[str, Any], now_ms: int
+    ) -> dict[str, str]:
         code = self.faults.forced_code(kind)
         if code is not None:
             raise CloudRefused("the scenario wants it", code)
-        body = _parse(content)
+        if call.path in POP_PATHS:
+            return pop_grant(self.book, kind, body, now_ms, call.client)
         if kind is Kind.REGISTER:
             return self.book.register(body, now_ms)
-        return self.book.token(body, now_ms, client)
+        return self.book.token(body, now_ms, call.client)
 
     def _refusal(self, status: int, code: str, message: str, arrived_ms: int) -> Answer:
         number = int(code) if code.isdecimal() else code
@@ -194,13 +210,9 @@ class LicenseService:
         }
         return Answer(int(status), compact(envelope), arrived_ms, self.now_ms())
 
-    def _note(self, kind: Kind, content: bytes, code: str, message: str) -> None:
+    def _note(self, kind: Kind, device_name: str, code: str, message: str) -> None:
         if self._journal is None:
             return
-        try:
-            device_name = str(_parse(content).get("deviceName", ""))
-        except CloudRefused:
-            device_name = ""
         self._journal(
             {
                 "t": time.monotonic(),
@@ -210,6 +222,13 @@ class LicenseService:
                 "message": message,
             }
         )
+
+
+def _read(kind: Kind, call: Call) -> dict[str, Any]:
+    if call.path in POP_PATHS:
+        check_access_key(call.authorization)
+        return dict(read_form(kind, call.body))
+    return _parse(call.body)
 
 
 def _parse(content: bytes) -> dict[str, Any]:

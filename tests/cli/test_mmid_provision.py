@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmid.errors import TABLE, SettingsInvalid, StorageFailed
 from mmid.redaction import Secret
+from mmid.session.license.messages import Unopened
 from mmid.session.license.record import DeviceRecord, Pending
 from tests.cli.command_line import Tool, one_line
 
@@ -99,6 +101,17 @@ def test_a_registered_device_is_not_overwritten(mmid: Tool, change: tuple[str, .
     assert f"registered as {APP_ID} lamp-1" in one_line(result)
     assert "--force" in one_line(result)
     assert mmid.record == REGISTERED
+
+
+def test_an_answer_that_waits_for_the_right_secret_gets_it_and_no_other_name(
+    mmid: Tool, secret_file: Path
+) -> None:
+    waiting = IDENTITY.with_unopened(Unopened("lamp-1", "ab" * 13, 7, "{}"))
+    mmid.record = replace(waiting, app_secret=Secret("f" * 32))
+    result = mmid("provision", "--app-id", APP_ID, "--device-name", "lamp-2")
+    assert (result.returncode, mmid.record.unopened is None) == (OPTION, False)
+    assert mmid("provision", *WHO, "--app-secret-file", secret_file).returncode == 0
+    assert mmid.record == waiting
 
 
 def test_force_overwrites_it_and_nothing_of_the_old_device_is_left(mmid: Tool) -> None:

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmid.errors import TABLE, SettingsInvalid, StorageFailed
 from mmid.redaction import Secret
+from mmid.session.license.messages import Unopened
 from mmid.session.license.record import DeviceRecord, Pending
 from tests.cli.command_line import Tool, one_line
 
@@ -164,3 +166,19 @@ def test_a_wrong_setting_is_one_line_and_exit_2(mmid: Tool, action: str) -> None
     result = mmid("storage", action)
     assert result.returncode == OPTION
     assert "audio.period_ms" in one_line(result)
+
+
+def test_an_answer_that_waits_for_a_corrected_codec_is_shown_and_not_erased_lightly(
+    mmid: Tool,
+) -> None:
+    waiting = replace(REGISTERED, nonce="", device_secret=Secret(""))
+    mmid.record = waiting.with_unopened(Unopened("lamp-1", NONCE, 7, "{}"))
+    shown = mmid.json("storage", "show")["record"]
+    assert (shown["unopened"], shown["registered"], shown["codec_state"]) == (
+        "lamp-1",
+        False,
+        False,
+    )
+    result = mmid("storage", "erase")
+    assert result.returncode == OPTION
+    assert "would lose the registration of mm_0123 lamp-1" in one_line(result)

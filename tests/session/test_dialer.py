@@ -104,6 +104,15 @@ async def test_the_user_is_the_configured_one_else_the_device(
     assert client == {"user_id": user, "device": {"uuid": uuid}}
 
 
+async def test_a_signed_task_is_the_connections_task(certificates: Certificates) -> None:
+    signature = {"timestamp": "17", "license_info": "a", "device_info": "b"}
+    credential = replace(CREDENTIAL, task_id="5a" * 16, signature=signature)
+    async with listener(certificates) as cloud:
+        _, start = await cloud.start_of(cloud.settings, credential)
+    assert start["header"]["task_id"] == "5a" * 16
+    assert start["payload"]["parameters"]["client_info"]["signature"] == signature
+
+
 async def test_a_workspace_that_is_not_known_is_left_out(certificates: Certificates) -> None:
     async with listener(certificates) as cloud:
         _, start = await cloud.start_of(cloud.settings, replace(CREDENTIAL, workspace_id=""))

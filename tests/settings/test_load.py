@@ -141,6 +141,14 @@ def test_variables_of_no_table_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> 
         ('[license]\nmode = "semi-managed"', "needs license.register_url and license.token_url"),
         ('[license]\nmode = "pay-as-you-go"', "cloud.workspace_id is empty (and 1 more problem)"),
         ("[audio]\na = 1\nb = 2\nperiod_ms = 1", "(and 2 more problems)"),
+        ('[license]\ncodec = "vendor:x.so"', 'license.codec = "vendor:x.so": must be built-in or'),
+        ('[license]\ncodec = "vendor:/no.so"', 'license.codec = "/no.so": cannot be read: No such'),
+        ('[license]\nclient_cert = "/no.pem"', 'license.client_cert = "/no.pem": cannot be read'),
+        ('[license]\nclient_key = "/no.pem"', "license.client_key: needs license.client_cert"),
+        ('[license]\nheaders = "no colon"', "license.headers = ***: must be lines 'Name: value'"),
+        ("[license.headers]\nX-Seven = 7", "license.headers = ***: must be lines 'Name: value'"),
+        ('[license.headers]\nX-Two = "a\\nb"', "license.headers = ***: must be lines"),
+        ('[license.headers]\nHost = "h"', "license.headers: Host is set by mmid itself"),
     ],
 )
 def test_a_problem_is_one_line_with_place_value_and_what_is_allowed(
@@ -150,6 +158,41 @@ def test_a_problem_is_one_line_with_place_value_and_what_is_allowed(
     line = complaint(path)
     assert line.startswith(f"{path}: ")
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('register_url = "https://h/r"', "register_url"),
+        ('token_url = "https://h/t"', "token_url"),
+        ('headers = "X-A: b"', "headers"),
+        ("sign_tasks = true", "sign_tasks"),
+    ],
+)
+def test_pay_as_you_go_has_no_license_service_to_be_told_of(
+    line: str, key: str, write: Write
+) -> None:
+    path = write(
+        '[cloud]\nworkspace_id = "llm-1"\n'
+        f'[license]\nmode = "pay-as-you-go"\napi_key = "sk-1234567"\n{line}\n'
+    )
+    assert complaint(path) == (
+        f'{path}: license.{key}: license.mode = "pay-as-you-go" has no license service; '
+        "remove the key, or set another mode"
+    )
+
+
+def test_headers_are_a_table_or_lines_and_secret(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write('[license.headers]\nX-Relay-Key = "swordfish"\nX-Group = "kitchen"\n')
+    headers = from_plain(load(path)).license.headers
+    assert headers.reveal().splitlines() == ["X-Relay-Key: swordfish", "X-Group: kitchen"]
+    assert "swordfish" not in repr(from_plain(load(path)))
+
+    write("X-Relay-Key: octopus\n", "credentials/license_headers")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    assert from_plain(load(path)).license.headers.reveal() == "X-Relay-Key: octopus"
 
 
 def test_the_variable_is_named_when_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

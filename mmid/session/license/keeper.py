@@ -1,5 +1,6 @@
 """Keeps the license: knows who this device is, has it registered, holds a fresh token."""
 
+import logging
 import os
 import random
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from mmid.settings import Cloud, License
 from mmid.status import LicenseState, Status
 
 __all__ = ["Credential", "Keeper"]
+
+_log = logging.getLogger(__name__)
 
 # A token must outlive the connect it is fetched for. It is given up a little
 # earlier still, each by another share of its life: devices that got theirs at
@@ -80,6 +83,11 @@ class Keeper:
         self._trouble: LicenseTrouble | None = None
         self.refusals = Refusals()
         self._registrar = Registrar(self._service, book, self.refusals)
+        if license.mode == "semi-managed" and license.api_key:
+            _log.warning(
+                "license.api_key is not used when semi-managed: it belongs on your server, "
+                "remove it from this board"
+            )
 
     def show(self) -> None:
         """Bring the status up to date with the record and the settings."""

@@ -136,7 +136,8 @@ def _refused(request: ExchangeRequest, refusal: Refusal, pending: Pending | None
     skew = refusal.clock_skew_ms
     off = skew is not None and abs(skew) > _SKEW_WORTH_TELLING_MS
     clock = f"; the service's clock is {skew / 1000:+.1f} s from ours" if skew and off else ""
-    said = f"the license service refused to {_VERBS[request.kind]} ({refusal.code})"
+    code = refusal.code + (f", request {refusal.request_id}" if refusal.request_id else "")
+    said = f"the license service refused to {_VERBS[request.kind]} ({code})"
     meaning = f"{row.meaning}{clock}"
     return LicenseRefused(
         f"{said}: {meaning}. {advice}",

@@ -16,6 +16,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mmid.errors import LicenseCodecFailed, MalformedMessage, SettingsInvalid
@@ -58,6 +59,8 @@ _EITHER = (
 
 _Now = ctypes.CFUNCTYPE(ctypes.c_int64)
 
+_PR_SET_DUMPABLE = 4  # prctl(2)
+
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -76,8 +79,7 @@ class VendorCodec:
         self._path = request.codec.removeprefix("vendor:")
         self._library = self._load()
         self._now = _Now(_now_ms)  # the library calls it as long as it lives
-        self._nonce = ""
-        self._time_ms = 0
+        self._sent: Unopened | None = None
         unopened = request.unopened
         state = unopened.codec_state if unopened else request.codec_state
         block = bytes.fromhex(state.reveal()) or _BLANK
@@ -104,14 +106,15 @@ class VendorCodec:
         words = [body.get(name) for name in ("nonce", "requestTime", "signature")]
         if not all(isinstance(word, str) and re.fullmatch(r"[!-~]+", word) for word in words):
             raise self._nonsense("its request lacks nonce, requestTime or signature")
-        self._nonce = str(words[0])
-        self._time_ms = int(str(words[1])) if str(words[1]).isdecimal() else 0
+        time_ms = int(str(words[1])) if str(words[1]).isdecimal() else 0
+        # Asked before anything is sent: it may fail, and must not do so over the answer.
+        self._sent = Unopened(named[1], str(words[0]), time_ms, "", self._state())
         return text
 
     def unopened(self, data: Mapping[str, Any]) -> Unopened:
         """Return the answer with all that is needed to open it in another process."""
-        name = self._request.identity.device_name
-        return Unopened(name, self._nonce, self._time_ms, compact(data).decode(), self._state())
+        assert self._sent is not None  # noqa: S101 - it is the answer to what was built
+        return replace(self._sent, data=compact(data).decode())
 
     def open_reply(self, data: Mapping[str, Any]) -> Registration | Token:
         """Have the library open an answer.
@@ -140,7 +143,7 @@ class VendorCodec:
             nonce,
             answered_ms,
             self._workspace_id(),
-            request_nonce=self._nonce or (self._request.unopened or self._request).nonce,
+            request_nonce=(self._sent or self._request.unopened or self._request).nonce,
             codec_state=self._state(),
         )
 
@@ -166,6 +169,8 @@ class VendorCodec:
 
     def _load(self) -> ctypes.CDLL:
         setting = f"license.codec = {self._request.codec!r}"
+        # If it crashes, no core file may hold the secrets.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
         try:
             library = ctypes.CDLL(self._path)
         except OSError as error:

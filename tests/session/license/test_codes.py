@@ -1,5 +1,8 @@
 """The table of license codes is whole, and speaks to the right person."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from mmid.session.license.codes import CODES, CodeClass, LicenseCode, Remedy, lookup
@@ -52,3 +55,30 @@ def test_what_a_purchase_mends_says_buy() -> None:
         "200014",
         "200022",
     }
+
+
+# --- docs/license.md --------------------------------------------------------------------------
+
+GUIDE = Path(__file__).parents[3] / "docs/license.md"
+FOLLOWS = {
+    CodeClass.STOP: "stops",
+    CodeClass.LONG: "hours",
+    CodeClass.RETRY: "soon",
+    CodeClass.CLOCK: "once",
+    CodeClass.REREGISTER: "once",
+}
+
+
+def as_in_the_guide(row: LicenseCode) -> str:
+    remedy = f"`{row.remedy}`" + (f", then `{row.at_last}`" if row.at_last else "")
+    return f"| {row.code} | {row.meaning} | {FOLLOWS[row.code_class]} | {remedy} | {row.advice} |"
+
+
+def test_the_guide_has_every_code_as_the_table_has_it() -> None:
+    lines = [line for line in GUIDE.read_text().splitlines() if re.match(r"\| [0-9]{6} ", line)]
+    assert lines == [as_in_the_guide(row) for row in CODES.values()]
+
+
+def test_the_guide_explains_every_remedy() -> None:
+    explained = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \|$", GUIDE.read_text(), re.MULTILINE)
+    assert {Remedy(word) for word in explained} == set(Remedy)

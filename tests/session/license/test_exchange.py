@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -14,7 +15,14 @@ from typing import Any
 
 import pytest
 
-from mmid.errors import CloudError, ConnectionLost, HttpFailed, MalformedMessage, TlsFailed
+from mmid.errors import (
+    CloudError,
+    ConnectionLost,
+    HttpFailed,
+    MalformedMessage,
+    SettingsInvalid,
+    TlsFailed,
+)
 from mmid.redaction import Secret
 from mmid.session.license import exchange as exchange_module
 from mmid.session.license.exchange import exchange
@@ -31,6 +39,7 @@ from mmid.session.license.messages import (
 )
 from mmid.simcloud.certificates import Certificates, make_certificates
 from mmid.simcloud.license_service import PATHS, LicenseService, Product
+from tests.rig.client_certificate import ClientCertificate, make_client_certificate
 
 APP_SECRET = Secret("00112233445566778899aabbccddeeff")
 API_KEY = Secret("sk-0123456789abcdef0123456789abcdef")
@@ -118,14 +127,16 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def server(talk: Talk, certificates: Certificates | None = None) -> AsyncIterator[str]:
+async def server(
+    talk: Talk, certificates: Certificates | None = None, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """Run a server that does anything but its job; gives its address."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer), suppress(OSError, asyncio.IncompleteReadError):
             await talk(reader, writer)
 
-    tls = certificates.server_context() if certificates else None
+    tls = certificates.server_context() if certificates else tls
     listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with listening:
         yield f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
@@ -403,6 +414,87 @@ async def test_the_environment_s_proxy_is_used(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("https_proxy", f"http://{address}")
         await fails(ConnectionLost, "403", request("https://cloud.example", ""))
     assert (await asked_for).startswith(b"CONNECT cloud.example:443")
+
+
+async def test_no_proxy_goes_around_the_proxy(
+    service: LicenseService, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert isinstance(await ask(service, certificates), Registration)
+
+
+# --- a relay that wants to know who asks -------------------------------------------------------
+
+REPLY = b'{"code":100008,"success":false}'
+HEAD = f"HTTP/1.1 200 OK\r\nContent-Length: {len(REPLY)}\r\n\r\n".encode()
+
+
+async def test_further_headers_are_sent_and_shown_nowhere(certificates: Certificates) -> None:
+    heads: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(HEAD + REPLY)
+        await writer.drain()
+        await reader.read()
+
+    headers = Secret("X-Relay-Key: swordfish-0815\nX-Group:kitchen\n")
+    async with server(talk, certificates) as address:
+        asked = request(f"https://{address}", certificates.ca_file)
+        asked = replace(asked, way=replace(asked.way, headers=headers))
+        assert isinstance(await exchange(asked, timeout_s=AMPLE_S), Refusal)
+    assert b"\r\nX-Relay-Key: swordfish-0815\r\n" in heads[0]
+    assert b"\r\nX-Group: kitchen\r\n" in heads[0]
+    assert "swordfish" not in repr(asked)
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> ClientCertificate:
+    return make_client_certificate(tmp_path_factory.mktemp("device"))
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> ClientCertificate:
+    return make_client_certificate(tmp_path_factory.mktemp("stranger"))
+
+
+async def ask_the_relay(
+    certificates: Certificates, device: ClientCertificate, cert: object = "", key: object = ""
+) -> ExchangeReply:
+    """Show a certificate to a server that lets in this device only."""
+    tls = certificates.server_context()
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(device.certificate_file)
+    async with server(says(HEAD + REPLY), tls=tls) as address:
+        asked = request(f"https://{address}", certificates.ca_file)
+        way = replace(asked.way, client_cert=str(cert), client_key=str(key))
+        return await exchange(replace(asked, way=way), timeout_s=AMPLE_S)
+
+
+async def test_a_client_certificate_is_shown_to_a_relay_that_asks_for_it(
+    certificates: Certificates, device: ClientCertificate
+) -> None:
+    for files in ((device.certificate_file, device.key_file), (device.both_file,)):
+        assert isinstance(await ask_the_relay(certificates, device, *files), Refusal)
+
+
+async def test_without_the_right_client_certificate_the_relay_lets_nobody_in(
+    certificates: Certificates, device: ClientCertificate, stranger: ClientCertificate
+) -> None:
+    for files in ((), (stranger.both_file,)):
+        with pytest.raises((TlsFailed, ConnectionLost)):
+            await ask_the_relay(certificates, device, *files)
+
+
+async def test_a_client_certificate_that_cannot_be_used_is_named(
+    certificates: Certificates, device: ClientCertificate, stranger: ClientCertificate
+) -> None:
+    cert, key = device.certificate_file, stranger.key_file
+    with pytest.raises(SettingsInvalid, match=r"/no/cert\.pem cannot be used: No such file"):
+        await ask_the_relay(certificates, device, "/no/cert.pem")
+    with pytest.raises(SettingsInvalid, match=f"{cert} with {key} cannot be used: .*MISMATCH"):
+        await ask_the_relay(certificates, device, cert, key)
 
 
 def test_the_parent_s_side_loads_nothing_heavy() -> None:

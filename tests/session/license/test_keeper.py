@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,23 @@ from mmid.hal import Store
 from mmid.hal_linux.storage.file_store import FileStore
 from mmid.redaction import Secret
 from mmid.session.effects import Next
+from mmid.session.license import exchange_child
 from mmid.session.license.codes import CODES, CodeClass
 from mmid.session.license.exchange import exchange
 from mmid.session.license.keeper import Keeper
-from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Kind, Refusal
+from mmid.session.license.messages import (
+    ExchangeReply,
+    ExchangeRequest,
+    Identity,
+    Kind,
+    Refusal,
+    Registration,
+    ReplyNotOpened,
+    TaskSignature,
+    Token,
+    Unopened,
+)
+from mmid.session.license.protocol import open_reply
 from mmid.session.license.record import DeviceRecord, Pending
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import HOURS_S
@@ -235,6 +248,135 @@ async def test_a_registration_whose_answer_cannot_be_read_is_told_with_the_way_o
     assert stored(store).pending is not None
 
 
+KEPT = Unopened("board1", "ef" * 13, 7, '{"nonce":"n"}')
+
+
+def not_opened(request: ExchangeRequest) -> ExchangeReply:
+    """Answer as a codec that cannot open what the service said."""
+    kept = replace(KEPT, nonce=request.nonce, request_time_ms=request.request_time_ms)
+    raise ReplyNotOpened("it does not open", request.unopened or kept)
+
+
+async def test_an_answer_that_cannot_be_opened_is_kept_as_it_came() -> None:
+    store, desk = MemoryStore(), LicenseDesk(not_opened)
+    parts = await boot(desk, store)
+    with pytest.raises(RegistrationUnreadable, match="kept in the device record: correct license"):
+        await parts.keeper.credential()
+    kept = stored(store).unopened
+    assert kept is not None
+    assert (kept.nonce, kept.data) == (desk.requests[0].nonce, KEPT.data)
+    assert stored(store).pending is not None
+    assert not stored(store).registered
+
+
+async def test_a_corrected_codec_opens_the_kept_answer_and_nobody_is_asked_to_register() -> None:
+    store = MemoryStore(replace(PENDING, unopened=KEPT).encode())
+    desk = LicenseDesk(registration(), token())
+    parts = await boot(desk, store)
+    assert parts.status.license_state is LicenseState.UNREGISTERED
+    await parts.keeper.credential()
+    opened, asked = desk.requests
+    assert (opened.unopened, opened.nonce, opened.request_time_ms) == (KEPT, KEPT.nonce, 7)
+    assert (asked.kind, asked.unopened) == (Kind.TOKEN, None)
+    assert stored(store).registered
+    assert stored(store).nonce == KEPT.nonce
+    assert (stored(store).unopened, stored(store).pending) == (None, None)
+
+
+async def test_a_codec_that_is_still_wrong_stops_again_and_nobody_is_asked() -> None:
+    store = MemoryStore(replace(PENDING, unopened=KEPT).encode())
+    desk = LicenseDesk(not_opened)
+    for _ in range(3):
+        parts = await boot(desk, store)
+        with pytest.raises(RegistrationUnreadable):
+            await parts.keeper.credential()
+        assert parts.status.license_state is LicenseState.REFUSED
+    assert [request.unopened for request in desk.requests] == [KEPT] * 3
+    assert store.saved == []
+
+
+async def test_after_a_reset_in_the_console_register_asks_anew() -> None:
+    store = MemoryStore(replace(PENDING, unopened=KEPT).encode())
+    desk = LicenseDesk(not_opened, not_opened, registration(), token())
+    parts = await boot(desk, store)
+    with pytest.raises(RegistrationUnreadable):
+        await parts.keeper.credential()
+    parts.keeper.forgive()
+    await parts.keeper.credential()
+    assert [request.unopened for request in desk.requests] == [KEPT, KEPT, None, None]
+    assert desk.kinds == ["register", "register", "register", "token"]
+    assert (stored(store).registered, stored(store).unopened) == (True, None)
+
+
+async def test_register_without_a_reset_leaves_the_kept_answer_where_it_is() -> None:
+    store = MemoryStore(replace(PENDING, unopened=KEPT).encode())
+    parts = await boot(LicenseDesk(not_opened, Refusal("100008")), store)
+    parts.keeper.forgive()
+    error, following = await parts.refused()
+    assert (error.code, following) == ("100008", Next.STOP)
+    assert stored(store).unopened == KEPT
+
+
+async def test_the_kept_answer_of_another_name_does_not_stand_in_the_way() -> None:
+    store = MemoryStore(replace(PENDING, unopened=KEPT).encode())
+    desk = LicenseDesk(registration(), token())
+    parts = await boot(desk, store, replace(GIVEN, device_name="board2"))
+    await parts.keeper.credential()
+    assert desk.requests[0].unopened is None
+    assert stored(store).unopened is None
+
+
+async def test_an_answer_that_cannot_be_kept_either_says_so_and_stops() -> None:
+    store = MemoryStore()
+
+    def answer(request: ExchangeRequest) -> ExchangeReply:
+        store.broken = True
+        return not_opened(request)
+
+    parts = await boot(LicenseDesk(answer), store)
+    with pytest.raises(RegistrationUnreadable, match=r"reset the device in the console"):
+        await parts.keeper.credential()
+    assert parts.status.license_state is LicenseState.REFUSED
+
+
+async def test_the_built_in_codec_opens_what_it_could_not_with_a_wrong_secret(
+    cloud_directory: Path, tmp_path: Path
+) -> None:
+    """With the real child: an answer in another's cipher, and then the right AppSecret."""
+    other = Secret("f" * 32)
+    store = FileStore(tmp_path / "device.bin")
+    async with SimCloud(cloud_directory, product=PRODUCT) as cloud:
+
+        async def misled(request: ExchangeRequest, *, timeout_s: float) -> ExchangeReply:
+            """Send it rightly, and open the answer with the wrong secret."""
+            identity = replace(request.identity, app_secret=other)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(exchange_child, "BuiltInCodec", misleading(identity))
+                heard: list[Any] = []
+                try:
+                    return await asyncio.to_thread(
+                        exchange_child.answer, request, timeout_s, heard.append
+                    )
+                except MalformedMessage as error:
+                    [came] = [news["unopened"] for news in heard if "unopened" in news]
+                    raise ReplyNotOpened(str(error), Unopened.from_plain(came)) from None
+
+        parts = await boot(misled, store, cloud=at(cloud))
+        with pytest.raises(RegistrationUnreadable, match="does not open with our AppSecret"):
+            await parts.keeper.credential()
+        parts = await boot(exchange, store, cloud=at(cloud))
+        await parts.keeper.credential()
+        assert handled(cloud) == [("register", "200"), ("token", "200")]
+
+
+def misleading(identity: Identity) -> type[exchange_child.BuiltInCodec]:
+    class Misled(exchange_child.BuiltInCodec):
+        def open_reply(self, data: Mapping[str, Any]) -> Registration | Token:
+            return open_reply(replace(self._request, identity=identity), data)
+
+    return Misled
+
+
 async def test_months_without_a_network_write_the_pending_record_once_a_boot() -> None:
     store = MemoryStore()
     parts = await boot(LicenseDesk(ConnectionLost("no network")), store)
@@ -433,6 +575,33 @@ async def test_the_api_key_goes_to_the_service_when_fully_managed_only(
     assert keys == ({PRODUCT.api_key} if sent else {None})
 
 
+async def test_a_task_is_signed_for_each_connection_if_the_settings_say_so() -> None:
+    desk = LicenseDesk(token(), TaskSignature("17", "a", "b"), TaskSignature("18", "c", "d"))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()), replace(GIVEN, sign_tasks=True))
+    first, second = [await parts.keeper.credential() for _ in range(2)]
+    assert desk.kinds == ["token", "sign", "sign"]
+    assert first.signature == {"timestamp": "17", "license_info": "a", "device_info": "b"}
+    assert first.task_id == desk.requests[1].task_id
+    assert len({first.task_id, second.task_id, ""}) == 3
+    assert desk.requests[1].identity.device_secret == REGISTERED.device_secret
+
+
+async def test_a_task_is_not_signed_by_itself() -> None:
+    desk = LicenseDesk(token())
+    credential = await (await boot(desk, MemoryStore(REGISTERED.encode()))).keeper.credential()
+    assert (credential.task_id, credential.signature) == ("", {})
+
+
+async def test_headers_and_certificate_go_to_the_relay() -> None:
+    desk = LicenseDesk(registration(), token())
+    relay = {"headers": Secret("X-Relay: 7"), "client_cert": "/c.pem", "client_key": "/k.pem"}
+    given = replace(GIVEN, mode="semi-managed", **relay)  # type: ignore[arg-type]
+    await (await boot(desk, given=given)).keeper.credential()
+    for request in desk.requests:
+        way = request.way
+        assert (way.headers, way.client_cert, way.client_key) == tuple(relay.values())
+
+
 async def test_the_paths_are_appended_to_the_base_url_unless_overridden() -> None:
     desk = LicenseDesk(registration(), token())
     given = replace(GIVEN, token_url="https://relay.example/my/token")
@@ -583,10 +752,65 @@ async def test_a_clock_that_is_far_off_is_told_once_even_if_nothing_is_refused(
     assert told == ["the license service's clock is -45.0 s from ours: check NTP"]
 
 
+async def test_a_refusal_is_told_with_the_request_id_that_the_services_support_asks_for() -> None:
+    error, _ = await (await boot(LicenseDesk(Refusal("500001", request_id="5f3c")))).refused()
+    assert "(500001, request 5f3c)" in str(error)
+
+
 async def test_a_refusal_with_a_good_clock_does_not_speak_of_it() -> None:
     desk = LicenseDesk(Refusal("100007", clock_skew_ms=1200))
     error, _ = await (await boot(desk)).refused()
     assert "clock" not in str(error)
+
+
+# What a device does next after a code, by its class: whether it asks again by itself.
+ASKED_AGAIN = {
+    CodeClass.STOP: False,
+    CodeClass.LONG: True,
+    CodeClass.RETRY: True,
+    CodeClass.CLOCK: True,
+    CodeClass.REREGISTER: True,
+}
+
+
+@pytest.mark.parametrize("kind", ["register", "token"])
+@pytest.mark.parametrize("code", CODES)
+async def test_a_code_of_the_service_over_https_is_followed_by_its_class(
+    cloud: SimCloud, code: str, kind: str
+) -> None:
+    """simcloud refuses once; whoever is to ask again by itself gets what it wants then."""
+    faults = cloud.license.faults
+    (faults.register_codes if kind == "register" else faults.token_codes).append(code)
+    parts = await boot(in_a_thread, cloud=at(cloud))
+    error, following = await parts.refused()
+    assert error.code == code
+    assert (following is not Next.STOP) == ASKED_AGAIN[CODES[code].code_class]
+    assert parts.status.license_error["code"] == code
+    if following is Next.STOP:
+        assert parts.status.license_state is LicenseState.REFUSED
+        parts.keeper.forgive()
+    elif code == "100009" and kind == "token":
+        cloud.license.book.reset("board1")  # so it is with the service, if it says so
+    credential = await parts.keeper.credential()
+    assert cloud.license.token_valid(credential.token.reveal()) == "board1"
+    assert parts.status.license_error == {}
+    assert parts.status.license_state is LicenseState.AUTHORIZED
+
+
+async def in_a_thread(request: ExchangeRequest, *, timeout_s: float) -> ExchangeReply:
+    """Do what the child process does, ten times quicker."""
+    return await asyncio.to_thread(exchange_child.answer, request, timeout_s)
+
+
+async def test_an_api_key_on_a_semi_managed_device_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    desk = LicenseDesk(token())
+    store = MemoryStore(REGISTERED.encode())
+    await boot(desk, store, replace(GIVEN, mode="semi-managed", api_key=Secret("")))
+    assert caplog.records == []
+    await boot(desk, store, replace(GIVEN, mode="semi-managed"))
+    assert "remove it from this board" in caplog.text
 
 
 async def test_a_wrong_clock_is_told_with_its_error() -> None:
