@@ -150,6 +150,12 @@ SpeechRestart
         < state Listening         | flush player; show listening; SpeechPrepare; SpeechRestart
         < SpeechStarted           | AsrStart
     """,
+    "a voice that the cloud thinks about at once interrupts a reply too": f"""{DUPLEX_REPLYING}
+        < SpeechStarted           | AsrStart
+        < SpeechEnded             | AsrEnd
+        < state Thinking          | flush player; TtsEnd; show thinking
+        < state Responding        | show responding; TtsStart; start player
+    """,
     "an interruption by command asks for the floor, and the microphone goes on": f"""
         {DUPLEX_REPLYING}
         interrupt                 | flush player; TtsEnd; > RequestToSpeak
