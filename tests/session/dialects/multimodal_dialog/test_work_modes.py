@@ -94,6 +94,11 @@ silence 64000
         mic one                   | audio one
         5 s later                 |
     """,
+    "a tap whose microphone gives nothing yet does not put the silence off": f"""{CONNECTED}
+        14 s later                |
+        press                     | flush player; SpeechStart
+        1 s later                 | silence 3200
+    """,
     "a question in tap2talk is the same as ever": f"""{CONNECTED}
         ask what                  | flush player; > RequestToRespond prompt what
         < state Thinking          | show thinking
