@@ -206,7 +206,8 @@ class Dialog:
     work_mode: Literal["push2talk", "tap2talk", "duplex"] = option(
         "push2talk",
         "push2talk: StartSpeech and StopSpeech frame the speech; tap2talk: StartSpeech opens the "
-        "microphone, the cloud hears the end; duplex: the microphone is always open.",
+        "microphone, the cloud hears the end; duplex: the microphone is always open, and an echo "
+        "canceller must be in front of it.",
     )
     text_mode: Literal["both", "asr", "llm", "none"] = option(
         "both", "Which texts the cloud sends: what it understood (asr), what it replies (llm)."
