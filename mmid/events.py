@@ -162,11 +162,12 @@ class Heartbeat(Event):
 
 @dataclass(frozen=True, slots=True)
 class Command(Event):
-    """The cloud asks the device to do something.
+    """The cloud asks the device to do something, or tells of a tool that it called itself.
 
     Attributes:
-        name: the instruction's name, such as ``VOLUME_SET``.
-        params_json: its parameters, a JSON array as the cloud wrote it.
+        name: the instruction's name, such as ``VOLUME_SET``; ``tool_call`` for a tool.
+        params_json: its parameters, a JSON array of ``{name, value}`` and more, as the
+            cloud wrote it.
     """
 
     name: str

@@ -241,7 +241,8 @@ class Dialog:
     work_mode: WorkMode = option(
         "push2talk",
         "push2talk: StartSpeech and StopSpeech frame the speech; tap2talk: StartSpeech opens the "
-        "microphone, the cloud hears the end; duplex: the microphone is always open.",
+        "microphone, the cloud hears the end; duplex: the microphone is always open, and an echo "
+        "canceller must be in front of it.",
     )
     press_wait_s: float = option(
         2.0,

@@ -157,5 +157,6 @@ def test_what_is_not_built_yet_is_refused_by_name(settings: Settings, named: str
         Dialer(settings)
 
 
-def test_the_defaults_are_built() -> None:
-    require_built(Settings())
+@pytest.mark.parametrize("mode", ["push2talk", "tap2talk", "duplex"])
+def test_every_work_mode_is_built(mode: Any) -> None:
+    require_built(Settings(dialog=Dialog(work_mode=mode)))

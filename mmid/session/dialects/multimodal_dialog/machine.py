@@ -232,8 +232,10 @@ class Machine:
         effects: Effects = [Send(self.frames.directive("SendSpeech"))] if framed else []
         effects += self.enter(Stage.TALKING, now)
         effects.append(Emit(SpeechRestart() if again else SpeechStart()))
-        effects += [SendAudio(chunk, backlog=True) for chunk in self.backlog.drain()]
-        self.upload.sent(now)
+        before = [SendAudio(chunk, backlog=True) for chunk in self.backlog.drain()]
+        if framed or before:  # where speech is not framed, no speech yet is still silence
+            self.upload.sent(now)
+        effects += before
         return effects + (self.end_speech(now) if released else [])
 
     def end_speech(self, now: float) -> Effects:

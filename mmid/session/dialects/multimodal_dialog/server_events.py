@@ -106,9 +106,10 @@ def _listening(machine: Machine, now: float) -> Effects:
             return machine.floor_given(now)
         machine.stage_deadline = min(machine.stage_deadline, now + ACCEPT_GRACE_S)
         return []
-    in_reply = machine.stage in {Stage.RESPONDING, Stage.PLAYING}
-    if in_reply and not machine.mode.pressed:
-        return _voice_interrupts(machine, now)
+    if _voice_interrupts(machine):
+        cut = _cut_reply(machine)
+        listening = machine.enter(Stage.LISTENING, now)
+        return [*cut, *listening, Emit(SpeechPrepare()), Emit(SpeechRestart())]
     ended = machine.end_reply()
     if machine.mode.pressed:
         ended = machine.end_asr() + ended
@@ -131,16 +132,23 @@ def _ready(machine: Machine, now: float) -> Effects:
     return [*effects, Emit(SpeechStart()), *machine.open_microphone()]
 
 
-def _voice_interrupts(machine: Machine, now: float) -> Effects:
-    """In duplex the cloud listens again in mid-reply: somebody talks over it (section 6)."""
+def _voice_interrupts(machine: Machine) -> bool:
+    """In duplex a cloud that leaves a reply has heard somebody talk over it (section 6)."""
+    in_reply = machine.stage in {Stage.RESPONDING, Stage.PLAYING}
+    return in_reply and not machine.mode.pressed
+
+
+def _cut_reply(machine: Machine) -> Effects:
+    """Be silent, and end a reply whose turn is over; the speech that cut it goes on."""
     machine.left_round = machine.turn.reply.round_id
-    effects = [FlushPlayer(), *machine.end_tts(), *machine.enter(Stage.LISTENING, now)]
+    effects: Effects = [FlushPlayer(), *machine.end_tts()]
     machine.new_turn()
-    return [*effects, Emit(SpeechPrepare()), Emit(SpeechRestart())]
+    return effects
 
 
 def _thinking(machine: Machine, now: float) -> Effects:
-    return [*machine.end_asr(), *machine.end_reply(), *machine.enter(Stage.THINKING, now)]
+    ended = _cut_reply(machine) if _voice_interrupts(machine) else machine.end_reply()
+    return [*ended, *machine.end_asr(), *machine.enter(Stage.THINKING, now)]
 
 
 def _request_accepted(machine: Machine, _output: Output, now: float) -> Effects:
