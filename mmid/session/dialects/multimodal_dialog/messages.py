@@ -47,6 +47,7 @@ class Output:
     text: str = ""
     spoken: str = ""
     finished: bool = False
+    round_id: str = ""
     error_code: str = ""
     error_name: str = ""
     error_message: str = ""
@@ -92,6 +93,7 @@ def _output(output: Mapping[str, Any]) -> Output:
         text=_field(output, "text", str, ""),
         spoken=_field(output, "spoken", str, ""),
         finished=_field(output, "finished", bool, False),
+        round_id=_field(output, "round_id", str, ""),
         error_code=str(_field(output, "error_code", (int, str), "")),
         error_name=_field(output, "error_name", str, ""),
         error_message=_field(output, "error_message", str, ""),

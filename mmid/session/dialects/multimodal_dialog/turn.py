@@ -1,13 +1,18 @@
-"""Two small memories of a connection: the turn under way, and the wish for the floor."""
+"""Small memories of a connection: the turn under way, the wish for the floor, the pace of both."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from math import inf
 
-__all__ = ["ACCEPT_GRACE_S", "REQUEST_SPACING_S", "Floor", "Turn"]
+from mmid.session.dialects.multimodal_dialog.reply_text import ReplyText
 
-# The service closes a connection that asks too often (449); its documents
-# give no number, ours is deduced (multimodal-dialog O8).
+__all__ = ["ACCEPT_GRACE_S", "REQUEST_SPACING_S", "Floor", "Pace", "Turn"]
+
+# The service closes a connection that asks for the floor or for an answer too
+# often (449); its documents give no number, ours are deduced (multimodal-dialog O8).
 REQUEST_SPACING_S = 0.3
+_BURST = 4
+_BURST_S = 2.5
 
 # After Listening we give RequestAccepted this long before we go on without
 # it: a RequestToSpeak that crossed a Listening may never be answered.
@@ -25,6 +30,7 @@ class Turn:
         inaudible: the loudspeaker failed; the rest of the reply is dropped.
         stale_bytes: audio that came when no reply was being played.
         commands: keys of the commands that were passed on.
+        reply: what the reply says so far.
     """
 
     asr_open: bool = False
@@ -33,6 +39,38 @@ class Turn:
     inaudible: bool = False
     stale_bytes: int = 0
     commands: set[str] = field(default_factory=set)
+    reply: ReplyText = field(default_factory=ReplyText)
+
+    def begin_reply(self) -> None:
+        """A reply begins to arrive; a turn may have several."""
+        self.tts_open, self.heard, self.inaudible = True, False, False
+
+
+class Pace:
+    """Keeps RequestToSpeak apart, and it and RequestToRespond from coming in a storm."""
+
+    def __init__(self) -> None:
+        self._floor_at = -inf
+        self._requests: deque[float] = deque(maxlen=_BURST)
+
+    def floor_requested(self, now: float) -> None:
+        """RequestToSpeak was sent."""
+        self._floor_at = now
+        self.requested(now)
+
+    def requested(self, now: float) -> None:
+        """One of them was sent."""
+        self._requests.append(now)
+
+    @property
+    def request_at(self) -> float:
+        """When the next RequestToRespond may be sent; ``-inf`` if any time."""
+        return self._requests[0] + _BURST_S if len(self._requests) == _BURST else -inf
+
+    @property
+    def floor_at(self) -> float:
+        """When the next RequestToSpeak may be sent; ``-inf`` if any time."""
+        return max(self._floor_at + REQUEST_SPACING_S, self.request_at)
 
 
 @dataclass(slots=True)
@@ -41,22 +79,22 @@ class Floor:
 
     Attributes:
         speech: the microphone is (or was) open, waiting for permission.
-        released: the speech is over already; StopSpeech follows it at once.
-        request: type and text of a RequestToRespond to send.
+        released: the speech is over already; its end follows it at once.
+        request: a RequestToRespond to send, whole.
         interrupted: a turn under way was cut for it.
         accepted: RequestAccepted came.
         listening: Listening came.
-        sent_at: when the last RequestToSpeak was sent, kept between requests.
-        due: when the next one may be sent, ``inf`` if none is to be.
+        given_up_at: when it is given up if it was not granted.
+        due: when to send what is not sent yet, ``inf`` if nothing is to be.
     """
 
     speech: bool = False
     released: bool = False
-    request: tuple[str, str] | None = None
+    request: str | None = None
     interrupted: bool = False
     accepted: bool = False
     listening: bool = False
-    sent_at: float = field(default=-inf)
+    given_up_at: float = inf
     due: float = inf
 
     @property
@@ -64,15 +102,9 @@ class Floor:
         """Whether both answers came, in whichever order."""
         return self.accepted and self.listening
 
-    def ask(self, now: float, *, interrupted: bool) -> bool:
-        """Want the floor anew; return whether RequestToSpeak may be sent now."""
-        self.speech = self.released = self.accepted = self.listening = False
-        self.request = None
-        self.interrupted = interrupted
-        self.due = max(now, self.sent_at + REQUEST_SPACING_S)
-        return self.due <= now
-
-    def sent(self, now: float) -> None:
-        """RequestToSpeak was sent."""
-        self.sent_at = now
-        self.due = inf
+    @property
+    def wanted(self) -> str:
+        """What would be lost without it, in words; empty after an interruption alone."""
+        if self.speech:
+            return "what was said is lost"
+        return "the question is lost" if self.request is not None else ""

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.events import Command
-from mmid.session.backlog import Backlog
 from mmid.session.dialects.multimodal_dialog.commands import Asked, asking
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.machine import Machine
@@ -16,6 +15,7 @@ from mmid.session.dialects.multimodal_dialog.messages import Output, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.effects import Emit, Note
+from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, output_frame
 
 PARAMS = [{"name": "series", "normValue": "70", "value": "70"}]
@@ -73,7 +73,7 @@ def test_a_fault_does_not_cost_its_neighbours() -> None:
 def test_a_flood_is_cut() -> None:
     found = asking(frame([{"name": f"n{number}"} for number in range(20)]))
     assert len(found.commands) == 16
-    assert found.faults == ("20 commands at once, obeyed 16",)
+    assert found.faults == ("20 commands at once, passed on 16",)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_no_commands_whatever_raise(commands: Any) -> None:
 
 
 def responding() -> Machine:
-    machine = Machine(Frames(TASK_ID, ""), Backlog(100), 15.0)
+    machine = Machine(Dialog(), Frames(TASK_ID, ""), 15.0)
     machine.reached_listening = True
     on_output(machine, Output("DialogStateChanged", state="Listening"), 0.0)
     on_output(machine, Output("DialogStateChanged", state="Responding"), 0.0)

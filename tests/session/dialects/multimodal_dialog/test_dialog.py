@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from mmid.errors import Unsupported
 from mmid.session.effects import Play, SendAudio
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
@@ -258,12 +257,6 @@ def test_the_first_sample_after_the_press_is_the_first_that_is_sent() -> None:
         effect for data in spoken for effect in rehearsal.dialect.record(data, rehearsal.now)
     ]
     assert effects == [SendAudio(data) for data in spoken]
-
-
-@pytest.mark.parametrize("mode", ["tap2talk", "duplex"])
-def test_a_work_mode_that_is_not_built_is_refused_by_name(mode: str) -> None:
-    with pytest.raises(Unsupported, match=mode):
-        dialect(Dialog(work_mode=mode))  # type: ignore[arg-type]
 
 
 def test_speech_that_waits_for_permission_is_bounded_to_five_seconds_of_the_sample_rate() -> None:

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from mmid.session.dialects.multimodal_dialog.directives import Frames, Identity, start_payload
+from mmid.errors import InvalidArgument
+from mmid.session.dialects.multimodal_dialog.directives import (
+    IMAGE_LIMIT_BYTES,
+    Frames,
+    Identity,
+    start_payload,
+)
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID
 
@@ -66,6 +72,9 @@ FIELDS = [
     ("work_mode", "duplex", "upstream.mode", "duplex"),
     ("upstream_mode", "raw-opus", "upstream.audio_format", "raw-opus"),
     ("us_sample_rate", 48000, "upstream.sample_rate", 48000),
+    ("video", True, "upstream.type", "AudioAndVideo"),
+    ("incremental_response", False, "downstream.incremental_response", None),
+    ("incremental_response", True, "downstream.incremental_response", True),
     ("vocabulary_id", "", "upstream.vocabulary_id", None),
     ("vocabulary_id", "vocab-1", "upstream.vocabulary_id", "vocab-1"),
     ("voice", "", "downstream.voice", None),
@@ -107,19 +116,85 @@ def test_the_opus_settings_are_sent_with_an_opus_codec_only(codec: Any) -> None:
     assert start_field(dialog, "downstream.bit_rate") == 64
 
 
+def payload(frame: str) -> Any:
+    """Return the payload of one of our frames, whose header must be a directive's."""
+    written = json.loads(frame)
+    assert written["header"] == {
+        "action": "continue-task",
+        "task_id": TASK_ID,
+        "streaming": "duplex",
+    }
+    return written["payload"]
+
+
 def test_a_directive_is_the_documents_frame() -> None:
+    frame = Frames(TASK_ID, DIALOG_ID).directive("SendSpeech")
+    assert payload(frame) == {"input": {"directive": "SendSpeech", "dialog_id": DIALOG_ID}}
+
+
+def test_a_directive_names_the_dialog_that_started_named_last() -> None:
+    frames = Frames(TASK_ID, "")
+    assert payload(frames.directive("HeartBeat")) == {"input": {"directive": "HeartBeat"}}
+    frames.dialog_id = DIALOG_ID
+    assert payload(frames.directive("HeartBeat"))["input"]["dialog_id"] == DIALOG_ID
+
+
+def test_a_directive_is_encoded_once() -> None:
     frames = Frames(TASK_ID, DIALOG_ID)
-    assert json.loads(frames.directive("RequestToRespond", type="prompt", text="多少?")) == {
-        "header": {"action": "continue-task", "task_id": TASK_ID, "streaming": "duplex"},
-        "payload": {
-            "input": {
-                "directive": "RequestToRespond",
-                "dialog_id": DIALOG_ID,
-                "type": "prompt",
-                "text": "多少?",
-            }
+    assert frames.directive("HeartBeat") is frames.directive("HeartBeat")
+
+
+def test_a_question_is_the_documents_frame() -> None:
+    frames = Frames(TASK_ID, DIALOG_ID)
+    given = {"directive": "RequestToRespond", "dialog_id": DIALOG_ID, "type": "prompt"}
+    assert payload(frames.request_to_respond("prompt", "多少?")) == {
+        "input": {**given, "text": "多少?"}
+    }
+    asked = frames.request_to_respond("prompt", "", [b"\xff\xd8\xff"], {"videos": []})
+    assert payload(asked) == {
+        "input": {**given, "text": ""},
+        "parameters": {
+            "images": [{"type": "base64", "value": "/9j/"}],
+            "biz_params": {"videos": []},
         },
     }
+
+
+def test_what_the_board_tells_is_the_documents_frame() -> None:
+    status = {"phone_ringing": {"status": "stopped"}}
+    told = Frames(TASK_ID, DIALOG_ID).update_info([b"\xff\xd8\xff"], status, {"a": 1})
+    assert payload(told) == {
+        "input": {"directive": "UpdateInfo", "dialog_id": DIALOG_ID},
+        "parameters": {
+            "images": [{"type": "base64", "value": "/9j/"}],
+            "client_info": {"status": status},
+            "biz_params": {"a": 1},
+        },
+    }
+
+
+@pytest.mark.parametrize("size", [0, IMAGE_LIMIT_BYTES + 1])
+def test_an_image_that_the_cloud_would_refuse_is_refused_here(size: int) -> None:
+    with pytest.raises(InvalidArgument, match=f"{IMAGE_LIMIT_BYTES} bytes .* not {size};"):
+        Frames(TASK_ID, "").request_to_respond("prompt", "", [bytes(size)])
+
+
+def test_an_image_at_the_limit_is_sent() -> None:
+    assert Frames(TASK_ID, "").request_to_respond("prompt", "", [bytes(IMAGE_LIMIT_BYTES)])
+
+
+NO_JSON: list[Any] = [{"a": object()}, {"a": float("nan")}, {"a": b"bytes"}]
+
+
+@pytest.mark.parametrize("biz_params", NO_JSON, ids=["object", "nan", "bytes"])
+def test_parameters_that_are_no_json_are_refused(biz_params: Any) -> None:
+    with pytest.raises(InvalidArgument, match="JSON"):
+        Frames(TASK_ID, "").request_to_respond("prompt", "", (), biz_params)
+
+
+def test_a_message_that_is_too_large_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="1024 KiB"):
+        Frames(TASK_ID, "").request_to_respond("prompt", "x" * 1_100_000)
 
 
 def test_stop_is_the_only_finish_task() -> None:
@@ -127,8 +202,3 @@ def test_stop_is_the_only_finish_task() -> None:
         "header": {"action": "finish-task", "task_id": TASK_ID, "streaming": "duplex"},
         "payload": {"input": {"directive": "Stop", "dialog_id": DIALOG_ID}},
     }
-
-
-def test_a_directive_without_a_dialog_id_leaves_it_out() -> None:
-    frame = json.loads(Frames(TASK_ID, "").directive("HeartBeat"))
-    assert frame["payload"] == {"input": {"directive": "HeartBeat"}}

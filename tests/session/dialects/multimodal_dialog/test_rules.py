@@ -1,31 +1,23 @@
-"""Whatever happens, in whatever order: the rules that no interleaving may break."""
+"""Whatever happens, in whatever order, in every work mode: the rules that nothing may break.
+
+To search for longer than the suite may::
+
+    pytest --hypothesis-profile=search --timeout=0 -n0 -k AnyInterleaving tests/session/dialects
+"""
 
 from math import inf
-from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from mmid import events
-from mmid.errors import Busy, CallerError
-from mmid.session.dialects.multimodal_dialog.stages import Stage
-from mmid.session.dialects.multimodal_dialog.turn import REQUEST_SPACING_S
-from mmid.session.effects import (
-    Close,
-    Effect,
-    Emit,
-    FinishPlayer,
-    FlushPlayer,
-    Play,
-    Send,
-    SendAudio,
-    Show,
-    StartPlayer,
-    StopRecorder,
-)
-from tests.session.dialects.multimodal_dialog.trace import CONNECTED, Rehearsal, follow, render
+from mmid.errors import CallerError
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, Stage
+from mmid.session.effects import Effect, Moved
+from mmid.settings import Dialog
+from tests.session.dialects.multimodal_dialog.stage_routes import MODES
+from tests.session.dialects.multimodal_dialog.trace import Rehearsal, dialect
+from tests.session.dialects.multimodal_dialog.witness import Witness
 
 # What an honest cloud says in one go, and what no cloud should say.
 HONEST = [
@@ -33,6 +25,7 @@ HONEST = [
     ["RequestAccepted", "state Listening"],
     ["state Listening"],
     ["SpeechStarted"],
+    ["SpeechContent partial hi"],
     ["SpeechContent final hi", "SpeechEnded", "state Thinking"],
     ["state Responding", "RespondingStarted"],
     ["RespondingContent final it is on", "RespondingEnded"],
@@ -55,118 +48,37 @@ ODD = [
 RARE = [["Stopped"], ["fatal 449 TooManyInterrupt"], ["task-failed ResponseTimeout"]]
 CLOUD = st.one_of(st.sampled_from(HONEST), st.sampled_from(HONEST), st.sampled_from(ODD))
 
-
-class Witness:
-    """Watches the effects, knows the rules, and fails the test that breaks one.
-
-    Attributes:
-        listens: the cloud said Listening, and nothing was sent since that ends it.
-        uploading: between SendSpeech and what ends the speech.
-        spoken: what was recorded since the press.
-        sent: what of it was sent.
-        open: what has begun and not ended: Asr, Tts, the player, the reply at the loudspeaker.
-    """
-
-    def __init__(self) -> None:
-        self.listens = self.uploading = self.microphone = self.closed = False
-        self.spoken, self.sent = b"", b""
-        self.open: set[str] = set()
-        self.asked_at = -inf
-        self.shown: object = None
-
-    def hear(self, line: str) -> None:
-        """The cloud says this: it may end the speech by itself."""
-        if line.startswith("state "):
-            self.listens = line == "state Listening"
-            self.uploading = self.uploading and self.listens
-        elif line == "SpeechEnded" or line.startswith("Error"):
-            self.uploading = False
-
-    def see(self, effect: Effect, now: float) -> None:
-        """Check one effect."""
-        if isinstance(effect, (Send, SendAudio, Play, StartPlayer)):
-            assert not self.closed, "nothing is sent or played after the end"
-        match effect:
-            case Send():
-                self._directive(render([effect]).split()[1], now)
-            case SendAudio(data):
-                assert self.uploading, "speech is sent after SendSpeech and before StopSpeech only"
-                self.sent += data
-            case Emit(event):
-                self._event(event)
-            case StartPlayer() | Play() | FinishPlayer() | FlushPlayer():
-                self._player(effect)
-            case StopRecorder():
-                self.microphone = False
-            case Show(state):
-                assert state is not self.shown, "a state is shown when it changes"
-                self.shown = state
-            case Close():
-                self.closed = True
-
-    def _directive(self, name: str, now: float) -> None:
-        if name in {"SendSpeech", "RequestToRespond"}:
-            assert self.listens, f"{name} is sent to a cloud that listens only"
-        if name == "RequestToSpeak":
-            assert now - self.asked_at >= REQUEST_SPACING_S - 1e-9
-            self.asked_at = now
-            self.open.discard("heard")
-        if name == "StopSpeech":
-            assert self.uploading
-            assert self.sent == self.spoken, "every sample since the press was sent, once, in order"
-        if name == "LocalRespondingStarted":
-            assert "heard" not in self.open, "the loudspeaker's start is reported once a reply"
-            self.open.add("heard")
-        if name == "LocalRespondingEnded":
-            assert "heard" in self.open, "an end is reported after its start"
-            assert "Tts" not in self.open, "an end is reported after the whole reply arrived"
-            self.open.discard("heard")
-        self.uploading = name == "SendSpeech" or (
-            self.uploading and name not in {"StopSpeech", "CancelSpeech", "Stop"}
-        )
-        if name != "HeartBeat":
-            self.listens = name == "SendSpeech"
-        if name == "SendSpeech":
-            self.sent = b""
-
-    def _player(self, effect: Effect) -> None:
-        if isinstance(effect, StartPlayer):
-            self.open.add("player")
-        elif isinstance(effect, Play):
-            assert "player" in self.open, "samples are played inside a reply only"
-        else:
-            self.open.discard("player")
-
-    def _event(self, event: events.Event) -> None:
-        name = type(event).__name__
-        kind = name[:3]
-        if name in {"AsrStart", "TtsStart"}:
-            assert kind not in self.open, f"two {name} without an end"
-            self.open.add(kind)
-        if name == "TtsStart":
-            self.open.discard("heard")
-        if name in {"AsrEnd", "TtsEnd"}:
-            assert kind in self.open, f"{name} without a start"
-            self.open.discard(kind)
+# The stages in which a press may hold the microphone.
+WITH_MICROPHONE = {Stage.TALKING, Stage.ASKING}
+# Until a RequestToSpeak may be sent the stage that waits for its answer may last longer.
+PACE_S = 2.5
 
 
 class AnyInterleaving(RuleBasedStateMachine):
     """A cloud, people, a board and time that do whatever they like."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.rehearsal = Rehearsal(follow("open | > Start").dialect)
-        self.witness = Witness()
-        self.chunks = iter(range(10_000))
+    @initialize(mode=st.sampled_from(MODES), connected=st.booleans())
+    def a_connection_is_open(self, mode: str, connected: bool) -> None:
+        self.rehearsal = Rehearsal(dialect(Dialog(work_mode=mode)))  # type: ignore[arg-type]
+        self.witness = Witness(mode)
+        self.chunks = iter(range(1, 10_000))
+        self.stage, self.since = Stage.STARTING, 0.0
+        self.do("open")
+        if connected:  # so that more of it is about turns
+            self.the_cloud_speaks(HONEST[0])
 
     @rule(lines=CLOUD)
     def the_cloud_speaks(self, lines: list[str]) -> None:
         for line in lines:
-            self.witness.hear(line)
+            self.witness.hear(line, self.rehearsal.now)
+            if self.stage in {Stage.LISTENING, Stage.RESPONDING}:
+                self.since = self.rehearsal.now  # it may renew the deadline
             self.do(f"< {line}")
 
     @rule(size=st.sampled_from([0, 1, 640, 8000]))
     def the_cloud_sends_audio(self, size: int) -> None:
+        if self.stage is Stage.RESPONDING:
+            self.since = self.rehearsal.now
         self.do(f"<< {size}")
 
     @rule(line=st.sampled_from(RARE), sure=st.integers(0, 9))
@@ -191,13 +103,20 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.witness.spoken += chunk
         self.see(self.rehearsal.dialect.record(chunk, self.rehearsal.now))
 
-    @precondition(lambda self: self.witness.microphone)
-    @rule(how=st.sampled_from(["release", "release", "cancel", "mic fails"]))
+    @precondition(lambda self: self.witness.microphone and not self.witness.streams)
+    @rule(how=st.sampled_from(["release", "release", "cancel"]))
     def the_speech_ends(self, how: str) -> None:
         self.witness.microphone = False
         self.do(how)
 
-    @rule(what=st.sampled_from(["interrupt", "ask what", "say hello"]))
+    @precondition(lambda self: self.witness.microphone)
+    @rule(sure=st.integers(0, 2))
+    def the_microphone_fails(self, sure: int) -> None:
+        if sure == 2:
+            self.witness.microphone = False
+            self.do("mic fails")
+
+    @rule(what=st.sampled_from(["interrupt", "ask what", "say hello", "tell"]))
     def somebody_wants_something(self, what: str) -> None:
         self.do(what)
 
@@ -209,6 +128,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     def time_goes_by(self, seconds: float) -> None:
         for effects in self.rehearsal.let_pass(seconds):
             self.see(effects)
+        self.check()
 
     @rule(how=st.sampled_from(["leave", "drop"]), sure=st.integers(0, 9))
     def it_ends(self, how: str, sure: int) -> None:
@@ -221,43 +141,46 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     def see(self, effects: list[Effect]) -> None:
         for effect in effects:
+            if isinstance(effect, Moved) and effect.cause != "begin":
+                assert effect.stage != self.stage, "a move is to another stage"
+                self.stage, self.since = Stage(effect.stage), self.rehearsal.now
             self.witness.see(effect, self.rehearsal.now)
-        dialect = self.rehearsal.dialect
-        if dialect.stage is Stage.CLOSED:
+        self.check()
+
+    def check(self) -> None:
+        """Check what must be true at every moment."""
+        dialect, now = self.rehearsal.dialect, self.rehearsal.now
+        assert dialect.stage is self.stage, "every move is told"
+        if self.stage is Stage.CLOSED:
+            self.witness.closed = True
+            assert dialect.deadline == inf
             assert not self.witness.open & {"Asr", "Tts", "player"}
             assert not self.witness.microphone
-        elif self.witness.microphone:
-            with pytest.raises(Busy):
-                dialect.check_speech()
+            return
+        assert not (self.witness.streams and self.witness.stopped), "duplex listens to the end"
+        slack = PACE_S if self.stage is Stage.ASKING else 0.0
+        assert now - self.since <= STAGES[self.stage].deadline_s + slack + 1e-9
+        self.witness.check_upload(now)
+        if self.witness.microphone and not self.witness.streams:
+            assert self.stage in WITH_MICROPHONE, "the microphone is released when nobody talks"
 
     def teardown(self) -> None:
         """Left alone with a cloud that answers heartbeats only, the dialog comes to rest."""
-        for _ in range(12):
-            self.time_goes_by(30.0)
-            self.do("< HeartBeat")
-        assert self.rehearsal.dialect.stage in {Stage.LISTENING, Stage.CLOSED}
+        for _ in range(80):
+            self.time_goes_by(5.0)
+            self.the_cloud_speaks(["HeartBeat"])
+        assert self.stage in {Stage.LISTENING, Stage.CLOSED}
 
 
-class FromListening(AnyInterleaving):
-    """The same, from a dialog that is connected: so that more of it is about turns."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rehearsal = follow(CONNECTED)
-        self.witness.listens = True
-
-
-# The same examples every time: a test run is no lottery. For a search, raise
-# max_examples and take derandomize away.
-_SETTINGS: dict[str, Any] = {
-    "max_examples": 40,
-    "stateful_step_count": 40,
-    "deadline": None,
-    "derandomize": True,
-    "database": None,
-    "suppress_health_check": [HealthCheck.too_slow],
-}
+# The same examples every time: a test run is no lottery.
+SUITE = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+SEARCH = settings.get_profile("search")
 TestAnyInterleaving = AnyInterleaving.TestCase
-TestAnyInterleaving.settings = settings(**_SETTINGS)
-TestFromListening = FromListening.TestCase
-TestFromListening.settings = settings(**_SETTINGS)
+TestAnyInterleaving.settings = SEARCH if settings.default == SEARCH else SUITE
