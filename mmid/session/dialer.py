@@ -91,9 +91,8 @@ def require_built(settings: Settings) -> None:
     Raises:
         SettingsInvalid: names the key, its value and what is there.
     """
-    built = {
-        "cloud.protocol": (settings.cloud.protocol, "multimodal-dialog"),
-    }
-    for key, (value, there) in built.items():
-        if value != there:
-            raise SettingsInvalid(f"{key} = {value!r} is not in this version; it has {there!r}")
+    protocol, there = settings.cloud.protocol, "multimodal-dialog"
+    if protocol != there:
+        raise SettingsInvalid(
+            f"cloud.protocol = {protocol!r} is not in this version; it has {there!r}"
+        )

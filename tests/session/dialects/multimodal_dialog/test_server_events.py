@@ -182,6 +182,17 @@ TRACES = {
         speaker drained           | > LocalRespondingStarted; > LocalRespondingEnded
         << 640                    |
     """,
+    "a speech that was cancelled is heard of no more": f"""{TALKED}
+        < state Listening         | AsrEnd; SpeechPrepare
+        < SpeechContent partial h |
+        < SpeechContent final hi  |
+        press                     | flush player; > SendSpeech; SpeechStart
+        cancel                    | > CancelSpeech
+        < SpeechStarted           |
+        < SpeechContent partial h |
+        < SpeechContent final hi  |
+        < SpeechEnded             |
+    """,
     "a heartbeat's echo is told": f"""{CONNECTED}
         < HeartBeat               | Heartbeat
     """,
