@@ -47,7 +47,8 @@ class Listener:
         work_mode: str = "push2talk",
     ) -> tuple[str, dict[str, Any]]:
         """Dial, and return the credential and the Start that arrived."""
-        conversation = await Dialer(settings).dial(credential, Status(dialog_id=dialog_id), Host())
+        status = Status(dialog_id=dialog_id, work_mode=work_mode)
+        conversation = await Dialer(settings).dial(credential, status, Host())
         running = asyncio.create_task(conversation.run())
         try:
             async with asyncio.timeout(10):
