@@ -37,7 +37,11 @@ Run = Callable[[Client, Namespace], Awaitable[None]]
 
 
 async def status(client: Client, options: Namespace) -> None:
-    """Print what mmid is doing on one screen; as JSON, all properties."""
+    """Print what mmid is doing on one screen, or what it did last; as JSON, all properties."""
+    if options.history:
+        [transitions] = await client.call(DEVICE, "GetHistory")
+        show.history(transitions, as_json=options.json)
+        return
     values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
     if options.json:
         show.properties(values, as_json=True)

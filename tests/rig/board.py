@@ -134,7 +134,12 @@ class Board:
         asound = _ASOUND.format(
             microphone=self.directory / "microphone.pcm", loudspeaker=self.loudspeaker
         )
-        environment = {"ALSA_CONFIG_PATH": str(self._write("asound.conf", asound.encode()))}
+        runtime = self.directory / "run"
+        runtime.mkdir(exist_ok=True)
+        environment = {
+            "ALSA_CONFIG_PATH": str(self._write("asound.conf", asound.encode())),
+            "RUNTIME_DIRECTORY": str(runtime),
+        }
         command = python("mmid.cli.mmid", "run", "--config", self.directory / "mmid.toml")
         mmid = self._process("mmid", command, environment)
         await mmid.start()

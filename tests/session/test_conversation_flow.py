@@ -109,7 +109,14 @@ async def test_a_reply_that_comes_at_once_waits_in_the_cloud_not_in_memory(
         for _ in range(50):
             host.takes.release()
         await host.wait_until(lambda: host.played_bytes >= 50 * 4000, "the first frames")
+        transport = talk.conversation._link._connection.transport
+        async with asyncio.timeout(AMPLE_S):
+            while transport.is_reading():  # noqa: ASYNC110 - a transport tells nobody
+                await asyncio.sleep(0.01)
+        played = host.played_bytes
         await asyncio.sleep(NEVER_S)
+        assert not transport.is_reading()
+        assert host.played_bytes == played
         sent = [entry["name"] for entry in cloud.journal.entries if entry["kind"] == "event"]
         assert "RespondingStarted" in sent
         assert "RespondingEnded" not in sent, "the socket is full, and nobody reads it"

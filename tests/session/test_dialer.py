@@ -14,7 +14,7 @@ from mmid.errors import SettingsInvalid
 from mmid.redaction import Secret
 from mmid.session.dialer import Dialer, require_built
 from mmid.session.license.keeper import Credential
-from mmid.settings import Cloud, License, Settings
+from mmid.settings import Cloud, Dialog, License, Settings
 from mmid.simcloud.certificates import Certificates
 from mmid.status import Status
 from tests.session.doubles import Host
@@ -44,9 +44,11 @@ class Listener:
         settings: Settings,
         credential: Credential = CREDENTIAL,
         dialog_id: str = "",
+        work_mode: str = "push2talk",
     ) -> tuple[str, dict[str, Any]]:
         """Dial, and return the credential and the Start that arrived."""
-        conversation = await Dialer(settings).dial(credential, Status(dialog_id=dialog_id), Host())
+        status = Status(dialog_id=dialog_id, work_mode=work_mode)
+        conversation = await Dialer(settings).dial(credential, status, Host())
         running = asyncio.create_task(conversation.run())
         try:
             async with asyncio.timeout(10):
@@ -117,6 +119,15 @@ async def test_a_workspace_that_is_not_known_is_left_out(certificates: Certifica
     async with listener(certificates) as cloud:
         _, start = await cloud.start_of(cloud.settings, replace(CREDENTIAL, workspace_id=""))
     assert "workspace_id" not in start["payload"]["input"]
+
+
+@pytest.mark.parametrize("mode", ["push2talk", "tap2talk", "duplex"])
+async def test_the_work_mode_is_what_the_status_says_now(
+    certificates: Certificates, mode: str
+) -> None:
+    async with listener(certificates) as cloud:
+        _, start = await cloud.start_of(cloud.settings, work_mode=mode)
+    assert start["payload"]["parameters"]["upstream"]["mode"] == mode
 
 
 async def test_a_dialog_is_gone_on_with_under_a_new_task(certificates: Certificates) -> None:

@@ -334,23 +334,6 @@ async def test_a_new_dialog_while_connecting_does_not_go_on_with_the_old_one(
     assert "dialog_id" not in start["payload"]["input"]
 
 
-@pytest.mark.usefixtures("patient")
-async def test_the_work_mode_of_the_status_is_the_one_of_the_next_connection(
-    cloud_directory: Path,
-) -> None:
-    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
-        await rig.listening()
-        rig.status.update(work_mode="tap2talk")
-        rig.supervisor.restart()
-        await rig.listening(nth=2)
-        starts = [
-            await cloud.wait_for(lambda entry: entry.get("name") == "Start", nth=nth)
-            for nth in (1, 2)
-        ]
-        assert [start["mode"] for start in starts] == ["push2talk", "tap2talk"]
-        assert starts[1]["dialog_id"] == rig.status.dialog_id
-
-
 # --- a press that asks for haste ---------------------------------------------------------------
 
 
