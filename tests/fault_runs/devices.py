@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -47,6 +48,7 @@ class Plan:
         ws_urls: one for each device.
         directory: for the device records.
         cloud: what simcloud printed.
+        patience_s: how long people hear a reply before they interrupt it; None: to its end.
     """
 
     dialogs: int
@@ -54,6 +56,7 @@ class Plan:
     ws_urls: list[str]
     directory: str
     cloud: dict[str, str]
+    patience_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -94,6 +97,8 @@ class _Device:
     """One device and the person who talks to it."""
 
     def __init__(self, plan: Plan, number: int) -> None:
+        self._number = number
+        self._patience_s = inf if plan.patience_s is None else plan.patience_s
         self._tenth = max(1, plan.dialogs // 10)
         self._settings = _settings(plan, number)
         self._random = Random(f"{plan.seed} person {number}")  # noqa: S311 - to be repeatable
@@ -107,11 +112,11 @@ class _Device:
         await book.load()
         stack.push_async_callback(book.close)
         gateway, supervisor = daemon._build(self._settings, self.status, KernelClock(False), book)
-        self.person = Person(gateway, self.status, self._random)
+        self.person = Person(gateway, self.status, self._random, self._patience_s)
         running = asyncio.create_task(supervisor.run(), name=f"{self.name} supervisor")
         try:
             for _ in range(dialogs):
-                outcome = await self.person.hold_dialog()
+                outcome = await self.person.hold_dialog(self._number)
                 result.outcomes.append(asdict(outcome))
                 self._weigh(result)
                 if running.done():

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from random import Random
 from typing import Any
 
@@ -21,6 +22,9 @@ __all__ = ["KINDS", "Ending", "Outcome", "Person"]
 # Longer than the longest chain of deadlines of a dialog: a heartbeat's silence
 # and its answer, a RequestToSpeak, a connection.
 LIMIT_S = 120.0
+
+# Back-off doubles to a minute: several refusals in a row take several of them.
+OFFLINE_LIMIT_S = 400.0
 
 _CLIENT = ":fault.run"
 
@@ -51,12 +55,14 @@ class Outcome:
     """One dialog.
 
     Attributes:
+        device: whose dialog it was.
         kind: one of ``KINDS``.
         ending: how it ended.
         code: the Error's code, or what it hung in.
         seconds: from the first command to the end.
     """
 
+    device: int
     kind: str
     ending: Ending
     code: str
@@ -78,10 +84,14 @@ class Person:
         gateway: the device's.
         status: the device's.
         random: what to say and when.
+        patience_s: how long to hear a reply before interrupting it.
     """
 
-    def __init__(self, gateway: Gateway, status: Status, random: Random) -> None:
+    def __init__(
+        self, gateway: Gateway, status: Status, random: Random, patience_s: float = inf
+    ) -> None:
         self._gateway = gateway
+        self._patience_s = patience_s
         self._status = status
         self._random = random
         self._heard: list[Event] = []
@@ -90,14 +100,14 @@ class Person:
         gateway.on_event = self._hear
         status.observe(lambda _: self._news.set())
 
-    async def hold_dialog(self) -> Outcome:
+    async def hold_dialog(self, device: int) -> Outcome:
         """Hold one dialog, once the device listens."""
         (kind,) = self._random.choices(list(KINDS), list(KINDS.values()))
         loop = asyncio.get_running_loop()
         began = loop.time()
         ending, code = Ending.ANSWERED, ""
         try:
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(OFFLINE_LIMIT_S):
                 while not await self._begin(kind):
                     pass
             began = loop.time()
@@ -111,7 +121,7 @@ class Person:
             latest = [type(event).__name__ for event in self._heard[-8:]]
             ending, code = Ending.HUNG, f"{self._status.state} after {latest}"
         self._heard.clear()
-        return Outcome(kind, ending, code, loop.time() - began)
+        return Outcome(device, kind, ending, code, loop.time() - began)
 
     async def _begin(self, kind: str) -> bool:
         """Wait for the device to listen, and begin; False if it left in that instant."""
@@ -141,10 +151,10 @@ class Person:
             case "leave":
                 await self._after_a_moment(self._gateway.client_left, 0, _CLIENT)
             case "interrupt":
-                begun = await self._wait("TtsStart", 0)
+                begun = await self._reply_begins(0)
                 await self._after_a_moment(self._gateway.interrupt, begun)
             case "barge-in":
-                begun = await self._wait("TtsStart", 0)
+                begun = await self._reply_begins(0)
                 self._try(self._gateway.start_speech, _CLIENT)
                 await self._talk()
                 await self._spoken_reply(begun)
@@ -167,10 +177,21 @@ class Person:
         await self._reply(await self._wait("SpeechStart SpeechRestart", after))
 
     async def _reply(self, after: int) -> None:
+        began = await self._reply_begins(after)
+        hurry = asyncio.get_running_loop().call_later(self._patience_s, self._hurry)
+        try:
+            await self._wait("SpeechPrepare", await self._wait("TtsEnd", began))
+        finally:
+            hurry.cancel()
+
+    async def _reply_begins(self, after: int) -> int:
         began = await self._wait("TtsStart SpeechPrepare", after)
         if isinstance(self._heard[began - 1], SpeechPrepare):
             raise Unheard
-        await self._wait("SpeechPrepare", await self._wait("TtsEnd", began))
+        return began
+
+    def _hurry(self) -> None:
+        self._try(self._gateway.interrupt)
 
     async def _wait(self, names: str, after: int) -> int:
         """Wait for one of the events; return the index behind it.
