@@ -9,9 +9,12 @@ broken invariant) ends the process, and systemd starts it again.
 import asyncio
 import logging
 import signal
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
-from mmid import sysd
+from mmid import __version__, sysd
+from mmid.black_box import BlackBox
+from mmid.board_host import BoardHost
 from mmid.dbus.front import Front
 from mmid.errors import AudioDeviceFailed
 from mmid.events import State
@@ -64,13 +67,22 @@ async def _serve(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         stack.callback(StepWatch(lambda step_s: _clock_stepped(clock, status, step_s)).close)
         stack.enter_context(hold_store(settings.storage.target))
+        black_box = stack.enter_context(_black_box(loop))
         book = RecordBook(open_store(settings.storage.target, key=settings.storage.key))
         await book.load()
         stack.push_async_callback(book.close)
-        gateway, supervisor = _build(settings, status, clock, book)
+        host, supervisor = _build(settings, status, clock, book, black_box)
+        gateway = Gateway(
+            supervisor=supervisor,
+            host=host,
+            status=status,
+            book=book,
+            black_box=black_box,
+            clock=clock,
+        )
         front = await Front.open(settings.dbus.bus, status, gateway)
         stack.push_async_callback(front.close)
-        gateway.on_event = front.emit
+        host.on_event = front.emit
         status.observe(lambda _: sysd.notify(status=_status_line(status)))
         watchdog = sysd.Watchdog(lambda: True)
         watchdog.start()
@@ -81,15 +93,36 @@ async def _serve(settings: Settings) -> int:
     return 0
 
 
+@contextmanager
+def _black_box(loop: asyncio.AbstractEventLoop) -> Iterator[BlackBox]:
+    """Keep the black box open; tell how the run before ended, and note how this one does."""
+    black_box = BlackBox.open(sysd.runtime_directory())
+    black_box.started(loop.time(), __version__)
+    try:
+        yield black_box
+    except BaseException as error:
+        black_box.ended(loop.time(), error)
+        raise
+    else:
+        black_box.ended(loop.time(), None)
+    finally:
+        black_box.close()
+
+
 def _build(
-    settings: Settings, status: Status, clock: Clock, book: RecordBook
-) -> tuple[Gateway, Supervisor]:
+    settings: Settings, status: Status, clock: Clock, book: RecordBook, black_box: BlackBox
+) -> tuple[BoardHost, Supervisor]:
     audio, dialog = settings.audio, settings.dialog
     gain = SoftwareGain()
-    recorder = _recorder(audio, dialog, status)
-    player = _player(audio, dialog, gain, status)
-    mixer = _mixer(audio, gain)
-    gateway = Gateway(status=status, book=book, recorder=recorder, player=player, mixer=mixer)
+    host = BoardHost(
+        dialog=dialog,
+        status=status,
+        book=book,
+        black_box=black_box,
+        recorder=_recorder(audio, dialog, status),
+        player=_player(audio, dialog, gain, status),
+        mixer=_mixer(audio, gain),
+    )
     keeper = Keeper(
         cloud=settings.cloud,
         license=settings.license,
@@ -100,9 +133,9 @@ def _build(
     )
     keeper.show()
     dialer = Dialer(settings)
-    supervisor = Supervisor(keeper=keeper, dialer=dialer, clock=clock, status=status, host=gateway)
-    gateway.supervisor = supervisor
-    return gateway, supervisor
+    supervisor = Supervisor(keeper=keeper, dialer=dialer, clock=clock, status=status, host=host)
+    host.supervisor = supervisor
+    return host, supervisor
 
 
 def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:

@@ -10,6 +10,7 @@
     ├── CloudError       the far side, or the way to it
     │   ├── CloudRefused     it answered, and the answer is no
     │   ├── ConnectionLost   the connection broke or never came to be
+    │   ├── NetworkTooSlow   it takes less than speech comes to
     │   ├── TlsFailed        its certificate or its TLS is not acceptable
     │   ├── HttpFailed       the license service answered outside its protocol
     │   └── MalformedMessage it sent what its protocol does not allow
@@ -49,6 +50,7 @@ __all__ = [
     "LicenseRefused",
     "MalformedMessage",
     "MmidError",
+    "NetworkTooSlow",
     "NotProvisioned",
     "NotReady",
     "NotRegistered",
@@ -154,6 +156,10 @@ class ConnectionLost(CloudError):
     """The connection broke, or could not be made in time."""
 
 
+class NetworkTooSlow(CloudError):
+    """The network takes less than speech comes to; the oldest of it was dropped."""
+
+
 class TlsFailed(CloudError):
     """The certificate, its host name or the TLS version is not acceptable."""
 
@@ -253,6 +259,10 @@ TABLE: dict[type[MmidError], Facts] = {
     ConnectionLost: Facts(
         "Cloud", "connection-lost", 69, "7a7e8c7264b64b90b73ff3664487379c",
         Kind.TRANSIENT, "Check the board's network; mmid keeps trying by itself.",
+    ),
+    NetworkTooSlow: Facts(
+        "Cloud", "network-slow", 69, "a8fa4b51133244769dfff52943332e7a",
+        Kind.TRANSIENT, "Check the board's network; raw-opus needs an eighth of what pcm does.",
     ),
     TlsFailed: Facts(
         "Cloud", "tls", 76, "af4d7ec5dbbe4521a9fa19e3a6a966e7",

@@ -1,98 +1,87 @@
-"""The application: takes commands, lends the microphone, carries out a dialect's effects.
+"""The application: what ``org.mmid1`` asks for, put to the dialog and the board.
 
 Between the D-Bus front (which only translates), the session (which talks to
-the cloud) and the HAL (which hears and speaks). It owns what none of them
-can: who holds the microphone, and what plays.
+the cloud) and the board's host (which carries out what the cloud wants).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Sequence
+from typing import get_args
 
-from mmid.errors import AudioDeviceFailed, Busy, InvalidArgument, NotReady, NotTalking, Unsupported
-from mmid.events import Command, Error, Event, State
-from mmid.hal import Mixer, Player, Recorder
-from mmid.loudspeaker_volume import LoudspeakerVolume
+from mmid.black_box import BlackBox
+from mmid.board_host import BoardHost
+from mmid.errors import InvalidArgument, NotReady
+from mmid.events import Error, State
+from mmid.hal import Clock
 from mmid.session.conversation import Conversation
-from mmid.session.effects import (
-    Effect,
-    Emit,
-    FinishPlayer,
-    FlushPlayer,
-    Play,
-    SaveDialog,
-    Show,
-    StartPlayer,
-    StartRecorder,
-    StopRecorder,
-)
+from mmid.session.effects import Emit
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
+from mmid.settings import WorkMode
 from mmid.status import Status
 
 __all__ = ["Gateway"]
 
 _log = logging.getLogger(__name__)
 
+_WORK_MODES = get_args(WorkMode)
+
 
 class Gateway:
-    """Implements ``Host`` for the session, ``Application`` for D-Bus, and the HAL's listeners.
+    """Implements ``Application``.
 
-    ``supervisor`` and ``on_event`` are set once by the composition root: the
-    gateway and they need each other.
+    Args:
+        supervisor: keeps the dialog.
+        host: what the dialog does on this board.
+        status: what is shown of both.
+        book: the device record.
+        black_box: what happened last.
+        clock: the time of the history.
     """
-
-    supervisor: Supervisor
 
     def __init__(
         self,
         *,
+        supervisor: Supervisor,
+        host: BoardHost,
         status: Status,
         book: RecordBook,
-        recorder: Recorder,
-        player: Player,
-        mixer: Mixer,
+        black_box: BlackBox,
+        clock: Clock,
     ) -> None:
+        self._supervisor = supervisor
+        self._host = host
         self._status = status
         self._book = book
-        self._recorder = recorder
-        self._player = player
-        self._volume = LoudspeakerVolume(mixer, status)
+        self._black_box = black_box
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._last_talker = ""
-        self.on_event: Callable[[Event], None] = _unheard
 
-    # --- commands -------------------------------------------------------------------------
+    # --- the dialog -----------------------------------------------------------------------
 
     def connect(self) -> None:
         """Connect now and stay connected."""
-        self.supervisor.connect()
+        self._supervisor.connect()
 
     def disconnect(self) -> None:
         """Disconnect and stay disconnected until ``connect``."""
-        self.supervisor.disconnect()
+        self._host.talker.refuse(NotReady("Disconnect came before the dialog was ready"))
+        self._supervisor.disconnect()
 
-    def start_speech(self, client: str) -> None:
+    def start_speech(self, client: str) -> Awaitable[None] | None:
         """Lend the microphone to the client and open it.
+
+        Returns:
+            None; or, if the dialog is not ready yet, what ends when it is.
 
         Raises:
             Busy: another client holds it.
-            NotReady: no dialog is connected and listening.
+            NotReady: no dialog is connected and listening, nor soon will be.
+            Unsupported: in duplex nobody presses.
             AudioDeviceFailed: the microphone cannot be opened.
         """
-        holder = self._status.talker
-        if holder == client:
-            return
-        if holder:
-            raise Busy(f"{holder} holds the microphone")
-        conversation = self._conversation()
-        conversation.dialect.check_speech()
-        # The microphone first: what is said from here on is kept, whatever
-        # the cloud still has to allow.
-        self._recorder.start(self)
-        self._status.update(talker=client)
-        self._last_talker = client
-        conversation.perform(conversation.dialect.start_speech(self._loop.time()))
+        return self._host.talker.press(client)
 
     def stop_speech(self, client: str) -> None:
         """End the client's speech; it is answered.
@@ -100,9 +89,7 @@ class Gateway:
         Raises:
             NotTalking: the client does not hold the microphone.
         """
-        if self._release(client):
-            conversation = self._conversation()
-            conversation.perform(conversation.dialect.stop_speech(self._loop.time()))
+        self._host.talker.release(client)
 
     def cancel_speech(self, client: str) -> None:
         """Forget the client's speech.
@@ -110,8 +97,7 @@ class Gateway:
         Raises:
             NotTalking: the client does not hold the microphone.
         """
-        if self._release(client):
-            self._cancel()
+        self._host.talker.cancel(client)
 
     def interrupt(self) -> None:
         """Silence the reply and listen.
@@ -146,33 +132,38 @@ class Gateway:
         """Forget the dialog and begin another at once."""
         self._book.remember_dialog("")
         self._status.update(dialog_id="")
-        if self._status.state in {State.THINKING, State.RESPONDING} or self._status.talker:
-            self.perform(Emit(Error("connection-lost", "a new dialog was begun in mid-turn")))
-        self.supervisor.restart()
+        self._restart("a new dialog was begun")
 
     def set_work_mode(self, mode: str) -> None:
-        """Change the work mode.
+        """Change the work mode; the dialog goes on in it, by another connection.
 
         Raises:
             InvalidArgument: there is no such mode.
-            Unsupported: this version does not have it.
         """
-        if mode not in {"push2talk", "tap2talk", "duplex"}:
-            raise InvalidArgument(f"WorkMode is push2talk, tap2talk or duplex, not {mode!r}")
-        if mode != self._status.work_mode:
-            raise Unsupported(f"WorkMode {mode} is not in this version; it has push2talk")
+        if mode not in _WORK_MODES:
+            allowed = ", ".join(_WORK_MODES)
+            raise InvalidArgument(f"WorkMode is one of {allowed}, not {mode[:40]!r}")
+        if mode == self._status.work_mode:
+            return
+        self._host.talker.refuse(NotReady("the work mode was changed before the dialog was ready"))
+        self._status.update(work_mode=mode)
+        self._restart("the work mode was changed")
+
+    def history(self) -> Sequence[tuple[int, str, str]]:
+        """Return the last transitions, oldest first: Unix milliseconds, state, cause."""
+        return self._black_box.history(self._loop.time(), self._clock.now_ms())
 
     def set_volume(self, percent: int) -> None:
         """Set the loudspeaker's volume, 0 to 100; raises as ``LoudspeakerVolume`` does."""
-        self._volume.set_volume(percent)
+        self._host.volume.set_volume(percent)
 
     def set_muted(self, muted: bool) -> None:
         """Mute or unmute the loudspeaker; raises as ``LoudspeakerVolume`` does."""
-        self._volume.set_muted(muted)
+        self._host.volume.set_muted(muted)
 
     async def register(self) -> None:
         """Try again after a refusal."""
-        self.supervisor.register()
+        self._supervisor.register()
 
     async def reset(self) -> None:
         """Forget who this device is, and stay disconnected until ``connect`` or ``register``.
@@ -180,142 +171,24 @@ class Gateway:
         Raises:
             StorageFailed: the record could not be erased.
         """
-        await self.supervisor.stop()
+        self._host.talker.refuse(NotReady("the device record was erased"))
+        await self._supervisor.stop()
         await self._book.erase()
-        self.supervisor.forget()
+        self._supervisor.forget()
         _log.warning("the device record was erased")
 
     def client_left(self, client: str) -> None:
-        """The client that held the microphone left the bus: what it said is nobody's."""
-        if self._status.talker == client and self._release(client):
-            _log.info("%s left the bus while talking; its speech is cancelled", client)
-            self._cancel()
-
-    # --- what the session wants -----------------------------------------------------------
-
-    def perform(self, effect: Effect) -> None:
-        """Carry out one effect of the dialect."""
-        match effect:
-            case Play(data):
-                self._player.write(data)
-            case Emit(event):
-                self._emit(event)
-            case Show(state):
-                connected = state not in {State.OFFLINE, State.CONNECTING}
-                self._status.update(state=state, connected=connected)
-            case StartPlayer():
-                self._start_player()
-            case FinishPlayer():
-                self._player.finish()
-            case FlushPlayer():
-                self._player.flush()
-            case StartRecorder():
-                self._start_recorder()
-            case StopRecorder():
-                self._recorder.stop()
-                self._status.update(talker="")
-            case SaveDialog(dialog_id):
-                self._status.update(dialog_id=dialog_id)
-                self._book.remember_dialog(dialog_id)
-
-    async def room(self) -> None:
-        """Wait until the loudspeaker's ring takes more."""
-        await self._player.wait_room()
-
-    # --- what the board says --------------------------------------------------------------
-
-    def recorder_audio(self, data: bytes) -> None:
-        """Pass on what was recorded."""
-        if self.supervisor.conversation is not None:
-            self.supervisor.conversation.record(data)
-
-    def recorder_failed(self, error: AudioDeviceFailed) -> None:
-        """Tell, and forget the half speech."""
-        self._count_xruns()
-        self._status.update(talker="")
-        self._tell(error)
-        conversation = self.supervisor.conversation
-        if conversation is not None:
-            conversation.perform(conversation.dialect.recorder_failed(self._loop.time()))
-
-    def player_started(self) -> None:
-        """Pass on that the reply can be heard."""
-        conversation = self.supervisor.conversation
-        if conversation is not None:
-            conversation.perform(conversation.dialect.playback_started(self._loop.time()))
-
-    def player_finished(self) -> None:
-        """Pass on that the reply was heard."""
-        self._count_xruns()
-        conversation = self.supervisor.conversation
-        if conversation is not None:
-            conversation.perform(conversation.dialect.playback_finished(self._loop.time()))
-
-    def player_failed(self, error: AudioDeviceFailed) -> None:
-        """Tell, and let the dialect end the turn without a loudspeaker."""
-        self._count_xruns()
-        self._tell(error)
-        conversation = self.supervisor.conversation
-        if conversation is not None:
-            conversation.perform(conversation.dialect.playback_failed(self._loop.time()))
-
-    # --- inside ---------------------------------------------------------------------------
+        """A client left the bus: if it held the microphone, what it said is nobody's."""
+        self._host.talker.left(client)
 
     def _conversation(self) -> Conversation:
-        conversation = self.supervisor.conversation
+        conversation = self._supervisor.conversation
         if conversation is None:
             raise NotReady(f"no dialog is connected: {self._status.state}")
         return conversation
 
-    def _release(self, client: str) -> bool:
-        """Take the microphone back; False if the cloud already ended this client's speech."""
-        if self._status.talker != client:
-            if not self._status.talker and self._last_talker == client:
-                self._last_talker = ""
-                return False
-            raise NotTalking(f"{client} does not hold the microphone")
-        self._recorder.stop()
-        self._count_xruns()
-        self._status.update(talker="")
-        return True
-
-    def _cancel(self) -> None:
-        conversation = self.supervisor.conversation
-        if conversation is not None:
-            conversation.perform(conversation.dialect.cancel_speech(self._loop.time()))
-
-    def _start_player(self) -> None:
-        try:
-            self._player.start(self)
-        except AudioDeviceFailed as error:
-            self.player_failed(error)
-
-    def _start_recorder(self) -> None:
-        try:
-            self._recorder.start(self)
-        except AudioDeviceFailed as error:
-            self.recorder_failed(error)
-
-    def _count_xruns(self) -> None:
-        self._status.update(
-            recorder_overruns=self._recorder.overruns, player_underruns=self._player.underruns
-        )
-
-    def _tell(self, error: AudioDeviceFailed) -> None:
-        facts = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
-        _log.warning("%s. %s", error, error.facts.remedy, extra=facts)
-        self._emit(Error(error.code, str(error)))
-
-    def _emit(self, event: Event) -> None:
-        _log.debug("event %s", type(event).__name__)
-        self.on_event(event)
-        if isinstance(event, Command):
-            try:
-                self._volume.obey(event)
-            except AudioDeviceFailed as error:
-                self._tell(error)
-
-
-def _unheard(event: Event) -> None:
-    """Drop events until somebody listens."""
-    _log.debug("nobody hears %s yet", type(event).__name__)
+    def _restart(self, why: str) -> None:
+        """End the conversation politely and begin another; a turn under way is told lost."""
+        if self._status.state in {State.THINKING, State.RESPONDING} or self._status.talker:
+            self._host.perform(Emit(Error("connection-lost", f"{why} in mid-turn")))
+        self._supervisor.restart()

@@ -56,6 +56,7 @@ class Status:
     playback_format: str = ""
     recorder_overruns: int = 0
     player_underruns: int = 0
+    speech_dropped_bytes: int = 0
 
     _observers: list[Observer] = field(default_factory=list, repr=False)
 

@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "Watchdog",
     "configure_logging",
     "notify",
+    "runtime_directory",
     "stderr_is_journal",
 ]
 
@@ -55,6 +57,12 @@ def notify(
         send("\n".join(lines))
     except OSError as error:
         _log.warning("systemd cannot be told %s: %s", " ".join(lines), error)
+
+
+def runtime_directory() -> Path:
+    """Return the unit's ``RuntimeDirectory``: on a tmpfs, kept from one start to the next."""
+    directories = os.environ.get("RUNTIME_DIRECTORY", "")
+    return Path(directories.partition(":")[0] or "/run/mmid")
 
 
 class Watchdog:

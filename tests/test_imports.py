@@ -31,12 +31,19 @@ FLOOR_PLAN = {
     "mmid.session.effects mmid.session.backlog mmid.session.dialects",
     "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.redaction mmid.hal_linux",
     "mmid.dbus": "mmid mmid.errors mmid.events mmid.redaction mmid.status mmid.dbus",
+    "mmid.black_box": "",
     "mmid.volume": "mmid.errors",
     "mmid.loudspeaker_volume": "mmid.errors mmid.events mmid.hal mmid.status mmid.volume",
+    "mmid.microphone": "mmid.errors mmid.hal mmid.status",
+    "mmid.early_press": "mmid.errors mmid.session.backlog",
+    "mmid.talker": "mmid.errors mmid.status mmid.session mmid.early_press mmid.microphone",
+    "mmid.board_host": "mmid.errors mmid.events mmid.hal mmid.status mmid.settings mmid.session "
+    "mmid.black_box mmid.early_press mmid.loudspeaker_volume mmid.microphone mmid.talker",
     "mmid.gateway": "mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.settings "
-    "mmid.session mmid.loudspeaker_volume",
+    "mmid.session mmid.black_box mmid.board_host",
     "mmid.daemon": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.sysd "
-    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway",
+    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.black_box "
+    "mmid.board_host",
     "mmid.cli": "mmid mmid.errors mmid.redaction",
     "mmid.cli.mmid": "mmid mmid.errors mmid.redaction mmid.settings mmid.sysd mmid.daemon "
     "mmid.hal_linux mmid.session.license.record mmid.cli.mmid",

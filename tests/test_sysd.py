@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmid.redaction import MASK, Secret
-from mmid.sysd import JournalHandler, Watchdog, notify, stderr_is_journal
+from mmid.sysd import JournalHandler, Watchdog, notify, runtime_directory, stderr_is_journal
 
 ROOT = Path(__file__).parents[1]
 SECRET = "correct-horse-battery-staple"
@@ -277,3 +277,16 @@ def test_libraries_do_not_log_payloads_even_at_level_debug() -> None:
 def test_configuring_twice_writes_lines_once() -> None:
     output = output_of(PROLOGUE + "sysd.configure_logging('info')\nlog.info('once')\n")
     assert output.count("once") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "directory"),
+    [(None, "/run/mmid"), ("", "/run/mmid"), ("/run/a", "/run/a"), ("/run/a:/run/b", "/run/a")],
+)
+def test_the_runtime_directory_is_the_units_first(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, directory: str
+) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("RUNTIME_DIRECTORY", variable)
+    assert runtime_directory() == Path(directory)

@@ -108,7 +108,10 @@ def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
         command.set_defaults(command=run)
         return command
 
-    add("status", commands.status, "show what mmid is doing")
+    status = add("status", commands.status, "show what mmid is doing")
+    status.add_argument(
+        "--history", action="store_true", help="show its last transitions instead, oldest first"
+    )
     talk = add("talk", commands.talk, "speak, and hear the reply")
     talk.add_argument(
         "--seconds", type=_seconds, help="speak so long (default: Enter starts and stops)"

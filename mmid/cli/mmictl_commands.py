@@ -33,7 +33,11 @@ Run = Callable[[Client, Namespace], Awaitable[None]]
 
 
 async def status(client: Client, options: Namespace) -> None:
-    """Print all properties."""
+    """Print all properties, or what mmid did last."""
+    if options.history:
+        [transitions] = await client.call(DEVICE, "GetHistory")
+        show.history(transitions, as_json=options.json)
+        return
     values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
     show.properties(values, as_json=options.json)
 

@@ -5,6 +5,7 @@ they lead to is seen in ``Status`` and in events; each may raise an
 ``MmidError``, which the caller gets as a D-Bus error.
 """
 
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 __all__ = ["Application"]
@@ -19,8 +20,8 @@ class Application(Protocol):
     def disconnect(self) -> None:
         """End the session and stay offline until ``connect``."""
 
-    def start_speech(self, client: str) -> None:
-        """Give the microphone to a client and record."""
+    def start_speech(self, client: str) -> Awaitable[None] | None:
+        """Give the microphone to a client and record; it may take a moment to be accepted."""
 
     def stop_speech(self, client: str) -> None:
         """End the client's speech; the cloud answers it."""
@@ -45,6 +46,9 @@ class Application(Protocol):
 
     def set_work_mode(self, mode: str) -> None:
         """Change the work mode."""
+
+    def history(self) -> Sequence[tuple[int, str, str]]:
+        """Return the last transitions, oldest first: Unix milliseconds, state, cause."""
 
     def set_volume(self, percent: int) -> None:
         """Change the volume of the replies."""

@@ -48,6 +48,7 @@ def methods(
         "Ask": lambda _, text: application.ask(_checked_text("Ask", text)),
         "Say": lambda _, text: application.say(_checked_text("Say", text)),
         "NewDialog": lambda _: application.new_dialog(),
+        "GetHistory": lambda _: [list(one) for one in application.history()],
         "Register": lambda _: application.register(),
         "Reset": reset,
     }

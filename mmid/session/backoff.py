@@ -30,6 +30,8 @@ class Backoff:
         draw: a number in [0, 1); for tests.
     """
 
+    __slots__ = ("_attempts", "_draw", "_short_lives")
+
     def __init__(self, draw: Callable[[], float] = random.random) -> None:
         self._draw = draw
         self._attempts = 0

@@ -36,6 +36,9 @@ class Host(Protocol):
     async def room(self) -> None:
         """Return when the loudspeaker's ring takes more: the reader waits meanwhile."""
 
+    def speech_dropped(self, count: int) -> None:
+        """So many bytes of speech were dropped: the network is too slow for it."""
+
 
 class Conversation:
     """Runs one dialect over one link until either ends.
@@ -89,7 +92,7 @@ class Conversation:
         for effect in effects:
             match effect:
                 case SendAudio(data, backlog):
-                    self._outbox.put_speech(data, backlog=backlog)
+                    self._put_speech(data, backlog=backlog)
                 case Send(text):
                     self._trace(">", text)
                     self._put_text(text)
@@ -104,14 +107,26 @@ class Conversation:
                     self._host.perform(effect)
         self._arm()
 
-    def record(self, data: bytes) -> None:
-        """Pass on what the microphone recorded."""
-        self.perform(self.dialect.record(data))
+    def record(self, data: bytes, *, early: bool = False) -> None:
+        """Pass on what the microphone recorded.
 
-    @property
-    def speech_dropped_bytes(self) -> int:
-        """Speech that the network was too slow for."""
-        return self._outbox.dropped_bytes
+        Args:
+            data: samples, or a packet.
+            early: it was recorded before the dialog was ready, and kept.
+        """
+        effects = self.dialect.record(data, self._loop.time())
+        if early:
+            effects = [
+                SendAudio(effect.data, backlog=True) if isinstance(effect, SendAudio) else effect
+                for effect in effects
+            ]
+        self.perform(effects)
+
+    def _put_speech(self, data: bytes, *, backlog: bool) -> None:
+        before = self._outbox.dropped_bytes
+        self._outbox.put_speech(data, backlog=backlog)
+        if self._outbox.dropped_bytes != before:
+            self._host.speech_dropped(self._outbox.dropped_bytes - before)
 
     def _put_text(self, text: str) -> None:
         try:

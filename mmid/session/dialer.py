@@ -5,16 +5,19 @@ The one place that knows which cloud the settings mean.
 
 import asyncio
 import os
-from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
 
 from mmid.errors import SettingsInvalid
 from mmid.session.conversation import Conversation, Host
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.license.keeper import Credential
 from mmid.session.link import LinkOptions, open_link
 from mmid.session.outbox import Outbox
-from mmid.settings import Dialog, Settings
+from mmid.session.tls import Tls
+from mmid.settings import Dialog, Settings, WorkMode
+from mmid.status import Status
 
 __all__ = ["Dialer", "require_built"]
 
@@ -33,31 +36,31 @@ class Dialer:
     def __init__(self, settings: Settings) -> None:
         require_built(settings)
         self._settings = settings
+        self._tls = Tls(settings.cloud.ca_file)
 
-    async def dial(
-        self, credential: Credential, dialog_id: Callable[[], str], host: Host
-    ) -> Conversation:
+    async def dial(self, credential: Credential, status: Status, host: Host) -> Conversation:
         """Connect; the conversation is ready to ``run``.
 
         Args:
             credential: what to connect with.
-            dialog_id: tells the dialog to go on with, or empty; asked once we are connected,
-                because NewDialog may come meanwhile.
+            status: tells the dialog to go on with and the work mode. It is read once we are
+                connected, because either may be changed meanwhile.
             host: carries out what the dialect wants.
 
         Raises:
             CloudError: no connection; see ``open_link``.
-            SettingsInvalid: the CA file cannot be used.
+            SettingsInvalid: the CA file or the proxy cannot be used.
         """
-        cloud, dialog = self._settings.cloud, self._settings.dialog
+        cloud = self._settings.cloud
         started = asyncio.get_running_loop().time()
-        options = LinkOptions(cloud.ws_url, cloud.ca_file, cloud.connect_timeout_s)
+        options = LinkOptions(cloud.ws_url, self._tls, cloud.connect_timeout_s)
         link = await open_link(options, credential.token)
+        dialog = replace(self._settings.dialog, work_mode=cast("WorkMode", status.work_mode))
         dialect = MultimodalDialog(
             self._identity(credential),
             dialog,
             task_id=os.urandom(16).hex(),
-            dialog_id=dialog_id(),
+            dialog_id=status.dialog_id,
             listening_by=started + cloud.connect_timeout_s,
         )
         outbox = Outbox(dialog.recorder_rb_size, _frame_bytes(dialog))
@@ -88,10 +91,8 @@ def require_built(settings: Settings) -> None:
     Raises:
         SettingsInvalid: names the key, its value and what is there.
     """
-    built = {
-        "cloud.protocol": (settings.cloud.protocol, "multimodal-dialog"),
-        "dialog.work_mode": (settings.dialog.work_mode, "push2talk"),
-    }
-    for key, (value, there) in built.items():
-        if value != there:
-            raise SettingsInvalid(f"{key} = {value!r} is not in this version; it has {there!r}")
+    protocol, there = settings.cloud.protocol, "multimodal-dialog"
+    if protocol != there:
+        raise SettingsInvalid(
+            f"cloud.protocol = {protocol!r} is not in this version; it has {there!r}"
+        )

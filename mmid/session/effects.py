@@ -17,6 +17,7 @@ __all__ = [
     "Emit",
     "FinishPlayer",
     "FlushPlayer",
+    "Moved",
     "Next",
     "Note",
     "Play",
@@ -132,3 +133,19 @@ class Note(Effect):
     """Worth a line in the journal, for whoever looks for a fault."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Effect):
+    """The dialect is in another stage: a line of the black box.
+
+    Neither field ever holds what was said.
+
+    Attributes:
+        stage: the stage it is in now, one word of the dialect's table.
+        cause: the input that moved it: a command (``start_speech``), an event of
+            the cloud (``Listening``, ``SpeechEnded``), or ``deadline``.
+    """
+
+    stage: str
+    cause: str

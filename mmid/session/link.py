@@ -10,14 +10,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
-    InvalidHandshake,
+    InvalidProxy,
     InvalidStatus,
-    InvalidURI,
+    ProxyError,
     WebSocketException,
 )
 
@@ -25,10 +24,12 @@ from mmid.errors import (
     CloudRefused,
     ConnectionLost,
     MalformedMessage,
+    MmidError,
     SettingsInvalid,
     TlsFailed,
 )
 from mmid.redaction import Secret
+from mmid.session.tls import Tls
 
 __all__ = ["Link", "LinkOptions", "TokenRefused", "open_link"]
 
@@ -66,20 +67,21 @@ class LinkOptions:
 
     Attributes:
         url: a ``wss`` URL.
-        ca_file: PEM file of authorities; empty: the system's.
+        tls: how the server is trusted, shared by all connections to it.
         timeout_s: longest time for TCP, TLS and the upgrade together.
     """
 
     url: str
-    ca_file: str
+    tls: Tls
     timeout_s: float
 
 
 class Link:
     """An open connection. Sending is for one task, receiving for another."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, tls: Tls) -> None:
         self._connection = connection
+        self._tls = tls
 
     async def send(self, frame: str | bytes) -> None:
         """Send one frame; waits while the network does not take it.
@@ -106,6 +108,7 @@ class Link:
 
     async def close(self) -> None:
         """Say goodbye; after half a second just go."""
+        self._tls.keep_session(self._connection.transport.get_extra_info("ssl_object"))
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._connection.close()
@@ -128,9 +131,9 @@ async def open_link(options: LinkOptions, token: Secret) -> Link:
         TokenRefused: the service does not accept the token.
         TlsFailed: the certificate, the host name or the TLS version is not acceptable.
         ConnectionLost: no connection in time, or no WebSocket at the other end.
-        SettingsInvalid: the CA file cannot be used.
+        SettingsInvalid: the CA file or the proxy cannot be used.
     """
-    context = await asyncio.to_thread(_tls_context, options.ca_file)
+    context = await options.tls.context()
     try:
         async with asyncio.timeout(options.timeout_s):
             connection = await _ConnectHere(
@@ -148,13 +151,17 @@ async def open_link(options: LinkOptions, token: Secret) -> Link:
                 logger=_websockets_log(),
             )
     except TimeoutError as error:
+        options.tls.forget_session()
         raise ConnectionLost(
             f"no connection to {options.url} in {options.timeout_s:g} s"
         ) from error
-    except (OSError, InvalidURI, InvalidHandshake, WebSocketException) as error:
-        raise _open_error(options.url, error) from error
+    except (OSError, WebSocketException, ImportError, ValueError) as error:
+        options.tls.forget_session()
+        told = _open_error(options.url, error)
+        # The text of a bad proxy holds its address, and with it its password.
+        raise told from None if isinstance(told, SettingsInvalid) else error
     _tune(connection)
-    return Link(connection)
+    return Link(connection, options.tls)
 
 
 def closed_error(error: ConnectionClosed) -> ConnectionLost | MalformedMessage:
@@ -174,7 +181,7 @@ def closed_error(error: ConnectionClosed) -> ConnectionLost | MalformedMessage:
     return ConnectionLost(f"the cloud closed the connection with {received.code}{reason}")
 
 
-def _open_error(url: str, error: Exception) -> TlsFailed | ConnectionLost | TokenRefused:
+def _open_error(url: str, error: Exception) -> MmidError:
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         if status in {401, 403}:
@@ -184,17 +191,17 @@ def _open_error(url: str, error: Exception) -> TlsFailed | ConnectionLost | Toke
         return TlsFailed(f"the certificate of {url} is not acceptable: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
         return TlsFailed(f"TLS with {url} failed: {error.reason or error!r}")
-    return ConnectionLost(f"no connection to {url}: {error!r}")
+    if isinstance(error, InvalidProxy | ImportError | ValueError):
+        return SettingsInvalid(f"https_proxy of the environment {_proxy_fault(error)}")
+    what = str(error) if isinstance(error, ProxyError) else repr(error)
+    return ConnectionLost(f"no connection to {url}: {what}")
 
 
-def _tls_context(ca_file: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        what = "does not exist" if not Path(ca_file).exists() else f"cannot be used: {error!r}"
-        raise SettingsInvalid(f"cloud.ca_file {ca_file} {what}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _proxy_fault(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return "is a SOCKS proxy, which needs the Python package python-socks"
+    fault = error.msg if isinstance(error, InvalidProxy) else "it is no URL"
+    return f"cannot be used: {fault}"
 
 
 def _tune(connection: ClientConnection) -> None:

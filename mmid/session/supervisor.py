@@ -8,10 +8,10 @@ told once, in words an operator can act on, and waits for ``Connect``.
 import asyncio
 import logging
 import random
-from contextlib import suppress
 
 from mmid.errors import (
     ClockNotSet,
+    CloudRefused,
     ConnectionLost,
     LicenseRefused,
     MmidError,
@@ -23,8 +23,9 @@ from mmid.events import DataDeinit, DataInit, Error, State
 from mmid.hal import Clock
 from mmid.session.backoff import Backoff
 from mmid.session.conversation import Conversation, Host
+from mmid.session.dialects.multimodal_dialog.failures import START_REFUSED
 from mmid.session.dialer import Dialer
-from mmid.session.effects import Close, Emit, Next
+from mmid.session.effects import Close, Emit, Moved, Next, SaveDialog
 from mmid.session.license.keeper import Keeper
 from mmid.session.license.registrar import RegistrationUnreadable
 from mmid.session.link import TokenRefused
@@ -40,6 +41,9 @@ _HOURS_S = (1.5 * 3600.0, 2.5 * 3600.0)
 
 # A lost connection that is back after a try or two needs no Error signal.
 _TELL_OUTAGE_AT = 3
+
+# A press ends a wait for the next attempt; so often at most, whoever presses.
+_HURRY_S = 5.0
 
 # How long a conversation may take to say goodbye when we stop.
 _LEAVE_S = 1.4
@@ -68,6 +72,8 @@ class Supervisor:
         self._wanted = asyncio.Event()
         self._kick = asyncio.Event()
         self._attempt: asyncio.Task[Next] | None = None
+        self._attempt_began = 0.0
+        self._waits_for: Next | None = None
         self._told = ""
         self.conversation: Conversation | None = None
 
@@ -77,12 +83,14 @@ class Supervisor:
         while True:
             await self._wanted.wait()
             self._kick.clear()
+            self._attempt_began = asyncio.get_running_loop().time()
             self._attempt = asyncio.create_task(self._try_once(), name="mmid-attempt")
             try:
                 following = await self._attempt
             except asyncio.CancelledError:
                 if _being_cancelled():
                     raise
+                self._moved("offline", "Disconnect")
                 continue  # Disconnect cancelled the attempt, not us
             if not self._kick.is_set():
                 await self._pause(following)
@@ -91,6 +99,19 @@ class Supervisor:
         """Want a connection, now, whatever was waited for."""
         self._wanted.set()
         self._kick.set()
+
+    def hurry(self) -> bool:
+        """Somebody wants to talk: make the next attempt now rather than later.
+
+        Returns:
+            Whether an attempt is under way or near; False if only ``connect`` could help.
+        """
+        if not self._wanted.is_set() or self._waits_for not in {None, Next.RETRY}:
+            return False
+        since = asyncio.get_running_loop().time() - self._attempt_began
+        if self._waits_for is Next.RETRY and since >= _HURRY_S:
+            self._kick.set()
+        return True
 
     def disconnect(self) -> None:
         """Hold the connection down until ``connect``."""
@@ -147,18 +168,23 @@ class Supervisor:
         finally:
             self._status.update(state=State.OFFLINE, connected=False)
 
+    def _moved(self, stage: str, cause: str) -> None:
+        self._host.perform(Moved(stage, cause))
+
     async def _talk(self) -> Next:
         self._status.update(state=State.CONNECTING)
+        self._moved("connecting", f"attempt {self._backoff.attempts + 1}")
         await self._await_clock()
         credential = await self._keeper.credential()
         self._host.perform(Emit(DataInit()))
+        self._moved("dialling", "credential")
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            self.conversation = await self._dialer.dial(
-                credential, lambda: self._status.dialog_id, self._host
-            )
+            self.conversation = await self._dialer.dial(credential, self._status, self._host)
+            resumed = self._status.dialog_id
             close = await self.conversation.run()
+            ready = self.conversation.dialect.reached_listening
         finally:
             if self.conversation is not None and self.conversation.dialect.reached_listening:
                 self._backoff.succeeded(loop.time() - began)
@@ -166,11 +192,21 @@ class Supervisor:
             self.conversation = None
             self._host.perform(Emit(DataDeinit()))
         self._log_close(close)
+        if resumed and not ready and _is_refused(close):
+            return self._begin_anew(resumed)
         return close.next
+
+    def _begin_anew(self, dialog_id: str) -> Next:
+        """Forget a dialog that the cloud may not know any more: better a new one than none."""
+        if self._status.dialog_id == dialog_id:
+            _log.warning("trying without the dialog before, in case the cloud has forgotten it")
+            self._host.perform(SaveDialog(""))
+        return Next.RETRY
 
     async def _await_clock(self) -> None:
         if not self._clock.synchronized:
             self._status.update(clock_synchronized=False)
+            self._moved("waiting", "clock not set")
             self._report(
                 ClockNotSet("the clock is not set: waiting for it before signing anything")
             )
@@ -181,13 +217,16 @@ class Supervisor:
     def _log_close(self, close: Close) -> None:
         """Say why the connection ended; whoever was in a turn was told by the dialect."""
         if close.error is None:
+            self._moved("offline", "ended politely")
             _log.info("the dialog ended")
         else:
+            self._moved("offline", close.error.code)
             facts = {"MESSAGE_ID": close.error.facts.message_id, "MMID_CODE": close.error.code}
             _log.warning("the dialog ended: %s", close.error, extra=facts)
 
     def _report(self, error: MmidError) -> None:
         """Tell a failed attempt: each kind once in an outage, in the journal and as Error."""
+        self._moved("offline", error.code)
         if isinstance(error, ConnectionLost) and self._backoff.attempts < _TELL_OUTAGE_AT - 1:
             _log.info("no connection: %s", error)
             return
@@ -207,9 +246,14 @@ class Supervisor:
             _log.warning("not trying again by itself: correct it, then call Connect or Register")
         else:
             _log.debug("next attempt in %.1f s", wait)
-        with suppress(TimeoutError):
+        self._waits_for = following
+        try:
             async with asyncio.timeout(wait):
                 await self._kick.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._waits_for = None
 
     def _wait_s(self, following: Next) -> float | None:
         match following:
@@ -220,6 +264,11 @@ class Supervisor:
             case Next.HOURS:
                 return random.uniform(*_HOURS_S)  # noqa: S311 - a spread, not a secret
         return None
+
+
+def _is_refused(close: Close) -> bool:
+    """Whether the cloud found fault with what Start said."""
+    return isinstance(close.error, CloudRefused) and close.error.code == START_REFUSED
 
 
 def _being_cancelled() -> bool:

@@ -24,6 +24,7 @@ __all__ = [
     "Log",
     "Settings",
     "Storage",
+    "WorkMode",
     "from_plain",
 ]
 
@@ -53,6 +54,7 @@ _HTTPS_OR_EMPTY = r"^(https://[^\s/]+(/\S*)?)?$"
 # here on nobody hears a difference.
 RAW_OPUS_BITS_PER_S = 32_000
 
+WorkMode = Literal["push2talk", "tap2talk", "duplex"]
 _RATE = Literal[8000, 16000, 24000, 48000]
 
 
@@ -203,10 +205,17 @@ class Audio:
 class Dialog:
     """How one talks with it."""
 
-    work_mode: Literal["push2talk", "tap2talk", "duplex"] = option(
+    work_mode: WorkMode = option(
         "push2talk",
         "push2talk: StartSpeech and StopSpeech frame the speech; tap2talk: StartSpeech opens the "
         "microphone, the cloud hears the end; duplex: the microphone is always open.",
+    )
+    press_wait_s: float = option(
+        2.0,
+        "How long a press that comes before the dialog is ready waits for it, in seconds; what "
+        "is said meanwhile is kept. 0: StartSpeech fails at once with NotReady.",
+        ge=0,
+        le=5,
     )
     text_mode: Literal["both", "asr", "llm", "none"] = option(
         "both", "Which texts the cloud sends: what it understood (asr), what it replies (llm)."
@@ -244,6 +253,21 @@ class Dialog:
     )
     bit_rate: int = option(32, "Bit rate of Opus replies, in kbit/s.", ge=6, le=510)
     vocabulary_id: str = option("", "Hot-word list, instead of the console's.", max_length=128)
+    incremental_response: bool = option(
+        False,
+        "true: the cloud sends only what is new of a reply's text, which saves traffic; the "
+        "signals carry the whole text all the same.",
+    )
+    video: bool = option(
+        False, "true: announce that frames of video may follow; the application must allow it."
+    )
+    max_speech_s: float = option(
+        120.0,
+        "Longest speech of one press, in seconds; then the microphone is closed as if it had "
+        "been released. Nothing in duplex, where nobody presses.",
+        ge=5,
+        le=600,
+    )
 
     @property
     def speech_bytes_per_s(self) -> int:

@@ -97,6 +97,16 @@ async def test_status_shows_every_property_on_one_screen(mmictl: Mmictl, front: 
     assert ended.output.isascii()
 
 
+async def test_status_shows_the_history_when_asked_for(mmictl: Mmictl, front: Front) -> None:
+    ended = await mmictl("status", "--history")
+    first, second = ended.output.splitlines()
+    assert ended.status == 0
+    assert first.endswith("0.250 s  connecting        attempt 1")
+    assert second.endswith("now  x                 y")
+    moves = json.loads((await mmictl("status", "--history", "--json")).output)
+    assert moves[0] == {"unix_ms": 1_700_000_000_000, "state": "connecting", "cause": "attempt 1"}
+
+
 @pytest.mark.parametrize("order", [("--json", "status"), ("status", "--json")])
 async def test_status_is_json_when_asked_for_before_or_after_the_command(
     mmictl: Mmictl, front: Front, order: tuple[str, ...]

@@ -130,6 +130,10 @@ class NotingApplication:
         self._note("set_work_mode", mode)
         self._status.update(work_mode=mode)
 
+    def history(self) -> list[tuple[int, str, str]]:
+        self._note("history")
+        return [(1_700_000_000_000, "connecting", "attempt 1"), (1_700_000_000_250, "x", "y")]
+
     def set_volume(self, percent: int) -> None:
         self._note("set_volume", percent)
         self._status.update(volume=percent)

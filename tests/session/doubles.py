@@ -135,6 +135,7 @@ class Host:
     def __init__(self) -> None:
         self.effects: list[Effect] = []
         self.on_effect: Callable[[Effect], None] = lambda _: None
+        self.dropped_bytes = 0
         self._news = asyncio.Event()
 
     def perform(self, effect: Effect) -> None:
@@ -144,6 +145,9 @@ class Host:
 
     async def room(self) -> None:
         """Always room."""
+
+    def speech_dropped(self, count: int) -> None:
+        self.dropped_bytes += count
 
     @property
     def events(self) -> list[Event]:

@@ -12,6 +12,7 @@ from mmid.session.effects import Close, Effect, Emit, FinishPlayer, Play, Show
 from mmid.session.license.keeper import Credential
 from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
+from mmid.status import Status
 from tests.session.doubles import Host
 
 __all__ = ["AMPLE_S", "SPEECH", "Talk", "credential_of", "settings_of", "talking"]
@@ -120,7 +121,8 @@ async def talking(
     host = host or Host()
     settings = settings_of(cloud, connect_timeout_s=connect_timeout_s)
     settings = replace(settings, log=replace(settings.log, wire=wire_log))
-    conversation = await Dialer(settings).dial(credential_of(cloud), lambda: dialog_id, host)
+    status = Status(dialog_id=dialog_id, work_mode=settings.dialog.work_mode)
+    conversation = await Dialer(settings).dial(credential_of(cloud), status, host)
     host.on_effect = _loudspeaker(conversation)
     running = asyncio.create_task(conversation.run(), name="test-conversation")
     try:

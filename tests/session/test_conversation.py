@@ -1,9 +1,7 @@
 """A dialect over a real link: every end is an end, and nothing is left behind."""
 
 import asyncio
-import json
 import logging
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import (
@@ -25,12 +22,8 @@ from mmid.events import (
     TtsEnd,
     TtsStart,
 )
-from mmid.redaction import Secret
-from mmid.session.conversation import Conversation
 from mmid.session.dialects import heartbeat
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
-from mmid.session.dialects.multimodal_dialog_stages import STAGES
+from mmid.session.dialects.multimodal_dialog.stages import STAGES
 from mmid.session.effects import (
     Effect,
     Emit,
@@ -41,15 +34,12 @@ from mmid.session.effects import (
     Show,
     StopRecorder,
 )
-from mmid.session.link import LinkOptions, open_link
-from mmid.session.outbox import Outbox
-from mmid.settings import Dialog
 from mmid.simcloud.certificates import Certificates
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.dialog_messages import event_text
 from mmid.simcloud.scenario import Fault, Scenario
 from tests.session.doubles import Host
-from tests.session.talking import AMPLE_S, SPEECH, Talk, talking
+from tests.session.stuck import stuck
+from tests.session.talking import SPEECH, Talk, talking
 
 pytestmark = pytest.mark.usefixtures("quick_stop")
 
@@ -175,7 +165,9 @@ async def test_what_follows_a_fatal_error_is_the_dialects_decision(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every deadline of the dialect a fraction of a second."""
     for stage, facts in STAGES.items():
-        if facts.deadline_s:
+        if facts.renewed_by_text:  # as long as the heartbeat takes
+            monkeypatch.setitem(STAGES, stage, replace(facts, deadline_s=0.6, silence_s=0.4))
+        elif facts.deadline_s:
             monkeypatch.setitem(STAGES, stage, replace(facts, deadline_s=0.2))
     monkeypatch.setattr(heartbeat, "SILENCE_S", 0.4)
     monkeypatch.setattr(heartbeat, "ANSWER_S", 0.2)
@@ -315,89 +307,6 @@ async def test_a_fault_of_our_own_is_not_swallowed(cloud_directory: Path) -> Non
 
 
 # --- a peer that reads nothing -----------------------------------------------------------------
-
-
-class Peer:
-    """A cloud that listens, and then reads nothing until it is told to.
-
-    Attributes:
-        heard: the directives it read after that.
-    """
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-        self._go = asyncio.Event()
-        self._done = asyncio.Event()
-
-    async def serve(self, connection: ServerConnection) -> None:
-        task_id = json.loads(await connection.recv())["header"]["task_id"]
-        await connection.send(event_text(task_id, "dialog-1", "Started", {}))
-        listening = {"state": "Listening"}
-        await connection.send(event_text(task_id, "dialog-1", "DialogStateChanged", listening))
-        connection.transport.pause_reading()
-        await self._go.wait()
-        connection.transport.resume_reading()
-        try:
-            async for frame in connection:
-                if isinstance(frame, str):
-                    self.heard.append(json.loads(frame)["payload"]["input"]["directive"])
-        finally:
-            self._done.set()
-
-    def read_on(self) -> None:
-        """Read again."""
-        self._go.set()
-
-    async def done(self) -> None:
-        """Wait until it read everything."""
-        async with asyncio.timeout(AMPLE_S):
-            await self._done.wait()
-
-
-@asynccontextmanager
-async def stuck(certificates: Certificates) -> AsyncIterator[tuple[Talk, Peer]]:
-    """A conversation in mid-speech that can send nothing any more."""
-    peer = Peer()
-    context = certificates.server_context()
-    async with serve(peer.serve, "127.0.0.1", 0, ssl=context, close_timeout=0.1) as server:
-        listener = next(iter(server.sockets))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # soon full
-        url = f"wss://localhost:{listener.getsockname()[1]}/"
-        link = await open_link(
-            LinkOptions(url, str(certificates.ca_file), AMPLE_S), Secret("st-0123456789")
-        )
-        dialect = MultimodalDialog(
-            Identity("mm_01", "", "tester", "board1", "multimodal-dialog"),
-            Dialog(),
-            task_id="ab" * 16,
-            dialog_id="",
-            listening_by=asyncio.get_running_loop().time() + AMPLE_S,
-        )
-        outbox, host = Outbox(8192, 3200), Host()
-        conversation = Conversation(dialect, link, outbox, host)
-        talk = Talk(host, conversation, asyncio.create_task(conversation.run()))
-        try:
-            assert await talk.until(Show(State.LISTENING))
-            talk.press()
-            await _fill(conversation, outbox)
-            yield talk, peer
-        finally:
-            peer.read_on()
-            talk.running.cancel()
-            await asyncio.wait({talk.running})
-
-
-async def _fill(conversation: Conversation, outbox: Outbox) -> None:
-    """Speak until nothing leaves any more."""
-    async with asyncio.timeout(AMPLE_S):
-        while True:
-            conversation.record(bytes(4000))
-            conversation.record(bytes(4000))
-            await asyncio.sleep(0.001)
-            if len(outbox):
-                await asyncio.sleep(0.1)  # stuck is what is stuck after a while
-            if len(outbox):
-                return
 
 
 async def test_leaving_a_peer_that_reads_nothing_ends_in_bounded_time(

@@ -16,6 +16,7 @@ from mmid.session.dialer import Dialer, require_built
 from mmid.session.license.keeper import Credential
 from mmid.settings import Cloud, Dialog, License, Settings
 from mmid.simcloud.certificates import Certificates
+from mmid.status import Status
 from tests.session.doubles import Host
 
 CREDENTIAL = Credential(Secret("st-0123456789"), "mm_01", "board1", "llm-1")
@@ -43,9 +44,10 @@ class Listener:
         settings: Settings,
         credential: Credential = CREDENTIAL,
         dialog_id: str = "",
+        work_mode: str = "push2talk",
     ) -> tuple[str, dict[str, Any]]:
         """Dial, and return the credential and the Start that arrived."""
-        conversation = await Dialer(settings).dial(credential, lambda: dialog_id, Host())
+        conversation = await Dialer(settings).dial(credential, Status(dialog_id=dialog_id), Host())
         running = asyncio.create_task(conversation.run())
         try:
             async with asyncio.timeout(10):
@@ -109,6 +111,15 @@ async def test_a_workspace_that_is_not_known_is_left_out(certificates: Certifica
     assert "workspace_id" not in start["payload"]["input"]
 
 
+@pytest.mark.parametrize("mode", ["push2talk", "tap2talk", "duplex"])
+async def test_the_work_mode_is_what_the_status_says_now(
+    certificates: Certificates, mode: str
+) -> None:
+    async with listener(certificates) as cloud:
+        _, start = await cloud.start_of(cloud.settings, work_mode=mode)
+    assert start["payload"]["parameters"]["upstream"]["mode"] == mode
+
+
 async def test_a_dialog_is_gone_on_with_under_a_new_task(certificates: Certificates) -> None:
     async with listener(certificates) as cloud:
         starts = [(await cloud.start_of(cloud.settings, dialog_id="dialog-1"))[1] for _ in range(2)]
@@ -123,7 +134,7 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
 ) -> None:
     async with listener(certificates) as cloud:
         began = asyncio.get_running_loop().time()
-        conversation = await Dialer(cloud.settings).dial(CREDENTIAL, str, Host())
+        conversation = await Dialer(cloud.settings).dial(CREDENTIAL, Status(), Host())
         connected = asyncio.get_running_loop().time()
         running = asyncio.create_task(conversation.run())
         await asyncio.sleep(0)
@@ -133,19 +144,15 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
         await asyncio.wait({running})
 
 
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        (Settings(cloud=Cloud(protocol="baidu-rtc")), "cloud.protocol = 'baidu-rtc'"),
-        (Settings(dialog=Dialog(work_mode="duplex")), "dialog.work_mode = 'duplex'"),
-    ],
-)
-def test_what_is_not_built_yet_is_refused_by_name(settings: Settings, named: str) -> None:
-    with pytest.raises(SettingsInvalid, match=f"{named} is not in this version; it has"):
+def test_what_is_not_built_yet_is_refused_by_name() -> None:
+    settings = Settings(cloud=Cloud(protocol="baidu-rtc"))
+    refusal = r"cloud\.protocol = 'baidu-rtc' is not in this version; it has"
+    with pytest.raises(SettingsInvalid, match=refusal):
         require_built(settings)
     with pytest.raises(SettingsInvalid):
         Dialer(settings)
 
 
-def test_the_defaults_are_built() -> None:
-    require_built(Settings())
+@pytest.mark.parametrize("mode", ["push2talk", "tap2talk", "duplex"])
+def test_every_work_mode_is_built(mode: Any) -> None:
+    require_built(Settings(dialog=Dialog(work_mode=mode)))

@@ -7,7 +7,7 @@ import ssl
 import struct
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from websockets.http11 import Request, Response
 from mmid.errors import ConnectionLost, MalformedMessage, MmidError, SettingsInvalid, TlsFailed
 from mmid.redaction import Secret
 from mmid.session.link import Link, LinkOptions, TokenRefused, open_link
+from mmid.session.tls import Tls
 from mmid.simcloud.certificates import Certificates, make_certificates
 from tests.session.doubles import peer
 
@@ -52,7 +53,7 @@ async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> 
 
 
 def options(port: int, ca_file: Path | str, *, host: str = "localhost") -> LinkOptions:
-    return LinkOptions(f"wss://{host}:{port}/dialog", str(ca_file), AMPLE_S)
+    return LinkOptions(f"wss://{host}:{port}/dialog", Tls(str(ca_file)), AMPLE_S)
 
 
 @asynccontextmanager
@@ -188,13 +189,13 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
 
 async def test_a_peer_that_says_nothing_is_given_up(certificates: Certificates) -> None:
     async with peer(say_nothing) as port:
-        given = LinkOptions(f"wss://localhost:{port}/", str(certificates.ca_file), 0.2)
+        given = LinkOptions(f"wss://localhost:{port}/", Tls(str(certificates.ca_file)), 0.2)
         await fails(ConnectionLost, rf"no connection to wss://localhost:{port}/ in 0\.2 s", given)
 
 
 async def test_a_server_that_says_nothing_after_tls_is_given_up(certificates: Certificates) -> None:
     async with peer(say_nothing, certificates.server_context()) as port:
-        given = LinkOptions(f"wss://localhost:{port}/", str(certificates.ca_file), 0.5)
+        given = LinkOptions(f"wss://localhost:{port}/", Tls(str(certificates.ca_file)), 0.5)
         await fails(ConnectionLost, r"in 0\.5 s", given)
 
 
@@ -235,7 +236,7 @@ async def test_a_port_where_nobody_listens_is_a_lost_connection(certificates: Ce
 
 
 async def test_a_name_that_is_unknown_is_a_lost_connection(certificates: Certificates) -> None:
-    given = LinkOptions("wss://nowhere.invalid/", str(certificates.ca_file), AMPLE_S)
+    given = LinkOptions("wss://nowhere.invalid/", Tls(str(certificates.ca_file)), AMPLE_S)
     await fails(ConnectionLost, "no connection to wss://nowhere.invalid/: ", given)
 
 
@@ -300,6 +301,91 @@ async def test_an_attempt_that_is_cancelled_leaves_nothing(certificates: Certifi
             await opening
         async with asyncio.timeout(AMPLE_S):
             await gone.wait()
+
+
+# --- through a proxy --------------------------------------------------------------------------
+
+
+class ConnectProxy:
+    """An HTTP proxy that does CONNECT, or answers with another status."""
+
+    def __init__(self, status: str = "200 OK") -> None:
+        self._status = status
+        self.asked: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.asked.append(request)
+        writer.write(f"HTTP/1.1 {self._status}\r\n\r\n".encode())
+        if not self._status.startswith("200"):
+            return
+        host, _, port = request.split()[1].rpartition(":")
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(_pass_on(reader, far_writer), _pass_on(far_reader, writer))
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
+async def test_the_proxy_of_the_environment_is_used_and_sees_no_token(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = ConnectProxy()
+    async with server(certificates) as port, peer(proxy.serve) as proxy_port:
+        monkeypatch.setenv("https_proxy", f"http://user:pass@127.0.0.1:{proxy_port}")
+        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+    assert [request.split()[:2] for request in proxy.asked] == [["CONNECT", f"localhost:{port}"]]
+    assert TOKEN.reveal() not in proxy.asked[0]
+
+
+async def test_a_host_of_no_proxy_is_connected_to_directly(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "localhost")
+    async with server(certificates) as port:
+        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+
+
+async def test_a_proxy_does_not_weaken_the_check_of_the_certificate(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_certificates(tmp_path)
+    async with server(certificates) as port, peer(ConnectProxy().serve) as proxy_port:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy_port}")
+        await fails(TlsFailed, "is not acceptable", options(port, other.ca_file))
+
+
+async def test_a_proxy_that_refuses_is_a_lost_connection_that_says_so(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with peer(ConnectProxy("407 Proxy Authentication Required").serve) as proxy_port:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy_port}")
+        given = options(9, certificates.ca_file)
+        await fails(ConnectionLost, "proxy rejected connection: HTTP 407", given)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("ftp://u:hunter2@h", "scheme ftp isn't supported"),
+        ("http://u:hunter2@h/path", "path is meaningless"),
+        ("http://u:hunter2@h:port", "it is no URL"),
+        ("socks5://u:hunter2@h", "a SOCKS proxy, which needs .* python-socks"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, proxy: str, words: str
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    error = await fails(SettingsInvalid, words, options(9, certificates.ca_file))
+    assert error.__cause__ is None
+    assert "hunter2" not in str(error)
 
 
 # --- what we send -----------------------------------------------------------------------------

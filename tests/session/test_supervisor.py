@@ -19,7 +19,7 @@ from mmid.redaction import Secret
 from mmid.session import backoff, supervisor
 from mmid.session.backoff import Backoff
 from mmid.session.dialer import Dialer
-from mmid.session.effects import Effect, Emit, SaveDialog, Show
+from mmid.session.effects import Effect, Emit, Moved, SaveDialog, Show
 from mmid.session.license.exchange_child import answer
 from mmid.session.license.keeper import Keeper
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Refusal, Token
@@ -334,6 +334,74 @@ async def test_a_new_dialog_while_connecting_does_not_go_on_with_the_old_one(
     assert "dialog_id" not in start["payload"]["input"]
 
 
+# --- a press that asks for haste ---------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_press_ends_a_long_wait_for_the_next_attempt(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_HURRY_S", 0.0)
+    async with supervised(nobody(certificates)) as rig:
+        for number in range(1, 4):
+            await rig.attempts(number)
+            await rig.host.wait_for(Emit(DataDeinit()), nth=number)
+            await asyncio.sleep(0)
+            assert rig.supervisor.hurry()
+        await rig.attempts(4)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_whoever_presses_again_and_again_makes_no_storm(certificates: Certificates) -> None:
+    async with supervised(nobody(certificates)) as rig:
+        await rig.host.wait_for(Emit(DataDeinit()))
+        for _ in range(100):
+            assert rig.supervisor.hurry(), "a first attempt was made a moment ago"
+            await asyncio.sleep(0)
+        assert rig.host.events.count(DataInit()) == 1
+
+
+async def test_there_is_no_hope_after_disconnect(certificates: Certificates) -> None:
+    async with supervised(nobody(certificates)) as rig:
+        await rig.attempts(1)
+        rig.supervisor.disconnect()
+        assert not rig.supervisor.hurry()
+        rig.supervisor.connect()
+        assert rig.supervisor.hurry()
+
+
+@pytest.mark.usefixtures("eager")
+async def test_there_is_no_hope_after_a_refusal(certificates: Certificates) -> None:
+    desk = LicenseDesk(Refusal("100007"))
+    settings = replace(nobody(certificates), license=_full_license())
+    async with supervised(settings, desk) as rig:
+        await rig.error("100007")
+        await asyncio.sleep(0)
+        assert not rig.supervisor.hurry()
+        await rig.no_more_attempts()
+
+
+# --- the black box -----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("patient")
+async def test_the_way_to_a_dialog_and_its_end_are_moves_for_the_black_box(
+    cloud_directory: Path,
+) -> None:
+    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.listening()
+        rig.supervisor.disconnect()
+        await rig.host.wait_for(Moved("offline", "ended politely"))
+    moves = [effect for effect in rig.host.effects if isinstance(effect, Moved)]
+    assert moves[:2] == [Moved("connecting", "attempt 1"), Moved("dialling", "credential")]
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_failed_attempt_is_a_move_with_its_cause(certificates: Certificates) -> None:
+    async with supervised(nobody(certificates)) as rig:
+        await rig.host.wait_for(Moved("offline", "connection-lost"))
+
+
 # --- refusals ----------------------------------------------------------------------------------
 
 
@@ -432,6 +500,39 @@ async def test_a_fatal_refusal_of_the_cloud_stops(cloud_directory: Path) -> None
         await rig.error("InvalidParameter")
         await rig.host.wait_for(Emit(DataDeinit()))
         await rig.no_more_attempts()
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_dialog_that_the_cloud_refuses_to_go_on_with_is_begun_anew(
+    cloud_directory: Path,
+) -> None:
+    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such dialog"))
+    store = MemoryStore(DeviceRecord(dialog_id="long-forgotten").encode())
+    async with (
+        clouded(cloud_directory, fault) as cloud,
+        supervised(settings_of(cloud), store=store) as rig,
+    ):
+        await rig.listening()
+        starts = [
+            await cloud.wait_for(lambda entry: entry.get("name") == "Start", nth=nth)
+            for nth in (1, 2)
+        ]
+        assert [start.get("dialog_id") for start in starts] == ["long-forgotten", None]
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_start_without_a_dialog_that_is_refused_is_not_repeated(
+    cloud_directory: Path,
+) -> None:
+    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such app"), times=1000)
+    store = MemoryStore(DeviceRecord(dialog_id="long-forgotten").encode())
+    async with (
+        clouded(cloud_directory, fault) as cloud,
+        supervised(settings_of(cloud), store=store) as rig,
+    ):
+        await rig.host.wait_for(Emit(DataDeinit()), nth=2)
+        await rig.no_more_attempts()
+        assert rig.host.events.count(DataInit()) == 2
 
 
 def _full_license() -> License:

@@ -1,6 +1,7 @@
 """What every dialect is to the session and the gateway, whichever cloud it speaks to."""
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from mmid.session.effects import Effect
 
@@ -42,11 +43,15 @@ class Dialect(Protocol):
     def tick(self, now: float) -> Effects:
         """The deadline has come."""
 
-    def record(self, data: bytes) -> Effects:
+    def record(self, data: bytes, now: float) -> Effects:
         """The microphone recorded this."""
 
     def recorder_failed(self, now: float) -> Effects:
-        """The microphone ended by itself."""
+        """The microphone ended by itself, or ``StartRecorder`` could not open it.
+
+        What a press began is cancelled. A microphone that the dialect itself opened
+        (duplex) is asked for again, by ``StartRecorder``, after a while.
+        """
 
     def playback_started(self, now: float) -> Effects:
         """The first sample of the reply can be heard."""
@@ -58,13 +63,22 @@ class Dialect(Protocol):
         """The loudspeaker ended by itself; this reply cannot be heard."""
 
     def check_speech(self) -> None:
-        """Raise NotReady or Busy if ``start_speech`` would; the microphone is not open yet."""
+        """Raise what ``start_speech`` would; the microphone is not open yet.
+
+        Raises:
+            NotReady: the cloud has not listened yet on this connection.
+            Busy: somebody talks.
+            Unsupported: nobody opens the microphone in this work mode: it is always open.
+        """
 
     def start_speech(self, now: float) -> Effects:
         """The microphone was opened by a press."""
 
     def stop_speech(self, now: float) -> Effects:
-        """The microphone was closed; everything recorded was handed over before."""
+        """The microphone was closed; everything recorded was handed over before.
+
+        What was said is answered, also where the cloud itself hears the end of it.
+        """
 
     def cancel_speech(self, now: float) -> Effects:
         """Forget what was said."""
@@ -72,8 +86,52 @@ class Dialect(Protocol):
     def interrupt(self, now: float) -> Effects:
         """Stop the reply and listen."""
 
-    def ask(self, text: str, now: float) -> Effects:
-        """Put the text to the model as if it had been spoken."""
+    def ask(
+        self,
+        text: str,
+        now: float,
+        *,
+        images: Sequence[bytes] = (),
+        biz_params: Mapping[str, Any] | None = None,
+    ) -> Effects:
+        """Put the text to the model as if it had been spoken.
+
+        Args:
+            text: the question; may be empty if there are images or ``biz_params``.
+            now: monotonic seconds.
+            images: JPEG or PNG files the question is about.
+            biz_params: what the cloud's application is given for this question only.
+
+        Raises:
+            NotReady: the cloud has not listened yet on this connection.
+            Busy: somebody talks.
+            InvalidArgument: nothing is asked, or an image is too large for the cloud.
+            Unsupported: this cloud takes no images or parameters.
+        """
 
     def say(self, text: str, now: float) -> Effects:
-        """Have the text spoken as it is."""
+        """Have the text spoken as it is; raises as ``ask`` does."""
+
+    def update_info(
+        self,
+        now: float,
+        *,
+        images: Sequence[bytes] = (),
+        client_status: Mapping[str, Any] | None = None,
+        biz_params: Mapping[str, Any] | None = None,
+    ) -> Effects:
+        """Tell the cloud something about the board, in any state.
+
+        Args:
+            now: monotonic seconds.
+            images: a frame of video, JPEG or PNG.
+            client_status: what the board is doing, such as
+                ``{"phone_ringing": {"status": "stopped"}}``.
+            biz_params: replaces the same parameters for the rest of the connection.
+
+        Raises:
+            NotReady: the cloud has not listened yet on this connection.
+            Busy: a frame of video came too soon after the last.
+            InvalidArgument: nothing is told, or an image is too large for the cloud.
+            Unsupported: this cloud, or this work mode, takes none of it.
+        """

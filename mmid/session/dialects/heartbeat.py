@@ -2,11 +2,15 @@
 
 from math import inf
 
-__all__ = ["ANSWER_S", "SILENCE_S", "Heartbeat"]
+__all__ = ["ANSWER_S", "SILENCE_S", "TURN_SILENCE_S", "Heartbeat"]
 
 # The service ends a task after 60 s without a text of its own; its documents
 # say "about every 50 s", the contract 45 to 50 (multimodal-dialog section 8).
 SILENCE_S = 48.0
+
+# While somebody talks or waits for an answer, a dead cloud must be noticed
+# within 20 s; no document forbids to ask more often than every 50 s.
+TURN_SILENCE_S = 8.0
 
 # An echo takes one round trip; ten seconds are long for the worst network.
 ANSWER_S = 10.0
@@ -20,8 +24,12 @@ class Heartbeat:
     """
 
     def __init__(self, now: float) -> None:
-        self._last_text = now
+        self._last_text = self._attended_from = now
         self._sent_at: float | None = None
+
+    def attend(self, now: float) -> None:
+        """Somebody waits for the cloud from now on: a shorter silence may count, from here."""
+        self._attended_from = now
 
     def text_received(self, now: float) -> None:
         """The cloud sent text; it lives."""
@@ -38,10 +46,12 @@ class Heartbeat:
         self._sent_at = now
         self._last_text = now
 
-    @property
-    def due(self) -> float:
-        """When the next heartbeat is to be sent."""
-        return self._last_text + SILENCE_S
+    def due(self, silence_s: float) -> float:
+        """When the next heartbeat is to be sent, if silence may last so long; one at a time."""
+        if self._sent_at is not None:
+            return inf
+        attended = max(self._last_text, self._attended_from) + silence_s
+        return min(self._last_text + SILENCE_S, attended)
 
     @property
     def dead_at(self) -> float:

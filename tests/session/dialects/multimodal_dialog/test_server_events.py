@@ -4,13 +4,18 @@ import pytest
 
 from mmid.events import Error
 from mmid.session.effects import Close, Emit, Next
-from tests.session.dialects.cloud_frames import server_frame
-from tests.session.dialects.trace import CONNECTED, REPLYING, TALKED, THINKING, follow
+from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
+from tests.session.dialects.multimodal_dialog.trace import (
+    CONNECTED,
+    REPLYING,
+    TALKED,
+    THINKING,
+    follow,
+)
 
 TRACES = {
     "an event that is not known is noted and ignored": f"""{CONNECTED}
         < VideoStarted            | note
-        < SpeechContent final     | AsrComplete
         press                     | flush player; > SendSpeech; SpeechStart
     """,
     "an event without a name is noted and ignored": f"""{CONNECTED}
@@ -37,7 +42,7 @@ TRACES = {
         release                   |
     """,
     "a state that is not known closes a reply": f"""{REPLYING}
-        < state Dreaming          | note; TtsEnd; show idle
+        < state Dreaming          | note; TtsEnd; finish player; show idle
         << 8000                   | note
     """,
     "a state before the first Listening does not make the dialog ready": """
@@ -92,9 +97,12 @@ TRACES = {
         < SpeechStarted           |
         < SpeechEnded             |
     """,
-    "a speech that was never said to end ends with the reply": f"""{TALKED}
-        < state Thinking          | show thinking
-        < state Responding        | AsrEnd; show responding; TtsStart; start player
+    "a speech that was never said to end ends when the cloud thinks": f"""{TALKED}
+        < state Thinking          | AsrEnd; show thinking
+        < SpeechEnded             |
+        < SpeechStarted           |
+        < SpeechContent final hi  | AsrComplete hi
+        < state Responding        | show responding; TtsStart; start player
     """,
     "a speech that was never said to end ends with the turn": f"""{TALKED}
         < state Listening         | AsrEnd; SpeechPrepare
@@ -116,9 +124,9 @@ TRACES = {
         < RespondingEnded         |
     """,
     "a reply that the cloud thinks over again has an end before its new start": f"""{REPLYING}
-        < state Thinking          | show thinking
+        < state Thinking          | TtsEnd; finish player; show thinking
         << stale                  | note
-        < state Responding        | TtsEnd; show responding; TtsStart; start player
+        < state Responding        | show responding; TtsStart; start player
         << next                   | play next
         < RespondingEnded         | TtsEnd; finish player
         speaker drained           | > LocalRespondingStarted; > LocalRespondingEnded
@@ -131,8 +139,8 @@ TRACES = {
         << next                   | play next
         speaker starts            | > LocalRespondingStarted
     """,
-    "a reply that ends with Listening and no RespondingEnded is closed": f"""{REPLYING}
-        < state Listening         | TtsEnd; show listening; SpeechPrepare
+    "a reply that ends with Listening and no RespondingEnded is played out": f"""{REPLYING}
+        < state Listening         | TtsEnd; finish player; show listening; SpeechPrepare
         speaker drained           |
     """,
     "the end of a reply that never began is ignored": f"""{THINKING}
@@ -174,6 +182,17 @@ TRACES = {
         speaker drained           | > LocalRespondingStarted; > LocalRespondingEnded
         << 640                    |
     """,
+    "a speech that was cancelled is heard of no more": f"""{TALKED}
+        < state Listening         | AsrEnd; SpeechPrepare
+        < SpeechContent partial h |
+        < SpeechContent final hi  |
+        press                     | flush player; > SendSpeech; SpeechStart
+        cancel                    | > CancelSpeech
+        < SpeechStarted           |
+        < SpeechContent partial h |
+        < SpeechContent final hi  |
+        < SpeechEnded             |
+    """,
     "a heartbeat's echo is told": f"""{CONNECTED}
         < HeartBeat               | Heartbeat
     """,
@@ -189,7 +208,7 @@ TRACES = {
         < HeartBeat               | Heartbeat
         47.9 s later              |
         0.1 s later               | > HeartBeat
-        < SpeechContent final     | AsrComplete
+        < SpeechEnded             |
         47.9 s later              |
     """,
     "any text of the cloud breaks the silence, even nonsense": f"""{CONNECTED}
@@ -201,16 +220,38 @@ TRACES = {
         1 s later                 | > HeartBeat
     """,
     "audio does not break the silence, but saves a cloud whose echo waits behind it": f"""{REPLYING}
-        47 s later                |
+        7.9 s later               |
         << one                    | play one
-        1 s later                 | > HeartBeat
-        9 s later                 |
+        0.1 s later               | > HeartBeat
+        9.9 s later               |
         << two                    | play two
-        30 s later                |
+        0.1 s later               | > HeartBeat
+        9 s later                 |
         < HeartBeat               | Heartbeat
     """,
+    "a cloud that dies in mid-speech is noticed within 20 s": f"""{CONNECTED}
+        40 s later                |
+        press                     | flush player; > SendSpeech; SpeechStart
+        7.9 s later               |
+        0.1 s later               | > HeartBeat
+        mic one                   | audio one
+        9.9 s later               |
+        0.1 s later | stop recorder; flush player; Error connection-lost; show offline; \
+close retry: connection-lost
+    """,
+    "a speech that goes on is no reason to ask again and again": f"""{CONNECTED}
+        press                     | flush player; > SendSpeech; SpeechStart
+        8 s later                 | > HeartBeat
+        mic one                   | audio one
+        1 s later                 |
+        < HeartBeat               | Heartbeat
+        7 s later                 |
+        mic two                   | audio two
+        < SpeechStarted           | AsrStart
+        7.9 s later               |
+    """,
     "a cloud that dies in mid-reply is an Error": f"""{REPLYING}
-        48 s later                | > HeartBeat
+        8 s later                 | > HeartBeat
         10 s later | stop recorder; flush player; TtsEnd; Error connection-lost; show offline; \
 close retry: connection-lost
     """,

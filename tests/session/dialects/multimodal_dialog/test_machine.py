@@ -2,7 +2,16 @@
 
 import pytest
 
-from tests.session.dialects.trace import CONNECTED, REPLYING, TALKED, THINKING, follow
+from mmid.session.effects import Effect, Moved
+from tests.session.dialects.multimodal_dialog.trace import (
+    CONNECTED,
+    REPLYING,
+    TALKED,
+    THINKING,
+    Rehearsal,
+    dialect,
+    follow,
+)
 
 GRANTED = """
         < RequestAccepted         |
@@ -220,6 +229,22 @@ backlog one
         press                     | flush player; > SendSpeech; SpeechStart
         < RequestAccepted         |
     """,
+    "a cloud that flickers cannot hold us while we ask": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        2 s later                 |
+        < state Listening         |
+        < state Thinking          |
+        2 s later                 |
+        < state Listening         |
+        < state Thinking          |
+        0.9 s later               |
+        0.1 s later | Error cloud; stop recorder; flush player; show offline; \
+close retry: connection-lost
+    """,
+    "an interruption that is not obeyed costs nobody anything but a connection": f"""{REPLYING}
+        interrupt                 | flush player; TtsEnd; > RequestToSpeak
+        5 s later | stop recorder; flush player; show offline; close retry: connection-lost
+    """,
     "a turn error while we ask for the floor is told, and the asking goes on": f"""{REPLYING}
         press                     | flush player; TtsEnd; > RequestToSpeak
         mic one                   |
@@ -234,3 +259,55 @@ backlog one
 @pytest.mark.parametrize("behaviour", TRACES)
 def test_that(behaviour: str) -> None:
     follow(TRACES[behaviour])
+
+
+# --- what the black box is told ----------------------------------------------------------------
+
+TURN = [
+    ("open", "starting begin"),
+    ("< Started d-1", ""),
+    ("< state Listening", "listening Listening"),
+    ("press", "talking start_speech"),
+    ("release", "recognising stop_speech"),
+    ("< SpeechContent final my secret plan", ""),
+    ("< SpeechEnded", ""),
+    ("< state Thinking", "thinking Thinking"),
+    ("< state Responding", "responding Responding"),
+    ("< RespondingEnded", "playing RespondingEnded"),
+    ("speaker drained", "resuming playback_finished"),
+    ("5 s later", "asking deadline"),
+    ("< RequestAccepted", ""),
+    ("< state Listening", "listening Listening"),
+    ("press", "talking start_speech"),
+    ("mic fails", "resuming recorder_failed"),
+    ("< state My secret state", "idle other-state"),
+    ("1 s later", ""),
+    ("ask my secret question", "asking ask"),
+    ("< state Listening", ""),
+    ("< RequestAccepted", "recognising RequestAccepted"),
+    ("< Error 500 LLMTimeoutError", "resuming Error"),
+    ("< state Listening", "listening Listening"),
+    ("58 s later", "closed heartbeat"),
+]
+
+
+def moves(effects: list[Effect]) -> str:
+    return " ".join(f"{one.stage} {one.cause}" for one in effects if isinstance(one, Moved))
+
+
+def test_every_move_is_told_with_its_cause_and_nothing_that_was_said() -> None:
+    rehearsal = Rehearsal(dialect())
+    assert [(given, moves(rehearsal.do(given))) for given, _ in TURN] == TURN
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ("leave", "end"),
+        ("drop", "lost"),
+        ("< Stopped", "Stopped"),
+        ("< fatal 449 TooManyInterrupt", "task-failed"),
+    ],
+)
+def test_the_black_box_is_told_what_ended_the_connection(given: str, cause: str) -> None:
+    assert moves(follow(CONNECTED).do(given)) == f"closed {cause}"

@@ -1,4 +1,4 @@
-"""The ``multimodal-dialog`` protocol in push2talk: one connection, as the session sees it.
+"""The ``multimodal-dialog`` protocol: one connection, as the session sees it.
 
 Reads like multimodal-dialog sections 4 to 8. Rules that bind it together:
 
@@ -6,42 +6,40 @@ Reads like multimodal-dialog sections 4 to 8. Rules that bind it together:
   the backlog and goes first, so the first syllable is never lost.
 * LocalRespondingStarted and Ended report the loudspeaker, not the network (O5).
 * One RequestToSpeak at a time, spaced (O8); none is needed while it listens (O3).
+
+What people want is in ``talk``, what the cloud says in ``server_events``; here
+are the connection, the time and the board. Every input that may move the stage
+says its name first (``cause``): the black box tells afterwards what moved it.
 """
 
 from math import inf
 
 from mmid.errors import (
-    Busy,
     CloudRefused,
     ConnectionLost,
-    InvalidArgument,
     MalformedMessage,
-    NotReady,
-    Unsupported,
 )
 from mmid.events import Error
-from mmid.session.backlog import BACKLOG_S, Backlog
-from mmid.session.dialects.multimodal_dialog_events import on_output
-from mmid.session.dialects.multimodal_dialog_machine import Effects, Machine
-from mmid.session.dialects.multimodal_dialog_messages import (
-    Failed,
-    Frames,
-    Identity,
-    Output,
-    parse,
-    start_payload,
+from mmid.session.dialects.multimodal_dialog.directives import Frames, Identity, start_payload
+from mmid.session.dialects.multimodal_dialog.machine import Effects
+from mmid.session.dialects.multimodal_dialog.messages import Failed, Output, parse
+from mmid.session.dialects.multimodal_dialog.server_events import on_output
+from mmid.session.dialects.multimodal_dialog.stages import (
+    STAGES,
+    TURN_STAGES,
+    Exit,
+    Stage,
 )
-from mmid.session.dialects.multimodal_dialog_stages import STAGES, TURN_STAGES, Exit, Stage
+from mmid.session.dialects.multimodal_dialog.talk import Talk
 from mmid.session.effects import (
     Close,
     Emit,
-    FlushPlayer,
+    Moved,
     Next,
     Note,
     Play,
     Send,
     SendAudio,
-    StopRecorder,
 )
 from mmid.settings import Dialog
 
@@ -52,7 +50,7 @@ __all__ = ["MultimodalDialog"]
 _MALFORMED_LIMIT = 10
 
 
-class MultimodalDialog(Machine):
+class MultimodalDialog(Talk):
     """One connection; implements ``Dialect``.
 
     Args:
@@ -61,9 +59,6 @@ class MultimodalDialog(Machine):
         task_id: 32 hex digits, never used before.
         dialog_id: the dialog to go on with, or empty for a new one.
         listening_by: monotonic time by which the first Listening must have come.
-
-    Raises:
-        Unsupported: the work mode is not one this dialect has.
     """
 
     def __init__(
@@ -75,10 +70,7 @@ class MultimodalDialog(Machine):
         dialog_id: str,
         listening_by: float,
     ) -> None:
-        if settings.work_mode != "push2talk":
-            raise Unsupported(f"work mode {settings.work_mode} is not in this version: push2talk")
-        backlog = Backlog(int(BACKLOG_S * settings.speech_bytes_per_s))
-        super().__init__(Frames(task_id, dialog_id), backlog, listening_by)
+        super().__init__(settings, Frames(task_id, dialog_id), listening_by)
         self._start = self.frames.start(start_payload(identity, settings))
 
     # --- the connection -------------------------------------------------------------------
@@ -86,50 +78,91 @@ class MultimodalDialog(Machine):
     def begin(self, now: float) -> Effects:
         """The connection is open: Start."""
         self.heartbeat.text_received(now)
-        return [Send(self._start)]
+        return [Moved(self.stage.value, "begin"), Send(self._start)]
 
     def end(self, now: float) -> Effects:
         """Leave politely: Stop."""
         if self.stage is Stage.CLOSED:
             return []
-        return [*self.lost(now, told=True), Send(self.frames.stop()), Close(None, Next.RETRY)]
+        self.cause = "end"
+        return [*self.shut(now, told=True), Send(self.frames.stop()), Close(None, Next.RETRY)]
+
+    def lost(self, now: float) -> Effects:
+        """The connection is gone: close what is open, and tell whoever was in mid-turn."""
+        self.cause = "lost"
+        return self.shut(now)
 
     @property
     def deadline(self) -> float:
         """When ``tick`` is due."""
         if self.stage is Stage.CLOSED:
             return inf
-        floor = self.floor.due if self.stage is Stage.ASKING else inf
-        return min(self.stage_deadline, self.heartbeat.due, self.heartbeat.dead_at, floor)
+        return min(
+            self.stage_deadline,
+            self._heartbeat_due,
+            self.heartbeat.dead_at,
+            self._silence_due,
+            self.microphone.due,
+            self._floor_due,
+        )
+
+    @property
+    def _heartbeat_due(self) -> float:
+        return self.heartbeat.due(STAGES[self.stage].silence_s)
+
+    @property
+    def _silence_due(self) -> float:
+        return self.upload.silence_due if self.stage in self.mode.fed else inf
+
+    @property
+    def _floor_due(self) -> float:
+        return self.floor.due if self.stage is Stage.ASKING else inf
 
     def tick(self, now: float) -> Effects:
         """Do what is due."""
         if self.stage is Stage.CLOSED:
             return []
         if now >= self.heartbeat.dead_at:
+            self.cause = "heartbeat"
             return self.fail(ConnectionLost("the cloud did not answer a heartbeat"), now)
+        self.cause = "deadline"
         effects: Effects = []
-        if now >= self.heartbeat.due:
+        if now >= self._heartbeat_due:
             self.heartbeat.sent(now)
             effects.append(Send(self.frames.directive("HeartBeat")))
-        if self.stage is Stage.ASKING and now >= self.floor.due:
-            effects += self.request_to_speak(now)
+        if now >= self._silence_due:
+            self.upload.sent(now)
+            effects += self.upload.silence()
+        if now >= self._floor_due:
+            effects += self.ask_when_due(now)
+        if now >= self.microphone.due:
+            effects += self.open_microphone()
         if now >= self.stage_deadline:
             effects += self._leave_stage(now)
         return effects
 
     def _leave_stage(self, now: float) -> Effects:
+        """The stage lasted too long: take the exit that the table has, and say so."""
         facts = STAGES[self.stage]
         if self.stage is Stage.ASKING and self.floor.listening:
-            return self.take_floor(now)
-        if facts.exit is Exit.END_SPEECH:
-            message = f"the microphone was closed after {facts.deadline_s:.0f} s"
-            return [StopRecorder(), *self.end_speech(now), Emit(Error("not-talking", message))]
+            return self.floor_given(now)
         message = f"waited in vain for {facts.waits_for}"
         if facts.exit is Exit.RECONNECT:
-            return self.fail(ConnectionLost(message), now)
+            return self._give_up(message, now)
+        if facts.exit is Exit.LISTEN:
+            return [Note(message), *self.enter(Stage.LISTENING, now)]
+        if facts.exit is Exit.END_SPEECH:
+            closed = f"the microphone was closed after {self.longest_stay_s:.0f} s"
+            ended = [*self.close_microphone(), *self.end_speech(now)]
+            return [*ended, Emit(Error("not-talking", closed))]
         told = Emit(Error("cloud", message)) if self.stage in TURN_STAGES else Note(message)
         return [told, *self.ask_floor(now)]
+
+    def _give_up(self, message: str, now: float) -> Effects:
+        """Connect anew; it is the cloud's fault, and not the network's, if it still answers."""
+        loss = self.loss
+        told: Effects = [Emit(Error("cloud", f"{message}: {loss}"))] if loss else []
+        return [*told, *self.fail(ConnectionLost(message), now, told=True)]
 
     # --- what the cloud sends -------------------------------------------------------------
 
@@ -138,17 +171,21 @@ class MultimodalDialog(Machine):
         if self.stage is Stage.CLOSED:
             return []
         self.heartbeat.text_received(now)
+        if STAGES[self.stage].renewed_by_text:
+            self.stay(now)
         try:
             message = parse(text)
         except MalformedMessage as error:
             return self._malformed(error, now)
         if isinstance(message, Failed):
+            self.cause = "task-failed"
             told = Emit(Error(message.name, message.message))
             refusal = f"the cloud said {message.name}: {message.message}"
             return [told, *self.fail(CloudRefused(refusal, message.code), now)]
         return on_output(self, message, now) if isinstance(message, Output) else []
 
     def _malformed(self, error: MalformedMessage, now: float) -> Effects:
+        self.cause = "malformed"
         self.malformed += 1
         told = Emit(Error(error.code, str(error)))
         return [told, *(self.fail(error, now) if self.malformed > _MALFORMED_LIMIT else [])]
@@ -160,22 +197,37 @@ class MultimodalDialog(Machine):
             self.turn.stale_bytes += len(data)
             first = self.turn.stale_bytes == len(data)
             return [Note(f"dropped audio that came while {self.stage}")] if first else []
-        self.stage_deadline = now + STAGES[Stage.RESPONDING].deadline_s
+        self.stay(now)
         return [Play(data)]
 
     # --- what the board does --------------------------------------------------------------
 
-    def record(self, data: bytes) -> Effects:
+    def record(self, data: bytes, now: float) -> Effects:
         """Send speech, or keep it until the cloud listens."""
+        if not self.mode.pressed:
+            return self._stream(data, now)
         if self.stage is Stage.TALKING:
+            self.upload.sent(now)
             return [SendAudio(data)]
         if self.stage is Stage.ASKING and self.floor.speech:
             self.backlog.push(data)
         return []
 
+    def _stream(self, data: bytes, now: float) -> Effects:
+        """Send what the open microphone hears, in every state (section 7)."""
+        if self.stage not in self.mode.fed:
+            return []
+        self.upload.sent(now)
+        self.microphone.heard()
+        return [SendAudio(data)]
+
     def recorder_failed(self, now: float) -> Effects:
-        """What was said is incomplete: forget it."""
-        return self.cancel_speech(now)
+        """What was said is incomplete: forget it. The open microphone is opened again later."""
+        self.cause = "recorder_failed"
+        if self.mode.pressed:
+            return self.forget_speech(now)
+        self.microphone.failed(now)
+        return []
 
     def playback_started(self, _now: float) -> Effects:
         """Report the loudspeaker's first sample, once a reply."""
@@ -184,74 +236,11 @@ class MultimodalDialog(Machine):
 
     def playback_finished(self, now: float) -> Effects:
         """Report the loudspeaker's last sample: it ends the turn."""
+        self.cause = "playback_finished"
         return self.end_playback(now)
 
     def playback_failed(self, now: float) -> Effects:
         """Nobody hears this reply; end the turn when it has arrived."""
+        self.cause = "playback_failed"
         self.turn.inaudible = True
         return self.end_playback(now)
-
-    # --- what people want -----------------------------------------------------------------
-
-    def check_speech(self) -> None:
-        """Raise if no speech can begin now."""
-        self._check_ready()
-        if self.stage is Stage.TALKING or (self.stage is Stage.ASKING and self.floor.speech):
-            raise Busy("somebody is talking already")
-
-    def start_speech(self, now: float) -> Effects:
-        """Begin a speech, after an interruption if the cloud does not listen."""
-        self.check_speech()
-        self.backlog.clear()
-        if self.stage is Stage.LISTENING:
-            return [FlushPlayer(), *self.send_speech(now)]
-        effects = [*self._drop_question("somebody began to talk"), *self.ask_floor(now)]
-        self.floor.speech, self.floor.released = True, False
-        return effects
-
-    def stop_speech(self, now: float) -> Effects:
-        """End the speech; if the cloud does not listen yet, as soon as all of it was sent."""
-        return self.end_speech(now)
-
-    def cancel_speech(self, now: float) -> Effects:
-        """Forget the speech under way."""
-        if self.stage is Stage.TALKING:
-            cancel = Send(self.frames.directive("CancelSpeech"))
-            return [cancel, *self.end_asr(), *self.enter(Stage.RESUMING, now)]
-        self.floor.speech = False
-        self.backlog.clear()
-        return []
-
-    def interrupt(self, now: float) -> Effects:
-        """Cut the turn under way; without one there is nothing to do."""
-        self._check_ready()
-        stays = self.stage in {Stage.LISTENING, Stage.TALKING, Stage.ASKING}
-        return [] if stays else self.ask_floor(now)
-
-    def ask(self, text: str, now: float) -> Effects:
-        """Have the model answer the text."""
-        return self._request("prompt", text, now)
-
-    def say(self, text: str, now: float) -> Effects:
-        """Have the text spoken."""
-        return self._request("transcript", text, now)
-
-    def _request(self, kind: str, text: str, now: float) -> Effects:
-        if not text:
-            raise InvalidArgument("the text is empty")
-        self.check_speech()
-        if self.stage is Stage.LISTENING:
-            return [FlushPlayer(), *self.send_request(kind, text, now)]
-        effects = [*self._drop_question("another one came"), *self.ask_floor(now)]
-        self.floor.request = (kind, text)
-        return effects
-
-    def _drop_question(self, why: str) -> Effects:
-        if self.stage is not Stage.ASKING or self.floor.request is None:
-            return []
-        self.floor.request = None
-        return [Emit(Error("busy", f"a question was dropped: {why}"))]
-
-    def _check_ready(self) -> None:
-        if not self.reached_listening or self.stage is Stage.CLOSED:
-            raise NotReady("the dialog is not connected and listening yet")

@@ -20,14 +20,16 @@ from mmid.events import (
     LlmIncomplete,
     SpeechPrepare,
     SpeechReady,
+    SpeechRestart,
+    SpeechStart,
     TtsEnd,
     TtsStart,
 )
-from mmid.session.dialects.multimodal_dialog_errors import SILENT_TURN_ERRORS
-from mmid.session.dialects.multimodal_dialog_machine import Effects, Machine
-from mmid.session.dialects.multimodal_dialog_messages import Output
-from mmid.session.dialects.multimodal_dialog_stages import Stage
-from mmid.session.dialects.multimodal_dialog_turn import ACCEPT_GRACE_S, Turn
+from mmid.session.dialects.multimodal_dialog.failures import SILENT_TURN_ERRORS
+from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
+from mmid.session.dialects.multimodal_dialog.messages import Output
+from mmid.session.dialects.multimodal_dialog.stages import Stage
+from mmid.session.dialects.multimodal_dialog.turn import ACCEPT_GRACE_S
 from mmid.session.effects import (
     Emit,
     FinishPlayer,
@@ -35,7 +37,6 @@ from mmid.session.effects import (
     Note,
     SaveDialog,
     StartPlayer,
-    StopRecorder,
 )
 
 __all__ = ["on_output"]
@@ -43,12 +44,19 @@ __all__ = ["on_output"]
 # Keys that a reply may make us remember.
 _MOST_COMMANDS = 64
 
+# The stages in which a speech of a press may still be recognised.
+_HEARD = frozenset({Stage.TALKING, Stage.TRAILING, Stage.RECOGNISING, Stage.THINKING})
+
+# The stages in which what a reply says is no news, or of a turn we left.
+_NO_REPLY = frozenset({Stage.STARTING, Stage.TALKING, Stage.ASKING})
+
 
 def on_output(machine: Machine, output: Output, now: float) -> Effects:
     """Obey one event of the cloud; one that is not known is noted and ignored."""
     handler = _HANDLERS.get(output.event)
     if handler is None:
         return [Note(f"ignored the unknown event {output.event!r}")]
+    machine.cause = output.event
     return handler(machine, output, now)
 
 
@@ -64,52 +72,102 @@ def _stopped(machine: Machine, _output: Output, now: float) -> Effects:
 
 
 def _state(machine: Machine, output: Output, now: float) -> Effects:
-    if output.state == "Listening":
+    obey = _STATES.get(output.state)
+    machine.cause = output.state if obey else "other-state"
+    if obey is _listening:
         return _listening(machine, now)
     if machine.stage is Stage.ASKING:
-        return machine.floor_withdrawn(now)
-    note = Note(f"the cloud is in the state {output.state!r}")
-    if machine.stage is Stage.STARTING:
-        return [note]  # not usable yet; Listening is still to come
-    speech: Effects = [StopRecorder()] if machine.stage is Stage.TALKING else []
-    if output.state == "Thinking":
-        return speech + machine.enter(Stage.THINKING, now)
-    if output.state == "Responding":
-        return speech + _reply_begins(machine, now)
-    return [note, *speech, *machine.close_turn(), *machine.enter(Stage.IDLE, now)]
+        machine.floor_withdrawn()
+        return []
+    if machine.stage is Stage.STARTING or obey is None:
+        note = Note(f"the cloud is in the state {output.state!r}")
+        if machine.stage is Stage.STARTING:
+            return [note]  # not usable yet; Listening is still to come
+        return [note, *_end_of_speech(machine), *_idle(machine, now)]
+    return _end_of_speech(machine) + obey(machine, now)
+
+
+def _end_of_speech(machine: Machine) -> Effects:
+    return machine.close_microphone() if machine.stage is Stage.TALKING else []
+
+
+def _idle(machine: Machine, now: float) -> Effects:
+    return [*machine.end_asr(), *machine.end_reply(), *machine.enter(Stage.IDLE, now)]
 
 
 def _listening(machine: Machine, now: float) -> Effects:
-    first: Effects = [] if machine.reached_listening else [Emit(SpeechReady())]
-    machine.reached_listening = True
+    if not machine.reached_listening:
+        return _ready(machine, now)
     if machine.stage is Stage.TALKING:
-        return first  # said once more after RequestAccepted
+        return []  # said once more after RequestAccepted
     if machine.stage is Stage.ASKING:
         machine.floor.listening = True
         if machine.floor.granted or machine.floor.due != inf:  # none was sent yet, none is needed
-            return first + machine.take_floor(now)
+            return machine.floor_given(now)
         machine.stage_deadline = min(machine.stage_deadline, now + ACCEPT_GRACE_S)
-        return first
-    ended = machine.close_turn()
-    machine.turn = Turn()
-    return [*ended, *machine.enter(Stage.LISTENING, now), *first, Emit(SpeechPrepare())]
+        return []
+    in_reply = machine.stage in {Stage.RESPONDING, Stage.PLAYING}
+    if in_reply and not machine.mode.pressed:
+        return _voice_interrupts(machine, now)
+    ended = machine.end_reply()
+    if machine.mode.pressed:
+        ended = machine.end_asr() + ended
+    machine.new_turn()
+    return [*ended, *machine.enter(Stage.LISTENING, now), Emit(SpeechPrepare())]
+
+
+def _ready(machine: Machine, now: float) -> Effects:
+    """The first Listening: the connection is usable, and in duplex the microphone opens."""
+    machine.reached_listening = True
+    machine.upload.sent(now)
+    machine.new_turn()
+    effects = [
+        *machine.enter(Stage.LISTENING, now),
+        Emit(SpeechReady()),
+        Emit(SpeechPrepare()),
+    ]
+    if machine.mode.pressed:
+        return effects
+    return [*effects, Emit(SpeechStart()), *machine.open_microphone()]
+
+
+def _voice_interrupts(machine: Machine, now: float) -> Effects:
+    """In duplex the cloud listens again in mid-reply: somebody talks over it (section 6)."""
+    machine.left_round = machine.turn.reply.round_id
+    effects = [FlushPlayer(), *machine.end_tts(), *machine.enter(Stage.LISTENING, now)]
+    machine.new_turn()
+    return [*effects, Emit(SpeechPrepare()), Emit(SpeechRestart())]
+
+
+def _thinking(machine: Machine, now: float) -> Effects:
+    return [*machine.end_asr(), *machine.end_reply(), *machine.enter(Stage.THINKING, now)]
 
 
 def _request_accepted(machine: Machine, _output: Output, now: float) -> Effects:
     machine.floor.accepted = True
     ready = machine.stage is Stage.ASKING and machine.floor.granted
-    return machine.take_floor(now) if ready else []
+    return machine.floor_given(now) if ready else []
 
 
-def _speech_started(machine: Machine, _output: Output, _now: float) -> Effects:
-    if machine.stage not in {Stage.TALKING, Stage.RECOGNISING} or machine.turn.asr_open:
+def _hears(machine: Machine) -> bool:
+    """Whether what the cloud says about speech is about speech that somebody still means."""
+    if machine.mode.pressed:
+        return machine.stage in _HEARD
+    return machine.reached_listening and machine.stage is not Stage.ASKING
+
+
+def _speech_started(machine: Machine, _output: Output, now: float) -> Effects:
+    over = machine.mode.pressed and machine.stage is Stage.THINKING
+    if over or machine.turn.asr_open or not _hears(machine):
         return []
     machine.turn.asr_open = True
-    return [Emit(AsrStart())]
+    trailing = machine.stage is Stage.TRAILING  # it was spoken before the release
+    moved = machine.enter(Stage.RECOGNISING, now) if trailing else []
+    return [*moved, Emit(AsrStart())]
 
 
 def _speech_content(machine: Machine, output: Output, _now: float) -> Effects:
-    if machine.stage is Stage.ASKING:
+    if not _hears(machine):
         return []
     event = AsrComplete if output.finished else AsrIncomplete
     return [Emit(event(output.text))]
@@ -120,15 +178,15 @@ def _speech_ended(machine: Machine, _output: Output, now: float) -> Effects:
         return []
     effects: Effects = []
     if machine.stage is Stage.TALKING:  # O4: even if the button is still down
-        effects = [StopRecorder(), *machine.enter(Stage.RECOGNISING, now)]
+        effects = [*machine.close_microphone(), *machine.enter(Stage.RECOGNISING, now)]
     return effects + machine.end_asr()
 
 
 def _reply_begins(machine: Machine, now: float) -> Effects:
-    if machine.stage in {Stage.ASKING, Stage.RESPONDING, Stage.PLAYING}:
+    if machine.stage in {Stage.RESPONDING, Stage.PLAYING}:
         return []
-    ended = machine.close_turn()
-    machine.turn = Turn(tts_open=True, stale_bytes=machine.turn.stale_bytes)
+    ended = machine.end_asr()
+    machine.turn.begin_reply()
     shown = machine.enter(Stage.RESPONDING, now)
     return [*ended, *shown, Emit(TtsStart()), StartPlayer()]
 
@@ -138,12 +196,14 @@ def _responding_started(machine: Machine, _output: Output, now: float) -> Effect
 
 
 def _responding_content(machine: Machine, output: Output, now: float) -> Effects:
-    if machine.stage in {Stage.ASKING, Stage.TALKING}:
+    stale = bool(output.round_id) and output.round_id == machine.left_round
+    if stale or machine.stage in _NO_REPLY:
         return []
     if machine.stage is Stage.RESPONDING:
-        machine.enter(Stage.RESPONDING, now)  # progress: its deadline begins anew
+        machine.stay(now)  # progress
     event = LlmComplete if output.finished else LlmIncomplete
-    return [Emit(event(output.spoken or output.text)), *_commands(machine, output)]
+    text = machine.turn.reply.add(output.round_id, output.text, output.spoken)
+    return [Emit(event(text)), *_commands(machine, output)]
 
 
 def _commands(machine: Machine, output: Output) -> Effects:
@@ -178,10 +238,16 @@ def _error(machine: Machine, output: Output, now: float) -> Effects:
     if output.error_code not in SILENT_TURN_ERRORS:
         told = [Emit(Error(name, output.error_message))]
     if machine.stage in {Stage.STARTING, Stage.LISTENING, Stage.ASKING}:
-        return told
-    ended: Effects = [StopRecorder(), FlushPlayer(), *machine.close_turn()]
+        return told + machine.end_asr()
+    ended: Effects = [*machine.close_microphone(), *machine.cut_turn()]
     return told + ended + machine.enter(Stage.RESUMING, now)
 
+
+_STATES: dict[str, Callable[[Machine, float], Effects]] = {
+    "Listening": _listening,
+    "Thinking": _thinking,
+    "Responding": _reply_begins,
+}
 
 _HANDLERS: dict[str, Callable[[Machine, Output, float], Effects]] = {
     "Started": _started,

@@ -12,6 +12,7 @@ Inputs
     < NAME ...                      the cloud sends a text frame; ``cloud_frames`` has the forms
     << 8000 x46                     the cloud sends 46 binary frames of 8000 bytes
     press, release, cancel, interrupt, ask TEXT, say TEXT
+    tell                            the board tells that its telephone stopped ringing
     mic TEXT, mic fails             the microphone recorded these bytes, or ended by itself
     speaker starts|drained|fails    what the loudspeaker really did
     3.5 s later                     time goes by, and ``tick`` is called when it is due
@@ -19,6 +20,7 @@ Inputs
 Effects
     > NAME ...                      a directive is sent, with what else its input holds
     audio TEXT, backlog TEXT        speech is sent; backlog: recorded before the cloud listened
+    silence BYTES                   silence is sent
     play TEXT                       samples go to the loudspeaker
     close NEXT, close NEXT: CODE    the connection is closed, politely or for an error
     refused NAME                    the command raised this error
@@ -38,14 +40,15 @@ from typing import Any
 
 from mmid.errors import CallerError
 from mmid.events import Error, Event
-from mmid.session.dialects.multimodal_dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog_messages import Identity
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.effects import (
     Close,
     Effect,
     Emit,
     FinishPlayer,
     FlushPlayer,
+    Moved,
     Note,
     Play,
     SaveDialog,
@@ -57,7 +60,7 @@ from mmid.session.effects import (
     StopRecorder,
 )
 from mmid.settings import Dialog
-from tests.session.dialects.cloud_frames import TASK_ID, server_frame
+from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, server_frame
 
 __all__ = [
     "CONNECTED",
@@ -98,9 +101,9 @@ REPLYING = f"""{THINKING}
 """
 
 
-def follow(trace: str, *, dialog_id: str = "") -> "Rehearsal":
+def follow(trace: str, settings: Dialog | None = None, *, dialog_id: str = "") -> "Rehearsal":
     """Act the trace's inputs out and compare the effects of every line with those written."""
-    rehearsal = Rehearsal(dialect(dialog_id=dialog_id))
+    rehearsal = Rehearsal(dialect(settings, dialog_id=dialog_id))
     for line in filter(str.strip, trace.splitlines()):
         given, _, wanted = map(str.strip, line.partition("|"))
         came = rehearsal.act(given)
@@ -157,10 +160,19 @@ class Rehearsal:
             frames = _samples(rest)
             return [e for data in frames for e in self.dialect.receive_audio(data, self.now)]
         if word == "mic" and rest != "fails":
-            return self.dialect.record(rest.encode())
-        if word in {"ask", "say"}:
-            return self._command(lambda: getattr(self.dialect, word)(rest, self.now))
-        return self._command(lambda: getattr(self.dialect, _INPUTS[given])(self.now))
+            return self.dialect.record(rest.encode(), self.now)
+        return self._command(self._commands(rest).get(word, self._input(given)))
+
+    def _commands(self, text: str) -> dict[str, Callable[[], list[Effect]]]:
+        status = {"phone_ringing": {"status": "stopped"}}
+        return {
+            "ask": lambda: self.dialect.ask(text, self.now),
+            "say": lambda: self.dialect.say(text, self.now),
+            "tell": lambda: self.dialect.update_info(self.now, client_status=status),
+        }
+
+    def _input(self, given: str) -> Callable[[], list[Effect]]:
+        return lambda: getattr(self.dialect, _INPUTS[given])(self.now)
 
     def _command(self, command: Callable[[], list[Effect]]) -> list[Effect]:
         try:
@@ -201,7 +213,8 @@ def _samples(line: str) -> list[bytes]:
 
 
 def render(effects: list[Effect]) -> str:
-    """Write effects in the notation."""
+    """Write effects in the notation; ``Moved`` is for the black box and not shown."""
+    effects = [effect for effect in effects if not isinstance(effect, Moved)]
     counted = ((text, len(list(run))) for text, run in groupby(map(_text, effects)))
     return "; ".join(text if times == 1 else f"{text} x{times}" for text, times in counted)
 
@@ -211,6 +224,8 @@ def _text(effect: Effect) -> str:
 
 
 def _audio(effect: SendAudio) -> str:
+    if not any(effect.data):
+        return f"silence {len(effect.data)}"
     return f"{'backlog' if effect.backlog else 'audio'} {_heard(effect.data)}"
 
 

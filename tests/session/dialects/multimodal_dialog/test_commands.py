@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.events import Command
-from mmid.session.backlog import Backlog
-from mmid.session.dialects.multimodal_dialog_commands import Asked, asking
-from mmid.session.dialects.multimodal_dialog_events import on_output
-from mmid.session.dialects.multimodal_dialog_machine import Machine
-from mmid.session.dialects.multimodal_dialog_messages import Frames, Output, parse
-from mmid.session.dialects.multimodal_dialog_stages import Stage
+from mmid.session.dialects.multimodal_dialog.commands import Asked, Asking, asking
+from mmid.session.dialects.multimodal_dialog.directives import Frames
+from mmid.session.dialects.multimodal_dialog.machine import Machine
+from mmid.session.dialects.multimodal_dialog.messages import Output, parse
+from mmid.session.dialects.multimodal_dialog.server_events import on_output
+from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.effects import Emit, Note
-from tests.session.dialects.cloud_frames import TASK_ID, output_frame
+from mmid.settings import Dialog
+from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, output_frame
 
 PARAMS = [{"name": "series", "normValue": "70", "value": "70"}]
 SET = {"name": "VOLUME_SET", "params": PARAMS}
@@ -69,10 +70,57 @@ def test_a_fault_does_not_cost_its_neighbours() -> None:
     assert len(found.faults) == 1
 
 
+CALL = {
+    "id": "call-1",
+    "type": "function",
+    "function": {"name": "mute", "arguments": '{"city":"Hangzhou"}'},
+}
+
+
+def calls(*listed: Any, **more: Any) -> Asking:
+    return asking({"round_id": "round-1", "extra_info": {"tool_calls": list(listed)}, **more})
+
+
+def parameters(asked: Asked) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in json.loads(asked.params_json)}
+
+
+def test_a_tool_call_is_told_as_a_command_of_its_own_name() -> None:
+    (asked,) = calls(CALL).commands
+    assert asked.name == "tool_call", "a tool called mute is not the command mute"
+    assert parameters(asked) == {
+        "id": "call-1",
+        "function": "mute",
+        "arguments": '{"city":"Hangzhou"}',
+    }
+
+
+def test_a_tool_call_is_told_again_when_it_has_its_outputs() -> None:
+    ended = {"outputs": '{"t":23}', "status": {"code": 0, "message": "ok"}}
+    (made,) = calls(CALL).commands
+    (done,) = calls({**CALL, "function": {**CALL["function"], **ended}}).commands  # type: ignore[dict-item]
+    assert made.key != done.key
+    assert calls(CALL).commands[0].key == made.key
+    assert parameters(done)["outputs"] == '{"t":23}'
+    assert json.loads(parameters(done)["status"]) == {"code": 0, "message": "ok"}
+
+
+def test_what_a_tool_returned_is_cut_where_nobody_reads_on() -> None:
+    function = {"name": "page", "outputs": "x" * 100_000}
+    (asked,) = calls({"id": "c", "function": function}).commands
+    assert len(parameters(asked)["outputs"]) == 16384
+
+
+@pytest.mark.parametrize("call", [7, {}, {"function": "mute"}, {"function": {"name": ""}}])
+def test_a_tool_call_without_a_function_is_a_fault(call: Any) -> None:
+    assert calls(call, CALL).faults == ("a tool call without a function",)
+    assert len(calls(call, CALL).commands) == 1
+
+
 def test_a_flood_is_cut() -> None:
     found = asking(frame([{"name": f"n{number}"} for number in range(20)]))
     assert len(found.commands) == 16
-    assert found.faults == ("20 commands at once, obeyed 16",)
+    assert found.faults == ("20 commands at once, passed on 16",)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +152,7 @@ def test_no_commands_whatever_raise(commands: Any) -> None:
 
 
 def responding() -> Machine:
-    machine = Machine(Frames(TASK_ID, ""), Backlog(100), 15.0)
+    machine = Machine(Dialog(), Frames(TASK_ID, ""), 15.0)
     machine.reached_listening = True
     on_output(machine, Output("DialogStateChanged", state="Listening"), 0.0)
     on_output(machine, Output("DialogStateChanged", state="Responding"), 0.0)

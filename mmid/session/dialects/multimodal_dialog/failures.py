@@ -2,13 +2,16 @@
 
 from mmid.session.effects import Next
 
-__all__ = ["SILENT_TURN_ERRORS", "after_failure"]
+__all__ = ["SILENT_TURN_ERRORS", "START_REFUSED", "after_failure"]
 
 # Nothing was said: a quick press. The turn just ends.
 SILENT_TURN_ERRORS = frozenset({"451"})
 
+# InvalidParameter: the cloud found fault with what Start said.
+START_REFUSED = "421"
+
 # Waiting cannot mend these; the operator must. Connect() tries again.
-_STOP = frozenset({"421", "432", "AccessDenied.Unpurchased", "Model.AccessDenied"})
+_STOP = frozenset({START_REFUSED, "432", "AccessDenied.Unpurchased", "Model.AccessDenied"})
 
 # An operator can mend it from afar.
 _HOURS = frozenset({"433"})

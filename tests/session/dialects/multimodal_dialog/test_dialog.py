@@ -4,11 +4,10 @@ import random
 
 import pytest
 
-from mmid.errors import Unsupported
 from mmid.session.effects import Play, SendAudio
 from mmid.settings import Dialog
-from tests.session.dialects.cloud_frames import server_frame
-from tests.session.dialects.trace import (
+from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
+from tests.session.dialects.multimodal_dialog.trace import (
     CONNECTED,
     REPLYING,
     TALKED,
@@ -254,14 +253,10 @@ def test_the_first_sample_after_the_press_is_the_first_that_is_sent() -> None:
     rehearsal = follow(CONNECTED)
     rehearsal.act("press")
     spoken = [bytes([n]) * 640 for n in range(50)]
-    effects = [effect for data in spoken for effect in rehearsal.dialect.record(data)]
+    effects = [
+        effect for data in spoken for effect in rehearsal.dialect.record(data, rehearsal.now)
+    ]
     assert effects == [SendAudio(data) for data in spoken]
-
-
-@pytest.mark.parametrize("mode", ["tap2talk", "duplex"])
-def test_a_work_mode_that_is_not_built_is_refused_by_name(mode: str) -> None:
-    with pytest.raises(Unsupported, match=mode):
-        dialect(Dialog(work_mode=mode))  # type: ignore[arg-type]
 
 
 def test_speech_that_waits_for_permission_is_bounded_to_five_seconds_of_the_sample_rate() -> None:
@@ -270,7 +265,7 @@ def test_speech_that_waits_for_permission_is_bounded_to_five_seconds_of_the_samp
         rehearsal.act(given)
     second = bytes(8000 * 2)
     for _ in range(7):
-        rehearsal.dialect.record(second)
+        rehearsal.dialect.record(second, rehearsal.now)
     rehearsal.act("< RequestAccepted")
     effects = rehearsal.dialect.receive_text(server_frame("state Listening"), rehearsal.now)
     assert sum(len(e.data) for e in effects if isinstance(e, SendAudio)) == 5 * len(second)

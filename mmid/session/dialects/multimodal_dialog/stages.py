@@ -12,14 +12,20 @@ deadline with a named exit, so that no stage can hold the dialog for ever.
 
     RECOGNISING, THINKING, RESPONDING, PLAYING, RESUMING, IDLE
         ──press, Interrupt, Ask, Say──▶ ASKING ──RequestAccepted and Listening──▶ ...
+
+In tap2talk a release before the cloud heard anything goes to TRAILING, and
+from there to RECOGNISING or back to LISTENING. In duplex nobody presses:
+TALKING and TRAILING are not used. docs/dialog-states.md has every input of
+every stage, as this code answers it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mmid.events import State
+from mmid.session.dialects.heartbeat import ANSWER_S, SILENCE_S, TURN_SILENCE_S
 
-__all__ = ["STAGES", "TURN_STAGES", "Exit", "Stage", "StageFacts"]
+__all__ = ["CLOUD_LISTENS", "STAGES", "TURN_STAGES", "Exit", "Stage", "StageFacts"]
 
 
 class Stage(StrEnum):
@@ -27,24 +33,26 @@ class Stage(StrEnum):
 
     STARTING = "starting"  # Start was sent; audio and speech are not allowed yet
     LISTENING = "listening"  # the cloud listens and nobody talks
-    TALKING = "talking"  # SendSpeech was sent; the microphone goes up
+    TALKING = "talking"  # the microphone that a press opened goes up
+    TRAILING = "trailing"  # it was closed, and the cloud has heard nothing of it yet
     RECOGNISING = "recognising"  # the speech is over; the cloud has not moved on yet
     THINKING = "thinking"  # the model works
     RESPONDING = "responding"  # the reply arrives
     PLAYING = "playing"  # the reply has arrived; the loudspeaker still has some
     RESUMING = "resuming"  # the turn is over here; the cloud has not listened yet
     IDLE = "idle"  # the cloud is in a state that is none of its three
-    ASKING = "asking"  # RequestToSpeak was sent
+    ASKING = "asking"  # the floor is wanted: RequestToSpeak
     CLOSED = "closed"  # nothing is sent any more
 
 
 class Exit(StrEnum):
     """What is done when a stage lasts too long."""
 
-    NONE = "none"  # the heartbeat watches over it
+    NONE = "none"  # of CLOSED alone: it is the end
     RECONNECT = "reconnect"  # tell, close, connect anew
     ASK = "ask"  # send RequestToSpeak: the documented way back to Listening
     END_SPEECH = "end-speech"  # close the microphone as if it had been released
+    LISTEN = "listen"  # the cloud never left Listening: neither do we
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +61,53 @@ class StageFacts:
 
     Attributes:
         state: the public state, or None to keep the one shown before.
-        deadline_s: longest stay in seconds; 0 for none.
+        deadline_s: longest stay in seconds.
         exit: what is done then.
         waits_for: what did not come, for the message.
+        silence_s: after so much silence of the cloud a heartbeat asks whether it lives.
+        renewed_by_text: the deadline counts from the cloud's last text, not from the beginning.
     """
 
     state: State | None
     deadline_s: float
     exit: Exit
     waits_for: str
+    silence_s: float = SILENCE_S
+    renewed_by_text: bool = False
 
 
-# STARTING's deadline is the setting connect_timeout_s, less the time the
-# connection took, given to the dialect; the others are ours: the service promises a text at least
-# every 60 s, and answers directives in well under a second.
+# The service promises a text at least every 60 s, and answers directives in
+# well under a second; the rest is ours. Two are settings: STARTING has what the
+# connection left of cloud.connect_timeout_s, TALKING has dialog.max_speech_s.
+# fmt: off
 STAGES: dict[Stage, StageFacts] = {
-    Stage.STARTING: StageFacts(State.CONNECTING, 0, Exit.RECONNECT, "Listening after Start"),
-    Stage.LISTENING: StageFacts(State.LISTENING, 0, Exit.NONE, "a press"),
-    Stage.TALKING: StageFacts(State.LISTENING, 120, Exit.END_SPEECH, "the end of the speech"),
-    Stage.RECOGNISING: StageFacts(None, 15, Exit.ASK, "Thinking after the speech"),
-    Stage.THINKING: StageFacts(State.THINKING, 60, Exit.ASK, "a reply"),
-    Stage.RESPONDING: StageFacts(State.RESPONDING, 60, Exit.ASK, "more of the reply"),
+    Stage.STARTING: StageFacts(State.CONNECTING, 15, Exit.RECONNECT, "Listening after Start"),
+    # People may be silent for months; a living cloud answers heartbeats, and that renews it.
+    Stage.LISTENING: StageFacts(
+        State.LISTENING, SILENCE_S + ANSWER_S, Exit.RECONNECT, "any sign of life",
+        renewed_by_text=True,
+    ),
+    Stage.TALKING: StageFacts(
+        State.LISTENING, 120, Exit.END_SPEECH, "the end of the speech", TURN_SILENCE_S
+    ),
+    Stage.TRAILING: StageFacts(State.LISTENING, 3, Exit.LISTEN, "speech in what was recorded"),
+    Stage.RECOGNISING: StageFacts(
+        None, 15, Exit.ASK, "the cloud to think about it", TURN_SILENCE_S
+    ),
+    Stage.THINKING: StageFacts(State.THINKING, 60, Exit.ASK, "a reply", TURN_SILENCE_S),
+    Stage.RESPONDING: StageFacts(
+        State.RESPONDING, 60, Exit.ASK, "more of the reply", TURN_SILENCE_S
+    ),
     Stage.PLAYING: StageFacts(None, 120, Exit.ASK, "the loudspeaker"),
     Stage.RESUMING: StageFacts(None, 5, Exit.ASK, "Listening after the turn"),
     Stage.IDLE: StageFacts(State.IDLE, 10, Exit.ASK, "Listening"),
     Stage.ASKING: StageFacts(None, 5, Exit.RECONNECT, "Listening after RequestToSpeak"),
     Stage.CLOSED: StageFacts(State.OFFLINE, 0, Exit.NONE, "nothing"),
 }
+# fmt: on
 
 # The stages in which somebody waits for an answer: leaving one is an interruption.
 TURN_STAGES = frozenset({Stage.RECOGNISING, Stage.THINKING, Stage.RESPONDING, Stage.PLAYING})
+
+# The stages in which the cloud listens and nobody talks: a speech or a question may begin.
+CLOUD_LISTENS = frozenset({Stage.LISTENING, Stage.TRAILING})

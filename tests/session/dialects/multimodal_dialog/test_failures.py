@@ -3,10 +3,16 @@
 import pytest
 
 from mmid.events import Error
-from mmid.session.dialects.multimodal_dialog_errors import after_failure
+from mmid.session.dialects.multimodal_dialog.failures import after_failure
 from mmid.session.effects import Close, Emit, Next
-from tests.session.dialects.cloud_frames import server_frame
-from tests.session.dialects.trace import CONNECTED, REPLYING, TALKED, THINKING, follow
+from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
+from tests.session.dialects.multimodal_dialog.trace import (
+    CONNECTED,
+    REPLYING,
+    TALKED,
+    THINKING,
+    follow,
+)
 
 # multimodal-dialog section 11: every error that ends the task.
 FATAL = [

@@ -1,0 +1,18 @@
+"""The ``multimodal-dialog`` protocol: one connection, from Start to Stop.
+
+A room for each section of multimodal-dialog, so that the two can be read side by side:
+
+    directives      what we send                            sections 2 to 4, 10
+    messages        what the cloud sends, as it is written  sections 2, 5, 11
+    server_events   what each of its events does            section 5
+    commands        what a reply asks the device to do      section 9
+    stages          what we wait for, and for how long      section 6
+    work_modes      push2talk, tap2talk, duplex             section 7
+    upload          the speech sent, and the silence        sections 7, 8
+    turn            what is remembered of a turn, and of asking for the floor
+    reply_text      what a reply says, as a whole           section 5
+    failures        what an error means afterwards          section 11
+    machine         the moves between the stages
+    talk            what people want                        sections 4, 8
+    dialog          the whole, as the session sees it
+"""

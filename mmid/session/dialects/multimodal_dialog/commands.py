@@ -1,0 +1,122 @@
+"""What a reply asks of the device, or tells of tools: ``extra_info``, multimodal-dialog section 9.
+
+It rides on the reply's text, which repeats: a command is known again by its
+``command_request_id``, else by its round and name. What makes no sense must
+not cost the reply: it is noted, and the rest is passed on.
+
+The cloud's own calls of tools (``tool_calls``) are told as commands too, all
+under the name ``tool_call``: a tool may be called ``mute`` and mean something
+else than the device's loudspeaker.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["TOOL_CALL", "Asked", "Asking", "asking"]
+
+TOOL_CALL = "tool_call"
+
+# More at once is not what anybody says in a sentence.
+_MOST = 16
+
+_LONGEST_NAME = 128
+
+# What a tool returned may be a whole web page; nobody shows that.
+_LONGEST_VALUE = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command.
+
+    Attributes:
+        key: the same whenever the same command is repeated.
+        name: its name.
+        params_json: its parameters, a JSON array of ``{name, value}`` and more.
+    """
+
+    key: str
+    name: str
+    params_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The commands of one frame, and what was wrong with others."""
+
+    commands: tuple[Asked, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+_NOTHING = Asking()
+
+
+def asking(output: Mapping[str, Any]) -> Asking:
+    """Read the commands and tool calls of a frame's ``output``; never raises."""
+    extra = output.get("extra_info")
+    if not isinstance(extra, dict) or not (extra.get("commands") or extra.get("tool_calls")):
+        return _NOTHING
+    round_id = str(output.get("round_id") or "")
+    read = [
+        *_read_all("commands", extra.get("commands"), lambda one: _command(one, round_id)),
+        *_read_all("tool calls", extra.get("tool_calls"), lambda one: _tool_call(one, round_id)),
+    ]
+    commands = tuple(one for one in read if isinstance(one, Asked))
+    return Asking(commands, tuple(one for one in read if isinstance(one, str)))
+
+
+def _read_all(what: str, listed: Any, read: Callable[[Any], Asked | str]) -> list[Asked | str]:
+    """Read an array; the words among the result are what was wrong."""
+    if not listed:
+        return []
+    if isinstance(listed, str):  # JSON within JSON; some pages have a real array
+        try:
+            listed = json.loads(listed)
+        except (ValueError, RecursionError):
+            return [f"{what} that are not JSON"]
+    if not isinstance(listed, list):
+        return [f"{what} that are no array"]
+    found = [read(one) for one in listed[:_MOST]]
+    if len(listed) > _MOST:
+        found.append(f"{len(listed)} {what} at once, passed on {_MOST}")
+    return found
+
+
+def _command(one: Any, round_id: str) -> Asked | str:
+    """Return a command, or what is wrong with it."""
+    name = one.get("name") if isinstance(one, dict) else None
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
+        return "a command without a name"
+    params = one.get("params") or []
+    if not isinstance(params, list):
+        return f"the command {name} with parameters that are no array"
+    request = one.get("command_request_id")
+    key = f"request {request}" if request else f"round {round_id} {name}"
+    return Asked(key, name, _written(params))
+
+
+def _tool_call(one: Any, round_id: str) -> Asked | str:
+    """Return a tool call in the shape of a command, or what is wrong with it."""
+    function = one.get("function") if isinstance(one, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    if not isinstance(function, dict) or not isinstance(name, str) or not name:
+        return "a tool call without a function"
+    given = {"id": one.get("id"), "function": name}
+    given |= {key: function.get(key) for key in ("arguments", "outputs", "status")}
+    params = [
+        {"name": key, "value": _as_text(value)} for key, value in given.items() if value is not None
+    ]
+    # The call is told when it is made, and once more when it has its outputs.
+    progress = "ended" if given["outputs"] is not None or given["status"] is not None else "made"
+    return Asked(f"tool {round_id} {one.get('id') or name} {progress}", TOOL_CALL, _written(params))
+
+
+def _as_text(value: Any) -> str:
+    """Return a value as the cloud wrote it: most are JSON in a string, some may be plain JSON."""
+    return (value if isinstance(value, str) else _written(value))[:_LONGEST_VALUE]
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,272 @@
+"""The ``multimodal-dialog`` state machine's memory and its moves.
+
+A move changes the stage and returns the effects that go with it. What the
+cloud says (``server_events``) and what the board and its people want
+(``dialog``) are written in these moves.
+"""
+
+from math import inf
+
+from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
+from mmid.events import AsrEnd, Error, SpeechPrepare, SpeechRestart, SpeechStart, State, TtsEnd
+from mmid.session.backlog import BACKLOG_S, Backlog
+from mmid.session.dialects.heartbeat import Heartbeat
+from mmid.session.dialects.multimodal_dialog.directives import Frames
+from mmid.session.dialects.multimodal_dialog.failures import after_failure
+from mmid.session.dialects.multimodal_dialog.reply_text import ReplyText
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Stage
+from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, Turn
+from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, OpenMicrophone, Upload
+from mmid.session.dialects.multimodal_dialog.work_modes import WORK_MODES
+from mmid.session.effects import (
+    Close,
+    Effect,
+    Emit,
+    FinishPlayer,
+    FlushPlayer,
+    Moved,
+    Send,
+    SendAudio,
+    Show,
+    StartRecorder,
+    StopRecorder,
+)
+from mmid.settings import Dialog
+
+__all__ = ["Effects", "Machine"]
+
+Effects = list[Effect]
+
+
+class Machine:
+    """The stage, what is remembered in it, and the moves between stages.
+
+    Args:
+        settings: the work mode, the codec of the speech, the longest speech.
+        frames: writes our text frames.
+        listening_by: monotonic time by which the first Listening must have come.
+
+    Attributes:
+        cause: the input that is being obeyed, in a word, for the black box.
+        left_round: the round that an interruption cut; its texts are stale.
+    """
+
+    def __init__(self, settings: Dialog, frames: Frames, listening_by: float) -> None:
+        self.mode = WORK_MODES[settings.work_mode]
+        self.frames = frames
+        self.backlog = Backlog(int(BACKLOG_S * settings.speech_bytes_per_s))
+        self.upload, self.microphone = Upload(settings), OpenMicrophone()
+        self.stage, self.stage_deadline = Stage.STARTING, listening_by
+        self.heartbeat = Heartbeat(listening_by)
+        self.turn, self.floor, self.pace = Turn(), Floor(), Pace()
+        self.cause = self.left_round = ""
+        self.malformed = 0
+        self.reached_listening = False
+        self._settings = settings
+        self._shown: State | None = STAGES[Stage.STARTING].state
+
+    # --- stages ---------------------------------------------------------------------------
+
+    def enter(self, stage: Stage, now: float) -> Effects:
+        """Go to a stage: its deadline begins, its state is shown if it is another."""
+        facts = STAGES[stage]
+        moved: Effects = [] if stage is self.stage else [Moved(stage.value, self.cause)]
+        if facts.silence_s < STAGES[self.stage].silence_s:
+            self.heartbeat.attend(now)
+        self.stage = stage
+        self.stay(now)
+        if facts.state is None or facts.state is self._shown:
+            return moved
+        self._shown = facts.state
+        return [*moved, Show(facts.state)]
+
+    def stay(self, now: float) -> None:
+        """Let the stage's deadline begin anew."""
+        self.stage_deadline = now + self.longest_stay_s
+
+    @property
+    def longest_stay_s(self) -> float:
+        """The present stage's deadline: the table's, or the setting's."""
+        if self.stage is Stage.TALKING:
+            return self._settings.max_speech_s
+        return STAGES[self.stage].deadline_s or inf
+
+    def new_turn(self) -> None:
+        """Forget the last turn; in duplex the speech that goes on is part of the next."""
+        talks_on = self.turn.asr_open and not self.mode.pressed
+        reply = ReplyText(incremental=self._settings.incremental_response)
+        self.turn = Turn(asr_open=talks_on, reply=reply)
+
+    # --- the end --------------------------------------------------------------------------
+
+    @property
+    def loss(self) -> str:
+        """What somebody would miss if the connection ended now, in words; may be empty."""
+        talking = not self.mode.pressed and self.turn.asr_open
+        if self.stage is Stage.ASKING:
+            return self.floor.wanted
+        if self.stage in {Stage.RESPONDING, Stage.PLAYING}:
+            return "the rest of the reply is lost"
+        if self.stage in TURN_STAGES:
+            return "the answer is lost"
+        return "what was said is lost" if self.stage is Stage.TALKING or talking else ""
+
+    def shut(self, now: float, *, told: bool = False) -> Effects:
+        """Close what is open; say so if somebody was in the middle of something."""
+        if self.stage is Stage.CLOSED:
+            return []
+        loss = "" if told else self.loss
+        effects: Effects = [StopRecorder(), *self.cut_turn()]
+        if loss:
+            effects.append(Emit(Error("connection-lost", f"the connection broke: {loss}")))
+        self.backlog.clear()
+        return effects + self.enter(Stage.CLOSED, now)
+
+    def fail(
+        self,
+        error: CloudRefused | ConnectionLost | MalformedMessage,
+        now: float,
+        *,
+        told: bool = False,
+    ) -> Effects:
+        """Give this connection up. A refusal was told already, with the cloud's own words."""
+        refused = isinstance(error, CloudRefused)
+        again = after_failure(error.code if refused else "")
+        return [*self.shut(now, told=told or refused), Close(error, again)]
+
+    # --- the turn -------------------------------------------------------------------------
+
+    def end_asr(self) -> Effects:
+        """Announce the end of recognition if its start was announced."""
+        if not self.turn.asr_open:
+            return []
+        self.turn.asr_open = False
+        return [Emit(AsrEnd())]
+
+    def end_tts(self) -> Effects:
+        """Announce the end of a reply if its start was announced."""
+        if not self.turn.tts_open:
+            return []
+        self.turn.tts_open = False
+        return [Emit(TtsEnd())]
+
+    def end_reply(self) -> Effects:
+        """A reply stopped arriving before its end: what there is of it is played out."""
+        ended = self.end_tts()
+        return [*ended, FinishPlayer()] if ended else []
+
+    def cut_turn(self) -> Effects:
+        """Be silent, and announce the end of whatever was announced to have started."""
+        return [FlushPlayer(), *self.end_asr(), *self.end_tts()]
+
+    def report_heard(self) -> Effects:
+        """Send LocalRespondingStarted, once a reply."""
+        if self.turn.heard:
+            return []
+        self.turn.heard = True
+        return [Send(self.frames.directive("LocalRespondingStarted"))]
+
+    def end_playback(self, now: float) -> Effects:
+        """Send LocalRespondingEnded: the reply has arrived and the loudspeaker is done (O6)."""
+        if self.stage is not Stage.PLAYING:
+            return []
+        effects = self.report_heard()
+        effects.append(Send(self.frames.directive("LocalRespondingEnded")))
+        return effects + self.enter(Stage.RESUMING, now)
+
+    # --- the floor ------------------------------------------------------------------------
+
+    def ask_floor(self, now: float) -> Effects:
+        """Leave the turn under way and want the cloud to listen."""
+        if self.stage is Stage.ASKING:
+            return []
+        self.left_round = self.turn.reply.round_id
+        due = max(now, self.pace.floor_at)
+        self.floor = Floor(interrupted=self.stage in TURN_STAGES, due=due)
+        effects: Effects = [*self.cut_turn(), *self.enter(Stage.ASKING, now)]
+        self.floor.given_up_at = self.stage_deadline
+        return effects + (self.ask_when_due(now) if due <= now else [])
+
+    def ask_when_due(self, now: float) -> Effects:
+        """Send RequestToSpeak; or what the floor is wanted for, if it is ours by now."""
+        if self.floor.granted:
+            return self.take_floor(now)
+        self.floor.due = inf
+        self.pace.floor_requested(now)
+        self.stay(now)
+        self.floor.given_up_at = self.stage_deadline
+        return [Send(self.frames.directive("RequestToSpeak"))]
+
+    def floor_given(self, now: float) -> Effects:
+        """The floor is ours; a question that comes too soon after others waits a little."""
+        if self.floor.request is None or self.pace.request_at <= now:
+            return self.take_floor(now)
+        self.floor.accepted = self.floor.listening = True
+        self.floor.due = self.pace.request_at
+        return self.enter(Stage.ASKING, now)
+
+    def floor_withdrawn(self) -> None:
+        """The cloud left Listening again: its permission has still to come."""
+        if self.floor.listening:  # else it is of the turn we leave
+            self.floor.listening = False
+            self.stage_deadline = self.floor.given_up_at
+
+    def take_floor(self, now: float) -> Effects:
+        """The cloud listens to us: do what the floor was wanted for."""
+        prepared: Effects = [Emit(SpeechPrepare())]
+        self.new_turn()
+        if self.floor.speech:
+            return prepared + self.open_speech(now)
+        if self.floor.request is not None:
+            return prepared + self.send_request(self.floor.request, now)
+        return self.enter(Stage.LISTENING, now) + prepared
+
+    # --- speech and questions -------------------------------------------------------------
+
+    def open_speech(self, now: float) -> Effects:
+        """Begin the upload: what was recorded before goes first, and its end if it is over."""
+        asked = self.stage is Stage.ASKING
+        again = asked and self.floor.interrupted
+        released = asked and self.floor.released
+        framed = self.mode.framed
+        effects: Effects = [Send(self.frames.directive("SendSpeech"))] if framed else []
+        effects += self.enter(Stage.TALKING, now)
+        effects.append(Emit(SpeechRestart() if again else SpeechStart()))
+        effects += [SendAudio(chunk, backlog=True) for chunk in self.backlog.drain()]
+        self.upload.sent(now)
+        return effects + (self.end_speech(now) if released else [])
+
+    def end_speech(self, now: float) -> Effects:
+        """End the upload; or, without permission yet, remember to."""
+        if self.stage is not Stage.TALKING:
+            self.floor.released = True
+            return []
+        if self.mode.framed:
+            stop = Send(self.frames.directive("StopSpeech"))
+            return [stop, *self.enter(Stage.RECOGNISING, now)]
+        self.upload.sent(now)
+        ended = Stage.RECOGNISING if self.turn.asr_open else Stage.TRAILING
+        return [*self.upload.silence(TAIL_S), *self.enter(ended, now)]
+
+    def forget_speech(self, now: float) -> Effects:
+        """Drop the speech under way: CancelSpeech; or, without permission yet, nothing was sent."""
+        if self.stage is Stage.TALKING:
+            cancel = Send(self.frames.directive("CancelSpeech"))
+            return [cancel, *self.end_asr(), *self.enter(Stage.RESUMING, now)]
+        self.floor.speech = False
+        self.backlog.clear()
+        return []
+
+    def close_microphone(self) -> Effects:
+        """The cloud wants no more of this speech; in duplex the microphone stays open."""
+        return [StopRecorder()] if self.mode.pressed else []
+
+    def open_microphone(self) -> Effects:
+        """Open the microphone that nobody presses for."""
+        self.microphone.opened()
+        return [StartRecorder()]
+
+    def send_request(self, request: str, now: float) -> Effects:
+        """Send RequestToRespond."""
+        self.pace.requested(now)
+        return [Send(request), *self.enter(Stage.RECOGNISING, now)]

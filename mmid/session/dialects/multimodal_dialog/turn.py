@@ -1,0 +1,110 @@
+"""Small memories of a connection: the turn under way, the wish for the floor, the pace of both."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import inf
+
+from mmid.session.dialects.multimodal_dialog.reply_text import ReplyText
+
+__all__ = ["ACCEPT_GRACE_S", "REQUEST_SPACING_S", "Floor", "Pace", "Turn"]
+
+# The service closes a connection that asks for the floor or for an answer too
+# often (449); its documents give no number, ours are deduced (multimodal-dialog O8).
+REQUEST_SPACING_S = 0.3
+_BURST = 4
+_BURST_S = 2.5
+
+# After Listening we give RequestAccepted this long before we go on without
+# it: a RequestToSpeak that crossed a Listening may never be answered.
+ACCEPT_GRACE_S = 0.5
+
+
+@dataclass(slots=True)
+class Turn:
+    """One round: what was announced of it, so that every start has its end.
+
+    Attributes:
+        asr_open: AsrStart was emitted, AsrEnd was not.
+        tts_open: TtsStart was emitted, TtsEnd was not.
+        heard: LocalRespondingStarted was sent.
+        inaudible: the loudspeaker failed; the rest of the reply is dropped.
+        stale_bytes: audio that came when no reply was being played.
+        commands: keys of the commands that were passed on.
+        reply: what the reply says so far.
+    """
+
+    asr_open: bool = False
+    tts_open: bool = False
+    heard: bool = False
+    inaudible: bool = False
+    stale_bytes: int = 0
+    commands: set[str] = field(default_factory=set)
+    reply: ReplyText = field(default_factory=ReplyText)
+
+    def begin_reply(self) -> None:
+        """A reply begins to arrive; a turn may have several."""
+        self.tts_open, self.heard, self.inaudible = True, False, False
+
+
+class Pace:
+    """Keeps RequestToSpeak apart, and it and RequestToRespond from coming in a storm."""
+
+    def __init__(self) -> None:
+        self._floor_at = -inf
+        self._requests: deque[float] = deque(maxlen=_BURST)
+
+    def floor_requested(self, now: float) -> None:
+        """RequestToSpeak was sent."""
+        self._floor_at = now
+        self.requested(now)
+
+    def requested(self, now: float) -> None:
+        """One of them was sent."""
+        self._requests.append(now)
+
+    @property
+    def request_at(self) -> float:
+        """When the next RequestToRespond may be sent; ``-inf`` if any time."""
+        return self._requests[0] + _BURST_S if len(self._requests) == _BURST else -inf
+
+    @property
+    def floor_at(self) -> float:
+        """When the next RequestToSpeak may be sent; ``-inf`` if any time."""
+        return max(self._floor_at + REQUEST_SPACING_S, self.request_at)
+
+
+@dataclass(slots=True)
+class Floor:
+    """What we asked the floor for, and how far the cloud's permission is.
+
+    Attributes:
+        speech: the microphone is (or was) open, waiting for permission.
+        released: the speech is over already; its end follows it at once.
+        request: a RequestToRespond to send, whole.
+        interrupted: a turn under way was cut for it.
+        accepted: RequestAccepted came.
+        listening: Listening came.
+        given_up_at: when it is given up if it was not granted.
+        due: when to send what is not sent yet, ``inf`` if nothing is to be.
+    """
+
+    speech: bool = False
+    released: bool = False
+    request: str | None = None
+    interrupted: bool = False
+    accepted: bool = False
+    listening: bool = False
+    given_up_at: float = inf
+    due: float = inf
+
+    @property
+    def granted(self) -> bool:
+        """Whether both answers came, in whichever order."""
+        return self.accepted and self.listening
+
+    @property
+    def wanted(self) -> str:
+        """What would be lost without it, in words; empty after an interruption alone."""
+        if self.speech:
+            return "what was said is lost"
+        return "the question is lost" if self.request is not None else ""

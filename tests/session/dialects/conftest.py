@@ -1,0 +1,11 @@
+"""A profile to search for longer than the suite may: pytest --hypothesis-profile=search."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "search",
+    max_examples=5_000,
+    stateful_step_count=80,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

@@ -1,0 +1,149 @@
+"""The second connection: resumed, and no less safe than the first."""
+
+import asyncio
+import shutil
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from mmid.errors import ConnectionLost, TlsFailed
+from mmid.redaction import Secret
+from mmid.session.link import Link, LinkOptions, open_link
+from mmid.session.tls import Tls
+from mmid.simcloud.certificates import Certificates, make_certificates
+from tests.session.test_link import server
+
+AMPLE_S = 10.0
+
+
+async def echo(connection: ServerConnection) -> None:
+    with suppress(ConnectionClosed):
+        async for frame in connection:
+            await connection.send(frame)
+
+
+@dataclass
+class Dialler:
+    """Connects to one server again and again, as the daemon does."""
+
+    port: int
+    tls: Tls
+
+    @asynccontextmanager
+    async def linked(self) -> AsyncIterator[Link]:
+        options = LinkOptions(f"wss://localhost:{self.port}/", self.tls, AMPLE_S)
+        link = await open_link(options, Secret("st-0123456789"))
+        try:
+            await link.send("hello")
+            assert await anext(link.receive()) == "hello"
+            yield link
+        finally:
+            await link.close()
+
+    async def reused(self) -> bool:
+        """Connect, and tell whether the session was resumed."""
+        async with self.linked() as link:
+            return bool(ssl_object(link).session_reused)
+
+
+def ssl_object(link: Link) -> ssl.SSLObject:
+    found: ssl.SSLObject = link._connection.transport.get_extra_info("ssl_object")
+    return found
+
+
+@asynccontextmanager
+async def dialler(
+    certificates: Certificates, context: ssl.SSLContext | None = None, ca_file: Path | None = None
+) -> AsyncIterator[Dialler]:
+    async with server(certificates, echo, context=context) as port:
+        yield Dialler(port, Tls(str(ca_file or certificates.ca_file)))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_reconnect_resumes_the_session(
+    certificates: Certificates, version: ssl.TLSVersion
+) -> None:
+    context = certificates.server_context()
+    context.maximum_version = version
+    async with dialler(certificates, context) as board:
+        assert [await board.reused() for _ in range(3)] == [False, True, True]
+
+
+async def test_a_connection_that_broke_is_resumed_too(certificates: Certificates) -> None:
+    async with dialler(certificates) as board:
+        async with board.linked() as link:
+            link._connection.transport.abort()
+        assert await board.reused()
+
+
+async def test_a_server_that_forgot_the_session_gets_a_whole_handshake(
+    certificates: Certificates,
+) -> None:
+    async with dialler(certificates) as board:
+        assert not await board.reused()
+        async with server(certificates, echo) as elsewhere:
+            board.port = elsewhere
+            assert not await board.reused()
+            assert await board.reused()
+
+
+async def test_an_attempt_that_failed_is_followed_by_a_whole_handshake(
+    certificates: Certificates,
+) -> None:
+    async with dialler(certificates) as board:
+        assert not await board.reused()
+        port, board.port = board.port, 1
+        with pytest.raises(ConnectionLost):
+            await board.reused()
+        board.port = port
+        assert not await board.reused()
+
+
+async def test_another_ca_file_begins_anew_and_counts_at_once(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    shutil.copy(certificates.ca_file, ca_file)
+    async with dialler(certificates, ca_file=ca_file) as board:
+        assert not await board.reused()
+        other = make_certificates(tmp_path / "other")
+        other.ca_file.replace(ca_file)
+        with pytest.raises(TlsFailed, match="not acceptable"):
+            await board.reused()
+        shutil.copy(certificates.ca_file, ca_file)
+        assert not await board.reused()
+
+
+async def test_the_authorities_are_read_once(certificates: Certificates) -> None:
+    tls = Tls(str(certificates.ca_file))
+    assert await tls.context() is await tls.context()
+
+
+async def test_a_server_of_another_name_is_refused_even_with_a_session(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with dialler(certificates) as board:
+        assert not await board.reused()
+        context = await board.tls.context()
+        assert context.check_hostname
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        elsewhere = make_certificates(tmp_path, ["elsewhere.example"])
+        async with server(elsewhere, echo) as port:
+            board.port = port
+            with pytest.raises(TlsFailed):
+                await board.reused()
+
+
+async def test_no_variable_makes_it_write_its_keys(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    async with dialler(certificates) as board:
+        await board.reused()
+    assert not await asyncio.to_thread((tmp_path / "keys").exists)
