@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mmid.settings import WorkMode
 from tests.fault_runs.devices import Plan, Result
+from tests.rig.board import silence
 from tests.rig.chaos import ChaosProxy, Harm, random_fates
 from tests.rig.processes import Process, python
 
@@ -37,10 +39,17 @@ reply = "very well, thank you"
 reply_s = 0.2
 """
 
+# Two devices with a button and one without: alsa-lib's file plug-in begins anew at every press.
+_MODES: tuple[WorkMode, ...] = ("push2talk", "tap2talk", "push2talk", "duplex")
+
 _ASOUND = """\
 pcm.microphone {{
   type file  slave.pcm {{ type null }}
   file /dev/null  infile "{microphone}"  format raw
+}}
+pcm.room {{
+  type file  slave.pcm {{ type null }}
+  file /dev/null  infile "{room}"  format raw
 }}
 pcm.loudspeaker {{ type null }}
 """
@@ -74,7 +83,7 @@ async def run(
             proxy = ChaosProxy(url.hostname or "", url.port or 0, fates)
             proxies.append(await stack.enter_async_context(proxy))
         urls = [f"wss://{url.hostname}:{proxy.port}{url.path}" for proxy in proxies]
-        plan = Plan(dialogs, seed, urls, str(directory), cloud)
+        plan = Plan(dialogs, seed, urls, str(directory), cloud, _MODES)
         result = await hold(plan, directory)
     struck = Counter(str(harm) for proxy in proxies for harm in proxy.harms.elements())
     return Finished(result, sum(proxy.connections for proxy in proxies), dict(struck))
@@ -92,10 +101,15 @@ async def _start_cloud(directory: Path, stack: AsyncExitStack) -> dict[str, str]
 
 async def hold(plan: Plan, directory: Path) -> Result:
     """Let devices hold the dialogs of a plan, in a process of their own."""
-    noise = random.Random(plan.seed).randbytes(16000 * 2 * 3)  # noqa: S311 - noise, not a secret
-    (directory / "microphone.pcm").write_bytes(noise)
+    word = random.Random(plan.seed).randbytes(16000)  # noqa: S311 - half a second of noise
+    files = {
+        "microphone": word + silence(60),
+        "room": (silence(2) + word + silence(3)) * 60,
+    }
+    for name, samples in files.items():
+        (directory / f"{name}.pcm").write_bytes(samples)
     asound = directory / "asound.conf"
-    asound.write_text(_ASOUND.format(microphone=directory / "microphone.pcm"))
+    asound.write_text(_ASOUND.format(**{name: directory / f"{name}.pcm" for name in files}))
     process = Process(
         python("tests.fault_runs.devices"),
         directory / "devices.log",

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from tests.fault_runs.devices import Result
-from tests.fault_runs.dialogs import Ending
 from tests.fault_runs.fault_run import Finished
+from tests.fault_runs.person import Ending
 
 __all__ = ["faults", "lines", "memory_ratio"]
 

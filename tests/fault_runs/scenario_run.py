@@ -35,7 +35,8 @@ async def run(directory: Path, *, dialogs: int, seed: int, scenarios: list[str])
             clouds.append(await stack.enter_async_context(cloud))
         urls = [cloud.ws_url for cloud in clouds]
         described = clouds[0].description()
-        plan = Plan(dialogs * len(urls), seed, urls, str(directory), described, _PATIENCE_S)
+        total = dialogs * len(urls)
+        plan = Plan(total, seed, urls, str(directory), described, patience_s=_PATIENCE_S)
         return await hold(plan, directory)
 
 

@@ -1,11 +1,13 @@
-"""The dialogs that a fault run holds, and how each one ended.
+"""The people of a fault run: the dialogs that they hold, and how each one ended.
 
 A dialog is over when its reply was heard, or when an Error said that it will
 not be. Anything else is a hang, which is what a fault run looks for.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -28,17 +30,21 @@ OFFLINE_LIMIT_S = 400.0
 
 _CLIENT = ":fault.run"
 
-# What people do, and how often relative to each other.
+# What people do in each work mode, and how often relative to each other.
+_WORDS = {"ask": 15, "say": 10, "interrupt": 8, "new-dialog": 3}
 KINDS = {
-    "speak": 45,
-    "ask": 15,
-    "say": 10,
-    "barge-in": 10,  # press while the reply plays
-    "interrupt": 8,
-    "cancel": 5,
-    "leave": 4,  # the program that talks leaves the bus
-    "new-dialog": 3,  # in mid-turn
+    "push2talk": {
+        "speak": 40,
+        "early-press": 8,  # while the device may still connect
+        "barge-in": 10,  # press while the reply plays
+        "cancel": 5,
+        "leave": 4,  # the program that talks leaves the bus
+        **_WORDS,
+    },
+    "tap2talk": {"speak": 40, "early-press": 8, "barge-in": 10, "cancel": 5, "leave": 4, **_WORDS},
+    "duplex": _WORDS,  # whoever speaks there just speaks
 }
+_PRESSES = {"speak", "early-press", "cancel", "leave"}
 
 
 class Ending(StrEnum):
@@ -81,28 +87,39 @@ class Person:
     """Somebody who talks to one device, and hears its events.
 
     Args:
-        gateway: the device's.
-        status: the device's.
-        random: what to say and when.
+        mode: the device's work mode.
+        random: what to do and when.
         patience_s: how long to hear a reply before interrupting it.
+
+    Attributes:
+        counts: how often each event was heard, and each command came too late.
     """
 
-    def __init__(
-        self, gateway: Gateway, status: Status, random: Random, patience_s: float = inf
-    ) -> None:
-        self._gateway = gateway
-        self._patience_s = patience_s
-        self._status = status
+    def __init__(self, mode: str, random: Random, patience_s: float = inf) -> None:
+        self._mode = mode
         self._random = random
+        self._patience_s = patience_s
         self._heard: list[Event] = []
         self._news = asyncio.Event()
-        self.counts: dict[str, int] = {}
-        gateway.on_event = self._hear
+        self._gateway: Gateway
+        self._status: Status
+        self.counts: Counter[str] = Counter()
+
+    def meet(self, gateway: Gateway, status: Status) -> None:
+        """Get to know the device."""
+        self._gateway, self._status = gateway, status
         status.observe(lambda _: self._news.set())
+
+    def hear(self, event: Event) -> None:
+        """Hear an event of the device."""
+        self._heard.append(event)
+        self.counts[type(event).__name__] += 1
+        self._news.set()
 
     async def hold_dialog(self, device: int) -> Outcome:
         """Hold one dialog, once the device listens."""
-        (kind,) = self._random.choices(list(KINDS), list(KINDS.values()))
+        kinds = KINDS[self._mode]
+        (kind,) = self._random.choices(list(kinds), list(kinds.values()))
         loop = asyncio.get_running_loop()
         began = loop.time()
         ending, code = Ending.ANSWERED, ""
@@ -124,14 +141,15 @@ class Person:
         return Outcome(device, kind, ending, code, loop.time() - began)
 
     async def _begin(self, kind: str) -> bool:
-        """Wait for the device to listen, and begin; False if it left in that instant."""
-        while self._status.state is not State.LISTENING or self._status.talker:
+        """Begin as soon as the device may be ready for it; False if it was not."""
+        ready = {State.LISTENING, State.CONNECTING} if kind == "early-press" else {State.LISTENING}
+        while self._status.state not in ready or self._status.talker:
             self._news.clear()
             await self._news.wait()
         self._heard.clear()
         try:
-            if kind in {"speak", "cancel", "leave"}:
-                self._gateway.start_speech(_CLIENT)
+            if kind in _PRESSES:
+                await self._press()
             elif kind == "say":
                 self._gateway.say("good evening")
             else:
@@ -141,9 +159,14 @@ class Person:
             return False
         return True
 
+    async def _press(self) -> None:
+        accepted = self._gateway.start_speech(_CLIENT)
+        if accepted is not None:
+            await accepted
+
     async def _go_on(self, kind: str) -> None:
         match kind:
-            case "speak":
+            case "speak" | "early-press":
                 await self._talk()
                 await self._spoken_reply(0)
             case "cancel":
@@ -155,7 +178,8 @@ class Person:
                 await self._after_a_moment(self._gateway.interrupt, begun)
             case "barge-in":
                 begun = await self._reply_begins(0)
-                self._try(self._gateway.start_speech, _CLIENT)
+                with suppress(NotReady, Busy):  # the Error has been told, or is to come
+                    await self._press()
                 await self._talk()
                 await self._spoken_reply(begun)
             case "new-dialog":
@@ -164,6 +188,8 @@ class Person:
                 await self._reply(0)
 
     async def _talk(self) -> None:
+        if self._mode == "tap2talk" and self._random.random() < 0.7:  # the cloud hears the end
+            return
         await asyncio.sleep(self._random.uniform(0.15, 0.5))
         self._try(self._gateway.stop_speech, _CLIENT)
 
@@ -211,15 +237,7 @@ class Person:
         try:
             command(*arguments)
         except (NotReady, NotTalking, Busy) as error:
-            self._count(f"{type(error).__name__} to a command that came too late")
-
-    def _hear(self, event: Event) -> None:
-        self._heard.append(event)
-        self._count(type(event).__name__)
-        self._news.set()
-
-    def _count(self, what: str) -> None:
-        self.counts[what] = self.counts.get(what, 0) + 1
+            self.counts[f"{type(error).__name__} to a command that came too late"] += 1
 
 
 def _find(heard: Sequence[Event], names: list[str], after: int) -> int | None:
