@@ -21,8 +21,9 @@ test: lint  ## lint, then all tests
 vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, power cut
 	@$(PYTHON_IN_VENV) -m tests.vm
 
-fault-runs: bootstrap  ## hold 500 dialogs through bad networks; fails if one hangs
+fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud
 	@$(PYTHON_IN_VENV) -m tests.fault_runs
+	@$(PYTHON_IN_VENV) -m tests.fault_runs --scenarios --dialogs 63
 
 lint: bootstrap  ## ruff and mypy
 	$(PYTHON_IN_VENV) -m ruff check $(SOURCES)

@@ -1,9 +1,8 @@
 """Many devices in one process: ``python -m tests.fault_runs.devices``, a part of a fault run.
 
-Each device is what ``mmid run`` builds, but for the bus: session, gateway, ALSA
-recorder and player (alsa-lib's own file and null PCMs), a device record in a
-file. A person talks to each. Reads a ``Plan`` as JSON from standard input and
-prints a ``Result`` as JSON: a process of its own, so that what it weighs is mmid.
+Reads a ``Plan`` as JSON from standard input and prints a ``Result`` as JSON: a
+process of its own, so that what it weighs is mmid. The microphone and the
+loudspeaker are alsa-lib's own file and null PCMs.
 """
 
 import asyncio
@@ -13,24 +12,19 @@ import logging
 import sys
 import threading
 from collections import Counter
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from mmid import daemon
-from mmid.black_box import BlackBox
-from mmid.gateway import Gateway
 from mmid.hal_linux.boottime_loop import BoottimeEventLoop
-from mmid.hal_linux.clock import KernelClock
-from mmid.hal_linux.storage import open_store
 from mmid.redaction import Secret
-from mmid.session.license.record_book import RecordBook
-from mmid.session.supervisor import Supervisor
-from mmid.settings import Audio, Cloud, License, Settings, Storage
+from mmid.settings import Audio, Cloud, Dialog, License, Settings, Storage, WorkMode
 from mmid.settings import Clock as ClockTable
-from tests.fault_runs.dialogs import Person
+from tests.fault_runs.device import Device
+from tests.fault_runs.person import Person
 
 __all__ = ["Plan", "Result"]
 
@@ -49,6 +43,8 @@ class Plan:
         ws_urls: one for each device.
         directory: for the device records.
         cloud: what simcloud printed.
+        modes: the work modes of the devices, in turn.
+        patience_s: how long people hear a reply before they interrupt it; None: to its end.
     """
 
     dialogs: int
@@ -56,6 +52,8 @@ class Plan:
     ws_urls: list[str]
     directory: str
     cloud: dict[str, str]
+    modes: tuple[WorkMode, ...] = ("push2talk",)
+    patience_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -92,77 +90,36 @@ class _Complaints(logging.Handler):
         self._complaints.append(f"{record.name}: {self.format(record)}"[:2000])
 
 
-class _Device:
-    """One device and the person who talks to it."""
-
-    def __init__(self, plan: Plan, number: int) -> None:
-        self._tenth = max(1, plan.dialogs // 10)
-        self._settings = _settings(plan, number)
-        self._random = Random(f"{plan.seed} person {number}")  # noqa: S311 - to be repeatable
-        self.name = self._settings.license.device_name
-        self.status = daemon._first_status(self._settings, KernelClock(False))
-        self.person: Person
-
-    async def live(self, dialogs: int, stack: AsyncExitStack, result: Result) -> None:
-        """Start, hold the dialogs, stop."""
-        book = RecordBook(open_store(self._settings.storage.target))
-        await book.load()
-        stack.push_async_callback(book.close)
-        clock, black_box = KernelClock(False), BlackBox()
-        host, supervisor = daemon._build(self._settings, self.status, clock, book, black_box)
-        gateway = Gateway(
-            supervisor=supervisor,
-            host=host,
-            status=self.status,
-            book=book,
-            black_box=black_box,
-            clock=clock,
-        )
-        self.person = Person(gateway, self.status, self._random)
-        host.on_event = self.person.hear
-        running = asyncio.create_task(supervisor.run(), name=f"{self.name} supervisor")
-        try:
-            for _ in range(dialogs):
-                outcome = await self.person.hold_dialog()
-                result.outcomes.append(asdict(outcome))
-                self._weigh(result)
-                if running.done():
-                    break
-        finally:
-            await _stop(supervisor, running)
-        self._judge(result)
-
-    def _weigh(self, result: Result) -> None:
-        if len(result.outcomes) % self._tenth == 0:
-            gc.collect()
-            result.pss_kib.append(_pss_kib())
-
-    def _judge(self, result: Result) -> None:
-        counts = Counter(self.person.counts)
-        result.events = dict(Counter(result.events) + counts)
-        for start, end in (
-            ("TtsStart", "TtsEnd"),
-            ("AsrStart", "AsrEnd"),
-            ("DataInit", "DataDeinit"),
-        ):
-            if counts[start] != counts[end]:
-                result.unbalanced.append(
-                    f"{self.name}: {counts[start]} {start}, {counts[end]} {end}"
-                )
-        if self.status.talker:
-            result.unbalanced.append(f"{self.name}: {self.status.talker} holds the microphone")
+async def _live(plan: Plan, number: int, result: Result) -> None:
+    """Switch a device on, have a person hold their share of dialogs with it, switch it off."""
+    settings = _settings(plan, number)
+    random = Random(f"{plan.seed} person {number}")  # noqa: S311 - to be repeatable
+    patience_s = inf if plan.patience_s is None else plan.patience_s
+    person = Person(settings.dialog.work_mode, random, patience_s)
+    async with Device(settings, person) as device:
+        for _ in range(number, plan.dialogs, len(plan.ws_urls)):
+            outcome = await person.hold_dialog(number)
+            result.outcomes.append(asdict(outcome))
+            _weigh(plan, result)
+    name = settings.license.device_name
+    result.events = dict(Counter(result.events) + person.counts)
+    result.unbalanced += [
+        f"{name}: {person.counts[start]} {start}, {person.counts[end]} {end}"
+        for start, end in _PAIRS
+        if person.counts[start] != person.counts[end]
+    ]
+    if device.status.talker:
+        result.unbalanced.append(f"{name}: {device.status.talker} holds the microphone")
 
 
-async def _stop(supervisor: Supervisor, running: asyncio.Task[None]) -> None:
-    await supervisor.stop()
-    running.cancel()
-    (error,) = await asyncio.gather(running, return_exceptions=True)
-    if error is not None and not isinstance(error, asyncio.CancelledError):
-        raise error
+def _weigh(plan: Plan, result: Result) -> None:
+    if len(result.outcomes) % max(1, plan.dialogs // 10) == 0:
+        gc.collect()
+        result.pss_kib.append(_pss_kib())
 
 
 def _settings(plan: Plan, number: int) -> Settings:
-    cloud = plan.cloud
+    cloud, mode = plan.cloud, plan.modes[number % len(plan.modes)]
     return Settings(
         cloud=Cloud(
             ws_url=plan.ws_urls[number],
@@ -178,7 +135,11 @@ def _settings(plan: Plan, number: int) -> Settings:
         ),
         storage=Storage(target=f"file:{plan.directory}/device-{number}.bin"),
         clock=ClockTable(require_sync=False),
-        audio=Audio(capture_device="microphone", playback_device="loudspeaker"),
+        dialog=Dialog(work_mode=mode),
+        audio=Audio(
+            capture_device="room" if mode == "duplex" else "microphone",
+            playback_device="loudspeaker",
+        ),
     )
 
 
@@ -188,14 +149,9 @@ async def _run(plan: Plan) -> Result:
     loop = asyncio.get_running_loop()
     began = loop.time()
     before = _possessions()
-    async with AsyncExitStack() as stack:
-        devices = [_Device(plan, number) for number in range(len(plan.ws_urls))]
-        shares = [len(range(number, plan.dialogs, len(devices))) for number in range(len(devices))]
-        lives = [
-            asyncio.create_task(device.live(share, stack, result))
-            for device, share in zip(devices, shares, strict=True)
-        ]
-        await asyncio.gather(*lives)
+    async with asyncio.TaskGroup() as lives:
+        for number in range(len(plan.ws_urls)):
+            lives.create_task(_live(plan, number, result))
     await loop.shutdown_default_executor()
     result.seconds = loop.time() - began
     gc.collect()  # an exception in a forgotten task is reported when the task goes

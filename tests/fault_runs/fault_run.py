@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from demo.speech import write_wav
+from mmid.settings import WorkMode
 from tests.fault_runs.devices import Plan, Result
+from tests.rig.board import silence
 from tests.rig.chaos import ChaosProxy, Harm, random_fates
 from tests.rig.processes import Process, python
 
-__all__ = ["HARMS", "Finished", "run"]
+__all__ = ["HARMS", "Finished", "hold", "run"]
 
 # How often each happens. Swallowing is rare because it is slow: a heartbeat's
 # silence must pass before anybody can know.
@@ -35,13 +36,20 @@ interrupts = 0
 [[turn]]
 transcript = "how are you this evening"
 reply = "very well, thank you"
-reply_wav = "reply.wav"
+reply_s = 0.2
 """
+
+# Two devices with a button and one without: alsa-lib's file plug-in begins anew at every press.
+_MODES: tuple[WorkMode, ...] = ("push2talk", "tap2talk", "push2talk", "duplex")
 
 _ASOUND = """\
 pcm.microphone {{
   type file  slave.pcm {{ type null }}
   file /dev/null  infile "{microphone}"  format raw
+}}
+pcm.room {{
+  type file  slave.pcm {{ type null }}
+  file /dev/null  infile "{room}"  format raw
 }}
 pcm.loudspeaker {{ type null }}
 """
@@ -65,12 +73,8 @@ async def run(
     harms: Mapping[Harm, float] = HARMS,
 ) -> Finished:
     """Hold so many dialogs through networks that are as bad as the seed says."""
-    noise = random.Random(seed).randbytes(16000 * 2 * 3)  # noqa: S311 - noise, not a secret
-    (directory / "microphone.pcm").write_bytes(noise)
-    asound = directory / "asound.conf"
-    asound.write_text(_ASOUND.format(microphone=directory / "microphone.pcm"))
     async with AsyncExitStack() as stack:
-        cloud = await _start_cloud(directory, noise, stack)
+        cloud = await _start_cloud(directory, stack)
         url = urlsplit(cloud["ws_url"])
         proxies = []
         for number in range(devices):
@@ -79,14 +83,13 @@ async def run(
             proxy = ChaosProxy(url.hostname or "", url.port or 0, fates)
             proxies.append(await stack.enter_async_context(proxy))
         urls = [f"wss://{url.hostname}:{proxy.port}{url.path}" for proxy in proxies]
-        plan = Plan(dialogs, seed, urls, str(directory), cloud)
-        result = await _hold(plan, directory, asound)
+        plan = Plan(dialogs, seed, urls, str(directory), cloud, _MODES)
+        result = await hold(plan, directory)
     struck = Counter(str(harm) for proxy in proxies for harm in proxy.harms.elements())
     return Finished(result, sum(proxy.connections for proxy in proxies), dict(struck))
 
 
-async def _start_cloud(directory: Path, noise: bytes, stack: AsyncExitStack) -> dict[str, str]:
-    write_wav(directory / "reply.wav", noise[: 24000 // 5 * 2], 24000)
+async def _start_cloud(directory: Path, stack: AsyncExitStack) -> dict[str, str]:
     (directory / "scenario.toml").write_text(_SCENARIO)
     options = ("--cert-dir", directory / "cloud", "--scenario", directory / "scenario.toml")
     process = Process(python("mmid.simcloud.main", *options), directory / "simcloud.log")
@@ -96,8 +99,17 @@ async def _start_cloud(directory: Path, noise: bytes, stack: AsyncExitStack) -> 
     return described
 
 
-async def _hold(plan: Plan, directory: Path, asound: Path) -> Result:
-    """Let the devices hold their dialogs, in a process of their own."""
+async def hold(plan: Plan, directory: Path) -> Result:
+    """Let devices hold the dialogs of a plan, in a process of their own."""
+    word = random.Random(plan.seed).randbytes(16000)  # noqa: S311 - half a second of noise
+    files = {
+        "microphone": word + silence(60),
+        "room": (silence(2) + word + silence(3)) * 60,
+    }
+    for name, samples in files.items():
+        (directory / f"{name}.pcm").write_bytes(samples)
+    asound = directory / "asound.conf"
+    asound.write_text(_ASOUND.format(**{name: directory / f"{name}.pcm" for name in files}))
     process = Process(
         python("tests.fault_runs.devices"),
         directory / "devices.log",

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from tests.fault_runs.dialogs import Ending
+from tests.fault_runs.devices import Result
 from tests.fault_runs.fault_run import Finished
+from tests.fault_runs.person import Ending
 
 __all__ = ["faults", "lines", "memory_ratio"]
 
@@ -13,15 +14,13 @@ FLAT = 1.10
 SETTLED = 200
 
 
-def memory_ratio(finished: Finished) -> float:
+def memory_ratio(result: Result) -> float:
     """Return the memory at the end, divided by that after the first tenth of the dialogs."""
-    weighed = finished.result.pss_kib
-    return weighed[-1] / weighed[0]
+    return result.pss_kib[-1] / result.pss_kib[0]
 
 
-def faults(finished: Finished, dialogs: int) -> list[str]:
+def faults(result: Result, dialogs: int) -> list[str]:
     """Return what is wrong, in words; empty if nothing is."""
-    result = finished.result
     wrong = [
         f"a {one['kind']} dialog hung for {one['seconds']:.0f} s: {one['code']}"
         for one in result.outcomes
@@ -29,7 +28,7 @@ def faults(finished: Finished, dialogs: int) -> list[str]:
     ]
     if len(result.outcomes) != dialogs:
         wrong.append(f"{len(result.outcomes)} of {dialogs} dialogs were held")
-    if dialogs >= SETTLED and memory_ratio(finished) > FLAT:
+    if dialogs >= SETTLED and memory_ratio(result) > FLAT:
         wrong.append(f"memory grew: {result.pss_kib} KiB")
     wrong += [f"left behind: {one}" for one in result.left]
     wrong += result.unbalanced + result.complaints
@@ -52,7 +51,7 @@ def lines(finished: Finished) -> Iterator[str]:
         yield f"duration     median {middle:.2f} s, 99 % {late:.2f} s, longest {seconds[-1]:.2f} s"
     if result.pss_kib:
         first, last = result.pss_kib[0], result.pss_kib[-1]
-        ratio = f"{last / first:.3f} x"
+        ratio = f"{memory_ratio(result):.3f} x"
         yield f"memory       {ratio} (PSS {first} KiB after a tenth, {last} KiB at the end)"
     yield f"left behind  {', '.join(result.left) or 'no task, no thread, no descriptor'}"
 

@@ -1,12 +1,29 @@
-"""A small fault run; ``make fault-runs`` holds five hundred dialogs."""
+"""Small fault runs; ``make fault-runs`` holds five hundred dialogs, and plays all scenarios."""
 
 from pathlib import Path
 
+from tests.fault_runs import scenario_run
 from tests.fault_runs.fault_run import HARMS, run
 from tests.fault_runs.report import faults, lines
 from tests.rig.chaos import Harm
 
 DIALOGS = 30
+
+# Those that need no patience.
+SCENARIOS = [
+    "closing-codes",
+    "commands",
+    "commands-malformed",
+    "drops",
+    "fatal-errors",
+    "floods",
+    "idle-after-cancel",
+    "malformed",
+    "repeated-events",
+    "stale-audio",
+    "text-only",
+    "turn-errors",
+]
 
 
 async def test_every_dialog_through_a_bad_network_is_answered_or_told(tmp_path: Path) -> None:
@@ -16,7 +33,15 @@ async def test_every_dialog_through_a_bad_network_is_answered_or_told(tmp_path: 
     }
     finished = await run(tmp_path, dialogs=DIALOGS, seed=20, devices=10, harms=harms)
     shown = "\n".join(lines(finished))
-    assert not faults(finished, DIALOGS), shown
+    assert not faults(finished.result, DIALOGS), shown
     assert finished.harms, "the network was good"
     endings = [outcome["ending"] for outcome in finished.result.outcomes]
     assert endings.count("answered") > DIALOGS / 3, shown
+
+
+async def test_every_dialog_with_a_cloud_that_misbehaves_is_answered_or_told(
+    tmp_path: Path,
+) -> None:
+    result = await scenario_run.run(tmp_path, dialogs=3, seed=20, scenarios=SCENARIOS)
+    shown = "\n".join(scenario_run.lines(result, SCENARIOS))
+    assert not faults(result, 3 * len(SCENARIOS)), shown

@@ -1,17 +1,20 @@
-"""The dialogs that a fault run holds, and how each one ended.
+"""The people of a fault run: the dialogs that they hold, and how each one ended.
 
 A dialog is over when its reply was heard, or when an Error said that it will
 not be. Anything else is a hang, which is what a fault run looks for.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from random import Random
 from typing import Any
 
-from mmid.errors import Busy, MmidError, NotReady, NotTalking
+from mmid.errors import Busy, NotReady, NotTalking
 from mmid.events import Error, Event, SpeechPrepare, State
 from mmid.gateway import Gateway
 from mmid.status import Status
@@ -22,19 +25,26 @@ __all__ = ["KINDS", "Ending", "Outcome", "Person"]
 # and its answer, a RequestToSpeak, a connection.
 LIMIT_S = 120.0
 
+# Back-off doubles to a minute: several refusals in a row take several of them.
+OFFLINE_LIMIT_S = 400.0
+
 _CLIENT = ":fault.run"
 
-# What people do, and how often relative to each other.
+# What people do in each work mode, and how often relative to each other.
+_WORDS = {"ask": 15, "say": 10, "interrupt": 8, "new-dialog": 3}
 KINDS = {
-    "speak": 45,
-    "ask": 15,
-    "say": 10,
-    "barge-in": 10,  # press while the reply plays
-    "interrupt": 8,
-    "cancel": 5,
-    "leave": 4,  # the program that talks leaves the bus
-    "new-dialog": 3,  # in mid-turn
+    "push2talk": {
+        "speak": 40,
+        "early-press": 8,  # while the device may still connect
+        "barge-in": 10,  # press while the reply plays
+        "cancel": 5,
+        "leave": 4,  # the program that talks leaves the bus
+        **_WORDS,
+    },
+    "tap2talk": {"speak": 40, "early-press": 8, "barge-in": 10, "cancel": 5, "leave": 4, **_WORDS},
+    "duplex": _WORDS,  # whoever speaks there just speaks
 }
+_PRESSES = {"speak", "early-press", "cancel", "leave"}
 
 
 class Ending(StrEnum):
@@ -51,12 +61,14 @@ class Outcome:
     """One dialog.
 
     Attributes:
+        device: whose dialog it was.
         kind: one of ``KINDS``.
         ending: how it ended.
         code: the Error's code, or what it hung in.
         seconds: from the first command to the end.
     """
 
+    device: int
     kind: str
     ending: Ending
     code: str
@@ -75,28 +87,44 @@ class Person:
     """Somebody who talks to one device, and hears its events.
 
     Args:
-        gateway: the device's.
-        status: the device's.
-        random: what to say and when.
+        mode: the device's work mode.
+        random: what to do and when.
+        patience_s: how long to hear a reply before interrupting it.
+
+    Attributes:
+        counts: how often each event was heard, and each command came too late.
     """
 
-    def __init__(self, gateway: Gateway, status: Status, random: Random) -> None:
-        self._gateway = gateway
-        self._status = status
+    def __init__(self, mode: str, random: Random, patience_s: float = inf) -> None:
+        self._mode = mode
         self._random = random
+        self._patience_s = patience_s
         self._heard: list[Event] = []
         self._news = asyncio.Event()
-        self.counts: dict[str, int] = {}
+        self._gateway: Gateway
+        self._status: Status
+        self.counts: Counter[str] = Counter()
+
+    def meet(self, gateway: Gateway, status: Status) -> None:
+        """Get to know the device."""
+        self._gateway, self._status = gateway, status
         status.observe(lambda _: self._news.set())
 
-    async def hold_dialog(self) -> Outcome:
+    def hear(self, event: Event) -> None:
+        """Hear an event of the device."""
+        self._heard.append(event)
+        self.counts[type(event).__name__] += 1
+        self._news.set()
+
+    async def hold_dialog(self, device: int) -> Outcome:
         """Hold one dialog, once the device listens."""
-        (kind,) = self._random.choices(list(KINDS), list(KINDS.values()))
+        kinds = KINDS[self._mode]
+        (kind,) = self._random.choices(list(kinds), list(kinds.values()))
         loop = asyncio.get_running_loop()
         began = loop.time()
         ending, code = Ending.ANSWERED, ""
         try:
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(OFFLINE_LIMIT_S):
                 while not await self._begin(kind):
                     pass
             began = loop.time()
@@ -110,16 +138,17 @@ class Person:
             latest = [type(event).__name__ for event in self._heard[-8:]]
             ending, code = Ending.HUNG, f"{self._status.state} after {latest}"
         self._heard.clear()
-        return Outcome(kind, ending, code, loop.time() - began)
+        return Outcome(device, kind, ending, code, loop.time() - began)
 
     async def _begin(self, kind: str) -> bool:
-        """Wait for the device to listen, and begin; False if it left in that instant."""
-        while self._status.state is not State.LISTENING or self._status.talker:
+        """Begin as soon as the device may be ready for it; False if it was not."""
+        ready = {State.LISTENING, State.CONNECTING} if kind == "early-press" else {State.LISTENING}
+        while self._status.state not in ready or self._status.talker:
             self._news.clear()
             await self._news.wait()
         self._heard.clear()
         try:
-            if kind in {"speak", "cancel", "leave"}:
+            if kind in _PRESSES:
                 await self._press()
             elif kind == "say":
                 self._gateway.say("good evening")
@@ -130,9 +159,14 @@ class Person:
             return False
         return True
 
+    async def _press(self) -> None:
+        accepted = self._gateway.start_speech(_CLIENT)
+        if accepted is not None:
+            await accepted
+
     async def _go_on(self, kind: str) -> None:
         match kind:
-            case "speak":
+            case "speak" | "early-press":
                 await self._talk()
                 await self._spoken_reply(0)
             case "cancel":
@@ -140,14 +174,12 @@ class Person:
             case "leave":
                 await self._after_a_moment(self._gateway.client_left, 0, _CLIENT)
             case "interrupt":
-                begun = await self._wait("TtsStart", 0)
+                begun = await self._reply_begins(0)
                 await self._after_a_moment(self._gateway.interrupt, begun)
             case "barge-in":
-                begun = await self._wait("TtsStart", 0)
-                try:
+                begun = await self._reply_begins(0)
+                with suppress(NotReady, Busy):  # the Error has been told, or is to come
                     await self._press()
-                except (NotReady, Busy) as error:
-                    self._count_too_late(error)
                 await self._talk()
                 await self._spoken_reply(begun)
             case "new-dialog":
@@ -155,12 +187,9 @@ class Person:
             case _:
                 await self._reply(0)
 
-    async def _press(self) -> None:
-        waiting = self._gateway.start_speech(_CLIENT)
-        if waiting is not None:  # for a dialog that was lost in this instant
-            await waiting
-
     async def _talk(self) -> None:
+        if self._mode == "tap2talk" and self._random.random() < 0.7:  # the cloud hears the end
+            return
         await asyncio.sleep(self._random.uniform(0.15, 0.5))
         self._try(self._gateway.stop_speech, _CLIENT)
 
@@ -174,10 +203,21 @@ class Person:
         await self._reply(await self._wait("SpeechStart SpeechRestart", after))
 
     async def _reply(self, after: int) -> None:
+        began = await self._reply_begins(after)
+        hurry = asyncio.get_running_loop().call_later(self._patience_s, self._hurry)
+        try:
+            await self._wait("SpeechPrepare", await self._wait("TtsEnd", began))
+        finally:
+            hurry.cancel()
+
+    async def _reply_begins(self, after: int) -> int:
         began = await self._wait("TtsStart SpeechPrepare", after)
         if isinstance(self._heard[began - 1], SpeechPrepare):
             raise Unheard
-        await self._wait("SpeechPrepare", await self._wait("TtsEnd", began))
+        return began
+
+    def _hurry(self) -> None:
+        self._try(self._gateway.interrupt)
 
     async def _wait(self, names: str, after: int) -> int:
         """Wait for one of the events; return the index behind it.
@@ -197,18 +237,7 @@ class Person:
         try:
             command(*arguments)
         except (NotReady, NotTalking, Busy) as error:
-            self._count_too_late(error)
-
-    def hear(self, event: Event) -> None:
-        self._heard.append(event)
-        self._count(type(event).__name__)
-        self._news.set()
-
-    def _count_too_late(self, error: MmidError) -> None:
-        self._count(f"{type(error).__name__} to a command that came too late")
-
-    def _count(self, what: str) -> None:
-        self.counts[what] = self.counts.get(what, 0) + 1
+            self.counts[f"{type(error).__name__} to a command that came too late"] += 1
 
 
 def _find(heard: Sequence[Event], names: list[str], after: int) -> int | None:
