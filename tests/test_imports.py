@@ -39,8 +39,8 @@ FLOOR_PLAN = {
     "mmid.daemon": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.sysd "
     "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway",
     "mmid.cli": "mmid mmid.errors mmid.redaction",
-    "mmid.cli.mmid": "mmid mmid.deferred_imports mmid.errors mmid.redaction mmid.settings mmid.sysd "
-    "mmid.daemon mmid.hal_linux mmid.session.license.record mmid.cli.mmid",
+    "mmid.cli.mmid": "mmid mmid.deferred_imports mmid.errors mmid.redaction mmid.settings "
+    "mmid.sysd mmid.daemon mmid.hal_linux mmid.session.license.record mmid.cli.mmid",
     "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.cli.mmictl",
     "mmid.simcloud": "mmid mmid.errors mmid.redaction mmid.session.license mmid.simcloud",
 }
