@@ -7,6 +7,7 @@ broken invariant) ends the process, and systemd starts it again.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 from contextlib import AsyncExitStack
@@ -77,6 +78,10 @@ async def _serve(settings: Settings) -> int:
         stack.callback(watchdog.stop)
         sysd.notify(ready=True, status=_status_line(status))
         _log.info("ready as org.mmid1 on the %s bus", settings.dbus.bus)
+        # What the start made stays for good. A full collection would look at all of it, and
+        # on a small board hold up the sound for longer than a period.
+        gc.collect()
+        gc.freeze()
         await _live(stop, supervisor, front)
     return 0
 
