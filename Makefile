@@ -4,7 +4,7 @@ PYTHON_IN_VENV := .venv/bin/python
 SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test vm-test fault-runs lint format clean
+.PHONY: help bootstrap demo test bench vm-test fault-runs lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,6 +17,9 @@ demo: bootstrap  ## one whole push-to-talk dialog on this machine
 
 test: lint  ## lint, then all tests
 	$(PYTHON_IN_VENV) -m pytest -q -n 4
+
+bench: bootstrap  ## what mmid costs, as ratios; BENCH=name for one of them
+	@$(PYTHON_IN_VENV) -m bench $(BENCH)
 
 vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, power cut
 	@$(PYTHON_IN_VENV) -m tests.vm

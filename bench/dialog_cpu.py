@@ -30,7 +30,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 
 async def _dialogs(effort: Effort) -> tuple[list[float], list[float]]:
-    seconds, ours, bare = effort.seconds(_SPEECH_S, least=0.5), [], []
+    seconds, ours, bare = effort.seconds(_SPEECH_S, least=0.4), [], []
     async with board(reply_s=seconds) as (made, listener):
         await _our_turn(made, listener, seconds)  # what is loaded once does not count
         for _ in range(effort.runs):

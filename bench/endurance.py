@@ -26,7 +26,7 @@ _REPLY_S, _PRESS_S = 0.1, 0.3
 
 def measure(effort: Effort) -> Iterator[Figure]:
     """Hold them all in one process."""
-    count = effort.times(_DIALOGS, least=2 * _FIRST)
+    count = effort.times(_DIALOGS, least=_FIRST + 2)
     before, after, written = asyncio.run(_dialogs(count))
     name = f"PSS after {count} dialogs"
     yield Figure(name, "MiB", [after], f"after the first {_FIRST}", [before], 1.02)

@@ -7,6 +7,7 @@ broken invariant) ends the process, and systemd starts it again.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable, Iterator
@@ -99,6 +100,10 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         stack.callback(watchdog.stop)
         sysd.notify(ready=True, status=_status_line(status))
         _log.info("ready as org.mmid1 on the %s bus", settings.dbus.bus)
+        # What the start made stays for good. A full collection would look at all of it, and
+        # on a small board hold up the sound for longer than a period.
+        gc.collect()
+        gc.freeze()
         await _live(stop, supervisor, front, reload)
     return 0
 

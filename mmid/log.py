@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from typing import TextIO
 
@@ -68,7 +69,7 @@ class Repeats:
         return told
 
 
-class RedactingHandler(logging.Handler):
+class RedactingHandler(logging.Handler, ABC):
     """What both ways of writing share: redaction, the limit on repeats, and never raising."""
 
     def __init__(self) -> None:
@@ -89,9 +90,9 @@ class RedactingHandler(logging.Handler):
         except Exception as error:  # noqa: BLE001 - a log call must not break its caller
             self._give_up(record, error)
 
+    @abstractmethod
     def write(self, record: logging.LogRecord, text: str) -> None:
         """Write one entry; ``text`` is clean, the record's own is not."""
-        raise NotImplementedError
 
     def _give_up(self, record: logging.LogRecord, error: Exception) -> None:
         """Say that a line is lost; the usual handler would print its raw arguments."""

@@ -19,6 +19,7 @@ FLOOR_PLAN = {
     "mmid.errors": "",
     "mmid.events": "",
     "mmid.redaction": "",
+    "mmid.deferred_imports": "",
     "mmid.hal": "mmid.errors",
     "mmid.status": "mmid mmid.events",
     "mmid.log": "mmid.redaction",
@@ -49,8 +50,8 @@ FLOOR_PLAN = {
     "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.black_box "
     "mmid.board_host mmid.last_error mmid.reload",
     "mmid.cli": "mmid mmid.errors mmid.redaction",
-    "mmid.cli.mmid": "mmid mmid.errors mmid.redaction mmid.settings mmid.sysd mmid.daemon "
-    "mmid.hal_linux mmid.session.license.record mmid.cli.mmid",
+    "mmid.cli.mmid": "mmid mmid.deferred_imports mmid.errors mmid.redaction mmid.settings "
+    "mmid.sysd mmid.daemon mmid.hal_linux mmid.session.license.record mmid.cli.mmid",
     "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.doctor mmid.cli.mmictl",
     "mmid.doctor": "mmid mmid.errors mmid.redaction mmid.settings mmid.hal_linux "
     "mmid.session.license.record mmid.dbus mmid.doctor",
@@ -95,16 +96,17 @@ WORLD = {
 }
 
 # Settings are read once and passed down. The rest is not settings: what systemd
-# tells a service, and where a client finds the bus.
+# tells a service, where a client finds the bus, and whether there is a proxy.
 READ_THE_ENVIRONMENT = {
     "mmid.settings.sources",
     "mmid.sysd",
+    "mmid.session.proxy",
     "mmid.dbus.address",
     "mmid.cli.mmictl",
 }
 
-# Process -> what must not be in its memory; a board may have 64 MiB. (urllib.request and
-# http.client cannot be on the daemon's list: websockets imports them to find proxies.)
+# Process -> what must not be in its memory; a board may have 64 MiB. (What websockets would
+# bring and ``mmid run`` puts off is looked for in ``tests/test_deferred_imports.py``.)
 NOT_LOADED = {
     "mmid.daemon": "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "
     "mmid.hal_linux.audio.codecs.libopus mmid.hal_linux.audio.codecs.libmpg123 "

@@ -17,6 +17,7 @@ import sys
 import traceback
 
 from mmid.cli.mmid_arguments import parse
+from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.redaction import redact
 from mmid.settings.child import start_loading
@@ -52,6 +53,9 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     """Read the settings and import the daemon side by side, then run it."""
     loading = start_loading(options.config)
+    # websockets imports both, and uses neither unless there is a proxy.
+    defer_import("importlib.metadata")
+    defer_import("urllib.request")
     from mmid import daemon  # noqa: PLC0415 - while the child reads the settings
 
     return daemon.run(loading.finish(), lambda: start_loading(options.config))

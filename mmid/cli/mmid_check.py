@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from mmid.cli.mmid_output import print_lines
 from mmid.errors import TABLE, NotProvisioned
+from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
 from mmid.hal_linux.clock import KernelClock
 from mmid.hal_linux.storage import describe, open_store
 from mmid.redaction import MASK
-from mmid.settings import License, Settings, Storage
+from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, License, Settings, Storage
 
 __all__ = ["check"]
 
@@ -16,8 +17,10 @@ def check(settings: Settings) -> int:
     """Print the report; the exit status is 0.
 
     Raises:
+        SettingsInvalid: a codec is asked for whose library is not installed.
         StorageFailed: the device record cannot be read.
     """
+    _load_codecs(settings.dialog)
     storage = settings.storage
     record = open_store(storage.target, key=storage.key).load()
     clock = KernelClock(settings.clock.require_sync)
@@ -45,7 +48,16 @@ def _report(
     yield "clock", f"{trusted} (clock.require_sync = {str(settings.clock.require_sync).lower()})"
     yield "audio", f"records from {audio.capture_device}, plays to {audio.playback_device}"
     yield "dialog", settings.dialog.work_mode
+    yield "codecs", f"{settings.dialog.upstream_mode} up, {settings.dialog.downstream_mode} down"
     yield "bus", settings.dbus.bus
+
+
+def _load_codecs(dialog: Dialog) -> None:
+    """Load the libraries that the daemon would, so that one that is missing is found now."""
+    if dialog.upstream_mode != "pcm":
+        make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
+    if dialog.downstream_mode != "pcm":
+        make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
 
 
 def _identity(identity: License) -> str:

@@ -29,6 +29,7 @@ from mmid.errors import (
     TlsFailed,
 )
 from mmid.redaction import Secret
+from mmid.session.proxy import environment_names_proxy
 from mmid.session.tls import Tls
 
 __all__ = ["Link", "LinkOptions", "TokenRefused", "open_link"]
@@ -142,6 +143,7 @@ async def open_link(options: LinkOptions, token: Secret) -> Link:
                 compression=None,
                 additional_headers={"Authorization": f"Bearer {token.reveal()}"},
                 user_agent_header=None,
+                proxy=True if environment_names_proxy() else None,
                 open_timeout=None,
                 ping_interval=None,
                 close_timeout=_CLOSE_S,

@@ -62,6 +62,33 @@ def test_it_says_what_would_be_used(config: Path, tmp_path: Path) -> None:
     assert report["bus"] == "system"
 
 
+def test_it_loads_the_codecs_that_the_settings_ask_for(config: Path) -> None:
+    codecs = {"MMID_DIALOG__UPSTREAM_MODE": "raw-opus", "MMID_DIALOG__DOWNSTREAM_MODE": "mp3"}
+    assert "codecs   raw-opus up, mp3 down\n" in mmid("check", "--config", config, **codecs).stdout
+    assert "codecs   pcm up, pcm down\n" in mmid("check", "--config", config).stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "mode", "package"),
+    [
+        ("MMID_DIALOG__DOWNSTREAM_MODE", "mp3", "libmpg123-0"),
+        ("MMID_DIALOG__DOWNSTREAM_MODE", "opus", "libopus0"),
+        ("MMID_DIALOG__UPSTREAM_MODE", "raw-opus", "libopus0"),
+    ],
+)
+def test_a_codec_without_its_library_is_refused_with_the_package_to_install(
+    config: Path, tmp_path: Path, variable: str, mode: str, package: str
+) -> None:
+    for library in ("libmpg123.so.0", "libopus.so.0"):
+        (tmp_path / library).write_text("no library")  # found first, and not one
+    missing = {variable: mode, "LD_LIBRARY_PATH": str(tmp_path)}
+    result = mmid("check", "--config", config, **missing)
+    assert result.returncode == TABLE[SettingsInvalid].exit_code
+    key = variable.removeprefix("MMID_DIALOG__").lower()
+    assert f"dialog.{key} = {mode!r} needs lib" in one_line(result)
+    assert f"install {package}" in one_line(result)
+
+
 def test_it_changes_nothing(config: Path, tmp_path: Path) -> None:
     assert mmid("check", "--config", config).returncode == 0
     assert list(tmp_path.iterdir()) == [config]

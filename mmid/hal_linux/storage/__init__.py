@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.medium import Medium
 from mmid.hal_linux.storage.record_format import sealed_header
 from mmid.hal_linux.storage.sealing import Sealing
-from mmid.hal_linux.storage.slots import Copy, Medium, SlotState, SlotStore
+from mmid.hal_linux.storage.slots import Copy, SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
 from mmid.redaction import Secret
 

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.medium import Slots
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES, is_blank
 from mmid.hal_linux.storage.signatures import signature
-from mmid.hal_linux.storage.slots import Slots
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
 __all__ = ["BlockMedium"]

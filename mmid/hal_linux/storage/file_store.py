@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mmid.hal_linux.storage.medium import Slots
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
 from mmid.hal_linux.storage.sealing import Sealing
-from mmid.hal_linux.storage.slots import Slots, SlotStore
+from mmid.hal_linux.storage.slots import SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
 __all__ = ["FileMedium", "FileStore"]

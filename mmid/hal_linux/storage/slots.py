@@ -17,12 +17,12 @@ before. What is not mmid's is refused, and overwritten only by force.
 
 import errno
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.medium import Medium, Slots
 from mmid.hal_linux.storage.record_format import (
     FIRST_RECORD,
     Flag,
@@ -37,7 +37,7 @@ from mmid.hal_linux.storage.record_format import (
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.signatures import signature
 
-__all__ = ["Copy", "Medium", "SlotState", "SlotStore", "Slots"]
+__all__ = ["Copy", "SlotState", "SlotStore"]
 
 # What a read says of a worn-out or torn place; the other copy may be sound.
 _UNREADABLE = {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ, errno.ENODATA}
@@ -50,39 +50,6 @@ class SlotState(StrEnum):
     BLANK = "blank"
     DAMAGED = "damaged"
     FOREIGN = "foreign"
-
-
-class Slots(Protocol):
-    """A medium that is open."""
-
-    def read(self, index: int) -> bytes | None:
-        """Return what is in the slot, from its start, or None if nothing was ever written."""
-
-    def write(self, index: int, data: bytes) -> None:
-        """Replace what is in the slot; durable when this returns."""
-
-    def remove(self, index: int) -> None:
-        """Make the slot as if nothing was ever written; only where ``Medium.tears`` is false."""
-
-    def stranger(self) -> str:
-        """Return what lies around the slots that would be lost, or an empty text."""
-
-
-class Medium(Protocol):
-    """Where two slots are.
-
-    Attributes:
-        name: the target as the settings wrote it.
-        places: what the slots are called in messages.
-        tears: whether a power cut can leave a slot half written.
-    """
-
-    name: str
-    places: tuple[str, str]
-    tears: bool
-
-    def opened(self, *, write: bool) -> AbstractContextManager[Slots]:
-        """Open it, locked against other processes."""
 
 
 @dataclass(frozen=True, slots=True)

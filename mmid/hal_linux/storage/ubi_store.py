@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.medium import Slots
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
-from mmid.hal_linux.storage.slots import Slots
 from mmid.hal_linux.storage.system_calls import LOCK_TIMEOUT_S, SystemCalls
 
 __all__ = ["UbiMedium"]

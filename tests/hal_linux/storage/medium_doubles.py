@@ -16,6 +16,7 @@ import errno
 import random
 import stat
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,7 @@ __all__ = ["BlockDouble", "Double", "FilesDouble", "MtdDouble", "UbiDouble"]
 OnCut = Callable[[Any], None]
 
 
-class Double(SystemCalls):
+class Double(SystemCalls, ABC):
     """What all doubles have in common.
 
     Args:
@@ -45,12 +46,13 @@ class Double(SystemCalls):
         self._dice = random.Random(1)  # noqa: S311 - no secret, and the same each time
         self.restore(state)
 
+    @abstractmethod
     def restore(self, state: Any) -> None:
-        raise NotImplementedError
+        """Hold what a state says; None: be new."""
 
+    @abstractmethod
     def state(self) -> Hashable:
         """What is left when the power goes now, at best."""
-        raise NotImplementedError
 
     def lost(self) -> Iterator[Any]:
         """What may be left if the power goes now."""

@@ -51,9 +51,9 @@ def test_a_nonce_never_repeats() -> None:
 def test_reading_back_what_was_sealed_starts_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     sealing = Sealing(KEY)
     sealed = sealing.seal(b"payload", HEADER)
-    monkeypatch.setattr(module, "_CHILD", "mmid.no_such_module")
+    monkeypatch.setattr(module, "_CHILD", Path("no_such_program.py"))
     assert sealing.unseal(sealed, HEADER, "here") == b"payload"
-    with pytest.raises(StorageFailed, match=r"ended with status 1: .*no_such_module"):
+    with pytest.raises(StorageFailed, match=r"ended with status 2: .*no_such_program"):
         sealing.unseal(sealed, b"Header", "here")
 
 

@@ -1,0 +1,55 @@
+"""Has a module loaded when something of it is used, not when it is imported.
+
+A library may import more than its caller ever touches: websockets could read its
+own version through ``importlib.metadata``, and looks for proxies with
+``urllib.request``. Between them they bring ``email``, ``http.client``, ``zipfile``
+and 30 modules more: 3.5 MiB of a resident daemon, and an eighth of its start.
+
+Nothing is replaced or left out, only put off. ``importlib.util.LazyLoader`` would
+do the same, but every import statement wakes what it made.
+"""
+
+import importlib
+import importlib.util
+import sys
+import threading
+from types import ModuleType
+from typing import Any
+
+__all__ = ["defer_import"]
+
+_loading = threading.RLock()
+
+
+def defer_import(name: str) -> None:
+    """Put off the loading of a module to the first use of anything in it.
+
+    Call it before the first import of whatever imports the module.
+
+    Args:
+        name: its full name. One that is loaded already, or is not there, is left alone.
+    """
+    if name in sys.modules:
+        return
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        return
+    module = importlib.util.module_from_spec(spec)
+    module.__class__ = _Deferred
+    sys.modules[name] = module
+    parent, _, child = name.rpartition(".")
+    if parent:  # as an import statement does
+        setattr(sys.modules[parent], child, module)
+
+
+class _Deferred(ModuleType):
+    """A module without its contents; they come with the first attribute that is missing."""
+
+    def __getattr__(self, name: str) -> Any:
+        with _loading:
+            if self.__class__ is _Deferred:
+                self.__class__ = ModuleType  # type: ignore[assignment]
+                loader = self.__spec__ and self.__spec__.loader
+                if loader:
+                    loader.exec_module(self)
+        return getattr(self, name)

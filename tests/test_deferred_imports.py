@@ -1,0 +1,60 @@
+import subprocess
+import sys
+
+from tests.rig.processes import REPOSITORY
+
+
+def told(script: str) -> list[str]:
+    """Run a script in a process of its own, and return the lines that it prints."""
+    command = [sys.executable, "-c", f"import sys\n{script}"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=30
+    )
+    return done.stdout.splitlines()
+
+
+DEFER = "from mmid.deferred_imports import defer_import\n"
+
+
+def test_a_deferred_module_comes_with_the_first_use_of_it_and_not_with_its_import() -> None:
+    lines = told(
+        DEFER + "defer_import('urllib.request')\n"
+        "import urllib.request\n"
+        "print('http.client' in sys.modules)\n"
+        "print(callable(urllib.request.getproxies), 'http.client' in sys.modules)\n"
+        "from urllib.request import Request\n"
+        "print(Request('https://host/').host, type(urllib.request) is type(sys))\n"
+    )
+    assert lines == ["False", "True True", "host True"]
+
+
+def test_what_a_deferred_module_does_not_have_is_missing_as_ever() -> None:
+    lines = told(
+        DEFER + "defer_import('importlib.metadata')\n"
+        "import importlib.metadata\n"
+        "print(hasattr(importlib.metadata, 'nonsense'), hasattr(importlib.metadata, 'version'))\n"
+    )
+    assert lines == ["False True"]
+
+
+def test_what_is_loaded_already_or_not_there_is_left_alone() -> None:
+    lines = told(
+        DEFER + "import json\nbefore = sys.modules['json']\n"
+        "defer_import('json')\ndefer_import('no_such_module')\n"
+        "print(sys.modules['json'] is before, 'no_such_module' in sys.modules)\n"
+    )
+    assert lines == ["True False"]
+
+
+def test_the_daemon_of_mmid_run_does_without_what_websockets_hardly_uses() -> None:
+    lines = told(
+        "from mmid.cli import mmid\n"
+        "class Loading:\n"
+        "    def finish(self): print(*sys.modules); raise SystemExit\n"
+        "mmid.start_loading = lambda config: Loading()\n"
+        "sys.argv = ['mmid', 'run']\n"
+        "mmid.main()\n"
+    )
+    loaded = set(lines[0].split())
+    assert {"mmid.daemon", "websockets.asyncio.client"} <= loaded
+    assert loaded.isdisjoint({"email", "http.client", "zipfile", "csv", "tempfile", "pydantic"})
