@@ -5,6 +5,7 @@ they lead to is seen in ``Status`` and in events; each may raise an
 ``MmidError``, which the caller gets as a D-Bus error.
 """
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 __all__ = ["Application"]
@@ -19,8 +20,8 @@ class Application(Protocol):
     def disconnect(self) -> None:
         """End the session and stay offline until ``connect``."""
 
-    def start_speech(self, client: str) -> None:
-        """Give the microphone to a client and record."""
+    def start_speech(self, client: str) -> Awaitable[None] | None:
+        """Give the microphone to a client and record; it may take a moment to be accepted."""
 
     def stop_speech(self, client: str) -> None:
         """End the client's speech; the cloud answers it."""
