@@ -15,7 +15,7 @@ from typing import Any
 from mmid.dbus import wire
 from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
 from mmid.dbus.handshake import enter
-from mmid.dbus.incoming import TooLong, next_message
+from mmid.dbus.incoming import Incoming, Refused
 from mmid.dbus.stream import Stream, close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, MessageType, Undecodable
 from mmid.errors import BusFailed
@@ -38,6 +38,9 @@ _WAITING_LIMITS = {
     MessageType.METHOD_RETURN: 2 * 1024 * 1024,
     MessageType.ERROR: 2 * 1024 * 1024,
 }
+
+# A message that is refused costs next to nothing, so several are between two turns.
+_REFUSED_AT_ONCE = 16
 
 _DO_NOT_QUEUE = 4
 _NAME_IS_OURS = {1, 4}  # primary owner, already owner
@@ -220,11 +223,14 @@ class Bus:
 
     async def _read(self) -> None:
         error: Exception
+        incoming = Incoming(self._stream)
         try:
             while True:
-                message = await self._next()
-                if message is not None:
-                    self._take(message)
+                for _ in range(_REFUSED_AT_ONCE):
+                    message = await self._next(incoming)
+                    if message is not None:
+                        self._take(message)
+                        break
                 # Who floods us with calls takes turns with the sound card.
                 await asyncio.sleep(0)
         except (EOFError, OSError) as caught:
@@ -235,17 +241,28 @@ class Bus:
             error = caught
         self._finish(BusFailed(f"the connection to the message bus was lost: {error!r}"))
 
-    async def _next(self) -> Message | None:
-        """Read one message; None if it was not for us to understand."""
+    async def _next(self, incoming: Incoming) -> Message | None:
+        """Read one message; None if it is not taken."""
         try:
-            return await next_message(self._stream)
+            return await incoming.next_message()
         except Undecodable as error:
             _log.warning("a D-Bus message was ignored: %s", error)
-        except TooLong as error:
-            _log.warning("%s: %s", error.message.sender, error)
-            if error.message.message_type is MessageType.METHOD_CALL:
-                self.send(Message.new_error(error.message, LIMITS_EXCEEDED, str(error)))
+        except Refused as error:
+            if error.wants_answer:
+                self._answer_refused(error)
         return None
+
+    def _answer_refused(self, refused: Refused) -> None:
+        self.send(
+            Message(
+                message_type=MessageType.ERROR,
+                destination=refused.sender,
+                reply_serial=refused.serial,
+                error_name=LIMITS_EXCEEDED,
+                signature="s",
+                body=[str(refused)],
+            )
+        )
 
     def _take(self, message: Message) -> None:
         if message.message_type is MessageType.METHOD_CALL:

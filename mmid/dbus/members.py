@@ -40,7 +40,9 @@ def methods(
 
     async def start_speech(client: str) -> None:
         try:
-            application.start_speech(client)
+            pressed = application.start_speech(client)
+            if pressed is not None:
+                await pressed
         except Busy as error:
             if who := await holder():
                 raise Busy(f"{who} holds the microphone") from error

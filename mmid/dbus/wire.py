@@ -20,20 +20,25 @@ from dbus_next.message import Message
 from dbus_next.signature import SignatureTree, Variant
 
 __all__ = [
+    "DESTINATION",
     "HEAD_BYTES",
+    "SENDER",
     "Message",
     "MessageFlag",
     "MessageType",
     "Undecodable",
     "Variant",
+    "asks_us",
     "body_bytes",
     "decode",
-    "decode_header",
     "encode",
     "header_bytes",
     "plain",
     "sendable",
+    "serial",
+    "texts",
     "variant",
+    "wants_answer",
 ]
 
 # The fixed part of a message: enough to know how long the rest is.
@@ -43,18 +48,73 @@ HEAD_BYTES = 16
 _SIGNATURES_KEPT = 256
 
 
+# Fields of a header (D-Bus specification, "Header Fields") ...
+DESTINATION = 6
+SENDER = 7
+# ... and their types: the signature's length, it, and a NUL.
+_TEXT_KINDS = {b"\x01s\0", b"\x01o\0"}
+_SIGNATURE_KIND = b"\x01g\0"
+_NUMBER_KIND = b"\x01u\0"
+_ASKING = {MessageType.METHOD_CALL.value, MessageType.SIGNAL.value}
+_NO_REPLY_EXPECTED = MessageFlag.NO_REPLY_EXPECTED.value
+
+
 class Undecodable(ValueError):
     """A message cannot be read. Its frame was whole, so the next one can be."""
 
 
 def header_bytes(head: bytes) -> int:
     """Return the length of what follows the head, up to the body."""
-    return -(-_number(head, 12) // 8) * 8
+    return _aligned(_number(head, 12), 8)
 
 
 def body_bytes(head: bytes) -> int:
     """Return the length of the body."""
     return _number(head, 4)
+
+
+def serial(header: bytes) -> int:
+    """Return the message's number, which a reply repeats."""
+    return _number(header, 8)
+
+
+def wants_answer(header: bytes) -> bool:
+    """Return whether the message is a call whose sender waits for a reply."""
+    return header[1] == MessageType.METHOD_CALL.value and not header[2] & _NO_REPLY_EXPECTED
+
+
+def asks_us(header: bytes) -> bool:
+    """Return whether its sender wants something of us alone; not so a reply or a broadcast."""
+    return header[1] in _ASKING and DESTINATION in texts(header)
+
+
+def texts(header: bytes) -> dict[int, str]:
+    """Return the texts in a header by the code of their field: ``SENDER`` and the others.
+
+    For what must be known of a message before it is worth decoding: this takes
+    a tenth of the time.
+
+    Raises:
+        Undecodable: there is a field of a type that no header has.
+    """
+    found: dict[int, str] = {}
+    place, end = HEAD_BYTES, HEAD_BYTES + _number(header, 12)
+    while place < end:
+        place = _aligned(place, 8)
+        code, kind = header[place], header[place + 1 : place + 4]
+        place += 4
+        if kind in _TEXT_KINDS:
+            place = _aligned(place, 4)
+            length = _number(header, place)
+            found[code] = header[place + 4 : place + 4 + length].decode("utf-8", "replace")
+            place += 4 + length + 1
+        elif kind == _SIGNATURE_KIND:
+            place += 1 + header[place] + 1
+        elif kind == _NUMBER_KIND:
+            place = _aligned(place, 4) + 4
+        else:
+            raise Undecodable(f"a header field {code} of the type {kind!r}")
+    return found
 
 
 def decode(frame: bytes) -> Message:
@@ -72,11 +132,6 @@ def decode(frame: bytes) -> Message:
     if message is None:
         raise Undecodable(f"a message of {len(frame)} bytes is shorter than it says")
     return message
-
-
-def decode_header(frame: bytes) -> Message:
-    """Read a message whose body is too long to keep, without it: ``body`` is empty."""
-    return decode(frame[:4] + bytes(4) + frame[8:])
 
 
 def encode(message: Message, serial: int) -> bytes:
@@ -128,6 +183,10 @@ def plain(value: Any) -> Any:
 
 def _number(head: bytes, offset: int) -> int:
     return int.from_bytes(head[offset : offset + 4], "little" if head[:1] == b"l" else "big")
+
+
+def _aligned(place: int, size: int) -> int:
+    return -(-place // size) * size
 
 
 def _forget_signatures() -> None:

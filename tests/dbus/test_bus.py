@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from mmid.dbus import bus as bus_module
+from mmid.dbus import incoming
 from mmid.dbus.bus import DBUS, Bus
 from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
 from mmid.dbus.wire import Message, MessageFlag
@@ -97,7 +98,10 @@ async def test_a_call_that_is_too_long_is_refused_and_the_next_one_answered(
     assert await bus.call(other.unique_name, "/a", "a.b", "Echo", "s", "short") == ["short"]
 
 
-async def test_a_flood_of_calls_leaves_the_loop_to_others(bus: Bus, other: Bus) -> None:
+async def test_a_flood_of_calls_leaves_the_loop_to_others(
+    bus: Bus, other: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "CALLS_LIMIT", 2000)
     taken = 0
     turns_taken_at: list[int] = []
 
@@ -122,6 +126,23 @@ async def test_a_flood_of_calls_leaves_the_loop_to_others(bus: Bus, other: Bus) 
             await asyncio.sleep(0)
     steps = [after - before for before, after in pairwise(turns_taken_at)]
     assert max(steps) <= 2
+
+
+async def test_a_client_that_calls_too_often_is_told_so_and_others_are_served(
+    bus: Bus, other: Bus, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "CALLS_LIMIT", 10)
+    echo(other)
+    calls = [bus.call(other.unique_name, "/a", "a.b", "Echo", "s", "x") for _ in range(1000)]
+    flood = asyncio.gather(*calls, return_exceptions=True)
+    third = await Bus.connect(address)
+    assert await third.call(other.unique_name, "/a", "a.b", "Echo", "s", "y") == ["y"]
+    refused = [answer for answer in await flood if answer != ["x"]]
+    assert refused
+    assert {answer.name for answer in refused if isinstance(answer, CallFailed)} == {
+        LIMITS_EXCEEDED
+    }
+    await third.close()
 
 
 async def test_a_bus_that_stalls_costs_signals_but_neither_memory_nor_the_connection(

@@ -2,7 +2,8 @@ import pytest
 from dbus_next.signature import SignatureTree
 
 from mmid.dbus import wire
-from mmid.dbus.wire import HEAD_BYTES, Message, MessageType, Undecodable, Variant
+from mmid.dbus.wire import HEAD_BYTES, Message, MessageFlag, MessageType, Undecodable, Variant
+from tests.dbus.frames import passed_on
 
 SIGNAL = ("/org/mmid1", "org.mmid1.Dialog", "AsrComplete", "s")
 
@@ -37,11 +38,59 @@ def test_a_text_that_dbus_forbids_is_sent_without_the_forbidden_part(text: str, 
     assert wire.sendable({"k": Variant("s", text)})["k"].value == sent
 
 
-def test_a_header_is_read_without_its_body() -> None:
-    frame = encoded("long " * 1000)
+def test_the_texts_of_a_header_are_those_of_the_decoded_message() -> None:
+    message = Message(
+        destination="org.mmid1",
+        path="/org/mmid1",
+        interface="org.mmid1.Dialog",
+        member="AskAboutImage",
+        signature="ssh",
+        body=["你好", "image/png", 0],
+        unix_fds=[0],
+    )
+    frame = passed_on(message, 77, ":1.234")
+    assert wire.decode(frame).body == message.body
     header = frame[: HEAD_BYTES + wire.header_bytes(frame[:HEAD_BYTES])]
-    message = wire.decode_header(header)
-    assert (message.member, message.signature, message.body) == ("AsrComplete", "s", [])
+    assert wire.texts(header) == {
+        1: "/org/mmid1",
+        2: "org.mmid1.Dialog",
+        3: "AskAboutImage",
+        wire.DESTINATION: "org.mmid1",
+        wire.SENDER: ":1.234",
+    }
+    assert wire.serial(header) == 77
+
+
+def test_a_header_field_of_an_unknown_type_is_undecodable() -> None:
+    header = bytearray(encoded("x"))
+    header[HEAD_BYTES + 2 : HEAD_BYTES + 3] = b"v"
+    with pytest.raises(Undecodable, match="header field 1 of the type"):
+        wire.texts(bytes(header))
+
+
+@pytest.mark.parametrize(
+    ("message", "asks", "waits"),
+    [
+        (Message(destination="a.b", path="/a", member="C"), True, True),
+        (
+            Message(destination="a.b", path="/a", member="C", flags=MessageFlag.NO_REPLY_EXPECTED),
+            True,
+            False,
+        ),
+        (Message.new_signal("/a", "a.b", "C"), False, False),
+        (
+            Message(message_type=MessageType.METHOD_RETURN, destination=":1.1", reply_serial=3),
+            False,
+            False,
+        ),
+    ],
+    ids=["call", "call without reply", "broadcast", "reply"],
+)
+def test_who_asks_us_and_who_waits_is_seen_in_the_header(
+    message: Message, asks: bool, waits: bool
+) -> None:
+    header = wire.encode(message, 1)
+    assert (wire.asks_us(header), wire.wants_answer(header)) == (asks, waits)
 
 
 @pytest.mark.parametrize("broken", [1, 3], ids=["message type", "protocol version"])

@@ -66,6 +66,7 @@ class Board:
             file plug-in repeats stale data after the end: make it long enough.
         scenario: simcloud's script, TOML.
         settings: tables to add to, or replace in, the settings.
+        asound: alsa-lib's configuration, in place of the two files.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class Board:
         microphone: bytes,
         scenario: str = "",
         settings: Tables | None = None,
+        asound: str = _ASOUND,
     ) -> None:
         self.directory = directory
+        self.asound = asound
         self.cloud: dict[str, str] = {}
         self.scenario = scenario
         self.settings = settings or {}
@@ -131,7 +134,7 @@ class Board:
     async def start_mmid(self) -> Process:
         """Start the daemon; it may not be ready yet."""
         self._write("mmid.toml", _toml(self._tables()).encode())
-        asound = _ASOUND.format(
+        asound = self.asound.format(
             microphone=self.directory / "microphone.pcm", loudspeaker=self.loudspeaker
         )
         runtime = self.directory / "run"
