@@ -1,13 +1,14 @@
 # GNU make. Everything runs in .venv, which tools/bootstrap makes and keeps fresh.
 
 PYTHON_IN_VENV := .venv/bin/python
-SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py)))
+SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test bench vm-test fault-runs lint format clean
+.PHONY: help bootstrap demo test bench vm-test fault-runs deb deb-test deb12 docs lint
+.PHONY: format clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 bootstrap:  ## install what is missing: Debian packages and .venv
 	@tools/bootstrap
@@ -27,6 +28,19 @@ vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, pow
 fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud
 	@$(PYTHON_IN_VENV) -m tests.fault_runs
 	@$(PYTHON_IN_VENV) -m tests.fault_runs --scenarios --dialogs 63
+
+deb:  ## the Debian 13 packages, in build/deb
+	@packaging/build-deb
+
+deb-test: deb  ## the same bytes again, install, upgrade, remove, purge
+	@packaging/test-deb
+
+deb12:  ## the package for Debian 12, in build/deb12 (ARCH=arm64 for another machine)
+	@packaging/build-deb12 $(ARCH)
+
+docs: bootstrap  ## write mmid.toml and mmid.toml(5) from the settings; man pages in build/man
+	@$(PYTHON_IN_VENV) -m tools.settings_documents
+	@tools/man-pages
 
 lint: bootstrap  ## ruff and mypy
 	$(PYTHON_IN_VENV) -m ruff check $(SOURCES)

@@ -75,7 +75,7 @@ class FileMedium:
         """Write the file anew beside the old one, and put it in its place."""
         directory = self._made_directory()
         try:
-            self._write_temporary(data)
+            self._write_temporary(data, directory)
             self._calls.rename(self._temporary, self.places[index])
         except OSError:
             with suppress(OSError):
@@ -94,10 +94,11 @@ class FileMedium:
         """A file has no surroundings."""
         return ""
 
-    def _write_temporary(self, data: bytes) -> None:
+    def _write_temporary(self, data: bytes, directory: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         descriptor = self._calls.open(self._temporary, flags)
         try:
+            self._calls.inherit_owner(descriptor, directory)
             self._calls.write(descriptor, data)
             self._calls.sync(descriptor)
         finally:

@@ -62,11 +62,15 @@ def _open(path: Path, kind: str) -> int | None:
     try:
         path.parent.mkdir(mode=0o700 if kind == "file" else 0o755, exist_ok=True)
         flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        return os.open(path, flags, 0o600)
+        descriptor = os.open(path, flags, 0o600)
+        if os.geteuid() == 0:  # a tool that root runs: the daemon must be able to open it, too
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
     except OSError as error:
         if kind == "file" and error.errno in _NOBODY_WRITES_THERE:
             return None
         raise StorageFailed(f"the lock {path} cannot be made: {error.strerror}") from error
+    return descriptor
 
 
 def _device_lock(kind: str, place: str) -> Path | None:

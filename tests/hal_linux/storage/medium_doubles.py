@@ -341,6 +341,9 @@ class FilesDouble(Double):
         else:
             self._synced[descriptor] = True
 
+    def inherit_owner(self, descriptor: int, directory: int) -> None:
+        """There are no owners here."""
+
     def rename(self, source: str, target: str) -> None:
         names = dict(self._names)
         names[target] = names.pop(source)

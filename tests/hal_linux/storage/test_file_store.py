@@ -154,3 +154,16 @@ def test_a_medium_that_forgets_is_found_out(path: Path, monkeypatch: pytest.Monk
         store.save(b"new")
     monkeypatch.undo()
     assert store.load() == b"old"
+
+
+def test_what_a_tool_of_root_writes_belongs_to_who_owns_the_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "mmid"
+    directory.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(directory, 4711, 4712)
+    FileStore(directory / "device.bin").save(b"who I am")
+    for path in directory.iterdir():
+        assert (path.stat().st_uid, path.stat().st_gid) == (
+            directory.stat().st_uid,
+            directory.stat().st_gid,
+        )

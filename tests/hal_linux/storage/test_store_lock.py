@@ -104,3 +104,12 @@ def test_a_device_that_is_not_there_is_left_to_whoever_opens_it() -> None:
     for target in ("block:/dev/no-such-disk", "mtd:name=no-such-partition"):
         with hold_store(target):
             pass
+
+
+def test_the_daemon_can_open_a_lock_that_a_tool_of_root_made(target: str) -> None:
+    directory = Path(target.removeprefix("file:")).parent
+    if os.geteuid() == 0:
+        os.chown(directory, 4711, 4712)
+    with hold_store(target):
+        lock = Path(f"{directory}/device.bin.lock").stat()
+    assert (lock.st_uid, lock.st_gid) == (directory.stat().st_uid, directory.stat().st_gid)
