@@ -93,7 +93,8 @@ READ_THE_ENVIRONMENT = {
 # Process -> what must not be in its memory; a board may have 64 MiB. (urllib.request and
 # http.client cannot be on the daemon's list: websockets imports them to find proxies.)
 NOT_LOADED = {
-    "mmid.daemon": "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "
+    "mmid.daemon": "mmid.session.license.codec mmid.session.license.vendor_codec "
+    "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "
     "mmid.hal_linux.audio.codecs.libopus mmid.hal_linux.audio.codecs.libmpg123 "
     "mmid.hal_linux.audio.codecs.ogg",
     "mmid.settings.child": "pydantic pydantic_settings tomllib asyncio",
