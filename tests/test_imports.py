@@ -108,7 +108,8 @@ READ_THE_ENVIRONMENT = {
 # Process -> what must not be in its memory; a board may have 64 MiB. (What websockets would
 # bring and ``mmid run`` puts off is looked for in ``tests/test_deferred_imports.py``.)
 NOT_LOADED = {
-    "mmid.daemon": "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "
+    "mmid.daemon": "mmid.session.license.codec mmid.session.license.vendor_codec "
+    "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "
     "mmid.hal_linux.audio.codecs.libopus mmid.hal_linux.audio.codecs.libmpg123 "
     "mmid.hal_linux.audio.codecs.ogg",
     "mmid.settings.child": "pydantic pydantic_settings tomllib asyncio",

@@ -110,8 +110,7 @@ def test_an_answer_that_waits_for_the_right_secret_gets_it_and_no_other_name(
     mmid.record = replace(waiting, app_secret=Secret("f" * 32))
     result = mmid("provision", "--app-id", APP_ID, "--device-name", "lamp-2")
     assert result.returncode == OPTION
-    assert mmid.record is not None
-    assert mmid.record.unopened is not None
+    assert mmid.record == replace(waiting, app_secret=Secret("f" * 32))
     assert mmid("provision", *WHO, "--app-secret-file", secret_file).returncode == 0
     assert mmid.record == waiting
 

@@ -190,6 +190,12 @@ async def test_a_lost_answer_to_the_registration_ends_in_clear_words(
     refused = await listener.wait_for("Error", "100008")
     assert "Reset the device board-0001 in the console" in refused.values[1]
     assert await listener.client.get(DEVICE, "LicenseState") == "refused"
+    error = await listener.client.get(DEVICE, "LicenseError")
+    assert (error["code"], error["remedy"], error["next_attempt"]) == (
+        "100008",
+        "reset-in-console",
+        0,
+    )
     asked = len(board.journal("register"))
     with pytest.raises(AssertionError, match="waited in vain"):
         await listener.wait_for(".State", "listening", timeout_s=2)

@@ -1,5 +1,6 @@
 """A library with the vendor's functions as the codec: in a real child, against simcloud."""
 
+import ctypes
 import os
 import subprocess
 import time
@@ -217,6 +218,59 @@ async def test_what_the_library_prints_goes_nowhere(
     assert "printed-secrets" not in told.out + told.err
 
 
+# --- what packaging/vendor-codec gives it -----------------------------------------------------
+
+
+@pytest.fixture
+def firmware(build: Build) -> ctypes.CDLL:
+    return ctypes.CDLL(build().removeprefix("vendor:"))
+
+
+def test_the_storage_gives_back_what_it_was_given_and_no_more(firmware: ctypes.CDLL) -> None:
+    firmware.util_storage_erase()
+    data, read = (ctypes.c_uint8 * 176)(*range(176)), (ctypes.c_uint8 * 176)()
+    assert firmware.util_storage_load(read, 176) != 0
+    assert firmware.util_storage_storage(data, 176) == 0
+    assert firmware.util_storage_load(read, 176) == 0
+    assert bytes(read) == bytes(data)
+    assert firmware.util_storage_load((ctypes.c_uint8 * 177)(), 177) != 0
+    assert firmware.util_storage_storage(data, 1 << 20) != 0
+    assert firmware.util_storage_storage(None, 1) != 0
+    assert firmware.util_storage_erase() == 0
+    assert firmware.util_storage_load(read, 1) != 0
+
+
+def test_a_seed_does_not_make_random_numbers_come_again(firmware: ctypes.CDLL) -> None:
+    drawn = []
+    for _ in range(2):
+        assert firmware.util_random_init(7) == 0
+        drawn.append([firmware.util_random() for _ in range(4)])
+    assert drawn[0] != drawn[1]
+
+
+def test_the_time_is_this_boards(firmware: ctypes.CDLL) -> None:
+    for name in ("util_get_timestamp", "util_get_timestamp_ms"):
+        getattr(firmware, name).restype = ctypes.c_int64
+        assert abs(getattr(firmware, name)() - time.time() * 1000) < 5000
+    firmware.util_now_ms.restype = ctypes.c_int64
+    before = firmware.util_now_ms()
+    firmware.util_msleep(15)
+    assert firmware.util_now_ms() - before >= 15
+
+
+def test_a_mutex_is_held_by_one_and_waited_for_as_long_as_said(firmware: ctypes.CDLL) -> None:
+    firmware.util_mutex_create.restype = ctypes.c_void_p
+    mutex = ctypes.c_void_p(firmware.util_mutex_create())
+    assert firmware.util_mutex_lock(mutex, -1) == 0
+    assert firmware.util_mutex_lock(mutex, 20) != 0
+    assert firmware.util_mutex_unlock(mutex) == 0
+    assert firmware.util_mutex_lock(mutex, 0) == 0
+    assert firmware.util_mutex_unlock(mutex) == 0
+    firmware.util_mutex_delete(mutex)
+    firmware.util_mutex_delete(None)
+    assert firmware.util_mutex_lock(None, 0) != 0
+
+
 # --- when it does what it must not ------------------------------------------------------------
 
 
@@ -290,9 +344,9 @@ async def test_an_answer_that_the_library_hangs_over_is_kept(
     cloud: SimCloud, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     misbehave(monkeypatch, "c_license_analyze_register_rsp:hang")
-    monkeypatch.setattr(service, "_EXCHANGE_S", 5.0)
+    monkeypatch.setattr(service, "_EXCHANGE_S", 6.0)
     board = await boot(cloud, build())
-    with pytest.raises(RegistrationUnreadable, match=r"did not end within 5 s over the service"):
+    with pytest.raises(RegistrationUnreadable, match=r"did not end within 6 s over the service"):
         await board.keeper.credential()
     monkeypatch.delenv("VENDOR_FAULT")
     await (await board.restarted(build())).keeper.credential()
