@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from mmid.cli import mmictl_show as show
+from mmid.cli.mmictl_history import print_history
 from mmid.cli.mmictl_turn import Turn, follow
 from mmid.dbus.client import PROPERTIES, Client
 from mmid.dbus.failures import CallFailed
@@ -35,8 +36,7 @@ Run = Callable[[Client, Namespace], Awaitable[None]]
 async def status(client: Client, options: Namespace) -> None:
     """Print all properties, or what mmid did last."""
     if options.history:
-        [transitions] = await client.call(DEVICE, "GetHistory")
-        show.history(transitions, as_json=options.json)
+        await print_history(client, as_json=options.json)
         return
     values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
     show.properties(values, as_json=options.json)

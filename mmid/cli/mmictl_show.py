@@ -4,15 +4,14 @@ No colours and no cursor tricks: what a person reads looks the same in a pipe.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import zip_longest
 from typing import Any
 
 from mmid.dbus.client import PROPERTIES, Received
 from mmid.dbus.interface import NAME
 
-__all__ = ["event", "history", "printable", "properties", "reply", "value"]
+__all__ = ["event", "printable", "properties", "reply", "value"]
 
 _LABEL_WIDTH = 19
 
@@ -31,19 +30,6 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
         for name, one in those.items():
             if one or name not in _ONLY_IF_ANY:
                 print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
-
-
-def history(transitions: Sequence[Sequence[Any]], *, as_json: bool) -> None:
-    """Print the last transitions, oldest first: time, how long the state lasted, state, cause."""
-    if as_json:
-        names = ("unix_ms", "state", "cause")
-        _print_json([dict(zip(names, one, strict=True)) for one in transitions])
-        return
-    after = [one[0] for one in transitions[1:]]
-    for (unix_ms, state, cause), until_ms in zip_longest(transitions, after):
-        lasted = f"{(until_ms - unix_ms) / 1000:9.3f} s" if until_ms is not None else "        now"
-        line = f"{_time(unix_ms, 'milliseconds')}  {lasted}  {printable(state):<16}  "
-        print(f"{line}{printable(cause)}".rstrip())
 
 
 def value(name: str, one: Any, *, as_json: bool) -> None:
@@ -94,12 +80,12 @@ def _readable(name: str, one: Any) -> str:
     return printable(str(one)) or "-"
 
 
-def _time(unix_ms: int, precision: str = "seconds") -> str:
+def _time(unix_ms: int) -> str:
     try:
         moment = datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone()
     except (ValueError, OverflowError, OSError):
         return str(unix_ms)  # later than any calendar
-    return moment.isoformat(sep=" ", timespec=precision)
+    return moment.isoformat(sep=" ", timespec="seconds")
 
 
 def _print_json(value: Any) -> None:
