@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from mmid.cli import mmictl_show as show
+from mmid.cli.mmictl_history import print_history
 from mmid.cli.mmictl_status import print_status
 from mmid.cli.mmictl_talk import talk_at_terminal
 from mmid.cli.mmictl_turn import Turn, follow
@@ -39,8 +40,7 @@ Run = Callable[[Client, Namespace], Awaitable[None]]
 async def status(client: Client, options: Namespace) -> None:
     """Print what mmid is doing on one screen, or what it did last; as JSON, all properties."""
     if options.history:
-        [transitions] = await client.call(DEVICE, "GetHistory")
-        show.history(transitions, as_json=options.json)
+        await print_history(client, as_json=options.json)
         return
     values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
     if options.json:

@@ -1,15 +1,14 @@
 """What mmictl prints: for a person, or one JSON object for a program."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import zip_longest
 from typing import Any
 
 from mmid.dbus.client import PROPERTIES, Received
 from mmid.dbus.interface import NAME
 
-__all__ = ["event", "history", "moment", "printable", "properties", "reply", "value"]
+__all__ = ["event", "moment", "printable", "properties", "reply", "value"]
 
 _LABEL_WIDTH = 19
 
@@ -28,19 +27,6 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
         for name, one in those.items():
             if one or name not in _ONLY_IF_ANY:
                 print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
-
-
-def history(transitions: Sequence[Sequence[Any]], *, as_json: bool) -> None:
-    """Print the last transitions, oldest first: time, how long the state lasted, state, cause."""
-    if as_json:
-        names = ("unix_ms", "state", "cause")
-        _print_json([dict(zip(names, one, strict=True)) for one in transitions])
-        return
-    after = [one[0] for one in transitions[1:]]
-    for (unix_ms, state, cause), until_ms in zip_longest(transitions, after):
-        lasted = f"{(until_ms - unix_ms) / 1000:9.3f} s" if until_ms is not None else "        now"
-        line = f"{moment(unix_ms, 'milliseconds')}  {lasted}  {printable(state):<16}  "
-        print(f"{line}{printable(cause)}".rstrip())
 
 
 def value(name: str, one: Any, *, as_json: bool) -> None:
