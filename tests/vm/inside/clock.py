@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.rig.listener import DEVICE, Listener
 from tests.vm.inside.devices import run
-from tests.vm.inside.loopback import LoopbackBoard
+from tests.vm.inside.loopback import LoopbackBoard, load_driver
 
 # linux/timex.h
 _ADJ_STATUS, _ADJ_MAXERROR, _ADJ_ESTERROR = 0x10, 0x4, 0x8
@@ -36,7 +36,9 @@ class _Timex(ctypes.Structure):
 async def registration_waits_for_the_clock(place: Path) -> str:
     """Nothing is signed with a wrong clock; within a second of the sync it goes on."""
     _mark(synchronized=False)
-    board = LoopbackBoard(place, microphone=b"", settings={"clock": {"require_sync": True}})
+    load_driver("snd-aloop")
+    settings = LoopbackBoard.audio() | {"clock": {"require_sync": True}}
+    board = LoopbackBoard(place, microphone=b"", settings=settings)
     async with board:
         await board.start_cloud()  # its own clock was always right
         await board.start_bus()
