@@ -27,5 +27,5 @@ def show(transitions: Sequence[Sequence[Any]], *, as_json: bool) -> None:
     ends_ms = [one[0] for one in transitions[1:]]
     for (unix_ms, state, cause), end_ms in zip_longest(transitions, ends_ms):
         lasted = "now" if end_ms is None else f"{(end_ms - unix_ms) / 1000:.3f} s"
-        line = f"{moment(unix_ms, 'milliseconds')}  {lasted:>11}  {printable(state):<16}  {printable(cause)}"
-        print(line.rstrip())
+        when = moment(unix_ms, "milliseconds")
+        print(f"{when}  {lasted:>11}  {printable(state):<16}  {printable(cause)}".rstrip())

@@ -12,9 +12,6 @@ __all__ = ["event", "moment", "printable", "properties", "reply", "value"]
 
 _LABEL_WIDTH = 19
 
-# A screen has 24 lines: these have theirs when there is something to tell.
-_ONLY_IF_ANY = ("SpeechDroppedBytes",)
-
 
 def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
     """Print the properties of interfaces, one a line."""
@@ -25,8 +22,7 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
     for interface, those in named.items():
         print(interface)
         for name, one in those.items():
-            if one or name not in _ONLY_IF_ANY:
-                print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
+            print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
 
 
 def value(name: str, one: Any, *, as_json: bool) -> None:

@@ -60,6 +60,8 @@ def _audio(audio: Values) -> Iterator[tuple[str, str]]:
         word = "overruns" if label == "Capture" else "underruns"
         count = f"; {audio[overruns]} {word}" if audio[overruns] else ""
         yield label.lower(), f"{audio[f'{label}Device']}: {negotiated}{count}"
+    if lost := audio["SpeechDroppedBytes"]:
+        yield "network", f"too slow for speech: {lost} bytes of it were lost"
     yield "volume", f"{audio['Volume']} %{', muted' if audio['Muted'] else ''}"
 
 

@@ -60,7 +60,7 @@ class KernelClock:
         self._stepped.set()
 
     async def wait_synchronized(self) -> None:
-        """Return once the wall clock can be trusted; within 1 s of that moment."""
+        """Return once the wall clock can be trusted; within a quarter of a second."""
         while not self.synchronized:
             self._stepped.clear()
             with suppress(TimeoutError):

@@ -35,6 +35,7 @@ AUDIO: dict[str, Any] = {
     "PlaybackFormat": "",
     "RecorderOverruns": 3,
     "PlayerUnderruns": 0,
+    "SpeechDroppedBytes": 0,
 }
 REFUSED = {
     "code": "100008",

@@ -43,7 +43,7 @@ RuntimeDirectory=mmid-vm
 WorkingDirectory=/run/mmid-vm
 Environment=PYTHONPATH=/run/mmid-vm
 ExecStartPre=/bin/sh -c 'cat /etc/mmid-vm.standby >/dev/virtio-ports/reports'
-ExecStartPre=/usr/bin/tar -xf /dev/virtio-ports/source
+ExecStartPre=/usr/bin/tar --read-full-records -xf /dev/virtio-ports/source
 ExecStart=/usr/bin/python3 -m tests.vm.inside
 TimeoutStartSec=infinity
 StandardError=journal+console

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.rig.listener import DEVICE, Listener
 from tests.vm.inside.devices import run
-from tests.vm.inside.loopback import LoopbackBoard
+from tests.vm.inside.loopback import MICROPHONE_HZ, LoopbackBoard, Sounds, noise, talking_board
 
 # linux/timex.h
 _ADJ_STATUS, _ADJ_MAXERROR, _ADJ_ESTERROR = 0x10, 0x4, 0x8
@@ -36,8 +36,8 @@ class _Timex(ctypes.Structure):
 async def registration_waits_for_the_clock(place: Path) -> str:
     """Nothing is signed with a wrong clock; within a second of the sync it goes on."""
     _mark(synchronized=False)
-    board = LoopbackBoard(place, microphone=b"", settings={"clock": {"require_sync": True}})
-    async with board:
+    settings = LoopbackBoard.audio() | {"clock": {"require_sync": True}}
+    async with talking_board(place, noise(60 * MICROPHONE_HZ), settings) as board:
         await board.start_cloud()  # its own clock was always right
         await board.start_bus()
         listener = await board.listener()
@@ -55,7 +55,8 @@ async def registration_waits_for_the_clock(place: Path) -> str:
         await listener.wait_for(".State", "listening")
         registered = board.journal("register")[0]["t"] - marked
         assert registered < _GOES_ON_S, (noticed, registered)
-        await _step_while_it_talks(listener)
+        with Sounds(place, place / "microphone.pcm"):
+            await _step_while_it_talks(listener)
         assert not board.journal("disconnect")
         assert len(board.journal("register")) == 1
     return f"noticed after {noticed:.2f} s, registered after {registered:.2f} s; steps did no harm"
@@ -66,7 +67,7 @@ async def _step_while_it_talks(listener: Listener) -> None:
     for step_s in (_STEP_S, -_STEP_S):
         start = len(listener.heard)
         await listener.call("StartSpeech")
-        await listener.wait_for("SpeechStart", after=start)
+        await listener.wait_for("AsrIncomplete", after=start)
         _step(step_s)
         await listener.call("StopSpeech")
         await listener.wait_for("TtsStart", after=start)

@@ -69,7 +69,7 @@ def bad_blocks_are_never_used(place: Path) -> str:
 def ubi_keeps_what_was_there_until_the_last_byte(place: Path) -> str:
     """UBI_IOCEBCH: a change that lacks its last byte never happened."""
     volume = ubi_volume(nand(), "mmid")
-    old, new = b"old" * 1000, b"new" * 2000
+    old, new = b"old" * 1000, b"new" * 1200
     with UbiMedium(volume).opened(write=True) as slots:
         slots.write(0, old)
     with UbiMedium(volume, _LastByteLost()).opened(write=True) as slots:

@@ -4,6 +4,7 @@ What is played into one end comes out of the other, bit for bit. Pair 0 is the
 microphone: aplay speaks into it. Pair 1 is the loudspeaker: arecord listens.
 """
 
+import random
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,16 +12,34 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from demo.speech import write_wav
 from tests.rig.board import Board, Tables
 from tests.rig.processes import Process
 
-__all__ = ["LOUDSPEAKER_HZ", "MICROPHONE_HZ", "LoopbackBoard", "Sounds", "holding", "load_driver"]
+__all__ = [
+    "LOUDSPEAKER_HZ",
+    "MICROPHONE",
+    "MICROPHONE_HZ",
+    "LoopbackBoard",
+    "Sounds",
+    "holding",
+    "load_driver",
+    "noise",
+    "talking_board",
+]
 
 MICROPHONE_HZ = 16000
 LOUDSPEAKER_HZ = 24000
 
 _SPOKEN_INTO, MICROPHONE = "hw:Loopback,0,0", "hw:Loopback,1,0"
 LOUDSPEAKER, _LISTENED_AT = "hw:Loopback,0,1", "hw:Loopback,1,1"
+
+_SCENARIO = """\
+[[turn]]
+transcript = "noise"
+reply = "noise"
+reply_wav = "{reply}"
+"""
 
 
 def load_driver(name: str, *parameters: str) -> None:
@@ -56,6 +75,26 @@ class LoopbackBoard(Board):
         """Start nothing with definitions of PCMs of the board's own."""
         del environment
         return super()._process(part, command)
+
+
+def talking_board(place: Path, spoken: bytes, settings: Tables) -> LoopbackBoard:
+    """Return a board whose cloud answers whatever is said with a second and a half of noise.
+
+    Args:
+        place: the board's directory.
+        spoken: the file ``microphone.pcm``, for ``Sounds``.
+        settings: tables to add to, or replace in, the settings.
+    """
+    load_driver("snd-aloop")
+    reply = place / "reply.wav"
+    write_wav(reply, noise(LOUDSPEAKER_HZ * 3 // 2), LOUDSPEAKER_HZ)
+    scenario = _SCENARIO.format(reply=reply)
+    return LoopbackBoard(place, microphone=spoken, scenario=scenario, settings=settings)
+
+
+def noise(samples: int) -> bytes:
+    """Return noise without silence in it: no two stretches are alike."""
+    return random.Random(3).randbytes(2 * samples).replace(b"\0", b"\1")  # noqa: S311
 
 
 class Sounds:

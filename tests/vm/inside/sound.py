@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import random
 import subprocess
 import time
 from pathlib import Path
 
-from demo.speech import write_wav
 from mmid.errors import AudioDeviceFailed
 from mmid.hal_linux.audio.recorder import AlsaRecorder
 from tests.rig.listener import Listener
@@ -19,6 +17,8 @@ from tests.vm.inside.loopback import (
     Sounds,
     holding,
     load_driver,
+    noise,
+    talking_board,
 )
 
 _AUDIO = "org.mmid1.Audio"
@@ -26,20 +26,13 @@ _SPEECH_S = 3.0
 _DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
 _CARD = "snd_aloop.0"
 
-_SCENARIO = """\
-[[turn]]
-transcript = "noise"
-reply = "noise"
-reply_wav = "{reply}"
-"""
-
 
 async def a_dialog_over_plain_hw_devices_is_bit_exact(place: Path) -> str:
     """What is said reaches the cloud and what it answers the loudspeaker; the mixer is a card's."""
     load_driver("snd-dummy")
-    spoken = _noise(60 * MICROPHONE_HZ)
+    spoken = noise(60 * MICROPHONE_HZ)
     mixer = {"mixer_device": "hw:Dummy", "mixer_control": "Master"}
-    async with _board(place, spoken, **mixer) as board:
+    async with talking_board(place, spoken, LoopbackBoard.audio(**mixer)) as board:
         listener = await board.start()
         await _mixer_follows(listener)
         with Sounds(place, place / "microphone.pcm") as sounds:
@@ -102,8 +95,8 @@ async def an_overrun_of_a_card_is_counted(place: Path) -> str:
 
 async def an_unplugged_card_is_used_again_when_it_is_back(place: Path) -> str:
     """The card goes in mid-speech: that is told; it comes back: the next turn is whole."""
-    spoken = _noise(60 * MICROPHONE_HZ)
-    async with _board(place, spoken) as board:
+    spoken = noise(60 * MICROPHONE_HZ)
+    async with talking_board(place, spoken, LoopbackBoard.audio()) as board:
         listener = await board.start()
         with Sounds(place, place / "microphone.pcm"):
             await listener.wait_for(".State", "listening")
@@ -128,15 +121,6 @@ async def an_unplugged_card_is_used_again_when_it_is_back(place: Path) -> str:
     return f"told {told.values[1]!r}; then a whole turn"
 
 
-def _board(place: Path, spoken: bytes, **audio: str) -> LoopbackBoard:
-    load_driver("snd-aloop")
-    reply = place / "reply.wav"
-    write_wav(reply, _noise(LOUDSPEAKER_HZ * 3 // 2), LOUDSPEAKER_HZ)
-    settings = LoopbackBoard.audio(**audio)
-    scenario = _SCENARIO.format(reply=reply)
-    return LoopbackBoard(place, microphone=spoken, scenario=scenario, settings=settings)
-
-
 async def _turn(listener: Listener, seconds: float, *, after: int = 0) -> None:
     """Speak for a while, and hear the reply out."""
     if await listener.state() != "listening":
@@ -154,11 +138,6 @@ def _transferred(board: LoopbackBoard) -> tuple[bytes, bytes]:
     folder = board.directory / "heard"
     heard, sent = (max(folder.glob(f"{stem}-*.pcm")) for stem in ("speech", "reply"))
     return heard.read_bytes(), sent.read_bytes()
-
-
-def _noise(samples: int) -> bytes:
-    """Return noise without silence in it: no two stretches are alike."""
-    return random.Random(3).randbytes(2 * samples).replace(b"\0", b"\1")  # noqa: S311
 
 
 def _amixer(control: str) -> str:
