@@ -301,11 +301,6 @@ TABLE: dict[type[MmidError], Facts] = {
         Kind.NEEDS_OPERATOR,
         "Check storage.target: that it exists, belongs to mmid and is not full.",
     ),
-    LicenseCodecFailed: Facts(
-        "NotRegistered", "license-codec", 70, "384a7806d6a1b1d022c5f9a07935bcfc",
-        Kind.TRANSIENT,
-        "Check the library that license.codec names; mmid keeps trying by itself.",
-    ),
     BusFailed: Facts(
         "NotReady", "bus", 69, "26d47392b2c94178a8848bd74d383033",
         Kind.TRANSIENT, "Check that the message bus runs and that this user may connect to it.",
@@ -326,6 +321,11 @@ TABLE: dict[type[MmidError], Facts] = {
     LicenseRefused: Facts(
         "NotRegistered", "license-refused", 78, "14f939ab947f4057814cb11a9a2c584f",
         Kind.NEEDS_OPERATOR, "Do what the message says for its code, then call Register.",
+    ),
+    LicenseCodecFailed: Facts(
+        "NotRegistered", "license-codec", 70, "384a7806d6a1b1d022c5f9a07935bcfc",
+        Kind.TRANSIENT,
+        "Check the library that license.codec names; mmid keeps trying by itself.",
     ),
     ClockNotSet: Facts(
         "ClockNotSet", "clock", 75, "8f3a1373135d4ac7a081241c472a36d1",

@@ -80,6 +80,11 @@ class _Heard:
         return next((str(line["stage"]) for line in reversed(self.lines) if "stage" in line), "")
 
     @property
+    def answer(self) -> dict[str, Any] | None:
+        """What came of it, if the child came so far."""
+        return next((line for line in self.lines if line.keys() & {"reply", "failure"}), None)
+
+    @property
     def unopened(self) -> Unopened | None:
         """The service's answer, if it came and is one that comes only once."""
         plain = next((line["unopened"] for line in self.lines if line.get("unopened")), None)
@@ -111,9 +116,9 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
             await _run_child(json.dumps(question).encode(), heard)
     except TimeoutError:
         raise _timed_out(request, heard, timeout_s) from None
-    if heard.status:
+    if heard.status or heard.answer is None:
         raise _crashed(request, heard)
-    return _understand(heard)
+    return _understand(heard.answer, heard.unopened)
 
 
 async def _run_child(question: bytes, heard: _Heard) -> None:
@@ -167,8 +172,9 @@ def _timed_out(request: ExchangeRequest, heard: _Heard, timeout_s: float) -> Mmi
 def _crashed(request: ExchangeRequest, heard: _Heard) -> MmidError:
     """Return the error for a child that did not end well."""
     status = heard.status or 0
-    if -status in _CRASHES and request.codec != BUILT_IN:
-        return _codec_failed(request, heard, f"crashed ({signal.Signals(-status).name})")
+    if request.codec != BUILT_IN and (-status in _CRASHES or not status):
+        how = f"crashed ({signal.Signals(-status).name})" if status else "ended the process"
+        return _codec_failed(request, heard, how)
     # Not the service's fault, but a broken installation or a killed process.
     complaint = heard.complaint.decode(errors="replace").strip() or "no message"
     said = f"its process ended with status {status}: {redact(complaint.splitlines()[-1])}"
@@ -188,11 +194,10 @@ def _codec_failed(request: ExchangeRequest, heard: _Heard, how: str) -> MmidErro
     )
 
 
-def _understand(heard: _Heard) -> ExchangeReply:
-    plain = heard.lines[-1]
-    if "failure" not in plain:
-        return reply_from_plain(plain)
-    kind, message = _FAILURES[plain["failure"]], redact(plain["message"])
-    if heard.unopened is not None or kind is MalformedMessage:
-        raise ReplyNotOpened(message, heard.unopened)
+def _understand(answer: dict[str, Any], unopened: Unopened | None) -> ExchangeReply:
+    if "failure" not in answer:
+        return reply_from_plain(answer)
+    kind, message = _FAILURES[answer["failure"]], redact(answer["message"])
+    if unopened is not None or kind is MalformedMessage:
+        raise ReplyNotOpened(message, unopened)
     raise kind(message)

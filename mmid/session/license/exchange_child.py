@@ -193,4 +193,5 @@ def _private_output() -> Tell:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # At once: a vendor's library may have destructors, and what they do is nobody's wish.
+    os._exit(main())

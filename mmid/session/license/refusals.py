@@ -45,7 +45,7 @@ class Refusals:
     Attributes:
         register_anew: the service no longer knows the device: it must be registered again.
         refused: it is final.
-        forgiven: somebody asked to try again, and nothing was granted since.
+        forgiven: somebody asked to try again, and it was neither granted nor stopped since.
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,12 @@ class Refusals:
         ``refused`` tells afterwards whether it is final, ``register_anew``
         whether the device must be registered again.
         """
+        following = self._following(code)
+        if following is Next.STOP:
+            self.forgiven = False
+        return following
+
+    def _following(self, code: str) -> Next:
         match lookup(code).code_class:
             case CodeClass.RETRY:
                 self._retries += 1

@@ -105,3 +105,18 @@ def test_a_daily_limit_is_asked_again_in_the_first_half_hour_of_the_services_nex
     )
     assert first == midnight + timedelta(minutes=1)
     assert last == midnight + timedelta(minutes=30)
+
+
+def test_who_acts_is_heard_until_something_is_granted_or_final() -> None:
+    refusals = Refusals()
+    heard = []
+    for happens in (
+        refusals.forgive,
+        lambda: refusals.note("300002"),
+        lambda: refusals.note("100008"),
+        refusals.forgive,
+        refusals.succeeded,
+    ):
+        happens()
+        heard.append(refusals.forgiven)
+    assert heard == [True, True, False, True, False]

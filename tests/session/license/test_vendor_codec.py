@@ -210,6 +210,13 @@ async def test_a_task_is_signed_with_the_device_secret_for_its_id(
     ]
 
 
+async def test_what_the_library_does_at_the_processs_end_holds_nobody_up(
+    cloud: SimCloud, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misbehave(monkeypatch, "at-exit:hang")
+    await (await boot(cloud, build())).keeper.credential()
+
+
 async def test_what_the_library_prints_goes_nowhere(
     cloud: SimCloud, build: Build, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -282,6 +289,7 @@ def test_a_mutex_is_held_by_one_and_waited_for_as_long_as_said(firmware: ctypes.
         ("c_license_gen_register_str_v2:nonsense", "gave nonsense: .* not JSON"),
         ("c_license_gen_register_str_v2:crash", r"crashed \(SIGSEGV\) over the register request"),
         ("c_license_get_storage_data:nonsense", "bytes to be stored, not 1 to 1024"),
+        ("c_license_gen_register_str_v2:exit", "ended the process over the register request"),
         ("c_license_init:crash", r"crashed \(SIGSEGV\).*nothing was sent"),
     ],
 )

@@ -3,7 +3,8 @@
  * built-in codec: so simcloud understands it, and the two check each other.
  *
  * GENERATION 11 has the functions of 1.1, 12 those of 1.2. The variable VENDOR_FAULT in the
- * environment makes it misbehave: "<function>:crash", ":hang", ":refuse" or ":nonsense".
+ * environment makes it misbehave: "<function>:crash", ":hang", ":exit", ":refuse" or
+ * ":nonsense"; "at-exit:hang" when the process ends.
  */
 
 #include <stdint.h>
@@ -217,9 +218,16 @@ static int fault(const char *function, char *buffer, uint32_t size)
         *(volatile int *)8 = 1;
     while (strcmp(wanted, "hang") == 0)
         pause();
+    if (strcmp(wanted, "exit") == 0)
+        exit(0);
     if (strcmp(wanted, "nonsense") == 0 && buffer != NULL)
         memset(buffer, 'x', size);
     return strcmp(wanted, "refuse") == 0 ? 3 : -1;
+}
+
+__attribute__((destructor)) static void at_exit(void)
+{
+    fault("at-exit", NULL, 0);
 }
 
 /* Returns 0 to go on; what else a function shall return at once is in *answer. */
