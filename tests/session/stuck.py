@@ -38,6 +38,7 @@ class Peer:
         self.heard: list[str] = []
         self.speech: list[bytes] = []
         self._go = asyncio.Event()
+        self._news = asyncio.Event()
         self._done = asyncio.Event()
 
     async def serve(self, connection: ServerConnection) -> None:
@@ -54,12 +55,20 @@ class Peer:
                     self.heard.append(json.loads(frame)["payload"]["input"]["directive"])
                 else:
                     self.speech.append(frame)
+                self._news.set()
         finally:
             self._done.set()
 
     def read_on(self) -> None:
         """Read again."""
         self._go.set()
+
+    async def hears(self, directive: str) -> None:
+        """Wait until it read a directive."""
+        async with asyncio.timeout(AMPLE_S):
+            while directive not in self.heard:
+                self._news.clear()
+                await self._news.wait()
 
     async def done(self) -> None:
         """Wait until it read everything."""

@@ -80,6 +80,10 @@ class Talk:
         self.press()
         for chunk in SPEECH:
             self.conversation.record(chunk)
+        self.release()
+
+    def release(self) -> None:
+        """End the speech."""
         self.conversation.perform(self.conversation.dialect.stop_speech(_now()))
 
     def press(self) -> None:
