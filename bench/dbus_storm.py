@@ -329,7 +329,7 @@ def memory_kib(board: Board) -> int:
 
 
 async def lease(board: Board, listener: Listener, runs: int) -> tuple[float, float]:
-    """Return how long until a killed holder's microphone is free, and until the bus tells, ms."""
+    """Kill who holds the microphone; return when it is free and when the bus tells of it, ms."""
     freed, told = [], []
     witness = await Bus.connect(board.bus)
     gone: asyncio.Queue[float] = asyncio.Queue()

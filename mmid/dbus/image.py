@@ -69,16 +69,25 @@ class ImageReader:
         answer.set_running_or_notify_cancel()  # who waits may leave, the reading goes on
         own = os.dup(descriptor)
 
+        def free() -> None:
+            os.close(own)
+            self._places.release()
+
         def work() -> None:
             try:
-                answer.set_result(_read(own))
+                image = _read(own)
             except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
+                free()
                 answer.set_exception(error)
-            finally:
-                os.close(own)
-                self._places.release()
+            else:
+                free()
+                answer.set_result(image)
 
-        threading.Thread(target=work, name="image-reader", daemon=True).start()
+        try:
+            threading.Thread(target=work, name="image-reader", daemon=True).start()
+        except RuntimeError as error:  # TasksMax= of the unit
+            free()
+            raise CallFailed(LIMITS_EXCEEDED, f"the image cannot be read now: {error}") from error
         return answer
 
 

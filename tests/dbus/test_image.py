@@ -119,6 +119,23 @@ async def test_a_file_that_never_answers_costs_its_place_and_nothing_more(
     assert await reader.read(memfd, "image/jpeg") == JPEG
 
 
+async def test_a_process_that_may_have_no_more_threads_refuses_and_leaks_nothing(
+    memfd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    os.write(memfd, JPEG)
+    reader = ImageReader()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):
+            with pytest.raises(CallFailed, match="cannot be read now"):
+                await reader.read(memfd, "image/jpeg")
+    assert copies(memfd) == 1
+    assert await reader.read(memfd, "image/jpeg") == JPEG
+
+
 @pytest.mark.parametrize(
     ("image", "mime", "reason"),
     [
