@@ -108,7 +108,7 @@ class MultimodalDialog(Talk):
 
     @property
     def _heartbeat_due(self) -> float:
-        return self.heartbeat.due(STAGES[self.stage].silence_s)
+        return self.heartbeat.due(attended=STAGES[self.stage].attended)
 
     @property
     def _silence_due(self) -> float:
