@@ -175,7 +175,7 @@ async def test_what_follows_a_fatal_error_is_the_dialects_decision(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every deadline of the dialect a fraction of a second."""
     for stage, facts in STAGES.items():
-        if facts.deadline_s:
+        if facts.deadline_s and not facts.renewed_by_text:
             monkeypatch.setitem(STAGES, stage, replace(facts, deadline_s=0.2))
     monkeypatch.setattr(heartbeat, "SILENCE_S", 0.4)
     monkeypatch.setattr(heartbeat, "ANSWER_S", 0.2)
