@@ -166,7 +166,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every deadline of the dialect a fraction of a second."""
     for stage, facts in STAGES.items():
         if facts.renewed_by_text:  # as long as the heartbeat takes
-            monkeypatch.setitem(STAGES, stage, replace(facts, deadline_s=0.6, silence_s=0.4))
+            monkeypatch.setitem(STAGES, stage, replace(facts, deadline_s=0.6))
         elif facts.deadline_s:
             monkeypatch.setitem(STAGES, stage, replace(facts, deadline_s=0.2))
     monkeypatch.setattr(heartbeat, "SILENCE_S", 0.4)

@@ -46,12 +46,18 @@ class Heartbeat:
         self._sent_at = now
         self._last_text = now
 
-    def due(self, silence_s: float) -> float:
-        """When the next heartbeat is to be sent, if silence may last so long; one at a time."""
+    def due(self, *, attended: bool) -> float:
+        """When the next heartbeat is to be sent, one at a time.
+
+        Args:
+            attended: somebody waits for the cloud, since ``attend``.
+        """
         if self._sent_at is not None:
             return inf
-        attended = max(self._last_text, self._attended_from) + silence_s
-        return min(self._last_text + SILENCE_S, attended)
+        at_rest = self._last_text + SILENCE_S
+        if not attended:
+            return at_rest
+        return min(at_rest, max(self._last_text, self._attended_from) + TURN_SILENCE_S)
 
     @property
     def dead_at(self) -> float:

@@ -14,33 +14,15 @@ says its name first (``cause``): the black box tells afterwards what moved it.
 
 from math import inf
 
-from mmid.errors import (
-    CloudRefused,
-    ConnectionLost,
-    MalformedMessage,
-)
+from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import Error
 from mmid.session.dialects.multimodal_dialog.directives import Frames, Identity, start_payload
 from mmid.session.dialects.multimodal_dialog.machine import Effects
 from mmid.session.dialects.multimodal_dialog.messages import Failed, Output, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
-from mmid.session.dialects.multimodal_dialog.stages import (
-    STAGES,
-    TURN_STAGES,
-    Exit,
-    Stage,
-)
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
 from mmid.session.dialects.multimodal_dialog.talk import Talk
-from mmid.session.effects import (
-    Close,
-    Emit,
-    Moved,
-    Next,
-    Note,
-    Play,
-    Send,
-    SendAudio,
-)
+from mmid.session.effects import Close, Emit, Moved, Next, Note, Play, Send, SendAudio
 from mmid.settings import Dialog
 
 __all__ = ["MultimodalDialog"]
@@ -108,7 +90,7 @@ class MultimodalDialog(Talk):
 
     @property
     def _heartbeat_due(self) -> float:
-        return self.heartbeat.due(STAGES[self.stage].silence_s)
+        return self.heartbeat.due(attended=STAGES[self.stage].attended)
 
     @property
     def _silence_due(self) -> float:

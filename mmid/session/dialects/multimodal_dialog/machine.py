@@ -71,7 +71,7 @@ class Machine:
         """Go to a stage: its deadline begins, its state is shown if it is another."""
         facts = STAGES[stage]
         moved: Effects = [] if stage is self.stage else [Moved(stage.value, self.cause)]
-        if facts.silence_s < STAGES[self.stage].silence_s:
+        if facts.attended and not STAGES[self.stage].attended:
             self.heartbeat.attend(now)
         self.stage = stage
         self.stay(now)
@@ -231,6 +231,7 @@ class Machine:
         framed = self.mode.framed
         effects: Effects = [Send(self.frames.directive("SendSpeech"))] if framed else []
         effects += self.enter(Stage.TALKING, now)
+        self.turn.spoken = True
         effects.append(Emit(SpeechRestart() if again else SpeechStart()))
         before = [SendAudio(chunk, backlog=True) for chunk in self.backlog.drain()]
         if framed or before:  # where speech is not framed, no speech yet is still silence
@@ -253,6 +254,7 @@ class Machine:
     def forget_speech(self, now: float) -> Effects:
         """Drop the speech under way: CancelSpeech; or, without permission yet, nothing was sent."""
         if self.stage is Stage.TALKING:
+            self.turn.spoken = False
             cancel = Send(self.frames.directive("CancelSpeech"))
             return [cancel, *self.end_asr(), *self.enter(Stage.RESUMING, now)]
         self.floor.speech = False
@@ -271,4 +273,5 @@ class Machine:
     def send_request(self, request: str, now: float) -> Effects:
         """Send RequestToRespond."""
         self.pace.requested(now)
+        self.turn.spoken = False
         return [Send(request), *self.enter(Stage.RECOGNISING, now)]

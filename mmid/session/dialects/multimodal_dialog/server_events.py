@@ -160,7 +160,7 @@ def _request_accepted(machine: Machine, _output: Output, now: float) -> Effects:
 def _hears(machine: Machine) -> bool:
     """Whether what the cloud says about speech is about speech that somebody still means."""
     if machine.mode.pressed:
-        return machine.stage in _HEARD
+        return machine.turn.spoken and machine.stage in _HEARD
     return machine.reached_listening and machine.stage is not Stage.ASKING
 
 

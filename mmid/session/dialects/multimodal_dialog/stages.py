@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mmid.events import State
-from mmid.session.dialects.heartbeat import ANSWER_S, SILENCE_S, TURN_SILENCE_S
+from mmid.session.dialects.heartbeat import ANSWER_S, SILENCE_S
 
 __all__ = ["CLOUD_LISTENS", "STAGES", "TURN_STAGES", "Exit", "Stage", "StageFacts"]
 
@@ -64,7 +64,7 @@ class StageFacts:
         deadline_s: longest stay in seconds.
         exit: what is done then.
         waits_for: what did not come, for the message.
-        silence_s: after so much silence of the cloud a heartbeat asks whether it lives.
+        attended: somebody waits for the cloud, so its silence is asked about sooner.
         renewed_by_text: the deadline counts from the cloud's last text, not from the beginning.
     """
 
@@ -72,7 +72,7 @@ class StageFacts:
     deadline_s: float
     exit: Exit
     waits_for: str
-    silence_s: float = SILENCE_S
+    attended: bool = False
     renewed_by_text: bool = False
 
 
@@ -88,15 +88,15 @@ STAGES: dict[Stage, StageFacts] = {
         renewed_by_text=True,
     ),
     Stage.TALKING: StageFacts(
-        State.LISTENING, 120, Exit.END_SPEECH, "the end of the speech", TURN_SILENCE_S
+        State.LISTENING, 120, Exit.END_SPEECH, "the end of the speech", attended=True
     ),
     Stage.TRAILING: StageFacts(State.LISTENING, 3, Exit.LISTEN, "speech in what was recorded"),
     Stage.RECOGNISING: StageFacts(
-        None, 15, Exit.ASK, "the cloud to think about it", TURN_SILENCE_S
+        None, 15, Exit.ASK, "the cloud to think about it", attended=True
     ),
-    Stage.THINKING: StageFacts(State.THINKING, 60, Exit.ASK, "a reply", TURN_SILENCE_S),
+    Stage.THINKING: StageFacts(State.THINKING, 60, Exit.ASK, "a reply", attended=True),
     Stage.RESPONDING: StageFacts(
-        State.RESPONDING, 60, Exit.ASK, "more of the reply", TURN_SILENCE_S
+        State.RESPONDING, 60, Exit.ASK, "more of the reply", attended=True
     ),
     Stage.PLAYING: StageFacts(None, 120, Exit.ASK, "the loudspeaker"),
     Stage.RESUMING: StageFacts(None, 5, Exit.ASK, "Listening after the turn"),

@@ -24,6 +24,7 @@ class Turn:
     """One round: what was announced of it, so that every start has its end.
 
     Attributes:
+        spoken: it began with a speech that nobody cancelled.
         asr_open: AsrStart was emitted, AsrEnd was not.
         tts_open: TtsStart was emitted, TtsEnd was not.
         heard: LocalRespondingStarted was sent.
@@ -33,6 +34,7 @@ class Turn:
         reply: what the reply says so far.
     """
 
+    spoken: bool = False
     asr_open: bool = False
     tts_open: bool = False
     heard: bool = False

@@ -8,6 +8,7 @@ The notation is ``trace``'s, so that the page and the tests read alike.
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmid.session.dialects.heartbeat import SILENCE_S, TURN_SILENCE_S
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, Stage
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
 from tests.session.dialects.multimodal_dialog.trace import render
@@ -103,7 +104,8 @@ def _facts(stage: Stage) -> str:
     facts = STAGES[stage]
     stay = SETTINGS.get(stage, "{:g} s").format(facts.deadline_s)
     state = facts.state or "as before"
-    cells = (stage, state, stay, facts.exit, facts.waits_for, f"{facts.silence_s:g} s")
+    silence_s = TURN_SILENCE_S if facts.attended else SILENCE_S
+    cells = (stage, state, stay, facts.exit, facts.waits_for, f"{silence_s:g} s")
     return f"| {' | '.join(cells)} |"
 
 

@@ -193,6 +193,16 @@ TRACES = {
         < SpeechContent final hi  |
         < SpeechEnded             |
     """,
+    "a question has no speech that could be heard": f"""{CONNECTED}
+        press                     | flush player; > SendSpeech; SpeechStart
+        cancel                    | > CancelSpeech
+        < state Listening         | SpeechPrepare
+        ask what                  | flush player; > RequestToRespond prompt what
+        < SpeechStarted           |
+        < SpeechContent final hi  |
+        < SpeechEnded             |
+        < state Thinking          | show thinking
+    """,
     "a heartbeat's echo is told": f"""{CONNECTED}
         < HeartBeat               | Heartbeat
     """,
