@@ -107,6 +107,15 @@ class Course:
         return self._now.cut
 
     @property
+    def may_be_late(self) -> bool:
+        """What the loudspeaker tells may be about a reply that the cloud has cut already.
+
+        In duplex a voice cuts replies whenever it likes, and on a slow network
+        several turns may pass before the client's word about the first arrives.
+        """
+        return (self._now.cut and self.phase is not Phase.RESPONDING) or self.mode == "duplex"
+
+    @property
     def step_at(self) -> float:
         """When the next part of the reply is due."""
         return self._plan[0][0] if self._plan else NEVER

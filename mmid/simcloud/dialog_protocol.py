@@ -221,13 +221,13 @@ class DialogProtocol:
         course.think(script)
 
     def _local_started(self, course: Course, directive: Directive) -> None:
-        if course.phase is not Phase.RESPONDING and not course.cut:
+        if course.phase is not Phase.RESPONDING and not course.may_be_late:
             raise _wrong_time(directive, course, "Responding")
 
     def _local_ended(self, course: Course, directive: Directive) -> None:
         if course.phase is Phase.RESPONDING and course.replied:
             course.listen()
-        elif course.phase is Phase.RESPONDING or not course.cut:
+        elif not course.may_be_late:
             raise _wrong_time(directive, course, "Responding, after RespondingEnded")
 
     def _update_info(self, course: Course, directive: Directive) -> None:

@@ -34,11 +34,12 @@ class Device:
         self._settings = settings
         self._person = person
         self._stack = AsyncExitStack()
+        self._black_box = BlackBox()
         self._clock = KernelClock(settings.clock.require_sync)
         self.status = daemon._first_status(settings, self._clock)
 
     async def __aenter__(self) -> Self:
-        black_box = BlackBox()
+        black_box = self._black_box
         self._stack.callback(black_box.close)
         book = RecordBook(open_store(self._settings.storage.target))
         await book.load()
@@ -57,6 +58,11 @@ class Device:
         running = asyncio.create_task(supervisor.run(), name=self._settings.license.device_name)
         self._stack.push_async_callback(_stop, supervisor, running)
         return self
+
+    def history(self) -> str:
+        """Return the last transitions, oldest first: what led to where it is."""
+        latest = self._black_box.transitions()[-20:]
+        return ", ".join(f"{one.at_s:.1f} {one.state} by {one.cause}" for one in latest)
 
     async def __aexit__(
         self,

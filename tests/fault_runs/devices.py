@@ -24,7 +24,7 @@ from mmid.redaction import Secret
 from mmid.settings import Audio, Cloud, Dialog, License, Settings, Storage, WorkMode
 from mmid.settings import Clock as ClockTable
 from tests.fault_runs.device import Device
-from tests.fault_runs.person import Person
+from tests.fault_runs.person import Ending, Person
 
 __all__ = ["Plan", "Result"]
 
@@ -101,6 +101,9 @@ async def _live(plan: Plan, number: int, result: Result) -> None:
             outcome = await person.hold_dialog(number)
             result.outcomes.append(asdict(outcome))
             _weigh(plan, result)
+            if outcome.ending is Ending.HUNG:  # so would the next ones
+                result.complaints.append(f"board-{number:04} hung: {device.history()}")
+                break
     name = settings.license.device_name
     result.events = dict(Counter(result.events) + person.counts)
     result.unbalanced += [

@@ -26,7 +26,10 @@ __all__ = ["KINDS", "Ending", "Outcome", "Person"]
 LIMIT_S = 120.0
 
 # Back-off doubles to a minute: several refusals in a row take several of them.
-OFFLINE_LIMIT_S = 400.0
+OFFLINE_LIMIT_S = 200.0
+
+# After the floor was granted the reply to a question comes within this time, or there is none.
+_FLOOR_S = 5.0
 
 _CLIENT = ":fault.run"
 
@@ -136,7 +139,8 @@ class Person:
             ending, code = Ending.ERROR, str(error)
         except TimeoutError:
             latest = [type(event).__name__ for event in self._heard[-8:]]
-            ending, code = Ending.HUNG, f"{self._status.state} after {latest}"
+            talker = f", {self._status.talker} talks" if self._status.talker else ""
+            ending, code = Ending.HUNG, f"{self._status.state}{talker}, after {latest}"
         self._heard.clear()
         return Outcome(device, kind, ending, code, loop.time() - began)
 
@@ -212,8 +216,12 @@ class Person:
 
     async def _reply_begins(self, after: int) -> int:
         began = await self._wait("TtsStart SpeechPrepare", after)
-        if isinstance(self._heard[began - 1], SpeechPrepare):
-            raise Unheard
+        if isinstance(self._heard[began - 1], SpeechPrepare):  # the end, or the floor was asked for
+            try:
+                async with asyncio.timeout(_FLOOR_S):
+                    return await self._wait("TtsStart", began)
+            except TimeoutError:
+                raise Unheard from None
         return began
 
     def _hurry(self) -> None:

@@ -526,8 +526,8 @@ async def test_a_record_that_cannot_be_kept_is_told_and_nothing_is_asked(
 
 
 @pytest.mark.usefixtures("eager")
-async def test_a_fatal_refusal_of_the_cloud_stops(cloud_directory: Path) -> None:
-    fault = Fault("Listening", "fatal", ("421", "InvalidParameter", "no such app"))
+async def test_a_start_that_the_cloud_refuses_stops(cloud_directory: Path) -> None:
+    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such app"))
     async with clouded(cloud_directory, fault) as cloud, supervised(settings_of(cloud)) as rig:
         await rig.error("InvalidParameter")
         await rig.host.wait_for(Emit(DataDeinit()))

@@ -101,3 +101,19 @@ def test_in_duplex_two_speeches_follow_each_other_by_voice_alone() -> None:
         assert talk.audio(bytes(22400))[-1] == "Thinking"
         talk.run(lambda out: "RespondingEnded" in out)
         assert talk.say("LocalRespondingEnded") == ["Listening"]
+
+
+def test_in_duplex_word_of_the_loudspeaker_may_come_turns_too_late() -> None:
+    talk = Talk()
+    talk.start(parameters__upstream__mode="duplex")
+    talk.audio(tone(0.3))
+    talk.audio(bytes(22400))
+    talk.run(lambda out: "RespondingEnded" in out)
+    talk.audio(tone(0.3))  # cuts the reply that is playing
+    talk.audio(bytes(22400))
+    assert talk.say("LocalRespondingStarted") == []  # of the reply that was cut
+    assert talk.say("LocalRespondingEnded") == []
+    assert talk.run(lambda out: "Responding" in out) == ["Responding"]
+    assert talk.say("LocalRespondingEnded") == []
+    assert talk.run()[-1] == "whole"
+    assert talk.say("LocalRespondingEnded") == ["Listening"]

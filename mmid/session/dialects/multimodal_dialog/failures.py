@@ -20,8 +20,16 @@ _HOURS = frozenset({"433"})
 _LATER = frozenset({"424", "449"})
 
 
-def after_failure(code: str) -> Next:
-    """Return what to do after a failure that ended the task."""
+def after_failure(code: str, *, listened: bool) -> Next:
+    """Return what to do after a failure that ended the task.
+
+    Args:
+        code: what the cloud said.
+        listened: it had listened before, so Start was in order: what it found fault with
+            later was one message, perhaps one that crossed another, and need not come again.
+    """
+    if code == START_REFUSED and listened:
+        return Next.LATER
     if code in _STOP:
         return Next.STOP
     if code in _HOURS:

@@ -131,7 +131,7 @@ class Machine:
     ) -> Effects:
         """Give this connection up. A refusal was told already, with the cloud's own words."""
         refused = isinstance(error, CloudRefused)
-        again = after_failure(error.code if refused else "")
+        again = after_failure(error.code if refused else "", listened=self.reached_listening)
         return [*self.shut(now, told=told or refused), Close(error, again)]
 
     # --- the turn -------------------------------------------------------------------------
