@@ -3,9 +3,6 @@
 PYTHON_IN_VENV := .venv/bin/python
 SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py)))
 
-# The programs that tests start would compile all of mmid each time.
-unexport PYTHONDONTWRITEBYTECODE
-
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap demo test bench vm-test lint format clean
 
