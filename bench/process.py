@@ -14,9 +14,12 @@ class Memory:
     Attributes:
         pss: proportional set size: what it shares is divided among those who share it.
         private_dirty: what it alone has written: what would be free without it.
+        rss: all that it has in memory. On a board where nobody else runs Python, this
+            is what PSS is there, but for the C library.
     """
 
     pss: float
+    rss: float
     private_dirty: float
 
 
@@ -26,7 +29,7 @@ def memory(pid: int) -> Memory:
         line.split(":")[0]: int(line.split()[1]) / 1024
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     }
-    return Memory(sizes["Pss"], sizes["Private_Dirty"])
+    return Memory(sizes["Pss"], sizes["Rss"], sizes["Private_Dirty"])
 
 
 def cpu_s(pid: int) -> float:

@@ -21,6 +21,8 @@ _PERIOD_MS = 20.0
 _BESIDES_MS = 3.0
 _PRESS_S = 0.4
 _REPLY_S = 2.0
+# So long somebody listens before interrupting: the loudspeaker is at it by then.
+_HEARD_S = 0.2
 # Several times real time, as the real cloud was seen to send.
 _PACE = 8.0
 
@@ -44,15 +46,15 @@ async def _turns(runs: int) -> tuple[list[float], list[float], list[float]]:
             pressed.append(await speak(listener, _PRESS_S))
             silences.append(await _interrupt(listener, start))
         first_speech = _times(made, "speech-begin")
-        sent, played = _times(made, "reply-begin"), _played(made)
+        replies = list(_reply_times_ms(made))
     presses = [(speech - press) * 1000 for press, speech in zip(pressed, first_speech, strict=True)]
-    replies = [(heard - begun) * 1000 for begun, heard in zip(sent, played, strict=True)]
     return presses[1:], replies[1:], silences[1:]
 
 
 async def _interrupt(listener: Listener, start: int) -> float:
     """Interrupt the reply: when the call returns, the device has dropped what it held."""
     await listener.wait_for("TtsStart", after=start)
+    await asyncio.sleep(_HEARD_S)
     begun, start = time.monotonic(), len(listener.heard)
     await listener.call("Interrupt")
     taken_ms = (time.monotonic() - begun) * 1000
@@ -64,6 +66,12 @@ def _times(made: Board, kind: str) -> list[float]:
     return [entry["t"] for entry in made.journal(kind)]
 
 
-def _played(made: Board) -> list[float]:
-    told = made.journal("directive")
-    return [entry["t"] for entry in told if entry["name"] == "LocalRespondingStarted"]
+def _reply_times_ms(made: Board) -> Iterator[float]:
+    """From each reply's first audio at the cloud to what mmid says when ALSA has it."""
+    begun = None
+    for entry in made.journal():
+        if entry["kind"] == "reply-begin":
+            begun = entry["t"]
+        elif begun is not None and entry.get("name") == "LocalRespondingStarted":
+            yield (entry["t"] - begun) * 1000
+            begun = None

@@ -24,7 +24,7 @@ FLOOR_PLAN = {
     "mmid.status": "mmid mmid.events",
     "mmid.log": "mmid.redaction",
     "mmid.sysd": "mmid.log",
-    "mmid.settings": "mmid.errors mmid.redaction mmid.settings",
+    "mmid.settings": "mmid mmid.errors mmid.redaction mmid.settings",
     "mmid.session": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status "
     "mmid.settings mmid.session",
     "mmid.session.effects": "mmid.errors mmid.events",

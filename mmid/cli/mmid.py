@@ -52,7 +52,7 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     """Read the settings and import the daemon side by side, then run it."""
-    loading = start_loading(options.config)
+    loading = start_loading(options.config, judged_before=True)
     # websockets imports both, and uses neither unless there is a proxy.
     defer_import("importlib.metadata")
     defer_import("urllib.request")

@@ -1,9 +1,10 @@
 """Have the settings read in a short-lived process, and take over the result.
 
 pydantic needs 10 MiB that the daemon must not hold, so ``mmid.settings.load``
-runs in a child. Start it first, import what else is needed while it works,
-then ``finish``: both go side by side. The tables come over a pipe, so no
-secret is in an argument, in the environment or in a file.
+(or ``proven``, which asks it when the settings changed) runs in a child. Start
+it first, import what else is needed while it works, then ``finish``: both go side
+by side. The tables come over a pipe, so no secret is in an argument, in the
+environment or in a file.
 """
 
 import json
@@ -54,14 +55,20 @@ class Loading:
         self._process.kill()
 
 
-def start_loading(config: Path | None) -> Loading:
-    """Start reading; ``config`` is the TOML file, None the default one.
+def start_loading(config: Path | None, *, judged_before: bool = False) -> Loading:
+    """Start reading.
+
+    Args:
+        config: the TOML file; None is the default one.
+        judged_before: settings that were good at the last start are not judged again.
 
     ``-P`` keeps the directory that somebody happens to be in off the import path.
     """
-    command = [sys.executable, "-P", "-m", "mmid.settings.load"]
-    if config is not None:
-        command += ["--config", str(config)]
+    command = [sys.executable, "-P", "-m"]
+    if judged_before:
+        command += ["mmid.settings.proven", *([str(config)] if config else [])]
+    else:
+        command += ["mmid.settings.load", *(["--config", str(config)] if config else [])]
     return Loading(
         subprocess.Popen(
             command,

@@ -27,7 +27,7 @@ from mmid.errors import SettingsInvalid
 from mmid.redaction import MASK, Secret, redact
 from mmid.settings.sources import TABLES, Layer, read_layers
 
-__all__ = ["allowed", "load", "main"]
+__all__ = ["allowed", "judge", "load", "main"]
 
 _LONGEST_VALUE = 60  # characters of a value that a message shows
 
@@ -46,7 +46,15 @@ def load(file: Path | None) -> Tables:
     Raises:
         SettingsInvalid: the first problem, with how many more there are.
     """
-    layers = read_layers(file)
+    return judge(read_layers(file))
+
+
+def judge(layers: list[Layer]) -> Tables:
+    """Validate layers that were read already, as ``load`` does.
+
+    Raises:
+        SettingsInvalid: the first problem, with how many more there are.
+    """
     try:  # pydantic's own text shows values: nothing of it leaves this function
         tables: Tables = _model(layers)().model_dump()
     except ValidationError as error:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from mmid.errors import SettingsInvalid
 from mmid.settings import Settings
 
-__all__ = ["CREDENTIALS", "DEFAULT_FILE", "TABLES", "Layer", "read_layers"]
+__all__ = ["CREDENTIALS", "DEFAULT_FILE", "TABLES", "Layer", "read_layers", "state_directory"]
 
 DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
 
@@ -70,6 +70,12 @@ def read_layers(file: Path | None) -> list[Layer]:
     if text is not None:
         layers.append(_toml(path, text))
     return layers
+
+
+def state_directory() -> Path | None:
+    """Return where systemd lets the service keep things; None where nobody said."""
+    first = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(first) if first else None
 
 
 def _environment() -> Iterator[Layer]:

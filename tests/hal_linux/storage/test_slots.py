@@ -170,6 +170,16 @@ def test_a_process_that_goes_on_saving_writes_what_a_new_one_would(kind: type[Do
     assert store_on(double).load() == b"again"
 
 
+@each_kind
+def test_what_was_erased_is_saved_again_by_the_same_process(kind: type[Double]) -> None:
+    double = kind()
+    store = store_on(double)
+    store.save(b"payload")
+    store.erase()
+    store.save(b"payload")
+    assert store_on(double).load() == b"payload"
+
+
 def test_a_save_that_failed_makes_the_next_one_look_at_what_is_there() -> None:
     double, store = ubi_store(encode(3, b"payload"), encode(3, b"payload"))
     store.save(b"one")

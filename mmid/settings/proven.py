@@ -1,0 +1,118 @@
+"""Settings that were found good at the last start are not judged again.
+
+``mmid.settings.load`` needs pydantic, and pydantic takes longer to import than all
+of the daemon. Nobody edits the settings between most starts, so ``mmid run`` asks
+this module, a program in the same kind of short-lived process: it reads the
+sources as ever, and if their digest is the one of the last time that ``load`` was
+content, it lays them over the defaults without asking it.
+
+The digest (salted, for there are secrets under it) is kept in the service's state
+directory and written when the settings were changed; without such a directory
+every start is judged. It is only kept if laying over gives exactly what ``load``
+gave, so a start that skips the judgement cannot end with other settings.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from mmid import __version__
+from mmid.errors import SettingsInvalid
+from mmid.redaction import Secret
+from mmid.settings.sources import TABLES, Layer, read_layers, state_directory
+
+__all__ = ["load_proven", "main"]
+
+Tables = dict[str, dict[str, Any]]
+
+_NAME = "settings.proven"
+_SALT_BYTES = 16
+
+
+def load_proven(file: Path | None) -> Tables:
+    """Read all sources and return plain tables with every key, judged if they changed.
+
+    Args:
+        file: the TOML file, which must exist; None is the default one, which need not.
+
+    Raises:
+        SettingsInvalid: the first problem, with how many more there are.
+    """
+    layers, directory = read_layers(file), state_directory()
+    stamp = directory / _NAME if directory else None
+    if stamp and _is_proven(stamp, layers):
+        return _laid_over(layers)
+    from mmid.settings.load import judge  # noqa: PLC0415 - what is to be spared
+
+    tables = judge(layers)
+    if stamp and _text(_laid_over(layers)) == _text(tables):
+        _keep(stamp, layers)
+    return tables
+
+
+def _laid_over(layers: Iterable[Layer]) -> Tables:
+    """The defaults with the layers over them, the first one on top."""
+    tables: Tables = {
+        name: {key.name: _plain(key.default) for key in fields(kind)}
+        for name, kind in TABLES.items()
+    }
+    for layer in reversed(list(layers)):
+        for name, values in layer.tables.items():
+            tables[name].update(values)
+    return tables
+
+
+def _plain(value: Any) -> Any:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _text(tables: Tables) -> str:
+    return json.dumps(tables, sort_keys=True)
+
+
+def _digest(salt: bytes, layers: list[Layer]) -> bytes:
+    """Every source with all that it says, in order; another mmid or Python judges anew."""
+    sources = [(layer.name, layer.tables) for layer in layers]
+    return hashlib.sha256(salt + repr((__version__, sys.version, sources)).encode()).digest()
+
+
+def _is_proven(stamp: Path, layers: list[Layer]) -> bool:
+    try:
+        kept = stamp.read_bytes()
+    except OSError:
+        return False
+    salt = kept[:_SALT_BYTES]
+    return kept == salt + _digest(salt, layers)
+
+
+def _keep(stamp: Path, layers: list[Layer]) -> None:
+    """Write the digest; where that cannot be done, or is cut short, the next start judges."""
+    salt = os.urandom(_SALT_BYTES)
+    new = stamp.with_name(f"{_NAME}.new")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(salt + _digest(salt, layers))
+        new.replace(stamp)
+    except OSError:
+        return
+
+
+def main() -> int:
+    """Print the tables as JSON; the only argument is the TOML file, if it is not the default."""
+    try:
+        tables = load_proven(Path(sys.argv[1]) if sys.argv[1:] else None)
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)  # noqa: T201 - this is the answer
+        return 2
+    json.dump(tables, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

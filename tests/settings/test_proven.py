@@ -1,0 +1,185 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmid.errors import SettingsInvalid
+from mmid.settings import load, proven
+from mmid.settings.proven import load_proven
+from mmid.settings.sources import Layer
+from tests.rig.processes import REPOSITORY
+
+SECRET = "0123456789abcdef" * 2
+TOML = f"""
+[license]
+app_id = "mm_0123456789abcdef"
+app_secret = "{SECRET}"
+device_name = "lamp-1"
+[dialog]
+volume = 40
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "mmid.toml"
+    path.write_text(TOML)
+    return path
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The service's state directory."""
+    for name in [name for name in os.environ if name.startswith("MMID_")]:
+        monkeypatch.delenv(name)
+    directory = tmp_path / "state"
+    directory.mkdir()
+    monkeypatch.setenv("STATE_DIRECTORY", f"{directory}:/var/lib/another")
+    return directory
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Grows whenever pydantic is asked."""
+    times: list[Any] = []
+    judge = load.judge
+
+    def counted(layers: list[Layer]) -> Any:
+        times.append(layers)
+        return judge(layers)
+
+    monkeypatch.setattr(load, "judge", counted)
+    return times
+
+
+def test_what_was_good_is_not_judged_again_and_is_the_same(
+    config: Path, state: Path, judged: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMID_CLOUD__CONNECT_TIMEOUT_S", "7.5")
+    (config.parent / "mmid.toml.d").mkdir()
+    (config.parent / "mmid.toml.d" / "10-quiet.toml").write_text("[dialog]\nvolume = 30\n")
+    first = load_proven(config)
+    assert first == load.load(config)
+    assert [load_proven(config) for _ in range(3)] == [first] * 3
+    assert first["dialog"]["volume"] == 30
+    assert first["cloud"]["connect_timeout_s"] == 7.5
+    assert len(judged) == 2, "by the first start, and by load itself"
+    assert [path.name for path in state.iterdir()] == ["settings.proven"]
+
+
+@pytest.mark.usefixtures("state")
+def test_every_kind_of_change_is_judged(
+    config: Path, judged: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    load_proven(config)
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "api_key").write_text("key-0123456789")
+    drop_ins = tmp_path / "mmid.toml.d"
+    drop_ins.mkdir()
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: config.write_text(f"{TOML}speech_rate = 60\n"),
+        lambda: monkeypatch.setenv("MMID_DIALOG__VOLUME", "41"),
+        lambda: monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials)),
+        lambda: (drop_ins / "a.toml").write_text("[dialog]\nvolume = 42\n"),
+        lambda: monkeypatch.setattr(proven, "__version__", "9.9"),
+    )
+    for number, change in enumerate(changes, start=2):
+        change()
+        load_proven(config)
+        assert len(judged) == number
+        load_proven(config)
+        assert len(judged) == number
+
+
+@pytest.mark.usefixtures("state")
+def test_a_change_for_the_worse_is_refused_as_ever(config: Path) -> None:
+    load_proven(config)
+    config.write_text("[audio]\nperiod_ms = 5\n")
+    for _ in range(2):
+        with pytest.raises(SettingsInvalid, match="a whole number from 10 to 100"):
+            load_proven(config)
+
+
+def test_without_a_state_directory_every_start_is_judged(
+    config: Path, judged: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    load_proven(config)
+    load_proven(config)
+    assert len(judged) == 2
+
+
+@pytest.mark.parametrize("kept", [b"", b"nonsense", bytes(48)])
+def test_a_digest_that_is_damaged_only_costs_time(
+    config: Path, state: Path, judged: list[Any], kept: bytes
+) -> None:
+    (state / "settings.proven").write_bytes(kept)
+    load_proven(config)
+    load_proven(config)
+    assert len(judged) == 1
+
+
+def test_a_state_directory_that_cannot_be_written_is_no_error(
+    config: Path, state: Path, judged: list[Any]
+) -> None:
+    (state / "settings.proven.new").mkdir()
+    load_proven(config)
+    load_proven(config)
+    assert len(judged) == 2
+
+
+def test_what_is_kept_tells_no_secret_and_is_written_once(config: Path, state: Path) -> None:
+    load_proven(config)
+    stamp = state / "settings.proven"
+    before = stamp.read_bytes(), stamp.stat().st_mtime_ns
+    load_proven(config)
+    assert (stamp.read_bytes(), stamp.stat().st_mtime_ns) == before
+    assert stamp.stat().st_mode & 0o777 == 0o600
+    assert SECRET.encode() not in before[0]
+    assert len(before[0]) == 48
+
+
+def test_where_pydantic_would_change_a_value_nothing_is_kept(
+    config: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "judge", lambda _: {"dialog": {"volume": 50.0}})
+    load_proven(config)
+    assert list(state.iterdir()) == []
+
+
+def test_a_start_with_settings_as_before_does_without_pydantic(config: Path, state: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from mmid.settings import proven\n"
+        f"proven.load_proven(Path({str(config)!r})); print('pydantic' in sys.modules)"
+    )
+    lines = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "STATE_DIRECTORY": str(state)},
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert lines == ["True", "False"]
+
+
+@pytest.mark.usefixtures("state")
+def test_the_program_prints_the_tables_or_what_is_wrong(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["proven", str(config)])
+    assert proven.main() == 0
+    assert json.loads(capsys.readouterr().out)["license"]["device_name"] == "lamp-1"
+    config.write_text("[license]\napp_idd = 1\n")
+    assert proven.main() == 2
+    assert "did you mean app_id?" in capsys.readouterr().err
