@@ -1,0 +1,44 @@
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_everything_that_is_not_python_has_its_place(tmp_path: Path) -> None:
+    command = [ROOT / "packaging" / "install-files", tmp_path]
+    subprocess.run(command, check=True, timeout=60, capture_output=True)
+    installed = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name for name in installed if not name.startswith("usr/share/man/")} == {
+        "etc/mmid/mmid.toml",
+        "usr/lib/systemd/catalog/mmid.catalog",
+        "usr/lib/systemd/system/mmid.service",
+        "usr/lib/systemd/system/mmid.service.d/back-off.conf",
+        "usr/lib/sysusers.d/mmid.conf",
+        "usr/lib/tmpfiles.d/mmid.conf",
+        "usr/lib/udev/rules.d/65-mmid.rules",
+        "usr/share/dbus-1/interfaces/org.mmid1.xml",
+        "usr/share/dbus-1/system-services/org.mmid1.service",
+        "usr/share/dbus-1/system.d/org.mmid1.conf",
+    }
+
+
+def test_the_units_are_all_installed() -> None:
+    script = (ROOT / "packaging" / "install-files").read_text()
+    for path in (ROOT / "systemd").iterdir():
+        assert f"put systemd/{path.name} " in script, path.name
+
+
+def test_every_version_is_the_same() -> None:
+    changelog = (ROOT / "packaging" / "debian" / "changelog").read_text()
+    assert (
+        f'__version__ = "{changelog.split("(")[1].split(")")[0]}"'
+        in (ROOT / "mmid" / "__init__.py").read_text()
+    )
+
+
+def test_the_package_for_debian_12_brings_what_pyproject_asks_for() -> None:
+    pins = (ROOT / "packaging" / "deb12-requirements.txt").read_text()
+    project = (ROOT / "pyproject.toml").read_text()
+    for name in ("dbus-next", "pyalsaaudio", "websockets", "cryptography", "systemd-python"):
+        assert f'"{name} >=' in project
+        assert f"\n{name}==" in pins
