@@ -12,11 +12,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.vm.output import say
-from tests.vm.packages import GUEST, as_root
+from tests.vm.packages import as_root
 
 __all__ = ["Image", "ready_image"]
 
@@ -78,9 +79,17 @@ class Image:
         return self.directory / "initrd"
 
 
-def ready_image(cache: Path) -> Image:
-    """Return the image for today, made now if the cache does not have it."""
-    image = Image(cache / f"image-{_fingerprint()}")
+def ready_image(cache: Path, packages: Sequence[str]) -> Image:
+    """Return the image for today, made now if the cache does not have it.
+
+    Args:
+        cache: the directory that it is kept in, alone of its kind.
+        packages: what is installed in it, with what that depends on.
+
+    Raises:
+        SystemExit: it could not be made.
+    """
+    image = Image(cache / f"image-{_fingerprint(packages)}")
     if image.directory.exists():
         return image
     for old in cache.glob("image-*"):
@@ -89,29 +98,29 @@ def ready_image(cache: Path) -> Image:
     making = cache / "making"
     subprocess.run(as_root("rm", "-rf", str(making)), check=True)
     making.mkdir(parents=True)
-    _make(making, cache / "image.log")
+    _make(making, packages, cache / "image.log")
     making.rename(image.directory)
     return image
 
 
-def _fingerprint() -> str:
+def _fingerprint(packages: Sequence[str]) -> str:
     year, week, _ = dt.datetime.now(dt.UTC).isocalendar()
-    made_from = (Path(__file__).read_text(), repr(GUEST), f"{year}-{week}")
+    made_from = (Path(__file__).read_text(), " ".join(packages), f"{year}-{week}")
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
 
 
-def _make(directory: Path, log: Path) -> None:
+def _make(directory: Path, packages: Sequence[str], log: Path) -> None:
     """Make root.img, vmlinuz and initrd."""
     root = directory / "root"
     with log.open("w") as output:
-        for command in (_debootstrap(root), *_finish(directory, root)):
+        for command in (_debootstrap(root, packages), *_finish(directory, root)):
             done = subprocess.run(command, stdout=output, stderr=output, check=False, timeout=1200)
             if done.returncode:
                 tail = "".join(log.read_text().splitlines(keepends=True)[-20:])
                 sys.exit(f"{tail}vm-test: {command[0]} failed; the whole log is {log}")
 
 
-def _debootstrap(root: Path) -> list[str]:
+def _debootstrap(root: Path, packages: Sequence[str]) -> list[str]:
     modules = "\\n".join(_INITRD_MODULES)
     hooks = [
         'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"',
@@ -125,7 +134,7 @@ def _debootstrap(root: Path) -> list[str]:
         *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in excluded),
         *(f"--essential-hook={hook}" for hook in hooks),
         *(f"--customize-hook={hook}" for hook in _customize()),
-        *(f"--include={','.join(GUEST)}", _SUITE, str(root)),
+        *(f"--include={','.join(packages)}", _SUITE, str(root)),
     )
 
 

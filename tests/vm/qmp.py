@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["Monitor", "MonitorError"]
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _POLL_S = 0.05
 
 

@@ -32,7 +32,7 @@ def look_then_save_until_the_cut(place: Path) -> str:
     targets = _targets()
     found = {store: _number(open_store(target).load()) for store, target in targets.items()}
     for store, number in found.items():
-        report("found", store=store, number=number, stores=len(targets))
+        report("found", store=store, number=number)
     for store, target in targets.items():
         arguments = (store, target, found[store] + 1)
         threading.Thread(target=_save_for_ever, args=arguments, daemon=True).start()
