@@ -61,12 +61,14 @@ class Property:
 
     Attributes:
         announced: its changes are told by PropertiesChanged.
+        constant: it does not change while mmid runs.
     """
 
     name: str
     type: str
     writable: bool
     announced: bool
+    constant: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,11 @@ def _signal(node: ET.Element) -> Signal:
 
 def _property(node: ET.Element) -> Property:
     notes = {note.attrib["name"]: note.attrib["value"] for note in node.iter("annotation")}
+    emits = notes.get(_EMITS, "true")
     return Property(
         name=node.attrib["name"],
         type=node.attrib["type"],
         writable=node.attrib["access"] == "readwrite",
-        announced=notes.get(_EMITS, "true") == "true",
+        announced=emits == "true",
+        constant=emits == "const",
     )

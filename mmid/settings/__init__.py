@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_type_hints
 
 from mmid.redaction import Secret
+from mmid.settings.option import HEADERS, HTTPS, HTTPS_OR_EMPTY, WSS, option
 
 __all__ = [
     "RAW_OPUS_BITS_PER_S",
@@ -29,29 +30,6 @@ __all__ = [
 ]
 
 
-def option(
-    default: Any,
-    help: str,  # noqa: A002 - it is the help text
-    *,
-    form: str = "",
-    **limits: Any,
-) -> Any:
-    """Declare one key.
-
-    Args:
-        default: the value when no source sets the key.
-        help: what it does, as mmid.toml(5) prints it.
-        form: what the value must look like, in words; it goes with ``pattern``.
-        limits: ``ge``, ``le``, ``max_length`` or ``pattern``, as pydantic names them.
-    """
-    return field(default=default, metadata={"help": help, "form": form, "limits": limits})
-
-
-_WSS = r"^wss://[^\s/]+(/\S*)?$"
-_HTTPS = r"^https://[^\s/]+(/\S*)?$"
-# RFC 9110 section 5: a token, a colon, visible characters; a line each.
-_HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"
-_HTTPS_OR_EMPTY = r"^(https://[^\s/]+(/\S*)?)?$"
 # Speech that is sent as Opus. The cloud is not told and does not limit it; from
 # here on nobody hears a difference.
 RAW_OPUS_BITS_PER_S = 32_000
@@ -70,14 +48,14 @@ class Cloud:
     ws_url: str = option(
         "wss://dashscope.aliyuncs.com/api-ws/v1/inference",
         "Where the dialog connects. TLS only: ws:// is refused.",
-        pattern=_WSS,
+        pattern=WSS,
         form="a wss:// URL",
     )
     license_url: str = option(
         "https://bailian.multimodalagent.aliyuncs.com",
         "Base of the license service; the documented paths are appended. "
         "TLS only: http:// is refused.",
-        pattern=_HTTPS,
+        pattern=HTTPS,
         form="an https:// URL",
     )
     ca_file: str = option(
@@ -133,13 +111,13 @@ class License:
     register_url: str = option(
         "",
         "Whole URL to register at, instead of license_url and its path.",
-        pattern=_HTTPS_OR_EMPTY,
+        pattern=HTTPS_OR_EMPTY,
         form="an https:// URL, or empty",
     )
     token_url: str = option(
         "",
         "Whole URL to fetch tokens from, instead of license_url and its path.",
-        pattern=_HTTPS_OR_EMPTY,
+        pattern=HTTPS_OR_EMPTY,
         form="an https:// URL, or empty",
     )
     headers: Secret = option(
@@ -147,7 +125,7 @@ class License:
         "Further HTTP headers for the license service or the relay: a TOML table of names and "
         "values, or a text with a line 'Name: value' each. Better as the systemd credential "
         "license_headers.",
-        pattern=_HEADERS,
+        pattern=HEADERS,
         form="lines 'Name: value' of printable ASCII",
     )
     client_cert: str = option(

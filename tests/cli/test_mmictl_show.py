@@ -4,7 +4,7 @@ import pytest
 
 from mmid.cli import mmictl_show as show
 from mmid.dbus.client import Received
-from mmid.dbus.interface import AUDIO, DIALOG
+from mmid.dbus.interface import DIALOG
 
 
 def test_what_would_command_a_terminal_is_not_printed() -> None:
@@ -28,11 +28,3 @@ def test_an_event_is_one_line_whatever_its_text(capsys: pytest.CaptureFixture[st
     plain, as_json = capsys.readouterr().out.splitlines()
     assert plain.split()[1:] == ["Error", "tls", "two", "lines"]
     assert json.loads(as_json)["args"] == {"code": "tls", "message": "two\nlines"}
-
-
-def test_what_the_network_cost_is_shown_when_it_cost_something(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for count in (0, 3200):
-        show.properties({AUDIO: {"Volume": 7, "SpeechDroppedBytes": count}}, as_json=False)
-    assert capsys.readouterr().out.count("SpeechDroppedBytes") == 1

@@ -80,6 +80,14 @@ def test_a_refused_license_is_shown_last_with_what_mends_it(
     assert "; next attempt 2026-" in screen(capsys, device={"LicenseError": again})[-2]
 
 
+def test_what_the_network_cost_is_shown_when_it_cost_something(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AUDIO, "SpeechDroppedBytes", 3200)
+    [line] = [line for line in screen(capsys) if line.startswith("  network")]
+    assert line.endswith("3200 bytes of it were lost")
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(5, "5 seconds ago"), (125, "2 minutes ago"), (7300, "2 hours ago"), (200000, "2 days ago")],
