@@ -11,6 +11,7 @@ from mmid.errors import TABLE, BusFailed, NotProvisioned, NotRegistered
 
 __all__ = ["check_gateway"]
 
+_SEE_JOURNAL = "journalctl -u mmid names the code and what to do about it."
 _REGISTERED = {"registered", "authorized"}
 
 
@@ -47,12 +48,14 @@ def _license(device: dict[str, Any]) -> Finding:
     state, mode = device["LicenseState"], device["LicenseMode"]
     if state == "unprovisioned":
         return failed("license", "the device has no identity", TABLE[NotProvisioned].remedy)
-    if state == "refused":
-        return failed(
-            "license",
-            "the license service refused this device for good",
-            "mmictl status and journalctl -u mmid name the code and what to do about it.",
+    if error := device["LicenseError"]:
+        meaning, _, advice = error["message"].partition(". ")
+        judge = failed if state == "refused" else warned
+        return judge(
+            "license", f"refused with {error['code']}: {meaning}", advice or error["remedy"]
         )
+    if state == "refused":
+        return failed("license", "the license service refused this device for good", _SEE_JOURNAL)
     if state not in _REGISTERED and mode != "pay-as-you-go":
         return warned("license", "the device is not registered", TABLE[NotRegistered].remedy)
     return fine("license", f"{mode}, {state}")

@@ -35,6 +35,8 @@ _JOURNAL_LINES = 5000
 _COMMAND_S = 20.0
 _LONGEST_TEXT = 4 << 20  # characters; the end of a longer one is kept
 
+_INTERFACES = (DIALOG, DEVICE, AUDIO)
+
 # What a command prints, by the name of the file that it is kept in.
 _COMMANDS = {
     "journal.txt": f"journalctl --unit=mmid --lines={_JOURNAL_LINES} --no-pager --output=short-iso",
@@ -107,7 +109,8 @@ async def _collect(
         "doctor.jsonl",
         "\n".join([_json(asdict(one)) async for one in examine(config, bus, host)]),
     )
-    yield "status.json", _json(await _status(bus))
+    for name, told in (await _daemon_says(bus)).items():
+        yield name, _json(told)
     settings = known.settings
     yield "settings.json", _json(_plain(settings) if settings else {"problem": known.problem})
     if settings is not None:
@@ -129,12 +132,17 @@ def _about() -> dict[str, str]:
     }
 
 
-async def _status(bus: str) -> dict[str, Any]:
+async def _daemon_says(bus: str) -> dict[str, Any]:
+    """Properties, black box and timeline, or why there are none."""
     try:
         async with await Client.connect(bus) as client:
-            return {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
+            return {
+                "status.json": {name: await client.get_all(name) for name in _INTERFACES},
+                "history.json": await client.call(DEVICE, "GetHistory"),
+                "timeline.json": await client.call(DIALOG, "GetTimeline"),
+            }
     except MmidError as error:
-        return {"problem": str(error)}
+        return {"status.json": {"problem": str(error)}}
 
 
 def _plain(value: Any) -> Any:

@@ -65,6 +65,25 @@ async def test_a_license_is_judged_by_its_state(
     assert bool(finding.remedy) is (verdict is not Verdict.OK)
 
 
+async def test_a_refusal_is_told_with_its_code_and_what_mends_it(
+    bus: PrivateBus, status: Status, front: Front
+) -> None:
+    error = {
+        "code": "200021",
+        "message": "too many requests today. Wait until tomorrow.",
+        "remedy": "wait-until-midnight",
+        "since": 1,
+        "next_attempt": 2,
+    }
+    status.update(license_error=error)
+    finding = (await by_check(bus.address))["license"]
+    assert finding.verdict is Verdict.WARNING
+    assert finding.text == "refused with 200021: too many requests today"
+    assert finding.remedy == "Wait until tomorrow."
+    status.update(license_state=LicenseState.REFUSED)
+    assert (await by_check(bus.address))["license"].verdict is Verdict.FAILURE
+
+
 async def test_no_connection_is_a_warning(bus: PrivateBus, status: Status, front: Front) -> None:
     status.update(connected=False, state=State.OFFLINE)
     finding = (await by_check(bus.address))["dialog"]

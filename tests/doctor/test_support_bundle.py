@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from mmid.dbus.front import Front
 from mmid.doctor.host import Host
 from mmid.doctor.support_bundle import write_bundle
 from mmid.errors import InvalidArgument
 from mmid.hal_linux.storage import open_store
 from mmid.redaction import Secret
 from mmid.session.license.record import DeviceRecord
+from mmid.status import Status
+from tests.dbus.private_bus import NotingApplication, PrivateBus
 
 SECRETS = {
     "app_secret": "a0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5",
@@ -42,9 +45,9 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-async def bundle(tmp_path: Path, config: Path) -> dict[str, str]:
+async def bundle(tmp_path: Path, config: Path, bus: str = "unix:path=/none") -> dict[str, str]:
     path = tmp_path / "support.tar.gz"
-    names = await write_bundle(path, config, f"unix:path={tmp_path}/none", Host(tmp_path))
+    names = await write_bundle(path, config, bus, Host(tmp_path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with tarfile.open(path) as archive:
         texts = {
@@ -91,6 +94,20 @@ async def test_no_secret_is_in_it_whatever_printed_it(
 async def test_settings_that_cannot_be_read_are_part_of_the_story(tmp_path: Path) -> None:
     texts = await bundle(tmp_path, tmp_path / "no.toml")
     assert "no.toml" in json.loads(texts["settings.json"])["problem"]
+
+
+async def test_what_the_daemon_knows_is_in_it(tmp_path: Path, config: Path) -> None:
+    bus = PrivateBus(tmp_path)
+    status = Status(device_name="lamp-1")
+    front = await Front.open(bus.address, status, NotingApplication(status))
+    try:
+        texts = await bundle(tmp_path, config, bus.address)
+    finally:
+        await front.close()
+        bus.stop()
+    assert json.loads(texts["status.json"])["org.mmid1.Device"]["DeviceName"] == "lamp-1"
+    assert json.loads(texts["timeline.json"])[0][0]["heard"] == 1250.5
+    assert isinstance(json.loads(texts["history.json"])[0], list)
 
 
 async def test_a_file_that_exists_is_not_overwritten(tmp_path: Path, config: Path) -> None:
