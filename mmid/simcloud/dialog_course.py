@@ -6,8 +6,6 @@ when it ends, how a reply is laid out in time, what a cut leaves behind.
 """
 
 from collections import deque
-from dataclasses import dataclass
-from enum import StrEnum
 
 from mmid.simcloud.codecs import OpusSpeech
 from mmid.simcloud.dialog_actions import Heard, Note, ReplyBegin, ReplyEnd, SendAudio
@@ -17,11 +15,12 @@ from mmid.simcloud.dialog_outlet import Outlet
 from mmid.simcloud.dialog_reply import Reply, Step, steps
 from mmid.simcloud.dialog_start import Start
 from mmid.simcloud.dialog_terms import Conversation
+from mmid.simcloud.dialog_turn import Phase, TurnNow
 from mmid.simcloud.reply import growing
 from mmid.simcloud.scenario import Turn
 from mmid.simcloud.speech import LONGEST_S, SHORTEST_S, Speech
 
-__all__ = ["NEVER", "Course", "Phase"]
+__all__ = ["NEVER", "Course"]
 
 NEVER = float("inf")
 
@@ -30,37 +29,6 @@ _INTERIM_S = 0.4
 
 # The audio of no reply that the real cloud was seen to send (section 13, step 14), in bytes.
 _STRAY = (8000, 1788)
-
-
-class Phase(StrEnum):
-    """The state of the dialog, as the wire names it."""
-
-    IDLE = "Idle"
-    LISTENING = "Listening"
-    THINKING = "Thinking"
-    RESPONDING = "Responding"
-
-
-@dataclass(slots=True)
-class _Now:
-    """What the present turn has to remember.
-
-    Attributes:
-        script: what will be understood and answered.
-        speech: what is arriving, None when nothing is.
-        interim: how many interim texts were sent.
-        replying: reply audio has begun and not ended.
-        replied: RespondingEnded was sent.
-        cut: the cloud ended the speech or the reply by itself; what the client
-            sent before it could know is no mistake of the client.
-    """
-
-    script: Turn
-    speech: Speech | None = None
-    interim: int = 0
-    replying: bool = False
-    replied: bool = False
-    cut: bool = False
 
 
 class Course:
@@ -76,7 +44,7 @@ class Course:
         self._outlet = outlet
         self._shared = shared
         self._start = start
-        self._now = _Now(shared.scenario.turns[0])
+        self._now = TurnNow(shared.scenario.turns[0])
         self._plan: deque[tuple[float, Step]] = deque()
         self._audio_at = outlet.now
         self.phase = Phase.IDLE
@@ -137,7 +105,7 @@ class Course:
 
     def open_speech(self) -> None:
         """The client's button is down."""
-        self._now = _Now(next(self._shared.turns), self._new_speech())
+        self._now = TurnNow(next(self._shared.turns), self._new_speech())
         self._audio_at = self._outlet.now
 
     def hear(self, data: bytes) -> None:
@@ -181,7 +149,7 @@ class Course:
 
     def think(self, script: Turn) -> None:
         """Make the reply of a turn, and lay it out in time."""
-        self._now = _Now(script)
+        self._now = TurnNow(script)
         self._enter(Phase.THINKING)
         if self._shared.scenario.stray_audio:
             for size in _STRAY:
@@ -265,7 +233,7 @@ class Course:
         speech = self._now.speech
         if speech is None:
             speech = self._new_speech()
-            self._now = _Now(self._now.script, speech, cut=self._now.cut)
+            self._now = TurnNow(self._now.script, speech, cut=self._now.cut)
         silent = not speech.voiced
         self._add(speech, data)
         if silent and speech.voiced:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from mmid.errors import SettingsInvalid
 from mmid.simcloud.dialog_actions import Action, Note
-from mmid.simcloud.dialog_course import NEVER, Course, Phase
+from mmid.simcloud.dialog_course import NEVER, Course
 from mmid.simcloud.dialog_messages import (
     Directive,
     Refusal,
@@ -35,6 +35,7 @@ from mmid.simcloud.dialog_outlet import Outlet
 from mmid.simcloud.dialog_parameters import check_request, check_update
 from mmid.simcloud.dialog_start import read_start
 from mmid.simcloud.dialog_terms import Account, Conversation
+from mmid.simcloud.dialog_turn import Phase
 
 __all__ = ["DialogProtocol"]
 

@@ -148,6 +148,7 @@ def _settings(plan: Plan, number: int) -> Settings:
 
 async def _run(plan: Plan) -> Result:
     result = Result()
+    logging.basicConfig(level=logging.WARNING)
     logging.getLogger().addHandler(_Complaints(result.complaints))
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from mmid.errors import Busy, NotReady, NotTalking
-from mmid.events import Error, Event, SpeechPrepare, State
+from mmid.events import DataDeinit, DataInit, Error, Event, SpeechPrepare, State
 from mmid.gateway import Gateway
 from mmid.status import Status
 
@@ -56,6 +56,7 @@ class Ending(StrEnum):
     ANSWERED = "answered"
     UNHEARD = "unheard"  # the cloud listened again without a reply: nothing was understood
     ERROR = "error"
+    LOST = "lost"  # the connection ended under it, and nobody was told
     HUNG = "hung"
 
 
@@ -84,6 +85,10 @@ class Failed(Exception):
 
 class Unheard(Exception):
     """The cloud listens again without a reply."""
+
+
+class Lost(Exception):
+    """The connection ended in the middle of the dialog, without an Error."""
 
 
 class Person:
@@ -135,6 +140,8 @@ class Person:
                 await self._go_on(kind)
         except Unheard:
             ending = Ending.UNHEARD
+        except Lost:
+            ending, code = Ending.LOST, ", ".join(type(event).__name__ for event in self._heard)
         except Failed as error:
             ending, code = Ending.ERROR, str(error)
         except TimeoutError:
@@ -167,6 +174,9 @@ class Person:
         accepted = self._gateway.start_speech(_CLIENT)
         if accepted is not None:
             await accepted
+            opened = [isinstance(event, DataInit) for event in self._heard]
+            if True in opened:  # forget the attempts that failed while the press waited
+                del self._heard[: len(opened) - opened[::-1].index(True)]
 
     async def _go_on(self, kind: str) -> None:
         match kind:
@@ -232,6 +242,8 @@ class Person:
 
         Raises:
             Failed: an Error came first.
+            Lost: the connection ended first. SpeechPrepare alone may come in the next one: there
+                was nothing left to lose.
         """
         while True:
             found = _find(self._heard, names.split(), after)
@@ -255,4 +267,6 @@ def _find(heard: Sequence[Event], names: list[str], after: int) -> int | None:
             raise Failed(event.code)
         if type(event).__name__ in names:
             return index
+        if isinstance(event, DataDeinit) and names != ["SpeechPrepare"]:
+            raise Lost
     return None

@@ -22,9 +22,9 @@ def memory_ratio(result: Result) -> float:
 def faults(result: Result, dialogs: int) -> list[str]:
     """Return what is wrong, in words; empty if nothing is."""
     wrong = [
-        f"a {one['kind']} dialog hung for {one['seconds']:.0f} s: {one['code']}"
+        f"a {one['kind']} dialog was {one['ending']} after {one['seconds']:.0f} s: {one['code']}"
         for one in result.outcomes
-        if one["ending"] == Ending.HUNG
+        if one["ending"] in {Ending.HUNG, Ending.LOST}
     ]
     if len(result.outcomes) != dialogs:
         wrong.append(f"{len(result.outcomes)} of {dialogs} dialogs were held")

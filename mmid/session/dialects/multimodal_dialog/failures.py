@@ -29,7 +29,7 @@ def after_failure(code: str, *, listened: bool) -> Next:
             later was one message, perhaps one that crossed another, and need not come again.
     """
     if code == START_REFUSED and listened:
-        return Next.LATER
+        return Next.RETRY
     if code in _STOP:
         return Next.STOP
     if code in _HOURS:

@@ -16,7 +16,7 @@ from tests.session.dialects.multimodal_dialog.trace import (
 
 # multimodal-dialog section 11: every error that ends the task.
 FATAL = [
-    ("421", "InvalidParameter", Next.LATER),  # Start was in order, or it had not listened
+    ("421", "InvalidParameter", Next.RETRY),  # Start was in order, or it had not listened
     ("422", "DirectiveNotSupported", Next.RETRY),
     ("424", "AudioFormatError", Next.LATER),
     ("432", "AppConfigError", Next.STOP),
