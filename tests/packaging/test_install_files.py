@@ -29,9 +29,11 @@ def test_the_units_are_all_installed() -> None:
 
 
 def test_every_version_is_the_same() -> None:
-    changelog = (ROOT / "packaging" / "debian" / "changelog").read_text()
+    # In a source package debian/ stands at the top.
+    places = (ROOT / "packaging" / "debian", ROOT / "debian")
+    changelog = next(path for path in places if path.exists()) / "changelog"
     assert (
-        f'__version__ = "{changelog.split("(")[1].split(")")[0]}"'
+        f'__version__ = "{changelog.read_text().split("(")[1].split(")")[0]}"'
         in (ROOT / "mmid" / "__init__.py").read_text()
     )
 
