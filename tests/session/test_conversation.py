@@ -150,7 +150,13 @@ async def test_a_task_that_fails_is_told_in_the_clouds_words(
 
 @pytest.mark.parametrize(
     ("status", "following"),
-    [("421", Next.STOP), ("424", Next.LATER), ("433", Next.HOURS), ("500", Next.RETRY)],
+    [
+        ("421", Next.RETRY),
+        ("432", Next.STOP),
+        ("424", Next.LATER),
+        ("433", Next.HOURS),
+        ("500", Next.RETRY),
+    ],
 )
 async def test_what_follows_a_fatal_error_is_the_dialects_decision(
     cloud_directory: Path, status: str, following: Next
