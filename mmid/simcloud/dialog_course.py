@@ -15,7 +15,7 @@ from mmid.simcloud.dialog_outlet import Outlet
 from mmid.simcloud.dialog_reply import Reply, Step, steps
 from mmid.simcloud.dialog_start import Start
 from mmid.simcloud.dialog_terms import Conversation
-from mmid.simcloud.dialog_turn import Phase, TurnNow
+from mmid.simcloud.dialog_turn import Phase, PresentTurn
 from mmid.simcloud.reply import growing
 from mmid.simcloud.scenario import Turn
 from mmid.simcloud.speech import LONGEST_S, SHORTEST_S, Speech
@@ -44,7 +44,7 @@ class Course:
         self._outlet = outlet
         self._shared = shared
         self._start = start
-        self._now = TurnNow(shared.scenario.turns[0])
+        self._now = PresentTurn(shared.scenario.turns[0])
         self._plan: deque[tuple[float, Step]] = deque()
         self._audio_at = outlet.now
         self.phase = Phase.IDLE
@@ -105,7 +105,7 @@ class Course:
 
     def open_speech(self) -> None:
         """The client's button is down."""
-        self._now = TurnNow(next(self._shared.turns), self._new_speech())
+        self._now = PresentTurn(next(self._shared.turns), self._new_speech())
         self._audio_at = self._outlet.now
 
     def hear(self, data: bytes) -> None:
@@ -149,7 +149,7 @@ class Course:
 
     def think(self, script: Turn) -> None:
         """Make the reply of a turn, and lay it out in time."""
-        self._now = TurnNow(script)
+        self._now = PresentTurn(script)
         self._enter(Phase.THINKING)
         if self._shared.scenario.stray_audio:
             for size in _STRAY:
@@ -233,7 +233,7 @@ class Course:
         speech = self._now.speech
         if speech is None:
             speech = self._new_speech()
-            self._now = TurnNow(self._now.script, speech, cut=self._now.cut)
+            self._now = PresentTurn(self._now.script, speech, cut=self._now.cut)
         silent = not speech.voiced
         self._add(speech, data)
         if silent and speech.voiced:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from mmid.simcloud.scenario import Turn
 from mmid.simcloud.speech import Speech
 
-__all__ = ["Phase", "TurnNow"]
+__all__ = ["Phase", "PresentTurn"]
 
 
 class Phase(StrEnum):
@@ -19,7 +19,7 @@ class Phase(StrEnum):
 
 
 @dataclass(slots=True)
-class TurnNow:
+class PresentTurn:
     """What the present turn has to remember.
 
     Attributes:
