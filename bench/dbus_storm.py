@@ -396,7 +396,7 @@ async def boards() -> AsyncIterator[tuple[Board, Listener]]:
             yield board, listener
 
 
-async def weather(names: list[str], turns: int) -> AsyncIterator[Figure]:
+async def all_weather(names: list[str], turns: int) -> AsyncIterator[Figure]:
     """Take each storm after the calm before it."""
     async with boards() as (board, listener):
         await turn(listener)  # the first one loads and opens
@@ -412,7 +412,7 @@ async def run(options: argparse.Namespace) -> None:
             f"{'storm':12} {'turns':>6} {'release..end':>13} {'ping':>9} {'worst':>9} lost  memory"
         )
     figures = []
-    async for figure in weather(names, options.runs):
+    async for figure in all_weather(names, options.runs):
         figures.append(figure)
         if not options.json:
             print(
