@@ -1,8 +1,10 @@
 """The benchmarks work: a run that is too short to mean anything, and the reading of figures."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,15 @@ import pytest
 from bench.__main__ import BENCHMARKS, measure_of
 from bench.figure import Effort, Figure
 from tests.rig.processes import REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """A benchmark is a process of its own elsewhere, and sets its environment as it likes."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
