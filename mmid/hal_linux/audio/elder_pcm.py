@@ -18,7 +18,7 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 __all__ = ["ElderPcm"]
 
 # A PCM in one of these has no position.
-_STATES = {
+_STATES: dict[int, int] = {
     alsaaudio.PCM_STATE_OPEN: -errno.EBADFD,
     alsaaudio.PCM_STATE_SETUP: -errno.EBADFD,
     alsaaudio.PCM_STATE_XRUN: -errno.EPIPE,
@@ -32,6 +32,7 @@ class ElderPcm:
 
     def __init__(self, pcm: Any) -> None:
         self._pcm = pcm
+        self._buffer_frames: int = pcm.info()["buffer_size"]
         self._told = False  # the caller knows of this overrun or underrun
         self.drop = pcm.drop
         self.close = pcm.close
@@ -60,10 +61,19 @@ class ElderPcm:
 
     def avail(self) -> int:
         """Frames that can be read or written now, or a negative errno."""
+        broken = self._broken()
+        if broken:
+            return broken
         frames: int = self._pcm.htimestamp()[2]
-        # That call may have found the PCM broken: then it left the number as it was in memory.
-        broken: int | None = _STATES.get(self._pcm.state())
-        return frames if broken is None else broken
+        # A card that is suspended in this call has told where it was. One that ran over or
+        # dry has not, nor one that went away just before: then the number is none at all,
+        # but what lay in memory.
+        if self._pcm.state() == alsaaudio.PCM_STATE_XRUN or not 0 <= frames <= self._buffer_frames:
+            return self._broken() or frames
+        return frames
+
+    def _broken(self) -> int:
+        return _STATES.get(self._pcm.state(), 0)
 
     def _must_be_told(self) -> bool:
         """Whether it ran over or dry and the caller does not know; from now on it does."""

@@ -11,6 +11,7 @@ from mmid.hal_linux.audio.elder_pcm import ElderPcm
 from mmid.hal_linux.audio.pcm import CapturePcm
 
 RATE_HZ = 16000
+BUFFER_FRAMES = 8000
 XRUN, RUNNING = alsaaudio.PCM_STATE_XRUN, alsaaudio.PCM_STATE_RUNNING
 
 Define = Callable[[str], None]
@@ -22,13 +23,19 @@ class Scripted:
     def __init__(self, state: int, *answers: Any) -> None:
         self.now = state
         self.answers = list(answers)
-        self.drop = self.close = self.info = lambda: None
+        self.drop = self.close = lambda: None
+        self.after_htimestamp = state
+        self.frames = 123
 
     def state(self) -> int:
         return self.now
 
+    def info(self) -> dict[str, int]:
+        return {"buffer_size": BUFFER_FRAMES}
+
     def htimestamp(self) -> tuple[int, int, int]:
-        return 0, 0, 123
+        self.now = self.after_htimestamp
+        return 0, 0, self.frames
 
     def _answer(self, *_: bytes) -> Any:
         answer = self.answers.pop(0)
@@ -95,6 +102,23 @@ def test_avail_is_what_the_last_interrupt_knew_or_the_reason_why_not(
     state: int, frames: int
 ) -> None:
     assert ElderPcm(Scripted(state)).avail() == frames
+
+
+@pytest.mark.parametrize(
+    ("found", "frames", "avail"),
+    [
+        (XRUN, 123, -errno.EPIPE),
+        (alsaaudio.PCM_STATE_SUSPENDED, 123, 123),
+        (alsaaudio.PCM_STATE_DISCONNECTED, 140415893886462, -errno.ENODEV),
+        (alsaaudio.PCM_STATE_DISCONNECTED, -7, -errno.ENODEV),
+    ],
+)
+def test_a_position_that_could_not_be_told_is_not_believed(
+    found: int, frames: int, avail: int
+) -> None:
+    script = Scripted(RUNNING)
+    script.after_htimestamp, script.frames = found, frames
+    assert ElderPcm(script).avail() == avail
 
 
 @pytest.mark.usefixtures("either_version")

@@ -391,6 +391,7 @@ def jumps(heard: bytes) -> list[int]:
     ]
 
 
+@pytest.mark.usefixtures("either_version")
 async def test_an_unplugged_device_is_waited_for_and_the_reply_goes_on(
     out: Loudspeaker, tmp_path: Path
 ) -> None:
@@ -419,6 +420,7 @@ async def test_an_unplugged_device_is_waited_for_and_the_reply_goes_on(
     assert player.format.startswith("24000 Hz mono S16_LE, period 20 ms, buffer 200 ms")
 
 
+@pytest.mark.usefixtures("either_version")
 async def test_a_suspended_device_goes_on_after_the_resume(out: Loudspeaker) -> None:
     data = reply(220)
     player, audience = player_on("suspended"), Audience()

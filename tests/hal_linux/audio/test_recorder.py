@@ -161,6 +161,7 @@ async def test_an_overrun_is_counted_and_recording_goes_on() -> None:
     assert recorder.overruns == 1
 
 
+@pytest.mark.usefixtures("either_version")
 async def test_an_unplugged_device_is_waited_for_and_the_speech_goes_on(tmp_path: Path) -> None:
     ears = Ears()
     recorder = AlsaRecorder("unplugged", RATE_HZ, 20)
@@ -191,6 +192,7 @@ async def test_an_unplugged_device_is_waited_for_and_the_speech_goes_on(tmp_path
     assert ears.speech == counting(second // 2) + counting((len(ears.speech) - second) // 2)
 
 
+@pytest.mark.usefixtures("either_version")
 async def test_a_suspended_device_goes_on_after_the_resume() -> None:
     ears = Ears()
     recorder = AlsaRecorder("suspended", RATE_HZ, 20)
