@@ -113,9 +113,10 @@ class BoardHost:
         self._mark(Moment.AUDIO_SENT)
 
     def speech_dropped(self, count: int) -> None:
-        """Count speech that the network was too slow for; tell it once a speech."""
+        """Count speech that waited too long; tell it once a speech."""
         if self.microphone.dropped(count):
-            self._tell(NetworkTooSlow("the network is slower than speech: some of it is lost"))
+            text = "the network or the cloud is slower than speech: some of it is lost"
+            self._tell(NetworkTooSlow(text))
 
     async def room(self) -> None:
         """Wait until the loudspeaker's ring takes more."""
@@ -125,7 +126,8 @@ class BoardHost:
 
     def recorder_audio(self, data: bytes) -> None:
         """Pass on what was recorded."""
-        self.talker.record(data)
+        if dropped := self.talker.record(data):
+            self.speech_dropped(dropped)
 
     def recorder_failed(self, error: AudioDeviceFailed) -> None:
         """Tell, and forget the half speech."""

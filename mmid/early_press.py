@@ -46,9 +46,9 @@ class EarlyPress:
         """Return what ends when the press that waits is accepted, or fails as ``fail`` says."""
         return asyncio.shield(self._waiting())
 
-    def record(self, data: bytes) -> None:
-        """Keep what was said."""
-        self._speech.push(data)
+    def record(self, data: bytes) -> int:
+        """Keep what was said; return how many bytes of it had to go."""
+        return self._speech.push(data)
 
     def succeed(self) -> Iterator[bytes]:
         """The dialog is ready: return what was said."""

@@ -6,8 +6,8 @@ the cloud) and the board's host (which carries out what the cloud wants).
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
-from typing import get_args
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, get_args
 
 from mmid.black_box import BlackBox
 from mmid.board_host import BoardHost
@@ -136,6 +136,41 @@ class Gateway:
         """
         conversation = self._conversation()
         conversation.perform(conversation.dialect.ask(text, self._loop.time(), images=(image,)))
+
+    def ask_with(self, text: str, parameters: Mapping[str, Any]) -> None:
+        """Put a text, which may be empty, to the model with parameters for its agents.
+
+        Raises:
+            Busy: somebody talks.
+            NotReady: no dialog is connected and listening.
+            InvalidArgument: there is neither text nor parameter.
+        """
+        dialect, now = self._conversation().dialect, self._loop.time()
+        self._conversation().perform(dialect.ask(text, now, biz_params=parameters))
+        self._host.timeline.begin(now)
+
+    def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        """Tell the cloud the status of this board, and parameters for the rest of the connection.
+
+        Raises:
+            NotReady: no dialog is connected.
+            InvalidArgument: there is neither status nor parameter.
+        """
+        dialect, now = self._conversation().dialect, self._loop.time()
+        effects = dialect.update_info(now, client_status=status, biz_params=parameters)
+        self._conversation().perform(effects)
+
+    def send_video_frame(self, image: bytes) -> None:
+        """Show the cloud a JPEG or PNG image as the next frame of a video.
+
+        Raises:
+            Busy: the last frame was less than half a second ago.
+            NotReady: no dialog is connected.
+            Unsupported: dialog.video is not set.
+            InvalidArgument: the image is too large for the cloud.
+        """
+        dialect, now = self._conversation().dialect, self._loop.time()
+        self._conversation().perform(dialect.update_info(now, images=(image,)))
 
     def say(self, text: str) -> None:
         """Have a text spoken.

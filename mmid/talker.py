@@ -91,13 +91,14 @@ class Talker:
             _log.info("%s left the bus while talking; its speech is cancelled", client)
             self.cancel(client)
 
-    def record(self, data: bytes) -> None:
-        """Pass on what the microphone recorded."""
+    def record(self, data: bytes) -> int:
+        """Pass on what the microphone recorded; return how many bytes had to go for it."""
         conversation = self._session().conversation
         if self._early.waiting:
-            self._early.record(data)
-        elif conversation is not None:
+            return self._early.record(data)
+        if conversation is not None:
             conversation.record(data)
+        return 0
 
     def microphone_failed(self, error: AudioDeviceFailed) -> None:
         """Forget the half speech: the microphone closed itself."""

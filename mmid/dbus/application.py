@@ -5,8 +5,8 @@ they lead to is seen in ``Status`` and in events; each may raise an
 ``MmidError``, which the caller gets as a D-Bus error.
 """
 
-from collections.abc import Awaitable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol
 
 __all__ = ["Application"]
 
@@ -40,6 +40,15 @@ class Application(Protocol):
 
     def ask_about_image(self, text: str, image: bytes) -> None:
         """Ask about a JPEG or PNG image; the text may be empty."""
+
+    def ask_with(self, text: str, parameters: Mapping[str, Any]) -> None:
+        """Ask with parameters for the cloud's agents."""
+
+    def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        """Tell the cloud about this board."""
+
+    def send_video_frame(self, image: bytes) -> None:
+        """Show the cloud what the camera sees."""
 
     def say(self, text: str) -> None:
         """Have the cloud speak a text."""

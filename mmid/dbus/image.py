@@ -47,7 +47,7 @@ class ImageReader:
             CallFailed: too many are being read already.
         """
         if mime not in _MAGIC:
-            raise InvalidArgument(f"AskAboutImage: {mime[:40]!r} is not {' or '.join(_MAGIC)}")
+            raise InvalidArgument(f"the type {mime[:40]!r} is not {' or '.join(_MAGIC)}")
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 image = await asyncio.wrap_future(self._begin(descriptor))
@@ -55,9 +55,7 @@ class ImageReader:
             raise _too_slow() from None
         found = image_type(image)
         if found != mime:
-            raise InvalidArgument(
-                f"AskAboutImage: the image is said to be {mime}, but it is {found or 'neither'}"
-            )
+            raise InvalidArgument(f"the image is said to be {mime}, but it is {found or 'neither'}")
         return image
 
     def _begin(self, descriptor: int) -> "Future[bytes]":
@@ -105,10 +103,8 @@ def _read(descriptor: int) -> bytes:
         if stat.S_ISFIFO(mode):
             return _read_pipe(descriptor, time.monotonic() + _TIMEOUT_S)
     except OSError as error:
-        raise InvalidArgument(f"AskAboutImage: the image cannot be read: {error}") from error
-    raise InvalidArgument(
-        "AskAboutImage: the file descriptor must be a regular file, a memfd or a pipe"
-    )
+        raise InvalidArgument(f"the image cannot be read: {error}") from error
+    raise InvalidArgument("the file descriptor must be a regular file, a memfd or a pipe")
 
 
 def _read_file(descriptor: int) -> bytes:
@@ -137,11 +133,11 @@ def _read_pipe(descriptor: int, deadline: float) -> bytes:
 
 def _within_limit(image: bytes) -> bytes:
     if not image:
-        raise InvalidArgument("AskAboutImage: the image is empty")
+        raise InvalidArgument("the image is empty")
     if len(image) > IMAGE_LIMIT:
-        raise InvalidArgument(f"AskAboutImage: the image has more than {IMAGE_LIMIT} bytes")
+        raise InvalidArgument(f"the image has more than {IMAGE_LIMIT} bytes")
     return image
 
 
 def _too_slow() -> InvalidArgument:
-    return InvalidArgument(f"AskAboutImage: the image did not arrive within {_TIMEOUT_S:g} s")
+    return InvalidArgument(f"the image did not arrive within {_TIMEOUT_S:g} s")

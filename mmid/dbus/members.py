@@ -4,6 +4,7 @@ Two tables from the contract's names to the application's commands. Arguments
 are checked here, so the application sees only what makes sense.
 """
 
+import json
 import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,6 +23,8 @@ _WORK_MODES = ("push2talk", "tap2talk", "duplex")
 _VOLUME_MAX = 100
 # Longer than any question of a person, short enough for any cloud.
 _TEXT_LIMIT = 4096
+# Parameters are for the cloud's agents; whoever needs more has the wrong channel.
+_OBJECT_LIMIT = 65536
 
 
 def methods(
@@ -36,21 +39,6 @@ def methods(
         user_of: finds the Unix user of a client; negative if it cannot be known.
         holder: says who holds the microphone, for people; empty if nobody does.
     """
-    images = ImageReader()
-
-    async def start_speech(client: str) -> None:
-        try:
-            pressed = application.start_speech(client)
-            if pressed is not None:
-                await pressed
-        except Busy as error:
-            if who := await holder():
-                raise Busy(f"{who} holds the microphone") from error
-            raise
-
-    async def ask_about_image(_: str, text: str, mime: str, descriptor: int) -> None:
-        _checked_letters("AskAboutImage", text)
-        application.ask_about_image(text, await images.read(descriptor, mime))
 
     async def reset(client: str) -> None:
         if await user_of(client) != 0:
@@ -60,18 +48,70 @@ def methods(
     return {
         "Connect": lambda _: application.connect(),
         "Disconnect": lambda _: application.disconnect(),
-        "StartSpeech": start_speech,
+        "StartSpeech": _start_speech(application, holder),
         "StopSpeech": application.stop_speech,
         "CancelSpeech": application.cancel_speech,
         "Interrupt": lambda _: application.interrupt(),
-        "Ask": lambda _, text: application.ask(_checked_text("Ask", text)),
-        "AskAboutImage": ask_about_image,
-        "Say": lambda _, text: application.say(_checked_text("Say", text)),
+        **_questions(application),
         "GetTimeline": lambda _: application.timeline(),
         "NewDialog": lambda _: application.new_dialog(),
         "GetHistory": lambda _: [list(one) for one in application.history()],
         "Register": lambda _: application.register(),
         "Reset": reset,
+    }
+
+
+def _start_speech(application: Application, holder: Callable[[], Awaitable[str]]) -> Handler:
+    def start_speech(client: str) -> Awaitable[None] | None:
+        # The microphone is taken here and now: a StopSpeech may be right behind.
+        try:
+            pressed = application.start_speech(client)
+        except Busy as error:
+            return busy(error)
+        return None if pressed is None else accepted(pressed)
+
+    async def accepted(pressed: Awaitable[None]) -> None:
+        try:
+            await pressed
+        except Busy as error:
+            await busy(error)
+
+    async def busy(error: Busy) -> None:
+        if who := await holder():
+            raise Busy(f"{who} holds the microphone") from error
+        raise error
+
+    return start_speech
+
+
+def _questions(application: Application) -> dict[str, Handler]:
+    """Return the methods that put something to the cloud in writing or in pictures."""
+    images = ImageReader()
+
+    async def ask_about_image(_: str, text: str, mime: str, descriptor: int) -> None:
+        _checked_letters("AskAboutImage", text)
+        application.ask_about_image(text, await images.read(descriptor, mime))
+
+    async def send_video_frame(_: str, mime: str, descriptor: int) -> None:
+        application.send_video_frame(await images.read(descriptor, mime))
+
+    def ask_with(_: str, text: str, parameters: str) -> None:
+        _checked_letters("AskWith", text)
+        application.ask_with(text, _checked_object("AskWith", "parameters", parameters))
+
+    def update_info(_: str, status: str, parameters: str) -> None:
+        application.update_info(
+            _checked_object("UpdateInfo", "status", status),
+            _checked_object("UpdateInfo", "parameters", parameters),
+        )
+
+    return {
+        "Ask": lambda _, text: application.ask(_checked_text("Ask", text)),
+        "AskAboutImage": ask_about_image,
+        "AskWith": ask_with,
+        "UpdateInfo": update_info,
+        "SendVideoFrame": send_video_frame,
+        "Say": lambda _, text: application.say(_checked_text("Say", text)),
     }
 
 
@@ -107,6 +147,21 @@ def _checked_letters(method: str, text: str) -> None:
                 f"{method}: character {place + 1} is the control character "
                 f"U+{ord(character):04X}; of these only newline and tab are allowed"
             )
+
+
+def _checked_object(method: str, argument: str, text: str) -> dict[str, Any]:
+    """Return what a JSON object says; an empty text is an empty one."""
+    if len(text) > _OBJECT_LIMIT:
+        raise InvalidArgument(
+            f"{method}: {argument} has {len(text)} characters; at most {_OBJECT_LIMIT} are allowed"
+        )
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"{method}: {argument} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidArgument(f"{method}: {argument} is JSON, but not an object")
+    return value
 
 
 def _checked_mode(mode: str) -> str:

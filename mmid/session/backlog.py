@@ -11,7 +11,7 @@ BACKLOG_S = 5.0
 
 
 class Backlog:
-    """A bounded queue of samples. At the limit the oldest go, and are counted.
+    """A bounded queue of samples. At the limit the oldest go.
 
     Args:
         limit_bytes: most bytes kept.
@@ -21,16 +21,16 @@ class Backlog:
         self._limit = limit_bytes
         self._chunks: deque[bytes] = deque()
         self._size = 0
-        self.dropped_bytes = 0
 
-    def push(self, data: bytes) -> None:
-        """Add samples; the oldest chunks make room."""
+    def push(self, data: bytes) -> int:
+        """Add samples; the oldest chunks make room. Return how many bytes went for it."""
         self._chunks.append(data)
         self._size += len(data)
-        while self._size > self._limit:
-            oldest = self._chunks.popleft()
-            self._size -= len(oldest)
-            self.dropped_bytes += len(oldest)
+        dropped = 0
+        while self._size - dropped > self._limit:
+            dropped += len(self._chunks.popleft())
+        self._size -= dropped
+        return dropped
 
     def drain(self) -> Iterator[bytes]:
         """Hand out everything, oldest first, and be empty."""
@@ -40,7 +40,7 @@ class Backlog:
             yield chunk
 
     def clear(self) -> None:
-        """Forget everything, uncounted: it was not wanted any more."""
+        """Forget everything: it is not wanted any more."""
         self._chunks.clear()
         self._size = 0
 

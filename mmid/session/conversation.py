@@ -15,7 +15,7 @@ from mmid.errors import MalformedMessage, MmidError
 from mmid.events import Error
 from mmid.redaction import redact
 from mmid.session.dialects.dialect import Dialect
-from mmid.session.effects import Close, Effect, Emit, Next, Note, Send, SendAudio
+from mmid.session.effects import Close, Effect, Emit, Next, Note, Send, SendAudio, SpeechDropped
 from mmid.session.link import Link
 from mmid.session.outbox import Outbox
 
@@ -40,7 +40,7 @@ class Host(Protocol):
         """A frame of speech went to the socket."""
 
     def speech_dropped(self, count: int) -> None:
-        """So many bytes of speech were dropped: the network is too slow for it."""
+        """So many bytes of speech were dropped: the network or the cloud is too slow for it."""
 
 
 class Conversation:
@@ -99,6 +99,8 @@ class Conversation:
                 case Send(text):
                     self._trace(">", text)
                     self._put_text(text)
+                case SpeechDropped(count):
+                    self._host.speech_dropped(count)
                 case Close():
                     self._end(effect)
                 case Note(text):

@@ -25,6 +25,7 @@ __all__ = [
     "Send",
     "SendAudio",
     "Show",
+    "SpeechDropped",
     "StartPlayer",
     "StartRecorder",
     "StopRecorder",
@@ -62,6 +63,13 @@ class SendAudio(Effect):
 
     data: bytes
     backlog: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechDropped(Effect):
+    """So many bytes of speech waited too long for the cloud's permission, and are lost."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

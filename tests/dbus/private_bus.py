@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmid import events
 from mmid.dbus.front import Front
@@ -122,6 +124,15 @@ class NotingApplication:
 
     def ask_about_image(self, text: str, image: bytes) -> None:
         self._note("ask_about_image", text, image)
+
+    def ask_with(self, text: str, parameters: Mapping[str, Any]) -> None:
+        self._note("ask_with", text, parameters)
+
+    def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        self._note("update_info", status, parameters)
+
+    def send_video_frame(self, image: bytes) -> None:
+        self._note("send_video_frame", image)
 
     def say(self, text: str) -> None:
         self._note("say", text)

@@ -195,6 +195,14 @@ async def test_an_image_comes_over_the_bus_and_no_descriptor_stays_open(
     assert copies(memfd) == 1
 
 
+async def test_a_frame_of_a_video_comes_the_same_way(
+    client: Client, application: NotingApplication, memfd: int
+) -> None:
+    os.write(memfd, JPEG)
+    await client.call(DIALOG, "SendVideoFrame", "sh", "image/jpeg", 0, descriptors=[memfd])
+    assert await application.next_call() == ("send_video_frame", JPEG)
+
+
 async def test_an_image_may_come_without_words_but_not_with_wrong_ones(
     client: Client, application: NotingApplication, memfd: int
 ) -> None:

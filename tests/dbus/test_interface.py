@@ -37,6 +37,9 @@ def test_methods_have_the_signatures_of_the_contract() -> None:
     assert {method.name: method.inputs for method in methods.values() if method.inputs} == {
         "Ask": "s",
         "AskAboutImage": "ssh",
+        "AskWith": "ss",
+        "UpdateInfo": "ss",
+        "SendVideoFrame": "sh",
         "Say": "s",
     }
     outputs = {

@@ -79,6 +79,43 @@ def test_the_longest_text_with_newline_and_tab_passes(application: NotingApplica
     assert application.calls.get_nowait() == ("say", text)
 
 
+@pytest.mark.parametrize(
+    ("status", "parameters", "reason"),
+    [
+        ("{", "", "status is not JSON"),
+        ("[1]", "", "status is JSON, but not an object"),
+        ("", "null", "parameters is JSON, but not an object"),
+        ("", "[" * 50000, "parameters is not JSON"),
+        ("", '"' + "x" * 65535 + '"', "parameters has 65537 characters; at most 65536"),
+    ],
+    ids=["cut", "array", "null", "deep", "long"],
+)
+def test_parameters_that_are_no_object_are_refused_with_the_reason(
+    application: NotingApplication, status: str, parameters: str, reason: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=f"^UpdateInfo: {reason}"):
+        methods(application)["UpdateInfo"](":1.1", status, parameters)
+    assert application.calls.empty()
+
+
+def test_parameters_are_handed_on_as_what_they_say(application: NotingApplication) -> None:
+    methods(application)["UpdateInfo"](":1.1", '{"a": {"status": "stopped"}}', "")
+    assert application.calls.get_nowait() == ("update_info", {"a": {"status": "stopped"}}, {})
+    methods(application)["AskWith"](":1.1", "", '{"commands": []}')
+    assert application.calls.get_nowait() == ("ask_with", "", {"commands": []})
+    with pytest.raises(InvalidArgument, match=r"^AskWith: character 1 "):
+        methods(application)["AskWith"](":1.1", "\a", "{}")
+
+
+async def test_a_press_takes_the_microphone_before_the_call_is_answered(
+    application: NotingApplication,
+) -> None:
+    """A StopSpeech that is right behind it on the bus must not overtake it."""
+    answer = methods(application)["StartSpeech"](":1.1")
+    assert application.calls.get_nowait() == ("start_speech", ":1.1")
+    assert answer is None
+
+
 def test_a_volume_over_100_is_refused(application: NotingApplication) -> None:
     setter = members.setters(application)["Volume"]
     setter(100)

@@ -93,8 +93,11 @@ def _command(one: Any, round_id: str) -> Asked | str:
     if not isinstance(params, list):
         return f"the command {name} with parameters that are no array"
     request = one.get("command_request_id")
-    key = f"request {request}" if request else f"round {round_id} {name}"
-    return Asked(key, name, _written(params))
+    if not request:
+        return Asked(f"round {round_id} {name}", name, _written(params))
+    # Who carries it out must quote it with the result, and the signal has no other place for it.
+    params = [*params, {"name": "command_request_id", "value": str(request)}]
+    return Asked(f"request {request}", name, _written(params))
 
 
 def _tool_call(one: Any, round_id: str) -> Asked | str:

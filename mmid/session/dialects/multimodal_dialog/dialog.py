@@ -22,7 +22,17 @@ from mmid.session.dialects.multimodal_dialog.messages import Failed, Output, par
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
 from mmid.session.dialects.multimodal_dialog.talk import Talk
-from mmid.session.effects import Close, Emit, Moved, Next, Note, Play, Send, SendAudio
+from mmid.session.effects import (
+    Close,
+    Emit,
+    Moved,
+    Next,
+    Note,
+    Play,
+    Send,
+    SendAudio,
+    SpeechDropped,
+)
 from mmid.settings import Dialog
 
 __all__ = ["MultimodalDialog"]
@@ -192,7 +202,8 @@ class MultimodalDialog(Talk):
             self.upload.sent(now)
             return [SendAudio(data)]
         if self.stage is Stage.ASKING and self.floor.speech:
-            self.backlog.push(data)
+            dropped = self.backlog.push(data)
+            return [SpeechDropped(dropped)] if dropped else []
         return []
 
     def _stream(self, data: bytes, now: float) -> Effects:

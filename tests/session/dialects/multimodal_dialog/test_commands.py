@@ -21,6 +21,9 @@ from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, outpu
 PARAMS = [{"name": "series", "normValue": "70", "value": "70"}]
 SET = {"name": "VOLUME_SET", "params": PARAMS}
 MUTE = {"name": "mute", "command_request_id": "r-7"}
+# Who carries a command out quotes its id with the result.
+QUOTED = [{"name": "command_request_id", "value": "r-7"}]
+MUTE_JSON = json.dumps(QUOTED, separators=(",", ":"))
 
 
 def frame(commands: Any, **more: Any) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def test_commands_are_read_as_an_array_or_as_json_within_json(commands: Any) -> 
     assert found.faults == ()
     assert [(one.name, json.loads(one.params_json)) for one in found.commands] == [
         ("VOLUME_SET", PARAMS),
-        ("mute", []),
+        ("mute", QUOTED),
     ]
 
 
@@ -66,7 +69,7 @@ def test_what_makes_no_sense_is_a_fault_and_no_command(commands: Any, fault: str
 
 def test_a_fault_does_not_cost_its_neighbours() -> None:
     found = asking(frame([7, MUTE]))
-    assert found.commands == (Asked("request r-7", "mute", "[]"),)
+    assert found.commands == (Asked("request r-7", "mute", MUTE_JSON),)
     assert len(found.faults) == 1
 
 
@@ -175,7 +178,7 @@ def test_a_command_that_is_repeated_is_passed_on_once() -> None:
         Emit(Command("VOLUME_SET", json.dumps(PARAMS, separators=(",", ":"))))
     ]
     assert content(machine, [SET]) == []
-    assert content(machine, [SET, MUTE]) == [Emit(Command("mute", "[]"))]
+    assert content(machine, [SET, MUTE]) == [Emit(Command("mute", MUTE_JSON))]
 
 
 def test_a_fault_is_a_note_and_the_reply_goes_on() -> None:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from mmid.session.effects import Play, SendAudio
+from mmid.session.effects import Play, SendAudio, SpeechDropped
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
 from tests.session.dialects.multimodal_dialog.trace import (
@@ -264,9 +264,8 @@ def test_speech_that_waits_for_permission_is_bounded_to_five_seconds_of_the_samp
     for given in ("open", "< state Listening", "< state Thinking", "press"):
         rehearsal.act(given)
     second = bytes(8000 * 2)
-    for _ in range(7):
-        rehearsal.dialect.record(second, rehearsal.now)
+    told = [rehearsal.dialect.record(second, rehearsal.now) for _ in range(7)]
+    assert told == [[]] * 5 + [[SpeechDropped(len(second))]] * 2
     rehearsal.act("< RequestAccepted")
     effects = rehearsal.dialect.receive_text(server_frame("state Listening"), rehearsal.now)
     assert sum(len(e.data) for e in effects if isinstance(e, SendAudio)) == 5 * len(second)
-    assert rehearsal.dialect.backlog.dropped_bytes == 2 * len(second)
