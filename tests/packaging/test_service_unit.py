@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mmid.settings.sources import CREDENTIAL_FILES, CREDENTIALS
+
 ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "systemd" / "mmid.service").read_text()
 BACK_OFF = (ROOT / "systemd" / "back-off.conf").read_text()
@@ -49,6 +51,11 @@ def test_every_recipe_in_its_comments_is_valid(unit: Path) -> None:
     (unit.parent / "mmid.service.d" / "all.conf").write_text(recipes)
     done = analyze("verify", "--man=no", unit)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_secret_may_be_a_credential() -> None:
+    assert values("LoadCredential") == [f"{name}:mmid.{name}" for name in CREDENTIALS]
+    assert "/etc/credstore/mmid.{}" in CREDENTIAL_FILES
 
 
 def test_it_waits_for_neither_network_nor_clock() -> None:
