@@ -15,7 +15,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from mmid.errors import SettingsInvalid
 from mmid.settings import Settings
 
-__all__ = ["CREDENTIALS", "CREDENTIAL_FILES", "DEFAULT_FILE", "TABLES", "Layer", "read_layers", "state_directory"]
+__all__ = [
+    "CREDENTIALS",
+    "CREDENTIAL_FILES",
+    "DEFAULT_FILE",
+    "TABLES",
+    "Layer",
+    "read_layers",
+    "state_directory",
+]
 
 DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
 

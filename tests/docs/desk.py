@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from mmid.dbus.client import Client
 from tests.dbus.private_bus import PrivateBus
@@ -67,27 +68,43 @@ class Desk:
 
     def __init__(self, directory: Path, settings: str) -> None:
         self.directory = directory
-        self._bus = PrivateBus(directory)
         self._processes: dict[str, Process] = {}
         self._make_programs()
         self._write("board.toml", settings)
         self._write("app_secret", APP_SECRET)
         self._write("asound.conf", _ASOUND.format(plugin=self._plugin()))
+
+    async def __aenter__(self) -> Self:
+        self._bus = PrivateBus(self.directory)
         self._environment = {
-            "PATH": f"{directory}/bin:{os.environ['PATH']}",
+            "PATH": f"{self.directory}/bin:{os.environ['PATH']}",
             "PYTHONPATH": str(REPOSITORY),
-            "ALSA_CONFIG_PATH": str(directory / "asound.conf"),
+            "ALSA_CONFIG_PATH": str(self.directory / "asound.conf"),
             "DBUS_SYSTEM_BUS_ADDRESS": self._bus.address,
             "MMID_DBUS__BUS": self._bus.address,
-            "RUNTIME_DIRECTORY": str(directory),
+            "RUNTIME_DIRECTORY": str(self.directory),
             # What the page's settings name and no desk has.
-            "MMID_STORAGE__TARGET": f"file:{directory}/device.bin",
+            "MMID_STORAGE__TARGET": f"file:{self.directory}/device.bin",
             "MMID_AUDIO__MIXER_CONTROL": "",
             "MMID_CLOCK__REQUIRE_SYNC": "false",
         }
+        try:
+            self._environment |= await self._start_cloud()
+        except BaseException:
+            await self._switch_off()
+            raise
+        return self
 
-    async def switch_on(self) -> None:
-        """Start the cloud of the product."""
+    async def __aexit__(self, *_: object) -> None:
+        await self._switch_off()
+
+    async def _switch_off(self) -> None:
+        for process in reversed(self._processes.values()):
+            await process.stop()
+        self._bus.stop()
+
+    async def _start_cloud(self) -> dict[str, str]:
+        """Start the cloud of the product; return what a board has to know of it."""
         product = {
             "app_id": APP_ID,
             "app_secret": APP_SECRET,
@@ -95,24 +112,17 @@ class Desk:
             "workspace_id": "llm-desk",
         }
         self._write("cloud/product.json", json.dumps(product))
-        options = ("--cert-dir", "cloud", "--scenario", "scenario.toml")
-        self._write("scenario.toml", _SCENARIO)
-        places = [one if one[0] == "-" else self.directory / one for one in options]
-        cloud = self._process("cloud", python("mmid.simcloud.main", *places))
+        scenario = self._write("scenario.toml", _SCENARIO)
+        options = ("--cert-dir", self.directory / "cloud", "--scenario", scenario)
+        cloud = self._process("cloud", python("mmid.simcloud.main", *options))
         await cloud.start()
         told = json.loads(await cloud.first_line())
-        self._environment |= {
+        return {
             "MMID_CLOUD__WS_URL": told["ws_url"],
             "MMID_CLOUD__LICENSE_URL": told["license_url"],
             "MMID_CLOUD__CA_FILE": told["ca_file"],
             "MMID_LICENSE__API_KEY": told["api_key"],
         }
-
-    async def switch_off(self) -> None:
-        """Stop everything."""
-        for process in reversed(self._processes.values()):
-            await process.stop()
-        self._bus.stop()
 
     async def run(self, command: str) -> Done:
         """Run a command of a shell to its end."""
