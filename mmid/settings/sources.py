@@ -15,7 +15,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from mmid.errors import SettingsInvalid
 from mmid.settings import Settings
 
-__all__ = ["CREDENTIALS", "DEFAULT_FILE", "TABLES", "Layer", "read_layers", "state_directory"]
+__all__ = [
+    "CREDENTIALS",
+    "CREDENTIAL_FILES",
+    "DEFAULT_FILE",
+    "TABLES",
+    "Layer",
+    "read_layers",
+    "state_directory",
+]
 
 DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
 
@@ -29,6 +37,10 @@ CREDENTIALS = {
     "license_headers": ("license", "headers"),
     "storage_key": ("storage", "key"),
 }
+
+# Where root's tools find them outside of the service: what the running service was given,
+# else what it will be given (the names are those of mmid.service).
+CREDENTIAL_FILES = ("/run/credentials/mmid.service/{}", "/etc/credstore/mmid.{}")
 
 # All keys with their help are 10 KiB: a file of this size is something else.
 _LONGEST_FILE_BYTES = 1 << 20
@@ -102,12 +114,17 @@ def _typed(table: str, key: str, text: str) -> Any:
 
 def _credentials() -> Iterator[Layer]:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not directory:
-        return
     for name, (table, key) in CREDENTIALS.items():
-        text = _text_if_there(Path(directory, name))
+        path = Path(directory, name) if directory else _file_of_the_service(name)
+        text = None if path is None else _text_if_there(path)
         if text is not None:
             yield Layer(f"credential {name}", {table: {key: text.rstrip("\r\n")}})
+
+
+def _file_of_the_service(name: str) -> Path | None:
+    """Where the service has it from; what the user of a tool may not read is not there."""
+    paths = (Path(form.format(name)) for form in CREDENTIAL_FILES)
+    return next((path for path in paths if os.access(path, os.R_OK)), None)
 
 
 def _drop_ins(file: Path) -> list[Path]:

@@ -10,6 +10,8 @@ def test_everything_that_is_not_python_has_its_place(tmp_path: Path) -> None:
     installed = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {name for name in installed if not name.startswith("usr/share/man/")} == {
         "etc/mmid/mmid.toml",
+        "usr/share/bash-completion/completions/mmictl",
+        "usr/share/bash-completion/completions/mmid",
         "usr/lib/systemd/catalog/mmid.catalog",
         "usr/lib/systemd/system/mmid.service",
         "usr/lib/systemd/system/mmid.service.d/back-off.conf",

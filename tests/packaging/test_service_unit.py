@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mmid.settings.sources import CREDENTIAL_FILES, CREDENTIALS
+from tests.docs.page import blocks
+
 ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "oem-guide.md"
 UNIT = (ROOT / "systemd" / "mmid.service").read_text()
 BACK_OFF = (ROOT / "systemd" / "back-off.conf").read_text()
 
@@ -49,6 +53,31 @@ def test_every_recipe_in_its_comments_is_valid(unit: Path) -> None:
     (unit.parent / "mmid.service.d" / "all.conf").write_text(recipes)
     done = analyze("verify", "--man=no", unit)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_oem_guide_adds_to_it_is_valid(unit: Path) -> None:
+    drop_ins = [block.text for block in blocks(GUIDE, "ini") if "ExecStart" not in block.text]
+    assert len(drop_ins) == 2
+    (unit.parent / "mmid.service.d").mkdir()
+    for number, text in enumerate(drop_ins):
+        (unit.parent / "mmid.service.d" / f"{number}.conf").write_text(text)
+    done = analyze("verify", "--man=no", unit)
+    assert (done.returncode, done.stderr) == (0, "")
+    recipes = UNIT.replace("\n#   ", "\n")
+    assert drop_ins[0].replace("\n\n", "\n") in recipes
+
+
+def test_the_oem_guides_example_of_a_program_is_valid(tmp_path: Path) -> None:
+    (text,) = [block.text for block in blocks(GUIDE, "ini") if "ExecStart" in block.text]
+    path = tmp_path / "example.service"
+    path.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", text))
+    done = analyze("verify", "--man=no", path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_secret_may_be_a_credential() -> None:
+    assert values("LoadCredential") == [f"{name}:mmid.{name}" for name in CREDENTIALS]
+    assert "/etc/credstore/mmid.{}" in CREDENTIAL_FILES
 
 
 def test_it_waits_for_neither_network_nor_clock() -> None:

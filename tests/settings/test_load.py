@@ -24,6 +24,7 @@ def no_other_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setattr(sources, "DEFAULT_FILE", tmp_path / "default.toml")
+    monkeypatch.setattr(sources, "CREDENTIAL_FILES", ())
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
@@ -88,6 +89,29 @@ def test_the_storage_key_is_a_credential_too(
     assert complaint(None) == (
         "credential storage_key: storage.key = ***: must be 64 hexadecimal digits, or empty"
     )
+
+
+def test_a_tool_by_hand_has_the_credentials_of_the_service(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    places = (f"{tmp_path}/given/{{}}", f"{tmp_path}/credstore/mmid.{{}}")
+    monkeypatch.setattr(sources, "CREDENTIAL_FILES", places)
+    write("to-be-given\n", "credstore/mmid.api_key")
+    assert load(None)["license"]["api_key"] == "to-be-given"
+    write("given\n", "given/api_key")
+    assert load(None)["license"]["api_key"] == "given"
+    # The service itself has what systemd gave it, and nothing else.
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert load(None)["license"]["api_key"] == ""
+
+
+def test_credentials_that_a_user_may_not_read_are_not_there(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("secret\n", "api_key")
+    monkeypatch.setattr(sources, "CREDENTIAL_FILES", (str(path.with_name("{}")),))
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read whatever its mode
+    assert load(None)["license"]["api_key"] == ""
 
 
 @pytest.mark.parametrize(
