@@ -3,6 +3,9 @@
 PYTHON_IN_VENV := .venv/bin/python
 SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 
+# The programs that tests and demo start would compile all of mmid each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap demo test bench vm-test fault-runs deb deb-test deb12 docs lint
 .PHONY: format clean

@@ -33,6 +33,7 @@ BENCHMARKS = (
     "reconnect",
     "endurance",
     "storage_save",
+    "dbus_storm",
 )
 
 Measure = Callable[[Effort], Iterator[Figure]]
@@ -47,7 +48,7 @@ def measure_of(name: str) -> Measure:
 
 def line(figure: Figure) -> str:
     """Write one line of the table."""
-    goal = "" if figure.goal is None else f"<= {figure.goal:g}"
+    goal = "" if figure.goal is None else f"<= {figure.goal:.3g}"
     return (
         f"{figure.name:{_WIDTH}} {figure.value:9.4g} {figure.floor_value:9.4g} {figure.unit:7} "
         f"{figure.ratio:7.2f} {goal:>8} {figure.verdict:7} {figure.floor}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from demo.speech import write_wav
 from mmid.simcloud.reply import phrase
+from tests.rig.alsa_plugin import compile_plugin
 from tests.rig.board import Board, silence
 from tests.rig.listener import Listener
 
@@ -27,13 +28,20 @@ reply_wav = "{reply_wav}"
 {more}
 """
 
+# Its braces are doubled, for the board formats it once more.
+_PACED = """\
+pcm_type.paced {{{{ lib "{plugin}" }}}}
+pcm.microphone {{{{ type paced }}}}
+pcm.loudspeaker {{{{ type paced }}}}
+"""
+
 # One line of the reply's samples, so that bare clients and mmid get the same.
 LINE = phrase(DOWN_HZ)
 
 
 @asynccontextmanager
 async def board(
-    *, reply_s: float = 0.3, pace: float = 1.0, more: str = ""
+    *, reply_s: float = 0.3, pace: float = 1.0, more: str = "", paced: bool = False
 ) -> AsyncIterator[tuple[Board, Listener]]:
     """Give a board that has started and listens, with a client on its bus.
 
@@ -41,6 +49,8 @@ async def board(
         reply_s: length of every reply.
         pace: how fast the cloud sends it, times real time; 0: as fast as it is read.
         more: further lines of the cloud's scenario.
+        paced: the sound card takes its time, and runs over and under as a card does;
+            otherwise it takes and gives at once what there is.
     """
     with tempfile.TemporaryDirectory(prefix="mmid-bench-") as folder:
         wav = Path(folder) / "reply.wav"
@@ -49,6 +59,8 @@ async def board(
         scenario = _SCENARIO.format(pace=float(pace), reply_wav=wav, more=more)
         silent = silence(_MICROPHONE_S)
         async with Board(Path(folder), microphone=silent, scenario=scenario) as made:
+            if paced:
+                made.asound = _PACED.format(plugin=compile_plugin("paced_pcm.c", Path(folder)))
             listener = await made.start()
             await listener.wait_for(".State", "listening")
             yield made, listener

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Memory", "cpu_s", "memory", "wake_ups"]
+__all__ = ["Memory", "cpu_s", "forget_peak", "memory", "peak_mib", "wake_ups"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,17 @@ def memory(pid: int) -> Memory:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     }
     return Memory(sizes["Pss"], sizes["Rss"], sizes["Private_Dirty"])
+
+
+def forget_peak(pid: int) -> None:
+    """Let ``peak_mib`` begin anew, with what the process has now (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak_mib(pid: int) -> float:
+    """Return the most memory (RSS) that a process ever had, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def cpu_s(pid: int) -> float:

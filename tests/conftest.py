@@ -1,10 +1,36 @@
-"""A board whose devices and cloud a test holds in its hand."""
+"""What all tests share: the ways to search, and a board that a test holds in its hand."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.board import Board
+
+# Where this is set, each program that a test starts would compile all of mmid
+# again: that is two thirds of a start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# The same examples in every run, which is no lottery, and no clock: machines stall.
+settings.register_profile(
+    "suite",
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# To search for longer than the suite may: pytest --hypothesis-profile=search --timeout=0.
+settings.register_profile(
+    "search",
+    max_examples=2_000,
+    stateful_step_count=80,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture

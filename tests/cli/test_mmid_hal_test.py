@@ -1,12 +1,12 @@
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from mmid.errors import TABLE, SettingsInvalid
 from mmid.session.license.record import DeviceRecord
-from tests.cli.command_line import ROOT, Tool, one_line
+from tests.cli.command_line import Tool, one_line
+from tests.rig.alsa_plugin import compile_plugin
 
 OPTION = TABLE[SettingsInvalid].exit_code
 RECORD = DeviceRecord(app_id="mm_1", device_name="lamp-1", nonce="a" * 26)
@@ -28,11 +28,7 @@ LOG = [
 
 @pytest.fixture(scope="session")
 def loop_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    plugin = tmp_path_factory.mktemp("alsa") / "loop_pcm.so"
-    source = ROOT / "tests/hal_linux/loop_pcm.c"
-    command = ["cc", "-shared", "-fPIC", "-DPIC", "-Wall", "-Wextra", "-Werror", "-O1"]
-    subprocess.run([*command, "-o", plugin, source, "-lasound"], check=True, timeout=60)
-    return plugin
+    return compile_plugin("loop_pcm.c", tmp_path_factory.mktemp("alsa"))
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from mmid.dbus.front import Front
 from mmid.events import State
 from mmid.status import Status
 
-WAIT_S = 10.0
+# Generous: a program that is started takes well under a second, but machines stall.
+WAIT_S = 30.0
 
 _CONFIG = """\
 <busconfig>

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mmid.hal_linux.storage.system_calls import SystemCalls
+from tests.rig import alsa_plugin
 
 Define = Callable[[str], None]
 Compile = Callable[[str], Path]
@@ -21,18 +22,9 @@ Compile = Callable[[str], Path]
 
 @pytest.fixture(scope="session")
 def compile_plugin(tmp_path_factory: pytest.TempPathFactory) -> Compile:
-    """Compile a plug-in for alsa-lib that lies here in C, and return its path."""
+    """Compile a plug-in for alsa-lib that lies here in C, once, and return its path."""
     folder = tmp_path_factory.mktemp("alsa")
-    flags = ["-shared", "-fPIC", "-DPIC", "-Wall", "-Wextra", "-Werror", "-O1"]
-
-    @cache
-    def compiled(source: str) -> Path:
-        plugin = folder / f"{Path(source).stem}.so"
-        path = Path(__file__).with_name(source)
-        subprocess.run(["cc", *flags, "-o", plugin, path, "-lasound"], check=True, timeout=60)
-        return plugin
-
-    return compiled
+    return cache(lambda source: alsa_plugin.compile_plugin(source, folder))
 
 
 @pytest.fixture

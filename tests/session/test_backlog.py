@@ -1,6 +1,6 @@
 """Speech that waits for the cloud: whole and in order while it fits, bounded when it does not."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.session.backlog import BACKLOG_S, Backlog
@@ -48,7 +48,6 @@ def test_the_first_syllable_has_five_seconds() -> None:
     assert BACKLOG_S == 5.0
 
 
-@settings(deadline=None, derandomize=True, database=None)
 @given(limit=st.integers(1, 40), chunks=st.lists(st.binary(min_size=1, max_size=12)))
 def test_the_backlog_holds_the_newest_chunks_that_fit(limit: int, chunks: list[bytes]) -> None:
     backlog = Backlog(limit)

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import ConnectionLost
@@ -269,7 +269,6 @@ class Model:
         return frame
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(steps=STEPS)
 def test_any_use_is_that_of_a_plain_list(steps: list[Any]) -> None:
     box, model = outbox(), Model()

@@ -156,9 +156,7 @@ async def test_a_device_behind_the_clock_is_waited_for() -> None:
     assert audience.times[1] - audience.times[0] >= 0.249
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, 4000), max_size=12), duration_ms=st.integers(1, 120))
 def test_bytes_arrive_in_order_wherever_they_were_cut(
     out: Loudspeaker, cuts: list[int], duration_ms: int

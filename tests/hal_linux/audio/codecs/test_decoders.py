@@ -18,7 +18,6 @@ from tests.hal_linux.audio.codecs.streams import (
     decode,
     frames,
     likeness,
-    searched,
     sound,
     stream,
 )
@@ -73,7 +72,6 @@ def test_every_frame_is_heard_when_no_tag_tells_where_the_sound_ends(rate_hz: in
 
 
 @each_stream
-@searched
 @given(places=st.lists(st.integers(min_value=0)))
 def test_where_the_stream_is_cut_is_not_heard(mode: str, places: list[int]) -> None:
     decoder = DECODERS[mode]
@@ -113,7 +111,6 @@ def test_a_reply_that_was_cut_off_does_not_touch_the_next(mode: str) -> None:
 
 
 @each_stream
-@searched
 @given(at=st.integers(min_value=0), junk=st.binary(min_size=1, max_size=400))
 def test_damage_is_skipped_and_counted_and_the_rest_is_heard(
     mode: str, at: int, junk: bytes
@@ -130,14 +127,12 @@ def test_damage_is_skipped_and_counted_and_the_rest_is_heard(
 
 
 @each_mode
-@searched
 @given(pieces=st.lists(st.binary(max_size=1500)))
 def test_nonsense_never_raises(mode: str, pieces: list[bytes]) -> None:
     decode(DECODERS[mode], *pieces)
 
 
 @each_mode
-@searched
 @given(
     changes=st.lists(
         st.tuples(st.integers(min_value=0), st.integers(0, 255)), min_size=1, max_size=20

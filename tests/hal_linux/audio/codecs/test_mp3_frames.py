@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
-from tests.hal_linux.audio.codecs.streams import RATES, cut, searched, stream
+from tests.hal_linux.audio.codecs.streams import RATES, cut, stream
 
 MP3 = stream("mp3", 16000)
 ID3_BYTES = 44  # FFmpeg writes one before the sound
@@ -32,14 +32,12 @@ def test_a_stream_is_nothing_but_its_tag_and_its_frames(rate_hz: int) -> None:
     assert damaged == 0
 
 
-@searched
 @given(st.lists(st.integers(min_value=0)))
 def test_where_the_stream_is_cut_does_not_matter(places: list[int]) -> None:
     tagged = MP3 + b"TAG" + bytes(125)
     assert frames(*cut(tagged, places)) == (WHOLE, 0)
 
 
-@searched
 @given(st.lists(st.integers(min_value=0)), st.binary(min_size=1, max_size=500))
 def test_nonsense_between_frames_is_skipped_the_same_however_it_is_cut(
     places: list[int], nonsense: bytes
@@ -85,7 +83,6 @@ def test_a_frame_that_never_ends_is_counted() -> None:
     assert frames(BARE[:-1]) == (WHOLE[:-1], 1)
 
 
-@searched
 @given(st.lists(st.binary(max_size=200) | st.just(b"\xff\xfb\x90\x00") | st.just(BARE[:99])))
 def test_nonsense_is_survived_and_little_of_it_is_kept(pieces: list[bytes]) -> None:
     reader = Mp3Frames()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.hal_linux.audio.codecs.ogg import OggPackets, OggPages, Page
-from tests.hal_linux.audio.codecs.streams import cut, searched, stream
+from tests.hal_linux.audio.codecs.streams import cut, stream
 
 OGG = stream("opus", 16000, 20)
 
@@ -37,13 +37,11 @@ def test_the_pages_of_another_tool_are_found_and_none_is_damaged() -> None:
     assert found[0].body.startswith(b"OpusHead")
 
 
-@searched
 @given(st.lists(st.integers(min_value=0)))
 def test_where_the_stream_is_cut_does_not_matter(places: list[int]) -> None:
     assert pages(*cut(OGG, places)) == (WHOLE, 0)
 
 
-@searched
 @given(st.integers(0, len(OGG) - 1), st.integers(1, 255))
 def test_a_changed_byte_costs_one_page_and_is_counted(at: int, change: int) -> None:
     broken = bytearray(OGG)
@@ -55,7 +53,6 @@ def test_a_changed_byte_costs_one_page_and_is_counted(at: int, change: int) -> N
     assert damaged >= 1
 
 
-@searched
 @given(st.lists(st.binary(max_size=200) | st.just(b"OggS\0") | st.just(OGG[:300])))
 def test_nonsense_is_survived_and_little_of_it_is_kept(pieces: list[bytes]) -> None:
     reader = OggPages()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
 from mmid.simcloud.codecs import OpusSpeech
-from tests.hal_linux.audio.codecs.streams import RATES, cut, likeness, searched, sound
+from tests.hal_linux.audio.codecs.streams import RATES, cut, likeness, sound
 
 RATE = 16000
 BITS_PER_S = 32_000
@@ -53,7 +53,6 @@ def test_speech_comes_out_whole_from_its_first_sample_to_its_last(rate_hz: int, 
     assert abs(len(theirs) - len(ours)) < frame
 
 
-@searched
 @given(st.lists(st.integers(min_value=0)))
 def test_how_the_microphone_cuts_its_chunks_does_not_matter(places: list[int]) -> None:
     even = [place // 2 * 2 for place in places]

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import MalformedMessage
@@ -89,7 +89,6 @@ NEARLY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(frame=JSON | NEARLY)
 def test_any_json_is_read_or_refused_and_never_breaks(frame: Any) -> None:
     try:
@@ -103,7 +102,6 @@ def test_any_json_is_read_or_refused_and_never_breaks(frame: Any) -> None:
         assert isinstance(message.finished, bool)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(text=st.text(max_size=40))
 def test_any_text_is_read_or_refused_and_never_breaks(text: str) -> None:
     with pytest.raises(MalformedMessage):

@@ -1,13 +1,8 @@
-"""Whatever happens, in whatever order, in every work mode: the rules that nothing may break.
-
-To search for longer than the suite may::
-
-    pytest --hypothesis-profile=search --timeout=0 -n0 -k AnyInterleaving tests/session/dialects
-"""
+"""Whatever happens, in whatever order, in every work mode: the rules that nothing may break."""
 
 from math import inf
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -174,15 +169,5 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert self.stage in {Stage.LISTENING, Stage.CLOSED}
 
 
-# The same examples every time: a test run is no lottery.
-SUITE = settings(
-    max_examples=150,
-    stateful_step_count=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-SEARCH = settings.get_profile("search")
 TestAnyInterleaving = AnyInterleaving.TestCase
-TestAnyInterleaving.settings = SEARCH if settings.default == SEARCH else SUITE
+TestAnyInterleaving.settings = settings()  # of the profile that is loaded now
