@@ -54,8 +54,8 @@ async def test_a_good_room_passes(build: Build, capture_hz: int, playback_hz: in
     build("delay_ms 40 gain 50 noise 20")
     verdicts = await heard(capture_hz=capture_hz, playback_hz=playback_hz)
     assert failed(verdicts) == set()
-    # The open loop adds what it needs to hand over samples; a stalled machine more.
-    assert 39 <= float(verdicts["delay"].measured["ms"]) <= 200
+    # A poor rate blurs it by a ms or two; a stalled machine adds to it.
+    assert 35 <= float(verdicts["delay"].measured["ms"]) <= 200
 
 
 async def test_swapped_wires_are_heard(build: Build) -> None:
