@@ -41,6 +41,9 @@ _CALM = "calm"
 _TIME_GOAL = 1.05
 _MEMORY_GOAL = 1.2
 
+# The bus tells at once who has left it, or is broken.
+_LEFT_S = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -162,11 +165,11 @@ async def _leases(made: Board, listener: Listener, runs: int) -> tuple[list[floa
     """Return when the microphone was free and when the bus told of the holder's end, ms."""
     freed, told = [], []
     witness = await Bus.connect(made.bus)
-    gone: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
+    left: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
 
     def hear(message: Message) -> None:
         if message.member == "NameOwnerChanged" and not message.body[2]:
-            gone.put_nowait((message.body[0], time.monotonic()))
+            left.put_nowait((message.body[0], time.monotonic()))
 
     witness.on_signal = hear
     await witness.ask_bus("AddMatch", "s", f"sender='{DBUS}',member='NameOwnerChanged'")
@@ -178,9 +181,9 @@ async def _leases(made: Board, listener: Listener, runs: int) -> tuple[list[floa
             start, killed = len(listener.heard), time.monotonic()
         free = await listener.wait_for(".Talker", "", after=start)
         freed.append((free.at - killed) * 1000)
-        async with asyncio.timeout(20):
-            while (left := await gone.get())[0] != holder:
-                pass  # another client's end, from before
-        told.append((left[1] - killed) * 1000)
+        async with asyncio.timeout(_LEFT_S):
+            while (gone := await left.get())[0] != holder:
+                pass  # another client of the bus, which left before
+        told.append((gone[1] - killed) * 1000)
     await witness.close()
     return freed, told

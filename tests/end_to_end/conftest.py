@@ -29,9 +29,11 @@ async def make_board(tmp_path: Path) -> AsyncIterator[MakeBoard]:
     short = tmp_path / "short.wav"
     write_wav(short, MICROPHONE[: 24000 // 5 * 2], 24000)
 
-    async def make(*, scenario: str = "", settings: Tables | None = None) -> Board:
+    async def make(
+        *, scenario: str = "", settings: Tables | None = None, microphone: bytes = MICROPHONE
+    ) -> Board:
         scenario = scenario.replace("{short}", str(short))
-        board = Board(tmp_path, microphone=MICROPHONE, scenario=scenario, settings=settings)
+        board = Board(tmp_path, microphone=microphone, scenario=scenario, settings=settings)
         boards.append(board)
         return board
 

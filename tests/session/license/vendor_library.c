@@ -4,7 +4,7 @@
  *
  * GENERATION 11 has the functions of 1.1, 12 those of 1.2. The variable VENDOR_FAULT in the
  * environment makes it misbehave: "<function>:crash", ":hang", ":exit", ":refuse" or
- * ":nonsense"; "at-exit:hang" when the process ends.
+ * ":nonsense"; "at-exit:hang" when the process ends. What hangs makes the file VENDOR_HANGS.
  */
 
 #include <stdint.h>
@@ -204,6 +204,17 @@ static int64_t token_until_ms;
 static int64_t (*now_ms)(void);
 #endif
 
+static void hang(void)
+{
+    const char *path = getenv("VENDOR_HANGS");
+    FILE *file = path ? fopen(path, "w") : NULL;
+
+    if (file != NULL)
+        fclose(file);
+    for (;;)
+        pause();
+}
+
 static int fault(const char *function, char *buffer, uint32_t size)
 {
     const char *wanted = getenv("VENDOR_FAULT");
@@ -216,8 +227,8 @@ static int fault(const char *function, char *buffer, uint32_t size)
     wanted += length + 1;
     if (strcmp(wanted, "crash") == 0)
         *(volatile int *)8 = 1;
-    while (strcmp(wanted, "hang") == 0)
-        pause();
+    if (strcmp(wanted, "hang") == 0)
+        hang();
     if (strcmp(wanted, "exit") == 0)
         exit(0);
     if (strcmp(wanted, "nonsense") == 0 && buffer != NULL)
