@@ -18,6 +18,7 @@ from tests.hal_linux.storage.simulated_cuts import KINDS, cuts_of_kind
 from tests.rig.processes import REPOSITORY
 from tests.vm.disk import make_disk
 from tests.vm.image import Image, ready_image
+from tests.vm.inside.key import PUSH_TO_TALK
 from tests.vm.machine import Machine, Report
 from tests.vm.output import say
 from tests.vm.packages import GUEST, install_host_packages
@@ -72,10 +73,21 @@ def _pack_source() -> Path:
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(listing, cwd=REPOSITORY, capture_output=True, check=True).stdout
     names = [name for name in listed.decode().split("\0") if (REPOSITORY / name).is_file()]
+    names.append(str(_compiled_example()))
     packed = _BUILD / "source.tar"
     pack = ["tar", "-cf", str(packed), "-C", str(REPOSITORY), "--null", "-T", "-"]
     subprocess.run(pack, input="\0".join(names), text=True, check=True)
     return packed
+
+
+def _compiled_example() -> Path:
+    """Compile the example that reads a key; there is no compiler inside."""
+    source = REPOSITORY / "docs/examples/push_to_talk.c"
+    flags = ["pkg-config", "--cflags", "--libs", "libsystemd"]
+    libraries = subprocess.run(flags, capture_output=True, text=True, check=True).stdout.split()
+    output = REPOSITORY / PUSH_TO_TALK
+    subprocess.run(["cc", "-O2", "-o", output, source, *libraries], check=True)
+    return PUSH_TO_TALK
 
 
 def _run(image: Image, state: Path, wanted: list[str]) -> list[Report]:

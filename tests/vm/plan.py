@@ -14,6 +14,7 @@ INSIDE = (
     "sound.an_overrun_of_a_card_is_counted",
     "sound.a_busy_microphone_is_named",
     "sound.an_unplugged_card_is_used_again_when_it_is_back",
+    "key.a_key_of_the_kernel_talks_while_it_is_held",
     "clock.registration_waits_for_the_clock",
     "flash.file_keeps_a_record",
     "flash.loop_device_keeps_a_record",
