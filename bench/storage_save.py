@@ -13,7 +13,7 @@ down (a cut in both at once would leave nothing): there it is those calls twice.
 A sealed save starts a child that encrypts; its floor has a child that imports
 the cipher and does nothing.
 
-    python -m bench.storage_save TARGET [--runs N]
+    python -m bench.storage_save TARGET [--runs N] [--json]
 
 measures a medium of your own, for example ``ubi:/dev/ubi0_0``; **what mmid has
 there is lost**. Flash that must be erased has no bare calls to compare with:
@@ -21,6 +21,7 @@ there the floor is one change of a slot through the same driver.
 """
 
 import argparse
+import json
 import mmap
 import os
 import shutil
@@ -187,9 +188,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.storage_save")
     parser.add_argument("target", help="as in storage.target; what mmid has there is lost")
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--json", action="store_true", help="a JSON object for each figure")
     options = parser.parse_args()
     for figure in _figures(options.target, options.runs):
-        print(line(figure))
+        print(json.dumps(figure.plain()) if options.json else line(figure))
 
 
 if __name__ == "__main__":

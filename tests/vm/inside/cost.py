@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.vm.inside.devices import loop_device, nand, nor, partition, run, ubi_volume
@@ -21,11 +22,13 @@ def a_save_into_every_store(place: Path) -> str:
         f"mtd:{flash}",
         f"ubi:{ubi_volume(nand(), 'mmid')}",
     ]
-    command = [sys.executable, "-m", "bench.storage_save", "--json", "--runs", str(_RUNS)]
-    command += [word for target in targets for word in ("--target", target)]
+    return "; ".join(figure for target in targets for figure in _figures(target))
+
+
+def _figures(target: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "bench.storage_save", target, "--json", "--runs", str(_RUNS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout)
-    return "; ".join(
-        f"{one['target']} {one['save_ms']} ms ({one['save_ratio']}x bare)" for one in figures
-    )
+    for line in done.stdout.splitlines():
+        one = json.loads(line)
+        yield f"{one['figure']} {one['value']:.2f} ms ({one['ratio']:.1f}x bare)"
