@@ -130,15 +130,13 @@ def _bare(target: str) -> Iterator[Write]:
             stack.callback(os.close, directory)
             yield lambda payload: _write_file(directory, f"{place}.bare", encode(9, payload))
         else:
-            slots = stack.enter_context(medium_of(target).opened(write=True))
-            before = slots.read(1) or b""
-
+            # Opened anew each time, as a save does: while it is open it is locked.
             def change(payload: bytes) -> None:
-                slots.write(1, encode(9, payload))
-                slots.read(1)
+                with medium_of(target).opened(write=True) as slots:
+                    slots.write(1, encode(9, payload))
+                    slots.read(1)
 
             yield change
-            slots.write(1, before)
 
 
 def _write_block(path: str, buffer: mmap.mmap, data: bytes) -> None:
