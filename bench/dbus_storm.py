@@ -4,7 +4,8 @@ A board has dialogs while another process storms ``org.mmid1`` (``bench.storms``
 Its sound card runs over and under as a real one does, and another client calls now
 and then as a well-behaved program would. The baseline of every figure is a turn
 in the calm, of the same run; of the lost sound, it is the periods of sound in all
-turns, and the goal is to lose no more of them than the calm did.
+turns, and the goal is to lose no more than one in 200 beyond what the calm did. The
+first storm, ``busy``, is none on the bus: it is what any program does that computes.
 
 The last figure is no storm: how soon the microphone is free after its holder was
 killed. The floor is the bus's own signal that the holder has left.
@@ -40,6 +41,7 @@ _CALM = "calm"
 # From release to the end of the reply is the reply's own length, and little more.
 _TIME_GOAL = 1.05
 _MEMORY_GOAL = 1.2
+_LOSS_GOAL = 0.005
 
 # The bus tells at once who has left it, or is broken.
 _LEFT_S = 20.0
@@ -85,7 +87,7 @@ def _figures(
     seconds = effort.runs * (effort.seconds(_SPEECH_S) + effort.seconds(_REPLY_S))
     periods = seconds * _PERIODS_PER_S
     lost, lost_in_calm = (sum(turn.lost for turn in turns) for turns in (stormy, calm))
-    goal = lost_in_calm / periods
+    goal = lost_in_calm / periods + _LOSS_GOAL
     yield Figure(f"{name}: periods lost", "periods", [lost], "those of all turns", [periods], goal)
 
 

@@ -166,6 +166,12 @@ def matches(address: str) -> Iterator[None]:
         client.drain()
 
 
+def busy(_: str) -> Iterator[None]:
+    """Keep a processor busy and leave the bus alone: so much of a storm is mere load."""
+    while True:
+        yield
+
+
 def hold(address: str) -> Iterator[None]:
     """Take the microphone and keep it: who is killed then has left without a word."""
     client = RawClient(address)
@@ -176,6 +182,7 @@ def hold(address: str) -> Iterator[None]:
 
 
 STORMS: dict[str, Storm] = {
+    "busy": busy,
     "deaf": deaf,
     "listeners": listeners,
     "calls": calls,

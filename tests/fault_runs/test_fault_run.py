@@ -21,7 +21,6 @@ SCENARIOS = [
     "malformed",
     "repeated-events",
     "stale-audio",
-    "text-only",
     "turn-errors",
 ]
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mmid.dbus.client import Client
-from tests.rig.listener import Listener
+from tests.rig.listener import WAIT_S, Listener
 from tests.rig.processes import Process, python
 
 __all__ = ["Board", "Tables", "silence"]
@@ -197,7 +197,7 @@ class Board:
     async def until_logged(self, text: str, part: str = "mmid") -> None:
         """Wait until a part has written something to its log."""
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(WAIT_S):
                 while text not in self.log(part):  # noqa: ASYNC110 - a file tells nobody
                     await asyncio.sleep(0.02)
         except TimeoutError:

@@ -12,7 +12,10 @@ from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
 from mmid.errors import BusFailed
 
-__all__ = ["Heard", "Listener"]
+__all__ = ["WAIT_S", "Heard", "Listener"]
+
+# Generous: what is waited for takes a second or two, but machines stall.
+WAIT_S = 30.0
 
 DIALOG = "org.mmid1.Dialog"
 DEVICE = "org.mmid1.Device"
@@ -70,7 +73,7 @@ class Listener:
         return [str(one.values[0]) for one in self.heard if one.name == name]
 
     async def wait_for(
-        self, name: str, *values: Any, after: int = 0, timeout_s: float = 20.0
+        self, name: str, *values: Any, after: int = 0, timeout_s: float = WAIT_S
     ) -> Heard:
         """Wait for a signal, or (".State", "listening") for a property; may have come already.
 
@@ -88,7 +91,7 @@ class Listener:
 
     async def wait_for_any(self, *names: str, after: int = 0) -> Heard:
         """Wait for the first signal that has one of the names."""
-        return await self._wait(lambda one: one.name in names, " or ".join(names), after, 20.0)
+        return await self._wait(lambda one: one.name in names, " or ".join(names), after, WAIT_S)
 
     async def _wait(
         self, fits: Callable[[Heard], bool], what: str, after: int, timeout_s: float

@@ -110,13 +110,23 @@ async def fails(
     assert children() == set()
 
 
+# What tests of other modules keep running for each other, such as a bus.
+others: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def notice_others() -> None:
+    others.clear()
+    others.update(children())
+
+
 def children() -> set[int]:
-    """Return the processes that this one started and has not reaped."""
+    """Return the processes that this one started in this test and has not reaped."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         with suppress(FileNotFoundError, ProcessLookupError):  # the thread ended meanwhile
             found |= {int(pid) for pid in (task / "children").read_text().split()}
-    return found
+    return found - others
 
 
 def what_everybody_sees_of(process: int) -> bytes:
