@@ -85,6 +85,10 @@ def test_it_waits_for_neither_network_nor_clock() -> None:
         assert set(" ".join(values(key)).split()) <= {"dbus.socket"}
 
 
+def test_sound_is_allowed_by_number_for_its_driver_may_come_after_the_start() -> None:
+    assert values("DeviceAllow") == ["char-116 rw"]
+
+
 def test_adjtimex_may_be_asked_whether_the_clock_is_set() -> None:
     assert "adjtimex clock_adjtime clock_adjtime64" in values("SystemCallFilter")
     assert values("ProtectClock") == []
