@@ -1,6 +1,7 @@
 """What all tests share: the ways to search, and a board that a test holds in its hand."""
 
 import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,10 @@ from tests.board import Board
 # Where this is set, each program that a test starts would compile all of mmid
 # again: that is two thirds of a start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What is run in the background of a script starts deaf for Ctrl-C, and so would its children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, which is no lottery, and no clock: machines stall.
 settings.register_profile(
