@@ -420,7 +420,7 @@ async def test_an_unplugged_device_is_waited_for_and_the_reply_goes_on(
 
 @pytest.mark.usefixtures("either_version")
 async def test_a_suspended_device_goes_on_after_the_resume(out: Loudspeaker) -> None:
-    data = reply(220)
+    data = reply(600)  # its end is far from what the suspend may cost
     player, audience = player_on("suspended"), Audience()
     await play(player, data, audience)
     assert all(-RATE_HZ // 5 <= jump < 0 for jump in jumps(out.heard()))
