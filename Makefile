@@ -7,8 +7,8 @@ SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test bench vm-test fault-runs deb deb-test deb12 docs lint
-.PHONY: format clean
+.PHONY: help bootstrap demo test bench vm-test image-test fault-runs deb deb-test deb12
+.PHONY: docs lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,6 +27,9 @@ bench: bootstrap  ## what mmid costs, as ratios; BENCH=name for one of them
 
 vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, power cut
 	@$(PYTHON_IN_VENV) -m tests.vm
+
+image-test: bootstrap deb  ## install the packages on Debian 13 in QEMU, and live with them
+	@$(PYTHON_IN_VENV) -m tests.image
 
 fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud
 	@$(PYTHON_IN_VENV) -m tests.fault_runs
@@ -55,5 +58,5 @@ format: bootstrap  ## lay the sources out as lint wants them
 	$(PYTHON_IN_VENV) -m ruff format $(SOURCES)
 
 clean:  ## remove all that was made here, .venv too
-	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf --one-file-system .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

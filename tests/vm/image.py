@@ -79,48 +79,49 @@ class Image:
         return self.directory / "initrd"
 
 
-def ready_image(cache: Path, packages: Sequence[str]) -> Image:
+def ready_image(cache: Path, packages: Sequence[str], hooks: Sequence[str] = ()) -> Image:
     """Return the image for today, made now if the cache does not have it.
 
     Args:
         cache: the directory that it is kept in, alone of its kind.
         packages: what is installed in it, with what that depends on.
+        hooks: shell lines that do more to the tree in $1, at the end.
 
     Raises:
         SystemExit: it could not be made.
     """
-    image = Image(cache / f"image-{_fingerprint(packages)}")
+    image = Image(cache / f"image-{_fingerprint(packages, hooks)}")
     if image.directory.exists():
         return image
     for old in cache.glob("image-*"):
         shutil.rmtree(old)
     say(f"making a Debian image ({_SUITE}, about a minute)")
     making = cache / "making"
-    subprocess.run(as_root("rm", "-rf", str(making)), check=True)
+    subprocess.run(as_root("rm", "-rf", "--one-file-system", str(making)), check=True)
     making.mkdir(parents=True)
-    _make(making, packages, cache / "image.log")
+    _make(making, packages, hooks, cache / "image.log")
     making.rename(image.directory)
     return image
 
 
-def _fingerprint(packages: Sequence[str]) -> str:
+def _fingerprint(packages: Sequence[str], hooks: Sequence[str]) -> str:
     year, week, _ = dt.datetime.now(dt.UTC).isocalendar()
-    made_from = (Path(__file__).read_text(), " ".join(packages), f"{year}-{week}")
+    made_from = (Path(__file__).read_text(), " ".join(packages), *hooks, f"{year}-{week}")
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
 
 
-def _make(directory: Path, packages: Sequence[str], log: Path) -> None:
+def _make(directory: Path, packages: Sequence[str], hooks: Sequence[str], log: Path) -> None:
     """Make root.img, vmlinuz and initrd."""
     root = directory / "root"
     with log.open("w") as output:
-        for command in (_debootstrap(root, packages), *_finish(directory, root)):
+        for command in (_debootstrap(root, packages, hooks), *_finish(directory, root)):
             done = subprocess.run(command, stdout=output, stderr=output, check=False, timeout=1200)
             if done.returncode:
                 tail = "".join(log.read_text().splitlines(keepends=True)[-20:])
                 sys.exit(f"{tail}vm-test: {command[0]} failed; the whole log is {log}")
 
 
-def _debootstrap(root: Path, packages: Sequence[str]) -> list[str]:
+def _debootstrap(root: Path, packages: Sequence[str], more: Sequence[str]) -> list[str]:
     modules = "\\n".join(_INITRD_MODULES)
     hooks = [
         'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"',
@@ -129,11 +130,13 @@ def _debootstrap(root: Path, packages: Sequence[str]) -> list[str]:
     ]
     excluded = ("doc", "man", "locale", "info")
     return as_root(
+        # What it mounts in the tree, /proc and /dev of the host, goes when it is killed.
+        *("unshare", "--mount", "--kill-child", "--"),
         *("mmdebstrap", "--variant=minbase", "--components=main"),
         '--aptopt=APT::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in excluded),
         *(f"--essential-hook={hook}" for hook in hooks),
-        *(f"--customize-hook={hook}" for hook in _customize()),
+        *(f"--customize-hook={hook}" for hook in (*_customize(), *more)),
         *(f"--include={','.join(packages)}", _SUITE, str(root)),
     )
 

@@ -12,6 +12,7 @@ inside the machine only.
 
 import json
 import shlex
+import shutil
 import socket
 import subprocess
 import threading
@@ -63,22 +64,36 @@ class Machine:
 
     Its root file system is only read, so a state of the machine is its memory,
     and many machines can go on from one state, one after the other or at once.
+    With a disk of its own for it, ``save`` keeps a copy of that beside the state.
 
     Args:
         image: what to boot.
         console: file that the kernel's console is written to.
         limit_s: the plug is pulled after this time.
         state: go on from here, as ``save`` left it; None: boot.
+        root: its own disk, qcow2 over the image's root, which it writes to.
+        kernel: words for the kernel; the last of a kind is the one that counts.
+        options: more of QEMU's.
     """
 
     def __init__(
-        self, image: Image, console: Path, limit_s: float, *, state: Path | None = None
+        self,
+        image: Image,
+        console: Path,
+        limit_s: float,
+        *,
+        state: Path | None = None,
+        root: Path | None = None,
+        kernel: str = "",
+        options: Sequence[str] = (),
     ) -> None:
         wires = {name: socket.socketpair() for name in ("monitor", "reports", "source")}
         resume = ["-incoming", f"exec:cat {shlex.quote(str(state))}"] if state else []
         far = {name: pair[1] for name, pair in wires.items()}
+        self._root = root
+        boots = _boot(image, root, kernel)
         self._process = subprocess.Popen(
-            [*COMMON_OPTIONS, *_boot(image), *_serial(console, far), *resume],
+            [*COMMON_OPTIONS, *boots, *_serial(console, far), *options, *resume],
             stdin=subprocess.DEVNULL,
             pass_fds=[end.fileno() for end in far.values()],
         )
@@ -133,11 +148,16 @@ class Machine:
         self._monitor.execute("device_add", **device)
 
     def save(self, state: Path) -> Path:
-        """Write its state to a file, and let it go on; return the file."""
+        """Write its state to a file, and let it go on; return the file.
+
+        A copy of its own disk is then the same with the suffix ``.root``.
+        """
         unfinished = state.with_suffix(".new")
         self._monitor.execute("stop")
         self._monitor.execute("migrate", uri=f"exec:cat >{shlex.quote(str(unfinished))}")
         self._monitor.wait("query-migrate", "status", "completed")
+        if self._root:
+            shutil.copyfile(self._root, state.with_suffix(".root"))
         unfinished.rename(state)
         self._monitor.execute("cont")
         return state
@@ -147,12 +167,19 @@ class Machine:
         self._process.kill()
 
 
-def _boot(image: Image) -> list[str]:
+def _boot(image: Image, root: Path | None, words: str) -> list[str]:
     """Return QEMU's options for what is booted."""
-    root = f"if=none,id=root,file={image.root},format=raw,readonly=on"
-    drive = ("-drive", root, "-device", "virtio-blk-pci,drive=root,serial=root")
+    read_only = f"file={image.root},format=raw,readonly=on"
+    disk = f"file={root},format=qcow2,cache=unsafe" if root else read_only
+    drive = (
+        "-drive",
+        f"if=none,id=root,{disk}",
+        "-device",
+        "virtio-blk-pci,drive=root,serial=root",
+    )
     kernel = ("-kernel", str(image.kernel), "-initrd", str(image.initrd))
-    return [*kernel, *drive]
+    more = ("-append", f"{_KERNEL} {words}") if words else ()
+    return [*kernel, *drive, *more]
 
 
 def _serial(console: Path, wires: Mapping[str, socket.socket]) -> list[str]:

@@ -1,11 +1,15 @@
 """What the test tells on standard output."""
 
 import sys
+from pathlib import Path
 
 __all__ = ["say"]
+
+# "vm-test" of ``python -m tests.vm``, and so on.
+_TEST = f"{Path(sys.argv[0]).parent.name}-test"
 
 
 def say(text: str) -> None:
     """Write one line at once."""
-    sys.stdout.write(f"vm-test: {text}\n")
+    sys.stdout.write(f"{_TEST}: {text}\n")
     sys.stdout.flush()

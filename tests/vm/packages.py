@@ -32,13 +32,16 @@ def as_root(*command: str) -> list[str]:
     return list(command) if os.geteuid() == 0 else ["sudo", *command]
 
 
-def install_host_packages() -> None:
+def install_host_packages(*more: str) -> None:
     """Install what is missing here, and say so.
+
+    Args:
+        more: packages that are needed beside those for every machine.
 
     Raises:
         SystemExit: apt-get could not.
     """
-    missing = [package for package in _HOST if not _is_installed(package)]
+    missing = [package for package in (*_HOST, *more) if not _is_installed(package)]
     if not missing:
         return
     say(f"installing Debian packages: {' '.join(missing)}")

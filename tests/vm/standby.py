@@ -14,7 +14,7 @@ from tests.vm.image import Image
 from tests.vm.machine import COMMON_OPTIONS, Machine
 from tests.vm.output import say
 
-__all__ = ["standby"]
+__all__ = ["fingerprint", "standby"]
 
 _LIMIT_S = 600.0
 
@@ -25,7 +25,7 @@ def standby(image: Image, build: Path) -> Path:
     Raises:
         SystemExit: the machine did not come up.
     """
-    state = image.directory / f"standby-{_fingerprint()}.state"
+    state = image.directory / f"standby-{fingerprint()}.state"
     if state.exists():
         return state
     for old in image.directory.glob("standby-*"):
@@ -43,9 +43,10 @@ def standby(image: Image, build: Path) -> Path:
     return state
 
 
-def _fingerprint() -> str:
+def fingerprint(*more: str) -> str:
+    """Return what a saved state depends on, in short."""
     version = subprocess.run(
         ["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True, timeout=60
     )
-    made_from = " ".join(COMMON_OPTIONS) + version.stdout
+    made_from = " ".join((*COMMON_OPTIONS, *more)) + version.stdout
     return hashlib.sha256(made_from.encode()).hexdigest()[:16]

@@ -1,16 +1,12 @@
 """The kernel's clock: not synchronised, then synchronised, then stepped."""
 
-import ctypes
 import time
 from pathlib import Path
 
 from tests.rig.listener import DEVICE, Listener
 from tests.vm.inside.devices import run
+from tests.vm.inside.kernel_time import mark
 from tests.vm.inside.loopback import MICROPHONE_HZ, LoopbackBoard, Sounds, noise, talking_board
-
-# linux/timex.h
-_ADJ_STATUS, _ADJ_MAXERROR, _ADJ_ESTERROR = 0x10, 0x4, 0x8
-_STA_UNSYNC = 0x40
 
 # From the sync to the request for registration at the cloud.
 _GOES_ON_S = 1.0
@@ -19,23 +15,9 @@ _UNSET = "2000-01-01 00:00:10"
 _STEP_S = 2 * 3600
 
 
-class _Timex(ctypes.Structure):
-    """The beginning of ``struct timex`` on 64-bit Linux, and room for the rest."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_char * 256),
-    )
-
-
 async def registration_waits_for_the_clock(place: Path) -> str:
     """Nothing is signed with a wrong clock; within a second of the sync it goes on."""
-    _mark(synchronized=False)
+    mark(synchronized=False)
     settings = LoopbackBoard.audio() | {"clock": {"require_sync": True}}
     async with talking_board(place, noise(60 * MICROPHONE_HZ), settings) as board:
         await board.start_cloud()  # its own clock was always right
@@ -49,7 +31,7 @@ async def registration_waits_for_the_clock(place: Path) -> str:
         assert not board.journal("register")
         run("date", "-s", f"@{time.time() + was_unset_for:.3f}")
         assert not board.journal("register")
-        _mark(synchronized=True)
+        mark(synchronized=True)
         marked = time.monotonic()
         noticed = (await listener.wait_for(".ClockSynchronized", True)).at - marked
         await listener.wait_for(".State", "listening")
@@ -89,11 +71,3 @@ def _unset() -> float:
 
 async def _synchronized(listener: Listener) -> object:
     return await listener.client.get(DEVICE, "ClockSynchronized")
-
-
-def _mark(*, synchronized: bool) -> None:
-    """Tell the kernel what a time service would."""
-    timex = _Timex(modes=_ADJ_STATUS | _ADJ_MAXERROR | _ADJ_ESTERROR)
-    timex.status = 0 if synchronized else _STA_UNSYNC
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
-    assert state >= 0, ctypes.get_errno()

@@ -25,7 +25,9 @@ __all__ = [
     "holding",
     "load_driver",
     "noise",
+    "plug_in_new_card",
     "talking_board",
+    "unplug_card",
 ]
 
 MICROPHONE_HZ = 16000
@@ -33,6 +35,9 @@ LOUDSPEAKER_HZ = 24000
 
 _SPOKEN_INTO, MICROPHONE = "hw:Loopback,0,0", "hw:Loopback,1,0"
 LOUDSPEAKER, _LISTENED_AT = "hw:Loopback,0,1", "hw:Loopback,1,1"
+
+_DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
+_CARD = "snd_aloop.0"
 
 _SCENARIO = """\
 [[turn]]
@@ -45,6 +50,17 @@ reply_wav = "{reply}"
 def load_driver(name: str, *parameters: str) -> None:
     """Load a driver of the kernel; nothing happens if it is there."""
     subprocess.run(["modprobe", name, *parameters], check=True, timeout=60)
+
+
+def unplug_card() -> None:
+    """Take the card away under whoever has it open, as a USB plug does; returns when all let go."""
+    (_DRIVER / "unbind").write_text(_CARD)
+
+
+def plug_in_new_card() -> None:
+    """Plug in a new one: the driver starts from nothing."""
+    subprocess.run(["modprobe", "-r", "snd-aloop"], check=True, timeout=60)
+    load_driver("snd-aloop")
 
 
 @contextmanager

@@ -18,14 +18,14 @@ from tests.vm.inside.loopback import (
     holding,
     load_driver,
     noise,
+    plug_in_new_card,
     talking_board,
+    unplug_card,
 )
 
 _AUDIO = "org.mmid1.Audio"
 _TURNS = 3
 _SPEECH_S = 3.0
-_DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
-_CARD = "snd_aloop.0"
 
 
 async def a_dialog_over_plain_hw_devices_is_bit_exact(place: Path) -> str:
@@ -103,12 +103,12 @@ async def an_unplugged_card_is_used_again_when_it_is_back(place: Path) -> str:
             await listener.wait_for(".State", "listening")
             await listener.call("StartSpeech")
             await listener.wait_for("AsrIncomplete")
-            unplugging = asyncio.create_task(asyncio.to_thread(_unplug))
+            unplugging = asyncio.create_task(asyncio.to_thread(unplug_card))
             told = await listener.wait_for("Error")
         async with asyncio.timeout(20):
             await unplugging
         assert told.values[0] == "audio-device", told
-        await asyncio.to_thread(_reload)
+        await asyncio.to_thread(plug_in_new_card)
         turns = [await _is_whole(board, listener, spoken)]
         while not turns[-1] and len(turns) < _TURNS:  # the ear may stumble over a new card
             turns.append(await _is_whole(board, listener, spoken))
@@ -160,17 +160,6 @@ def _pss_kib(pid: int) -> int:
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
-
-
-def _unplug() -> None:
-    """Take the card away under whoever has it open, as a USB plug does; returns when all let go."""
-    (_DRIVER / "unbind").write_text(_CARD)
-
-
-def _reload() -> None:
-    """Plug in a new one: the driver starts from nothing."""
-    subprocess.run(["modprobe", "-r", "snd-aloop"], check=True, timeout=60)
-    load_driver("snd-aloop")
 
 
 class _Ears:

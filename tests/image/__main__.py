@@ -1,0 +1,190 @@
+"""The image test: ``make image-test``.
+
+Installs the Debian packages in build/deb on a Debian 13 that runs in QEMU, as an
+OEM does, and tries on it what they promise, through two real boots. Beside it,
+other machines register until their plug is pulled. Leaves in build/image-test:
+results.json, journals and consoles.
+"""
+
+import argparse
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from tests.image.board import HOOKS, KERNEL, PACKAGES
+from tests.image.cuts import cut_registrations
+from tests.image.plan import CUTS, FIRST_BOOT, INSTALLED, SECOND_BOOT
+from tests.image.standby import standby
+from tests.rig.processes import REPOSITORY
+from tests.vm.disk import make_disk
+from tests.vm.image import Image, ready_image
+from tests.vm.machine import Machine, Report
+from tests.vm.output import say
+from tests.vm.packages import install_host_packages
+
+_BUILD = REPOSITORY / "build" / "image-test"
+_PACKAGES = REPOSITORY / "build" / "deb"
+
+# A machine that does so little for so long hangs.
+_LIMIT_S = 1500.0
+
+# No battery keeps this board's clock.
+_CLOCK_UNSET = ("-rtc", "base=2000-01-01T00:00:00")
+
+_DISK_MIB = 16
+_FLASH, _RECORD = {"flash": "1MiB"}, {"mmid": "1MiB"}
+
+
+def main() -> int:
+    """Run the test; return the exit status."""
+    _BUILD.mkdir(parents=True, exist_ok=True)
+    wanted = _wanted()
+    began = time.monotonic()
+    with (_BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install_host_packages("qemu-utils")
+        image = ready_image(_BUILD, PACKAGES, HOOKS)
+        reports = _Run(image, wanted).all(standby(image, _BUILD))
+    say(f"all of it took {time.monotonic() - began:.0f} s")
+    return _judge(reports, wanted)
+
+
+def _wanted() -> list[str]:
+    """Return the checks to run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.image", description=__doc__)
+    parser.add_argument("--only", metavar="TEXT", help="only checks whose name holds TEXT")
+    text = parser.parse_args().only or ""
+    # Without the packages on it a board can do nothing of the rest.
+    return [
+        name
+        for name in (*INSTALLED, *FIRST_BOOT, *SECOND_BOOT, CUTS)
+        if text in name or name in INSTALLED
+    ]
+
+
+class _Run:
+    """One run: the board's three starts, and the machines beside it.
+
+    Args:
+        image: what they boot.
+        wanted: the checks to run.
+    """
+
+    def __init__(self, image: Image, wanted: list[str]) -> None:
+        self._image = image
+        self._wanted = wanted
+        self._began = time.monotonic()
+        self._root = _BUILD / "root.qcow2"
+        self._reports: list[Report] = []
+
+    def all(self, state: Path) -> list[Report]:
+        """Go through all starts, the first one from a state; return all reports."""
+        for old in (*_BUILD.glob("journal-*"), *_BUILD.glob("console-*"), _BUILD / "results.json"):
+            old.unlink(missing_ok=True)
+        shutil.copyfile(state.with_suffix(".root"), self._root)
+        beside: list[Future[list[Report]]] = []
+        with ThreadPoolExecutor(1) as pool:
+            with self._machine("install", state=state) as machine:
+                machine.send_source(_pack_source())
+                self._checks(machine, "install", INSTALLED)
+                if CUTS in self._wanted:
+                    ready = machine.save(_BUILD / "ready.state")
+                    beside.append(pool.submit(cut_registrations, self._image, ready, _BUILD))
+                self._switch_off(machine)
+            with self._machine("first-boot", options=_CLOCK_UNSET) as machine:
+                machine.plug("flash", make_disk(_BUILD / "flash.img", _DISK_MIB, _FLASH))
+                self._checks(machine, "first-boot", FIRST_BOOT)
+                self._switch_off(machine)
+            with self._machine("second-boot") as machine:
+                self._checks(machine, "second-boot", SECOND_BOOT)
+                self._switch_off(machine)
+            for future in beside:
+                for report in future.result():
+                    self._take(report)
+        return self._reports
+
+    def _machine(
+        self, start: str, *, state: Path | None = None, options: tuple[str, ...] = ()
+    ) -> Machine:
+        return Machine(
+            self._image,
+            _BUILD / f"console-{start}.log",
+            _LIMIT_S,
+            state=state,
+            root=self._root,
+            kernel=KERNEL,
+            options=options,
+        )
+
+    def _checks(self, machine: Machine, start: str, checks: tuple[str, ...]) -> None:
+        """Have a start's checks run, as soon as the machine is up."""
+        for report in machine.reports():
+            self._take(report)
+            if report["kind"] == "armed":
+                machine.order([name for name in checks if name in self._wanted])
+            elif report["kind"] == "plug":
+                machine.plug("record", make_disk(_BUILD / "record.img", _DISK_MIB, _RECORD))
+            elif report["kind"] == "journal":
+                (_BUILD / f"journal-{start}.log").write_text(report["text"])
+                return
+        say(f"the machine went off in the middle of {start}")
+
+    def _switch_off(self, machine: Machine) -> None:
+        """Have it power off by itself, and see that it does."""
+        machine.order([], off=True)
+        for report in machine.reports():
+            self._take(report)
+
+    def _take(self, report: Report) -> None:
+        """Keep a report, and say what came of a check."""
+        self._reports.append(report)
+        if report["kind"] == "result":
+            now = time.monotonic() - self._began
+            state, found = "ok" if report["good"] else "FAILED", report["found"].rstrip()
+            say(f"{now:4.0f} s  {state:<6}  {report['check']} ({report['seconds']} s): {found}")
+
+
+def _pack_source() -> Path:
+    """Pack the tests, without mmid, and the packages: a disk that holds a tar file."""
+    packages = sorted(path.name for path in _PACKAGES.glob("*.deb"))
+    if not packages:
+        sys.exit(f"image-test: there is no package in {_PACKAGES}; make deb builds them")
+    packed = _BUILD / "source.tar"
+    leave = ("--exclude=__pycache__", "--exclude=*.log")
+    sources = ("-C", str(REPOSITORY), "tests", "demo")
+    debs = ("-C", str(_PACKAGES), *packages)
+    example = ("-C", str(_BUILD), _compile_example().name)
+    subprocess.run(["tar", "-cf", str(packed), *leave, *sources, *debs, *example], check=True)
+    return packed
+
+
+def _compile_example() -> Path:
+    """Compile the push-to-talk key of docs/examples, as it says itself."""
+    options = ["pkg-config", "--cflags", "--libs", "libsystemd"]
+    flags = subprocess.run(options, capture_output=True, text=True, check=True).stdout.split()
+    source, program = REPOSITORY / "docs/examples/push_to_talk.c", _BUILD / "push_to_talk"
+    subprocess.run(["cc", "-O2", "-Wall", "-o", str(program), str(source), *flags], check=True)
+    return program
+
+
+def _judge(reports: list[Report], wanted: list[str]) -> int:
+    """Write results.json; return 0 if every wanted check is good."""
+    found: dict[str, Report] = {
+        name: {"check": name, "good": False, "found": "no result came"} for name in wanted
+    }
+    found |= {one["check"]: one for one in reports if one["kind"] == "result"}
+    (_BUILD / "results.json").write_text(json.dumps(list(found.values()), indent=1) + "\n")
+    bad = [one for one in found.values() if not one["good"]]
+    for one in bad:
+        say(f"FAILED  {one['check']}: {one['found'].rstrip().splitlines()[-1]}")
+    say(f"{'FAILED' if bad else 'OK'}, {len(found) - len(bad)} of {len(found)} checks")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Who may talk with mmid and hear it, on the real system bus with real users."""
+
+import subprocess
+import time
+from pathlib import Path
+
+from tests.image.inside.service import listening
+from tests.image.inside.shell import run, status_of
+from tests.vm.inside.loopback import load_driver
+
+_NOT_PERMITTED = 77
+
+_STRANGER, _MEMBER = "stranger", "member"
+_DIALOG = "org.mmid1.Dialog"
+
+
+async def a_member_may_and_a_stranger_may_not_even_hear(place: Path) -> str:
+    """Calls and signals: root, the group mmid, anybody else."""
+    _add_users()
+    load_driver("snd-aloop")  # an answer that nobody can hear is an error
+    async with listening() as listener:
+        await listener.wait_for(".State", "listening")
+    for command in (("status",), ("ask", "hello"), ("talk", "--seconds", "1"), ("monitor",)):
+        status, said = status_of("mmictl", *command, user=_STRANGER)
+        assert status == _NOT_PERMITTED, (command, status, said)
+    raw = ("busctl", "call", "org.mmid1", "/org/mmid1", _DIALOG, "NewDialog")
+    status, said = status_of(*raw, user=_STRANGER)
+    assert status, said
+    assert "denied" in said.lower(), said
+    status, said = status_of("mmictl", "device", "reset", "--yes", user=_MEMBER)
+    assert status == _NOT_PERMITTED, (status, said)
+    ears = {user: _ear(user) for user in (_STRANGER, _MEMBER, "root")}
+    try:
+        time.sleep(1.0)  # noqa: ASYNC251 - busctl says nothing when it has begun to listen
+        assert "noise" in run("mmictl", "ask", "hello", user=_MEMBER)
+        for user in (_MEMBER, "root"):
+            heard, _ = ears[user].communicate(timeout=20)
+            assert "noise" in heard, (user, heard)
+        assert ears[_STRANGER].poll() is None, ears[_STRANGER].communicate()
+    finally:
+        for ear in ears.values():
+            ear.kill()
+            ear.wait()
+    return f"{_bus()}: the member asked and heard, the stranger was refused and heard nothing"
+
+
+async def so_it_is_with_the_other_bus(place: Path) -> str:
+    """dbus-broker reads the same policy."""
+    assert _bus() == "dbus-broker", _bus()
+    return await a_member_may_and_a_stranger_may_not_even_hear(place)
+
+
+def _bus() -> str:
+    """Return which program the system bus is."""
+    pid = run("systemctl", "show", "--property=MainPID", "--value", "dbus.service").strip()
+    name = Path(f"/proc/{pid}/comm").read_text().strip()
+    return "dbus-broker" if name.startswith("dbus-broker") else name
+
+
+def _add_users() -> None:
+    for user, groups in ((_STRANGER, ""), (_MEMBER, "mmid")):
+        if status_of("id", user)[0]:
+            run("useradd", "--groups", groups, user)
+
+
+def _ear(user: str) -> "subprocess.Popen[str]":
+    """Wait for the end of a reply's text as a user, whoever sends it."""
+    command = ("busctl", "--system", "wait", "/org/mmid1", _DIALOG, "LlmComplete")
+    return subprocess.Popen(
+        ["runuser", "-u", user, "--", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

@@ -1,0 +1,123 @@
+"""A dialog through the service: press, speak, hear, on plain ``hw:`` devices."""
+
+import asyncio
+from pathlib import Path
+
+from tests.image.inside.cloud import REPLY_FRAMES, recording
+from tests.image.inside.cost import Costs
+from tests.image.inside.key import Key
+from tests.image.inside.service import listening
+from tests.image.inside.shell import run
+from tests.rig.listener import Listener
+from tests.vm.inside.loopback import (
+    MICROPHONE_HZ,
+    Sounds,
+    load_driver,
+    noise,
+    plug_in_new_card,
+    unplug_card,
+)
+
+__all__ = ["turn"]
+
+_AUDIO = "org.mmid1.Audio"
+_SPEECH_S = 3.0
+_ROOM_S = 60
+_SAMPLE_BYTES = 2
+
+
+async def push_to_talk_is_bit_exact(place: Path) -> str:
+    """What is said reaches the cloud, and what it answers the loudspeaker, sample for sample."""
+    load_driver("snd-aloop")  # the service was there first
+    spoken = _spoken(place)
+    async with listening() as listener:
+        await listener.wait_for(".State", "listening")
+        with Sounds(place, place / "microphone.pcm") as sounds:
+            costs = Costs()
+            await turn(listener, _SPEECH_S)
+            cost = costs.told()
+            recorded = sounds.end()
+        counts = await listener.client.get_all(_AUDIO)
+    found = _compare(spoken, recorded, _SPEECH_S)
+    assert (counts["RecorderOverruns"], counts["PlayerUnderruns"]) == (0, 0), counts
+    return f"{found}; {cost}"
+
+
+async def a_key_of_the_board_talks(place: Path) -> str:
+    """docs/examples/push_to_talk.c under a user of the groups input and mmid; a real input key."""
+    run("useradd", "--groups", "input,mmid", "button")
+    spoken = _spoken(place)
+    with Key() as key:
+        async with listening() as listener:
+            await listener.wait_for(".State", "listening")
+            program = await asyncio.create_subprocess_exec(
+                *("runuser", "-u", "button", "--", "/var/lib/image-test/push_to_talk"),
+                *(key.device, "0"),
+            )
+            try:
+                with Sounds(place, place / "microphone.pcm") as sounds:
+                    await asyncio.sleep(0.5)  # the program says nothing when it is there
+                    key.press()
+                    await listener.wait_for("AsrStart")
+                    await listener.wait_for("AsrIncomplete")
+                    key.release()
+                    await _end_of_turn(listener, 0)
+                    recorded = sounds.end()
+            finally:
+                program.terminate()
+                await program.wait()
+    return _compare(spoken, recorded, 0.0)
+
+
+async def a_card_that_goes_and_comes_is_used_again(place: Path) -> str:
+    """Unplugged in mid-speech: told as an error; with a new card the next turn is whole."""
+    spoken = _spoken(place)
+    async with listening() as listener:
+        await listener.wait_for(".State", "listening")
+        with Sounds(place, place / "microphone.pcm"):
+            await listener.call("StartSpeech")
+            await listener.wait_for("AsrIncomplete")
+            unplugging = asyncio.create_task(asyncio.to_thread(unplug_card))
+            told = await listener.wait_for("Error")
+        await unplugging
+        assert told.values[0] == "audio-device", told
+        await asyncio.to_thread(plug_in_new_card)
+        with Sounds(place, place / "microphone.pcm") as sounds:
+            await turn(listener, 1.0, after=len(listener.heard))
+            recorded = sounds.end()
+    return f"told {told.values[1]!r}; then {_compare(spoken, recorded, 1.0)}"
+
+
+async def turn(listener: Listener, seconds: float, *, after: int = 0) -> None:
+    """Speak for a while, and hear the reply out."""
+    if await listener.state() != "listening":
+        await listener.wait_for(".State", "listening", after=after)
+    start = len(listener.heard)
+    await listener.call("StartSpeech")
+    await asyncio.sleep(seconds)  # it is how long a person speaks
+    await listener.call("StopSpeech")
+    await _end_of_turn(listener, start)
+
+
+async def _end_of_turn(listener: Listener, start: int) -> None:
+    ended = await listener.wait_for("TtsEnd", after=start, timeout_s=40)
+    await listener.wait_for("SpeechPrepare", after=listener.heard.index(ended))
+
+
+def _spoken(place: Path) -> bytes:
+    """Write what is said to the microphone, and return it."""
+    spoken = noise(_ROOM_S * MICROPHONE_HZ)
+    (place / "microphone.pcm").write_bytes(spoken)
+    return spoken
+
+
+def _compare(spoken: bytes, recorded: bytes, seconds: float) -> str:
+    """See that both directions are whole; return how long they were."""
+    # The cable is silent for a moment when it is plugged in.
+    said, answered = recording("speech").lstrip(b"\0"), recording("reply")
+    assert len(said) > (seconds - 0.5) * MICROPHONE_HZ * _SAMPLE_BYTES, len(said)
+    assert said, "nothing was said"
+    assert said in spoken, "samples were lost or doubled on the way to the cloud"
+    assert len(answered) == REPLY_FRAMES * _SAMPLE_BYTES, len(answered)
+    assert answered in recorded, "samples were lost or doubled on the way to the loudspeaker"
+    return f"{len(said)} bytes said, {len(answered)} answered, all equal"

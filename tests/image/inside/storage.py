@@ -1,0 +1,78 @@
+"""The device record on each kind of store, through the unit and its own recipe."""
+
+import re
+from pathlib import Path
+
+from tests.image.inside.cloud import journal
+from tests.image.inside.service import drop_in, listening, record
+from tests.image.inside.shell import run, until
+from tests.image.inside.unit import UNIT
+from tests.vm.inside.channel import report
+from tests.vm.inside.devices import block2mtd, nand, ubi_detached, ubi_volume
+
+__all__ = ["RECORD", "recipe"]
+
+RECORD = Path("/dev/mmid-record")
+
+_UNIT_FILE = Path("/usr/lib/systemd/system") / UNIT
+# The first block of settings after its heading.
+_RECIPE = re.compile(
+    r"^# The device record on a partition of its own\..*\n(?:# .*\n)*?((?:#   .*\n)+)", re.MULTILINE
+)
+
+
+async def nor_flash_by_its_name(place: Path) -> str:
+    """``mtd:`` on block2mtd, an MTD partition that is named mmid."""
+    run("flash_erase", block2mtd("flash", "mmid"), "0", "0")
+    found = await _keeps("mtd")
+    run("modprobe", "-r", "block2mtd")
+    return found
+
+
+async def nand_flash_by_its_volume(place: Path) -> str:
+    """``ubi:`` on nandsim, a UBI volume that is named mmid."""
+    flash = nand()
+    ubi_volume(flash, "mmid")
+    found = await _keeps("ubi")
+    ubi_detached(flash)
+    run("modprobe", "-r", "nandsim")
+    return found
+
+
+async def block_partition_by_its_label(place: Path) -> str:
+    """``block:`` on a GPT partition that is named mmid; the disk is plugged in only now."""
+    report("plug")
+    return await _keeps("block")
+
+
+def recipe(kind: str, device_name: str) -> str:
+    """Return a drop-in: the unit's own recipe, a kind of store on it, and a device."""
+    found = _RECIPE.search(_UNIT_FILE.read_text())
+    assert found, f"the recipe is not in {_UNIT_FILE}"
+    return (
+        f"{found[1].replace('#   ', '')}"
+        f"Environment=MMID_STORAGE__TARGET={kind}:{RECORD}\n"
+        f"Environment=MMID_LICENSE__DEVICE_NAME={device_name}\n"
+    )
+
+
+async def _keeps(kind: str) -> str:
+    """Register with the record there, start once more without; return what is in it."""
+    until("udev has named it", RECORD.exists)
+    device_name = f"image-{kind}"
+    owner = RECORD.resolve()
+    assert (owner.group(), owner.stat().st_mode & 0o777) == ("mmid", 0o660), owner.stat()
+    with drop_in(recipe(kind, device_name)):
+        for _ in ("registers", "knows"):
+            async with listening() as listener:
+                await listener.wait_for(".State", "listening")
+            run("systemctl", "restart", UNIT)
+        names = [one["device_name"] for one in journal("register")]
+        assert names.count(device_name) == 1, names
+        run("systemctl", "stop", UNIT)
+        told = record(f"{kind}:{RECORD}")
+    states = [copy["state"] for copy in told["copies"]]
+    assert told["record"]["registered"], told
+    assert told["record"]["device_name"] == device_name, told
+    assert states == ["valid", "valid"], told
+    return f"{RECORD} is {owner}: registered once, both copies are valid"
