@@ -18,6 +18,8 @@ from pathlib import Path
 from mmid.dbus.bus import Bus
 from tests.rig.processes import REPOSITORY
 
+KINDS = ("dbus-daemon", "dbus-broker")
+
 POLICY = REPOSITORY / "systemd" / "org.mmid1.conf"
 SERVICE = REPOSITORY / "systemd" / "org.mmid1.service"
 
@@ -99,7 +101,7 @@ class SystemBus:
     """A system bus; root only.
 
     Args:
-        kind: ``dbus-daemon`` or ``dbus-broker``.
+        kind: one of ``KINDS``.
     """
 
     def __init__(self, kind: str) -> None:
@@ -135,11 +137,11 @@ class SystemBus:
             options = "--nofork --nopidfile --print-address --systemd-activation"
             lines.append(f"exec dbus-daemon --config-file={self.directory}/bus.conf {options}")
             return "\n".join(lines)
-        launcher = shutil.which("dbus-broker-launch")
-        assert launcher is not None
-        place = Path(launcher).parent
-        if place != Path("/usr/bin"):
-            lines.append(f"mount -t overlay none -o lowerdir={place}:/usr/bin /usr/bin")
+        launcher = _broker_launcher()
+        if launcher.parent != Path("/usr/bin"):
+            # Of a plain name, for the options of mount know no quotes.
+            ours = shutil.copytree(launcher.parent, self.directory / "bin")
+            lines.append(f"mount -t overlay none -o lowerdir={ours}:/usr/bin /usr/bin")
         (self.directory / "broker.py").write_text(_BROKER)
         lines += [
             "mount -t tmpfs none /run",
@@ -185,6 +187,10 @@ def possible() -> bool:
     return probe.returncode == 0
 
 
-def kinds() -> list[str]:
-    """The kinds of bus on this machine."""
-    return ["dbus-daemon", *(["dbus-broker"] if shutil.which("dbus-broker-launch") else [])]
+def _broker_launcher() -> Path:
+    """Where dbus-broker is: installed, or where tools/bootstrap unpacked it."""
+    unpacked = REPOSITORY / ".venv" / "dbus-broker" / "usr" / "bin"
+    found = shutil.which("dbus-broker-launch", path=f"{os.environ['PATH']}:{unpacked}")
+    if found is None:
+        raise RuntimeError("dbus-broker-launch is not here: run tools/bootstrap")
+    return Path(found)

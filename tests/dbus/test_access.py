@@ -16,7 +16,7 @@ from mmid.dbus.wire import Message, Variant
 from mmid.errors import BusFailed
 from mmid.status import Status
 from tests.dbus.private_bus import NotingApplication
-from tests.dbus.system_bus import MEMBER, MMID, ROOT, STRANGER, SystemBus, User, acting_as, kinds
+from tests.dbus.system_bus import KINDS, MEMBER, MMID, ROOT, STRANGER, SystemBus, User, acting_as
 
 CALLS: list[tuple[str, str, str, list[Any]]] = [
     (DIALOG, "Interrupt", "", []),
@@ -40,7 +40,7 @@ RULES = [
 ]
 
 
-@pytest.fixture(scope="module", params=kinds())
+@pytest.fixture(scope="module", params=KINDS)
 def system_bus(request: pytest.FixtureRequest) -> Iterator[SystemBus]:
     bus = SystemBus(request.param)
     yield bus
