@@ -45,8 +45,10 @@ async def status(client: Client, options: Namespace) -> None:
     values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
     if options.json:
         show.properties(values, as_json=True)
-    else:
-        print_status(*values.values())
+        return
+    if talker := values[DIALOG]["Talker"]:
+        values[DIALOG]["Talker"] = await client.description_of(talker)
+    print_status(*values.values())
 
 
 async def monitor(client: Client, options: Namespace) -> None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.credentials import description_of
 from mmid.dbus.interface import NAME, PATH, Contract, load
 from mmid.dbus.wire import Message, Variant, plain
 from mmid.errors import BusFailed
@@ -125,6 +126,10 @@ class Client:
         """Set a property."""
         kind = self._contract.interfaces[interface].properties[name].type
         await self.call(PROPERTIES, "Set", "ssv", interface, name, Variant(kind, value))
+
+    async def description_of(self, client: str) -> str:
+        """Return another client of the bus for people, such as ``:1.7 (ptt, process 812)``."""
+        return await description_of(self._bus, client)
 
     async def listen(self) -> None:
         """Ask for mmid's signals; what is sent from now on comes out of ``signals``.

@@ -49,6 +49,7 @@ _CONFIG = """\
     <allow own="org.freedesktop.systemd1"/>
   </policy>
   <include>{directory}/org.mmid1.conf</include>
+  {rules}
 </busconfig>
 """
 
@@ -102,9 +103,10 @@ class SystemBus:
 
     Args:
         kind: one of ``KINDS``.
+        rules: what other programs' policy files would add.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, rules: str = "") -> None:
         # Not under pytest's directory: other users must reach the socket.
         self.directory = Path(tempfile.mkdtemp(prefix="mmid-bus-"))
         self.directory.chmod(0o755)
@@ -112,7 +114,7 @@ class SystemBus:
         shutil.copy(SERVICE, self.directory / "services")
         shutil.copy(POLICY, self.directory)
         for name, text in (
-            ("bus.conf", _CONFIG.format(directory=self.directory)),
+            ("bus.conf", _CONFIG.format(directory=self.directory, rules=rules)),
             ("passwd", _PASSWD),
             ("group", _GROUPS),
         ):
