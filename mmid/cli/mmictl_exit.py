@@ -6,12 +6,13 @@ from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, CallFailed
 from mmid.dbus.interface import ERRORS, NAME
 from mmid.errors import TABLE, BusFailed, Facts, MmidError
 
-__all__ = ["OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]
+__all__ = ["INTERNAL", "OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]
 
+# The numbers are those of sysexits(3).
 USAGE = 64
-OUTPUT_FAILED = 74
 _UNAVAILABLE = 69
-_SOFTWARE = 70
+INTERNAL = 70
+OUTPUT_FAILED = 74
 _TRY_AGAIN = 75
 _NOT_PERMITTED = 77
 
@@ -51,7 +52,7 @@ def _call_failed(error: CallFailed) -> Outcome:
         return Outcome(_NOT_PERMITTED, (f"not permitted: {error}", hint))
     if error.name == NO_REPLY:
         return Outcome(_TRY_AGAIN, (str(error),))
-    return Outcome(_SOFTWARE, (f"{error.name}: {error}",))
+    return Outcome(INTERNAL, (f"{error.name}: {error}",))
 
 
 def _facts(name: str) -> Facts | None:

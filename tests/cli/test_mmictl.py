@@ -354,26 +354,6 @@ async def test_without_a_bus_it_names_the_bus(tmp_path: Path) -> None:
     assert f"{tmp_path}/none" in ended.complaint
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        ("dance",),
-        ("volume", "101"),
-        ("volume", "+-1"),
-        ("volume", "loud"),
-        ("talk", "--seconds", "-1"),
-        ("ask",),
-    ],
-)
-async def test_wrong_usage_ends_with_64_and_the_usage(
-    mmictl: Mmictl, arguments: tuple[str, ...]
-) -> None:
-    ended = await mmictl(*arguments)
-    assert ended.status == 64
-    assert ended.complaint.startswith("usage: mmictl")
-
-
 async def test_an_argument_that_the_daemon_refuses_ends_with_64(
     mmictl: Mmictl, front: Front
 ) -> None:
