@@ -52,6 +52,7 @@ class Keyboard:
         self._keys: asyncio.Queue[Key] = asyncio.Queue(_KEPT)
         self._loop = asyncio.get_running_loop()
         self._before: list[Any] = []
+        self._quit = False
 
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(self._terminal)
@@ -69,24 +70,31 @@ class Keyboard:
         termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
 
     async def press(self) -> Key:
-        """Wait for a key."""
-        return await self._keys.get()
+        """Wait for a key; after the one that quits there is no other."""
+        if not self._quit:
+            key = await self._keys.get()
+            self._quit = key is Key.QUIT
+            return key
+        return Key.QUIT
 
     async def release(self, pressed: Key) -> None:
-        """Wait until ``pressed`` is let go, or the next key if it was not held."""
-        held = False
+        """Wait until ``pressed`` is let go, or for the next key if it was not held."""
+        if not await self.held(pressed):
+            await self.press()
+
+    async def held(self, pressed: Key) -> bool:
+        """Wait until ``pressed`` repeats no more; return whether it did, or another key came."""
+        repeated = False
         while pressed is Key.SPACE:
             try:
-                async with asyncio.timeout(_NEXT_REPEAT_S if held else _FIRST_REPEAT_S):
-                    key = await self._keys.get()
+                async with asyncio.timeout(_NEXT_REPEAT_S if repeated else _FIRST_REPEAT_S):
+                    key = await self.press()
             except TimeoutError:
-                if held:
-                    return
                 break
-            if key is not Key.SPACE:
-                return
-            held = True
-        await self._keys.get()
+            repeated = True
+            if key is not pressed:
+                break
+        return repeated
 
     def _read(self) -> None:
         data = os.read(self._terminal, 64)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import sys
 from contextlib import suppress
 
@@ -30,6 +31,8 @@ async def talk_at_terminal(client: Client) -> None:
     with Keyboard() as keyboard:
         screen.line(_HELP)
         talking = asyncio.create_task(speaker.talk(keyboard), name="mmictl-talk")
+        for number in (signal.SIGTERM, signal.SIGHUP):  # the terminal must get its echo back
+            asyncio.get_running_loop().add_signal_handler(number, talking.cancel)
         try:
             await asyncio.wait({hearing, talking}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -58,6 +61,7 @@ class _Speaker:
                 await self._client.call(DIALOG, "StartSpeech")
             except CallFailed as error:
                 self._screen.line(f"not now: {error}")
+                await keyboard.held(key)  # its repeats are no new attempts
                 continue
             self._heard = ""
             self._over.clear()
@@ -91,12 +95,12 @@ class _Speaker:
 
     async def hear(self) -> None:
         """Show what is said on both sides."""
-        async for signal in self._client.signals():
-            self._take(signal)
+        async for received in self._client.signals():
+            self._take(received)
 
-    def _take(self, signal: Received) -> None:
-        arguments = signal.arguments
-        match signal.name:
+    def _take(self, received: Received) -> None:
+        arguments = received.arguments
+        match received.name:
             case "AsrIncomplete":
                 self._heard = arguments["text"]
                 self._screen.live(f"you:  {self._heard}")
@@ -108,7 +112,7 @@ class _Speaker:
                 self._screen.line(f"mmid: {arguments['text']}")
             case "Error":
                 self._screen.line(f"error {arguments['code']}: {arguments['message']}")
-            case "PropertiesChanged" if signal.changed.get("Talker") == "":
+            case "PropertiesChanged" if received.changed.get("Talker") == "":
                 self._over.set()
 
 
