@@ -56,10 +56,8 @@ async def check_names(settings: Settings) -> Finding:
     return fine("names", ", ".join(found))
 
 
-async def check_tls(settings: Settings, names: Finding) -> Finding:
+async def check_tls(settings: Settings) -> Finding:
     """Whether every server shows a certificate that mmid will trust."""
-    if names.verdict is not Verdict.OK:
-        return skipped("tls", "the servers have no addresses")
     ca_file = settings.cloud.ca_file
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
@@ -82,6 +80,8 @@ async def _shake_hands(host: str, port: int, context: ssl.SSLContext) -> Finding
     try:
         async with asyncio.timeout(_LONGEST_S):
             _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+    except socket.gaierror:
+        return skipped("tls", f"{host} has no address")
     except ssl.SSLCertVerificationError as error:
         text = f"the certificate of {host}:{port} is not acceptable: {error.verify_message}"
         return failed("tls", text, TABLE[TlsFailed].remedy)

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mmid import __version__
 from mmid.dbus.client import Client
@@ -73,12 +73,20 @@ async def write_bundle(path: Path, config: Path | None, bus: str, host: Host) ->
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be made: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        known = _Known(config)
-        texts = {name: text async for name, text in _collect(known, config, bus, host)}
-        with tarfile.open(fileobj=file, mode="w:gz") as archive:
-            for name, text in texts.items():
-                _add(archive, f"mmid-support/{name}", redact(text[-_LONGEST_TEXT:]))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            return await _write(file, config, bus, host)
+    except BaseException:
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - nobody else waits
+        raise
+
+
+async def _write(file: BinaryIO, config: Path | None, bus: str, host: Host) -> list[str]:
+    known = _Known(config)
+    texts = {name: text async for name, text in _collect(known, config, bus, host)}
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, text in texts.items():
+            _add(archive, f"mmid-support/{name}", redact(text[-_LONGEST_TEXT:]))
     return list(texts)
 
 
