@@ -1,5 +1,6 @@
 """What the daemon itself says: that it runs, its license, its link."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from mmid import __version__
@@ -25,7 +26,7 @@ async def check_gateway(bus: str) -> list[Finding]:
         daemon = failed("daemon", str(error), TABLE[BusFailed].remedy)
     except CallFailed as error:
         daemon = _no_answer(error)
-    except (LookupError, TypeError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         text = f"what answers does not speak as this mmictl does: {error!r}"
         daemon = failed("daemon", text, "If mmid was upgraded: systemctl restart mmid.")
     return [daemon, *(skipped(check, "only the daemon knows") for check in ("license", "dialog"))]
@@ -64,7 +65,13 @@ def _license(device: dict[str, Any]) -> Finding:
         return failed("license", "the license service refused this device for good", _SEE_JOURNAL)
     if state not in _REGISTERED and mode != "pay-as-you-go":
         return warned("license", "the device is not registered", TABLE[NotRegistered].remedy)
-    return fine("license", f"{mode}, {state}")
+    expiry = device["TokenExpiry"]
+    token = f", token until {_utc(expiry)}" if expiry else ""
+    return fine("license", f"{mode}, {state}{token}")
+
+
+def _utc(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).isoformat(" ", "seconds")
 
 
 def _link(dialog: dict[str, Any]) -> Finding:

@@ -49,6 +49,12 @@ async def test_a_daemon_that_talks_with_the_cloud_is_fine(bus: PrivateBus, front
     assert {finding.verdict for finding in findings.values()} == {Verdict.OK}
 
 
+async def test_a_token_is_told_with_its_end(bus: PrivateBus, status: Status, front: Front) -> None:
+    status.update(token_expiry=1_795_132_800_000)
+    finding = (await by_check(bus.address))["license"]
+    assert finding.text == "fully-managed, authorized, token until 2026-11-20 00:00:00+00:00"
+
+
 @pytest.mark.parametrize(
     ("state", "verdict"),
     [
