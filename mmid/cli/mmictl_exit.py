@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, CallFailed
 from mmid.dbus.interface import ERRORS, NAME
+from mmid.dbus.names import STANDARD_ERRORS
 from mmid.errors import TABLE, BusFailed, Facts, MmidError
 
 __all__ = ["INTERNAL", "OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]
@@ -16,9 +17,8 @@ OUTPUT_FAILED = 74
 _TRY_AGAIN = 75
 _NOT_PERMITTED = 77
 
-_STANDARD = "org.freedesktop.DBus.Error."
-_NOT_RUNNING = {_STANDARD + word for word in ("ServiceUnknown", "NameHasNoOwner")}
-_NOT_STARTED = "org.freedesktop.DBus.Error.Spawn."
+_NOT_RUNNING = {STANDARD_ERRORS + word for word in ("ServiceUnknown", "NameHasNoOwner")}
+_NOT_STARTED = STANDARD_ERRORS + "Spawn."
 
 
 @dataclass(frozen=True, slots=True)

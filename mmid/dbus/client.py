@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.bus import Bus
 from mmid.dbus.credentials import description_of
 from mmid.dbus.interface import NAME, PATH, Contract, load
+from mmid.dbus.names import DBUS, PEER, PROPERTIES
 from mmid.dbus.wire import Message, Variant, plain
 from mmid.errors import BusFailed
 
-__all__ = ["PROPERTIES", "Client", "Received"]
-
-PROPERTIES = DBUS + ".Properties"
+__all__ = ["Client", "Received"]
 
 # Hours of a dialog. When it is full the oldest goes: the newest says how things are.
 _SIGNALS_KEPT = 1000
@@ -143,7 +142,7 @@ class Client:
             f"type='signal',sender='{DBUS}',member='NameOwnerChanged',arg0='{NAME}'",
         ):
             await self._bus.ask_bus("AddMatch", "s", rule)
-        await self.call(DBUS + ".Peer", "Ping")  # starts mmid where the bus may do that
+        await self.call(PEER, "Ping")  # starts mmid where the bus may do that
         self._owner = await self._bus.ask_bus("GetNameOwner", "s", NAME)
         self._ending = asyncio.create_task(self._end(), name="dbus-client-end")
 

@@ -3,9 +3,10 @@ import asyncio
 import pytest
 
 from mmid.cli.mmictl_turn import Turn, TurnFailed, follow
-from mmid.dbus.client import PROPERTIES, Received
+from mmid.dbus.client import Received
 from mmid.dbus.failures import NO_REPLY, CallFailed
 from mmid.dbus.interface import DIALOG
+from mmid.dbus.names import PROPERTIES
 
 
 def state(name: str) -> Received:

@@ -7,11 +7,11 @@ import pytest
 
 from mmid import events
 from mmid.dbus.bus import Bus
-from mmid.dbus.client import PROPERTIES, Client, Received
+from mmid.dbus.client import Client, Received
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.front import Front
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH, Property, load, snake_case
-from mmid.dbus.service import PEER
+from mmid.dbus.names import PEER, PROPERTIES
 from mmid.errors import BusFailed
 from mmid.events import State
 from mmid.redaction import Secret

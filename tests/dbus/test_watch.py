@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.bus import Bus
 from mmid.dbus.client import Client
 from mmid.dbus.front import Front
 from mmid.dbus.interface import DIALOG
+from mmid.dbus.names import DBUS
 from mmid.dbus.watch import ClientWatch
 from mmid.dbus.wire import Message
 from mmid.errors import NotTalking
