@@ -28,6 +28,7 @@ class Key(StrEnum):
 
     SPACE = "space"
     ENTER = "enter"
+    CANCEL = "cancel"
     QUIT = "quit"
 
 
@@ -35,6 +36,7 @@ _KEYS = {
     b" ": Key.SPACE,
     b"\r": Key.ENTER,
     b"\n": Key.ENTER,
+    b"c": Key.CANCEL,
     b"q": Key.QUIT,
     b"\x04": Key.QUIT,  # Ctrl-D
 }
@@ -77,24 +79,20 @@ class Keyboard:
             return key
         return Key.QUIT
 
-    async def release(self, pressed: Key) -> None:
-        """Wait until ``pressed`` is let go, or for the next key if it was not held."""
-        if not await self.held(pressed):
-            await self.press()
+    async def release(self, pressed: Key) -> Key:
+        """Wait until ``pressed`` is let go, or for the next key if it was not held; return it."""
+        return await self.held(pressed) or await self.press()
 
-    async def held(self, pressed: Key) -> bool:
-        """Wait until ``pressed`` repeats no more; return whether it did, or another key came."""
-        repeated = False
-        while pressed is Key.SPACE:
+    async def held(self, pressed: Key) -> Key | None:
+        """Wait until ``pressed`` repeats no more; return the last key, None if there was none."""
+        last: Key | None = None
+        while pressed is Key.SPACE and last in {None, pressed}:
             try:
-                async with asyncio.timeout(_NEXT_REPEAT_S if repeated else _FIRST_REPEAT_S):
-                    key = await self.press()
+                async with asyncio.timeout(_NEXT_REPEAT_S if last else _FIRST_REPEAT_S):
+                    last = await self.press()
             except TimeoutError:
                 break
-            repeated = True
-            if key is not pressed:
-                break
-        return repeated
+        return last
 
     def _read(self) -> None:
         data = os.read(self._terminal, 64)

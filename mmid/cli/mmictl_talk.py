@@ -14,7 +14,7 @@ from mmid.dbus.interface import AUDIO, DIALOG
 
 __all__ = ["talk_at_terminal"]
 
-_HELP = "Hold Space while you speak, or press Enter before and after. q ends."
+_HELP = "Hold Space while you speak, or press Enter before and after; c cancels, q ends."
 _METER_EVERY_S = 0.1
 _METER_WIDTH = 12
 
@@ -57,6 +57,8 @@ class _Speaker:
     async def talk(self, keyboard: Keyboard) -> None:
         """Speak while a key is held, until the key that ends it."""
         while (key := await keyboard.press()) is not Key.QUIT:
+            if key is Key.CANCEL:
+                continue
             try:
                 await self._client.call(DIALOG, "StartSpeech")
             except CallFailed as error:
@@ -68,19 +70,20 @@ class _Speaker:
             await self._speak(keyboard, key)
 
     async def _speak(self, keyboard: Keyboard, key: Key) -> None:
-        waits = [
-            asyncio.create_task(keyboard.release(key), name="mmictl-release"),
-            asyncio.create_task(self._over.wait(), name="mmictl-over"),
-        ]
+        release = asyncio.create_task(keyboard.release(key), name="mmictl-release")
+        over = asyncio.create_task(self._over.wait(), name="mmictl-over")
         meter = asyncio.create_task(self._meter(), name="mmictl-meter")
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({release, over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*waits, meter):
+            for task in (release, over, meter):
                 task.cancel()
-            await asyncio.gather(*waits, meter, return_exceptions=True)
+            ends = await asyncio.gather(release, over, meter, return_exceptions=True)
+        cancelled = ends[0] is Key.CANCEL
         with suppress(CallFailed):  # NotTalking: the cloud heard the end before us
-            await self._client.call(DIALOG, "StopSpeech")
+            await self._client.call(DIALOG, "CancelSpeech" if cancelled else "StopSpeech")
+        if cancelled:
+            self._screen.line("cancelled")
 
     async def _meter(self) -> None:
         loop = asyncio.get_running_loop()

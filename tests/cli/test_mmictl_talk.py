@@ -197,6 +197,21 @@ async def test_a_key_that_is_held_in_vain_is_refused_once(
     assert terminal.shown.count("not now: somebody else talks") == 1
 
 
+@pytest.mark.parametrize("keys", ["\n", "   "], ids=["Enter", "Space"])
+async def test_a_speech_can_be_cancelled(
+    terminal: Terminal, application: NotingApplication, keys: str
+) -> None:
+    terminal.type("c")  # with nothing to cancel
+    terminal.type(keys)
+    assert await command(application) == "start_speech"
+    terminal.type("c")
+    assert await command(application) == "cancel_speech"
+    await terminal.until("cancelled")
+    terminal.type("q")
+    assert await terminal.ended() == 0
+    assert application.calls.empty()
+
+
 async def test_the_key_that_quits_ends_the_speech_too(
     terminal: Terminal, application: NotingApplication
 ) -> None:
