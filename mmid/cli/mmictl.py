@@ -62,9 +62,19 @@ def _open_closed_streams() -> None:
 async def _run(options: argparse.Namespace) -> int:
     if behind := _BEHIND_THE_BUS.get(options.command):
         return await behind(options)
-    async with await Client.connect(options.bus) as client:
+    async with await Client.connect(options.bus, start=not _only_looks(options)) as client:
         await _COMMANDS[options.command](client, options)
     return 0
+
+
+def _only_looks(options: argparse.Namespace) -> bool:
+    """Whether a command changes nothing, and so does not start a daemon that was stopped."""
+    match options.command:
+        case "device":
+            return bool(options.action == "show")
+        case "volume":
+            return options.percent is None
+    return options.command in {"status", "monitor", "timeline"}
 
 
 _COMMANDS: dict[str, commands.Run] = {

@@ -18,7 +18,15 @@ _TRY_AGAIN = 75
 _NOT_PERMITTED = 77
 
 _NOT_RUNNING = {STANDARD_ERRORS + word for word in ("ServiceUnknown", "NameHasNoOwner")}
-_NOT_STARTED = STANDARD_ERRORS + "Spawn."
+# What a bus says when it was to start mmid and could not, and what systemd told it then.
+_NOT_STARTED = (
+    STANDARD_ERRORS + "Spawn.",
+    STANDARD_ERRORS + "TimedOut",
+    "org.freedesktop.systemd1.",
+)
+
+
+_SEE_SYSTEMD = "systemctl status mmid says what it does, or why it does not run."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +50,19 @@ def _call_failed(error: CallFailed) -> Outcome:
     facts = _facts(error.name)
     if facts is not None:
         return Outcome(facts.exit_code, (str(error), facts.remedy))
-    if error.name in _NOT_RUNNING or error.name.startswith(_NOT_STARTED):
+    if error.name in _NOT_RUNNING:
         return Outcome(
             _UNAVAILABLE,
             (f"mmid is not running: {NAME} is not on this bus. Start it: systemctl start mmid",),
         )
+    if error.name.startswith(_NOT_STARTED):
+        lines = (f"mmid is not running and could not be started: {error}", _SEE_SYSTEMD)
+        return Outcome(_UNAVAILABLE, lines)
     if error.name == ACCESS_DENIED:
         hint = "Only root and members of the group mmid may talk with mmid."
         return Outcome(_NOT_PERMITTED, (f"not permitted: {error}", hint))
     if error.name == NO_REPLY:
-        return Outcome(_TRY_AGAIN, (str(error),))
+        return Outcome(_TRY_AGAIN, (str(error), _SEE_SYSTEMD))
     return Outcome(INTERNAL, (f"{error.name}: {error}",))
 
 

@@ -138,11 +138,12 @@ class Bus:
         signature: str = "",
         *arguments: Any,
         descriptors: Sequence[int] = (),
+        flags: MessageFlag = MessageFlag.NONE,
     ) -> list[Any]:
         """Call a method and return what it returned.
 
         ``descriptors`` are file descriptors to send copies of; an argument of
-        the type ``h`` is the index of one of them.
+        the type ``h`` is the index of one of them. ``flags`` go with the call.
 
         Raises:
             CallFailed: the answer is an error, or there is none in time.
@@ -156,6 +157,7 @@ class Bus:
             signature=signature,
             body=list(arguments),
             unix_fds=list(descriptors),
+            flags=flags,
         )
         if self._lost.done():
             raise BusFailed(f"{member} cannot be called: the bus is lost")

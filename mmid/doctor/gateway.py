@@ -19,7 +19,7 @@ _REGISTERED = {"registered", "authorized"}
 async def check_gateway(bus: str) -> list[Finding]:
     """Ask the daemon; return what is found of it, of its license and of its dialog."""
     try:
-        async with await Client.connect(bus) as client:
+        async with await Client.connect(bus, start=False) as client:
             device, dialog = await client.get_all(DEVICE), await client.get_all(DIALOG)
         return [_daemon(device), _license(device), _link(dialog)]
     except BusFailed as error:

@@ -143,7 +143,7 @@ def _about() -> dict[str, str]:
 async def _daemon_says(bus: str) -> dict[str, Any]:
     """Properties, black box and timeline, or why there are none."""
     try:
-        async with await Client.connect(bus) as client:
+        async with await Client.connect(bus, start=False) as client:
             return {
                 "status.json": {name: await client.get_all(name) for name in _INTERFACES},
                 "history.json": await client.call(DEVICE, "GetHistory"),
