@@ -151,6 +151,31 @@ async def test_only_root_may_erase_the_record(
     assert await application.next_call() == ("reset",)
 
 
+CARELESS = f"""
+  <policy group="mmid">
+    <allow send_destination="{NAME}" send_interface="{DEVICE}" send_member="Reset"/>
+  </policy>
+"""
+
+
+async def test_mmid_itself_refuses_who_is_not_root_where_the_policy_was_made_careless(
+    status: Status, application: NotingApplication
+) -> None:
+    careless = SystemBus("dbus-daemon", CARELESS)
+    with acting_as(MMID):
+        front = await Front.open(careless.address, status, application)
+    buses = [await careless.connect(user) for user in (MEMBER, ROOT)]
+    refused = await refusal(buses[0], DEVICE, "Reset")
+    assert (refused.name, str(refused)) == (ACCESS_DENIED, "only root may erase the device record")
+    assert application.calls.empty()
+    await buses[1].call(NAME, PATH, DEVICE, "Reset")
+    assert await application.next_call() == ("reset",)
+    for bus in buses:
+        await bus.close()
+    await front.close()
+    careless.stop()
+
+
 async def answered(bus: Bus, call: Message) -> str:
     """Return the name of the error that a call without an interface is answered with."""
     reply = await bus._exchange(call)

@@ -152,6 +152,28 @@ async def test_a_holder_that_is_killed_loses_the_microphone(
     await holder.wait()
 
 
+async def test_the_microphone_is_free_when_the_bus_tells_that_its_holder_was_killed(
+    address: str, front: Front, application: NotingApplication, client: Client, bus: Bus
+) -> None:
+    """Not a moment later: whoever hears it too, and calls then, finds it free."""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLDER, address, stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    name = (await asyncio.wait_for(holder.stdout.readline(), WAIT_S)).decode().strip()
+    assert await client.get(DIALOG, "Talker") == name
+    left: asyncio.Queue[Message] = asyncio.Queue()
+    bus.on_signal = left.put_nowait
+    rule = f"type='signal',sender='{DBUS}',member='NameOwnerChanged',arg0='{name}'"
+    await bus.ask_bus("AddMatch", "s", rule)
+    holder.send_signal(signal.SIGKILL)
+    async with asyncio.timeout(WAIT_S):
+        while (await left.get()).member != "NameOwnerChanged":
+            pass
+    assert await client.get(DIALOG, "Talker") == ""
+    await holder.wait()
+
+
 async def test_an_application_that_has_taken_the_microphone_already_is_no_trouble(
     address: str, front: Front, application: NotingApplication, client: Client
 ) -> None:
