@@ -1,4 +1,5 @@
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -61,6 +62,39 @@ async def test_a_name_without_an_address_is_a_failure_that_spares_the_rest() -> 
     assert "no-such-host.invalid" in names.text
     assert "resolv.conf" in names.remedy
     assert (await check_tls(settings)).verdict is Verdict.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("environment", "skips"),
+    [
+        ("https_proxy=http://proxy.example:3128 no_proxy=.example", True),
+        ("HTTPS_PROXY=http://proxy.example:3128", True),
+        ("no_proxy=.example", False),
+        ("https_proxy=", False),
+        ("", False),
+    ],
+    ids=["proxy", "capitals", "none but", "empty", "none"],
+)
+async def test_behind_the_proxy_of_the_service_only_the_daemon_can_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: str, skips: bool
+) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f"#!/bin/sh\necho Environment={environment}\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    async with server(None) as port:
+        pass
+    finding = await check_names(talking_to(443, "", "no-such-host.invalid"))
+    assert finding.verdict is (Verdict.SKIPPED if skips else Verdict.FAILURE)
+    finding = await check_tls(talking_to(port, ""))
+    assert finding.verdict is (Verdict.SKIPPED if skips else Verdict.FAILURE)
+    assert ("through a proxy" in finding.text) is skips
+
+
+async def test_the_proxy_may_stand_in_this_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    finding = await check_names(talking_to(443, "", "no-such-host.invalid"))
+    assert finding.verdict is Verdict.SKIPPED
 
 
 async def test_an_unknown_authority_is_a_failure(
