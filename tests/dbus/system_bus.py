@@ -181,12 +181,23 @@ def acting_as(user: User) -> Iterator[None]:
         os.setgroups(groups)
 
 
+# What systemd does for ProtectProc=invisible.
+HIDE_PROCESSES = "mount -t proc -o hidepid=invisible proc /proc"
+
+
 def possible() -> bool:
     """Whether this machine lets us have such a bus: root, with namespaces of its own."""
-    if os.geteuid() != 0:
-        return False
-    probe = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
-    return probe.returncode == 0
+    return os.geteuid() == 0 and _succeeds_in_a_namespace("true")
+
+
+def processes_can_be_hidden() -> bool:
+    """Whether this machine lets us mount /proc, too: some containers do not."""
+    return possible() and _succeeds_in_a_namespace(HIDE_PROCESSES)
+
+
+def _succeeds_in_a_namespace(script: str) -> bool:
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _broker_launcher() -> Path:

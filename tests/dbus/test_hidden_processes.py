@@ -14,7 +14,7 @@ import pytest
 from mmid.dbus.bus import Bus
 from mmid.dbus.wire import Message
 from tests.dbus.private_bus import WAIT_S
-from tests.dbus.system_bus import KINDS, MEMBER, MMID, ROOT, SystemBus
+from tests.dbus.system_bus import HIDE_PROCESSES, KINDS, MEMBER, MMID, ROOT, SystemBus
 
 SYSTEMD = "org.freedesktop.systemd1"
 MANAGER = SYSTEMD + ".Manager"
@@ -40,7 +40,7 @@ os.setgid({MMID.groups[0]})
 os.setuid({MMID.number})
 asyncio.run(ask(*sys.argv[1:]))
 """
-HIDDEN = 'mount -t proc -o hidepid=invisible proc /proc && exec "$@"'
+HIDDEN = f'{HIDE_PROCESSES} && exec "$@"'
 
 
 class Systemd:
@@ -104,24 +104,6 @@ async def test_systemd_tells_the_program_and_the_unit_and_no_arguments(
         ("GetUnitByPID", os.getpid()),
         ("GetUnitProcesses", "ptt-button.service"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("command", "program"),
-    [
-        ("", ""),
-        ("'/opt/my app/ptt\a' -v", "ptt? of "),
-        ("/usr/bin/ptt '--cut", "ptt of "),
-        ("[ptt]", "[ptt] of "),
-    ],
-    ids=["none", "quoted", "cut", "kernel's"],
-)
-async def test_any_command_line_becomes_a_program_that_can_be_printed(
-    system_bus: SystemBus, systemd: Systemd, command: str, program: str
-) -> None:
-    systemd.command = command
-    said = await description(system_bus)
-    assert said == f"({program}ptt-button.service, process {os.getpid()})"
 
 
 async def test_without_systemd_there_is_the_process(system_bus: SystemBus) -> None:
