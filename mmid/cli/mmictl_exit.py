@@ -26,6 +26,10 @@ _NOT_STARTED = (
 )
 
 
+_NOT_ALLOWED = (
+    "not permitted: only root and members of the group mmid may talk with mmid (as root: "
+    "adduser NAME mmid; it counts from the next login on), and only root may reset the device"
+)
 _SEE_SYSTEMD = "systemctl status mmid says what it does, or why it does not run."
 
 
@@ -59,8 +63,7 @@ def _call_failed(error: CallFailed) -> Outcome:
         lines = (f"mmid is not running and could not be started: {error}", _SEE_SYSTEMD)
         return Outcome(_UNAVAILABLE, lines)
     if error.name == ACCESS_DENIED:
-        hint = "Only root and members of the group mmid may talk with mmid."
-        return Outcome(_NOT_PERMITTED, (f"not permitted: {error}", hint))
+        return Outcome(_NOT_PERMITTED, (_NOT_ALLOWED, f"The bus says: {error}"))
     if error.name == NO_REPLY:
         return Outcome(_TRY_AGAIN, (str(error), _SEE_SYSTEMD))
     return Outcome(INTERNAL, (f"{error.name}: {error}",))
