@@ -24,9 +24,10 @@ from bench.board import board, speak
 from bench.figure import Effort, Figure
 from bench.process import forget_peak, peak_mib
 from bench.storms import BEGUN, STORMS
-from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.bus import Bus
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO, DIALOG, NAME, PATH
+from mmid.dbus.names import DBUS
 from mmid.dbus.wire import Message
 from tests.rig.board import Board
 from tests.rig.listener import Listener

@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator
 
 from mmid.dbus import wire
 from mmid.dbus.address import socket_names
-from mmid.dbus.bus import DBUS
-from mmid.dbus.client import PROPERTIES
 from mmid.dbus.interface import DIALOG, NAME, PATH
+from mmid.dbus.names import DBUS, PROPERTIES
 from mmid.dbus.wire import Message, MessageFlag
 
 __all__ = ["BEGUN", "STORMS"]

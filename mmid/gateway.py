@@ -106,7 +106,7 @@ class Gateway:
         self._host.talker.cancel(client)
 
     def interrupt(self) -> None:
-        """Silence the reply and listen.
+        """Silence the reply and listen; a question that was not put yet is dropped.
 
         Raises:
             NotReady: no dialog is connected and listening.
@@ -121,9 +121,7 @@ class Gateway:
             Busy: somebody talks.
             NotReady: no dialog is connected and listening.
         """
-        conversation = self._conversation()
-        conversation.perform(conversation.dialect.ask(text, self._loop.time()))
-        self._host.timeline.begin(self._loop.time())
+        self._ask(text)
 
     def ask_about_image(self, text: str, image: bytes) -> None:
         """Put a JPEG or PNG image to the model, and a text that may be empty.
@@ -134,8 +132,7 @@ class Gateway:
             InvalidArgument: the image is too large for the cloud.
             Unsupported: the cloud takes no images.
         """
-        conversation = self._conversation()
-        conversation.perform(conversation.dialect.ask(text, self._loop.time(), images=(image,)))
+        self._ask(text, images=(image,))
 
     def ask_with(self, text: str, parameters: Mapping[str, Any]) -> None:
         """Put a text, which may be empty, to the model with parameters for its agents.
@@ -145,9 +142,7 @@ class Gateway:
             NotReady: no dialog is connected and listening.
             InvalidArgument: there is neither text nor parameter.
         """
-        dialect, now = self._conversation().dialect, self._loop.time()
-        self._conversation().perform(dialect.ask(text, now, biz_params=parameters))
-        self._host.timeline.begin(now)
+        self._ask(text, biz_params=parameters)
 
     def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         """Tell the cloud the status of this board, and parameters for the rest of the connection.
@@ -179,9 +174,9 @@ class Gateway:
             Busy: somebody talks.
             NotReady: no dialog is connected and listening.
         """
-        conversation = self._conversation()
-        conversation.perform(conversation.dialect.say(text, self._loop.time()))
-        self._host.timeline.begin(self._loop.time())
+        conversation, now = self._conversation(), self._loop.time()
+        conversation.perform(conversation.dialect.say(text, now))
+        self._host.timeline.begin(now)
 
     def new_dialog(self) -> None:
         """Forget the dialog and begin another at once."""
@@ -243,6 +238,11 @@ class Gateway:
     def client_left(self, client: str) -> None:
         """A client left the bus: if it held the microphone, what it said is nobody's."""
         self._host.talker.left(client)
+
+    def _ask(self, text: str, **more: Any) -> None:
+        conversation, now = self._conversation(), self._loop.time()
+        conversation.perform(conversation.dialect.ask(text, now, **more))
+        self._host.timeline.begin(now)
 
     def _conversation(self) -> Conversation:
         conversation = self._supervisor.conversation

@@ -62,7 +62,8 @@ class Microphone:
         if not self._status.talker and self._last_talker == client:
             self._last_talker = ""
             return False
-        raise NotTalking(f"{client} does not hold the microphone")
+        holder = self._status.talker or "nobody"
+        raise NotTalking(f"{client} does not hold the microphone, {holder} does")
 
     def open(self) -> None:
         """Open it, if it is not open; nobody holds it.

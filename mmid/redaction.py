@@ -18,14 +18,16 @@ _SHORTEST = 6
 
 # What is secret by its shape, even if nobody declared it: a bearer credential,
 # the API keys and tokens of the cloud (license section 1.4: ``sk-``, ``st-``),
-# and the quoted value of a key that is secret by its name, in JSON (also inside
-# a JSON string) and in TOML.
+# the quoted value of a key that is secret by its name, in JSON (also inside a
+# JSON string) and in TOML, and what a systemd unit gives away of our settings.
 _SHAPES = re.compile(
     r"""
     (?P<bearer> Bearer\s+ ) [^\s"',]+
     | \b(?P<prefix> (?:sk|st)- ) [0-9A-Za-z_-]{8,}
     | (?P<key> (?i:app_?secret|device_?secret|api_?key|dash_?token|token_?key|signature)
         (?:\\?["'])? \s* [:=] \s* \\?["'] ) [^"'\\\s]+
+    | (?P<unit> \b MMID_[A-Z]+__(?:[A-Z]+_)*(?:SECRET|KEY|HEADERS)= | \b SetCredential=\w+: )
+        [^"'\r\n]+
     """,
     re.VERBOSE,
 )
@@ -87,4 +89,4 @@ def _known() -> list[str]:
 
 
 def _mask(match: re.Match[str]) -> str:
-    return f"{match['bearer'] or match['prefix'] or match['key']}{MASK}"
+    return f"{match['bearer'] or match['prefix'] or match['key'] or match['unit']}{MASK}"

@@ -75,6 +75,23 @@ async def test_an_image_is_put_to_the_dialect_as_it_is(
     assert asked == [("what is this?", (b"a photograph",))]
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("ask", ("what?",)),
+        ("ask_about_image", ("what?", b"\xff\xd8\xff a photograph")),
+        ("ask_with", ("", {"commands": []})),
+        ("say", ("hello",)),
+    ],
+)
+async def test_every_question_begins_a_turn_of_the_timeline(
+    board: Board, command: str, arguments: tuple[object, ...]
+) -> None:
+    async with board.connected():
+        getattr(board.gateway, command)(*arguments)
+        assert len(board.gateway.timeline()) == 1
+
+
 async def test_connect_and_disconnect_and_register_go_to_the_supervisor(board: Board) -> None:
     board.gateway.connect()
     board.gateway.disconnect()

@@ -54,7 +54,7 @@ FLOOR_PLAN = {
     "mmid.sysd mmid.daemon mmid.hal_linux mmid.session.license.record mmid.cli.mmid",
     "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.doctor mmid.cli.mmictl",
     "mmid.doctor": "mmid mmid.errors mmid.redaction mmid.settings mmid.hal_linux "
-    "mmid.session.license.record mmid.dbus mmid.doctor",
+    "mmid.session.license.record mmid.session.proxy mmid.dbus mmid.doctor",
     "mmid.simcloud": "mmid mmid.errors mmid.redaction mmid.session.license mmid.simcloud",
 }
 

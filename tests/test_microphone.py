@@ -39,7 +39,7 @@ def test_it_is_lent_to_one_and_comes_back(
     assert (recorder.recording, status.talker) == (True, ALICE)
     with pytest.raises(Busy, match=ALICE):
         microphone.lend(BOB)
-    with pytest.raises(NotTalking, match=BOB):
+    with pytest.raises(NotTalking, match=f"{BOB} does not hold the microphone, {ALICE} does"):
         microphone.take_back(BOB)
     assert microphone.take_back(ALICE)
     assert (recorder.recording, status.talker) == (False, "")
@@ -49,7 +49,7 @@ def test_who_lost_it_to_the_cloud_may_give_it_back_once_more(microphone: Microph
     microphone.lend(ALICE)
     microphone.close()
     assert not microphone.take_back(ALICE)
-    with pytest.raises(NotTalking):
+    with pytest.raises(NotTalking, match="nobody does"):
         microphone.take_back(ALICE)
 
 

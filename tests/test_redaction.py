@@ -78,6 +78,10 @@ def test_a_copy_is_as_secret_as_the_original() -> None:
         ("{'deviceSecret': 'a1'}", f"{{'deviceSecret': '{MASK}'}}"),
         ('api_key = "a1"', f'api_key = "{MASK}"'),
         ("AppSecret: 'a1'", f"AppSecret: '{MASK}'"),
+        ("MMID_LICENSE__APP_SECRET=a1", f"MMID_LICENSE__APP_SECRET={MASK}"),
+        ('Environment="MMID_STORAGE__KEY=a1" X=2', f'Environment="MMID_STORAGE__KEY={MASK}" X=2'),
+        ("MMID_LICENSE__HEADERS=X-Key: a1, b2", f"MMID_LICENSE__HEADERS={MASK}"),
+        ("SetCredential=app_secret:a1 b2", f"SetCredential=app_secret:{MASK}"),
     ],
 )
 def test_what_looks_like_a_secret_is_masked_though_nobody_declared_it(text: str, safe: str) -> None:
@@ -90,6 +94,8 @@ def test_what_looks_like_a_secret_is_masked_though_nobody_declared_it(text: str,
         "set license.app_secret and license.api_key",
         "risk-management task-finished first-run",
         "the bearer of this message",
+        "LoadCredential=app_secret:mmid.app_secret",
+        "MMID_DBUS__BUS=session",
         'the signature is empty: code "100011"',
     ],
 )

@@ -1,20 +1,5 @@
 """mmictl: talk with mmid over D-Bus, from a shell or a script.
 
-Exit status:
-    0    done
-    1    doctor: a check failed
-    64   wrong usage, or the daemon refused an argument
-    65   the caller does not hold the microphone
-    69   mmid is not running, not ready, or the bus is not there
-    70   an error that mmictl has no word for
-    74   the device record, a sound card or the output failed
-    75   busy, no answer in time, or the clock is not set: try again later
-    76   the cloud refused or failed
-    77   not permitted: only root and members of group mmid may talk with mmid
-    78   the device is not provisioned or not registered
-    130  interrupted by Ctrl-C
-    141  whoever read the output has gone
-
 It knows the D-Bus contract and nothing else of mmid, so what it can do any
 other program of the board can do too. Only the doctor looks behind it.
 """
@@ -22,16 +7,16 @@ other program of the board can do too. Only the doctor looks behind it.
 import argparse
 import asyncio
 import os
-import re
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
 
-from mmid import __version__
 from mmid.cli import mmictl_commands as commands
-from mmid.cli.mmictl_exit import OUTPUT_FAILED, USAGE, Outcome, outcome
+from mmid.cli.mmictl_arguments import parse
+from mmid.cli.mmictl_exit import INTERNAL, OUTPUT_FAILED, Outcome, outcome
 from mmid.cli.mmictl_show import printable
 from mmid.cli.mmictl_timeline import timeline
 from mmid.dbus.client import Client
@@ -43,17 +28,10 @@ _INTERRUPTED = 130
 _NO_READER = 141
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that ends with the exit status of sysexits(3) for wrong usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {message}\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run mmictl and return its exit status."""
-    options = _parser().parse_args(arguments)
+    _open_closed_streams()
+    options = parse(arguments, os.environ.get("MMID_DBUS__BUS") or "system")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
     try:
@@ -69,15 +47,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(outcome(error))
     except OSError as error:
         return _report(Outcome(OUTPUT_FAILED, (f"the output cannot be written: {error}",)))
+    except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
+        return _report(Outcome(INTERNAL, (_internal(error),)))
     return status
 
 
+def _open_closed_streams() -> None:
+    """Give a standard stream that the caller closed a file that takes all and has nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as we are
+
+
 async def _run(options: argparse.Namespace) -> int:
-    if options.command in _BEHIND_THE_BUS:
-        return await _BEHIND_THE_BUS[options.command](options)
-    async with await Client.connect(options.bus) as client:
-        await options.command(client, options)
+    if behind := _BEHIND_THE_BUS.get(options.command):
+        return await behind(options)
+    async with await Client.connect(options.bus, start=not _only_looks(options)) as client:
+        await _COMMANDS[options.command](client, options)
     return 0
+
+
+def _only_looks(options: argparse.Namespace) -> bool:
+    """Whether a command changes nothing, and so does not start a daemon that was stopped."""
+    match options.command:
+        case "device":
+            return bool(options.action == "show")
+        case "volume":
+            return options.percent is None
+    return options.command in {"status", "monitor", "timeline"}
+
+
+_COMMANDS: dict[str, commands.Run] = {
+    "status": commands.status,
+    "talk": commands.talk,
+    "ask": commands.ask,
+    "say": commands.say,
+    "interrupt": commands.interrupt,
+    "cancel": commands.cancel,
+    "new-dialog": commands.new_dialog,
+    "monitor": commands.monitor,
+    "timeline": timeline,
+    "connect": commands.connect,
+    "disconnect": commands.disconnect,
+    "device": commands.device,
+    "volume": commands.volume,
+    "mute": commands.mute,
+}
 
 
 async def _doctor(options: argparse.Namespace) -> int:
@@ -97,96 +112,15 @@ _BEHIND_THE_BUS = {"doctor": _doctor, "support-bundle": _support_bundle}
 
 
 def _report(result: Outcome) -> int:
-    for line in result.lines:
-        print(f"mmictl: {printable(line)}", file=sys.stderr)
+    with suppress(OSError):  # then only the status can tell
+        for line in result.lines:
+            print(f"mmictl: {printable(line)}", file=sys.stderr)
     return result.status
 
 
-def _parser() -> argparse.ArgumentParser:
-    lines = (__doc__ or "").split("\n\n")
-    parser = _Parser(
-        prog="mmictl",
-        description="Talk with mmid, the voice gateway of this board.",
-        epilog=lines[1],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--bus",
-        default=os.environ.get("MMID_DBUS__BUS") or "system",
-        help="system, session or a D-Bus address (default: $MMID_DBUS__BUS, then system)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument("--version", action="version", version=f"mmictl {__version__}")
-    _add_commands(parser.add_subparsers(title="commands", metavar="COMMAND", required=True))
-    return parser
-
-
-def _add_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
-    def add(name: str, run: commands.Run | str, text: str) -> _Parser:
-        command = subparsers.add_parser(name, help=text, description=text)
-        command.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
-        )
-        command.set_defaults(command=run)
-        return command
-
-    status = add("status", commands.status, "show what mmid is doing")
-    status.add_argument(
-        "--history", action="store_true", help="show its last transitions instead, oldest first"
-    )
-    talk = add("talk", commands.talk, "speak, and hear the reply")
-    talk.add_argument(
-        "--seconds", type=_seconds, help="speak so long, once (default: keys start and stop)"
-    )
-    _add_timeout(talk)
-    ask = add("ask", commands.ask, "ask in writing, and print the reply")
-    ask.add_argument("text")
-    _add_timeout(ask)
-    add("say", commands.say, "have mmid say a text").add_argument("text")
-    add("interrupt", commands.interrupt, "silence the reply")
-    add("cancel", commands.cancel, "forget the speech of this bus connection")
-    add("new-dialog", commands.new_dialog, "forget what was said so far")
-    add("monitor", commands.monitor, "print the events as they come")
-    waterfall = add("timeline", timeline, "show where the time of the last turns went")
-    waterfall.add_argument("--svg", type=Path, metavar="FILE", help="write a picture instead")
-    add("connect", commands.connect, "connect to the cloud now")
-    add("disconnect", commands.disconnect, "stay away from the cloud until connect")
-    device = add("device", commands.device, "show, register or reset the device")
-    device.add_argument("action", choices=("show", "register", "reset"))
-    device.add_argument("--yes", action="store_true", help="reset: yes, forget the license")
-    doctor = add("doctor", "doctor", "find what is wrong, and what to do about it")
-    bundle = add("support-bundle", "support-bundle", "write what a helper from afar needs")
-    bundle.add_argument("file", type=Path, metavar="FILE", help="a tar.gz that does not exist yet")
-    for one in (doctor, bundle):
-        one.add_argument("--config", type=Path, metavar="FILE", help="the daemon's settings file")
-    volume = add("volume", commands.volume, "show or set the volume of the replies")
-    volume.add_argument("percent", nargs="?", type=_percent, help="0 to 100, or +N or -N")
-    mute = add("mute", commands.mute, "silence the loudspeaker, or not")
-    mute.add_argument("switch", nargs="?", choices=("on", "off"), default="on")
-
-
-def _add_timeout(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="longest wait for the reply's end (default: 60)",
-    )
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0 to 3600 seconds")
-    return value
-
-
-def _percent(text: str) -> str:
-    """Check a volume: a number, or a signed one for a step."""
-    if not re.fullmatch(r"[+-]?\d{1,3}", text) or int(text) not in range(-100, 101):
-        raise argparse.ArgumentTypeError(f"{text!r} is not 0 to 100, +N or -N")
-    return text
+def _internal(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from mmid.cli.mmictl_history import print_history
 from mmid.cli.mmictl_status import print_status
 from mmid.cli.mmictl_talk import talk_at_terminal
 from mmid.cli.mmictl_turn import Turn, follow
-from mmid.dbus.client import PROPERTIES, Client
+from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, ERRORS
+from mmid.dbus.names import PROPERTIES
 from mmid.errors import InvalidArgument
 
 __all__ = [
@@ -45,8 +46,10 @@ async def status(client: Client, options: Namespace) -> None:
     values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
     if options.json:
         show.properties(values, as_json=True)
-    else:
-        print_status(*values.values())
+        return
+    if talker := values[DIALOG]["Talker"]:
+        values[DIALOG]["Talker"] = await client.description_of(talker)
+    print_status(*values.values())
 
 
 async def monitor(client: Client, options: Namespace) -> None:

@@ -4,20 +4,33 @@ from dataclasses import dataclass
 
 from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, CallFailed
 from mmid.dbus.interface import ERRORS, NAME
+from mmid.dbus.names import STANDARD_ERRORS
 from mmid.errors import TABLE, BusFailed, Facts, MmidError
 
-__all__ = ["OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]
+__all__ = ["INTERNAL", "OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]
 
+# The numbers are those of sysexits(3).
 USAGE = 64
-OUTPUT_FAILED = 74
 _UNAVAILABLE = 69
-_SOFTWARE = 70
+INTERNAL = 70
+OUTPUT_FAILED = 74
 _TRY_AGAIN = 75
 _NOT_PERMITTED = 77
 
-_STANDARD = "org.freedesktop.DBus.Error."
-_NOT_RUNNING = {_STANDARD + word for word in ("ServiceUnknown", "NameHasNoOwner")}
-_NOT_STARTED = "org.freedesktop.DBus.Error.Spawn."
+_NOT_RUNNING = {STANDARD_ERRORS + word for word in ("ServiceUnknown", "NameHasNoOwner")}
+# What a bus says when it was to start mmid and could not, and what systemd told it then.
+_NOT_STARTED = (
+    STANDARD_ERRORS + "Spawn.",
+    STANDARD_ERRORS + "TimedOut",
+    "org.freedesktop.systemd1.",
+)
+
+
+_NOT_ALLOWED = (
+    "not permitted: only root and members of the group mmid may talk with mmid (as root: "
+    "adduser NAME mmid; it counts from the next login on), and only root may reset the device"
+)
+_SEE_SYSTEMD = "systemctl status mmid says what it does, or why it does not run."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +54,19 @@ def _call_failed(error: CallFailed) -> Outcome:
     facts = _facts(error.name)
     if facts is not None:
         return Outcome(facts.exit_code, (str(error), facts.remedy))
-    if error.name in _NOT_RUNNING or error.name.startswith(_NOT_STARTED):
+    if error.name in _NOT_RUNNING:
         return Outcome(
             _UNAVAILABLE,
             (f"mmid is not running: {NAME} is not on this bus. Start it: systemctl start mmid",),
         )
+    if error.name.startswith(_NOT_STARTED):
+        lines = (f"mmid is not running and could not be started: {error}", _SEE_SYSTEMD)
+        return Outcome(_UNAVAILABLE, lines)
     if error.name == ACCESS_DENIED:
-        hint = "Only root and members of the group mmid may talk with mmid."
-        return Outcome(_NOT_PERMITTED, (f"not permitted: {error}", hint))
+        return Outcome(_NOT_PERMITTED, (_NOT_ALLOWED, f"The bus says: {error}"))
     if error.name == NO_REPLY:
-        return Outcome(_TRY_AGAIN, (str(error),))
-    return Outcome(_SOFTWARE, (f"{error.name}: {error}",))
+        return Outcome(_TRY_AGAIN, (str(error), _SEE_SYSTEMD))
+    return Outcome(INTERNAL, (f"{error.name}: {error}",))
 
 
 def _facts(name: str) -> Facts | None:

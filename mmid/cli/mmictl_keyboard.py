@@ -28,6 +28,7 @@ class Key(StrEnum):
 
     SPACE = "space"
     ENTER = "enter"
+    CANCEL = "cancel"
     QUIT = "quit"
 
 
@@ -35,6 +36,7 @@ _KEYS = {
     b" ": Key.SPACE,
     b"\r": Key.ENTER,
     b"\n": Key.ENTER,
+    b"c": Key.CANCEL,
     b"q": Key.QUIT,
     b"\x04": Key.QUIT,  # Ctrl-D
 }
@@ -52,6 +54,7 @@ class Keyboard:
         self._keys: asyncio.Queue[Key] = asyncio.Queue(_KEPT)
         self._loop = asyncio.get_running_loop()
         self._before: list[Any] = []
+        self._quit = False
 
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(self._terminal)
@@ -69,24 +72,27 @@ class Keyboard:
         termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
 
     async def press(self) -> Key:
-        """Wait for a key."""
-        return await self._keys.get()
+        """Wait for a key; after the one that quits there is no other."""
+        if not self._quit:
+            key = await self._keys.get()
+            self._quit = key is Key.QUIT
+            return key
+        return Key.QUIT
 
-    async def release(self, pressed: Key) -> None:
-        """Wait until ``pressed`` is let go, or the next key if it was not held."""
-        held = False
-        while pressed is Key.SPACE:
+    async def release(self, pressed: Key) -> Key:
+        """Wait until ``pressed`` is let go, or for the next key if it was not held; return it."""
+        return await self.held(pressed) or await self.press()
+
+    async def held(self, pressed: Key) -> Key | None:
+        """Wait until ``pressed`` repeats no more; return the last key, None if there was none."""
+        last: Key | None = None
+        while pressed is Key.SPACE and last in {None, pressed}:
             try:
-                async with asyncio.timeout(_NEXT_REPEAT_S if held else _FIRST_REPEAT_S):
-                    key = await self._keys.get()
+                async with asyncio.timeout(_NEXT_REPEAT_S if last else _FIRST_REPEAT_S):
+                    last = await self.press()
             except TimeoutError:
-                if held:
-                    return
                 break
-            if key is not Key.SPACE:
-                return
-            held = True
-        await self._keys.get()
+        return last
 
     def _read(self) -> None:
         data = os.read(self._terminal, 64)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from mmid.dbus.client import PROPERTIES, Received
+from mmid.dbus.client import Received
 from mmid.dbus.interface import NAME
+from mmid.dbus.names import PROPERTIES
 
 __all__ = ["event", "moment", "printable", "properties", "reply", "value"]
 

@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace
 
+from mmid.cli.mmictl_show import printable
 from mmid.doctor.host import Host
 from mmid.doctor.support_bundle import write_bundle
 
@@ -15,6 +16,6 @@ async def support_bundle(options: Namespace) -> int:
     if options.json:
         print(json.dumps({"file": str(options.file), "contents": names}))
         return 0
-    print(f"{options.file} holds {', '.join(names)}.")
+    print(f"{printable(str(options.file))} holds {', '.join(names)}.")
     print("Secrets are masked, but it names this device and its network; only you can read it.")
     return 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import sys
 from contextlib import suppress
 
@@ -13,7 +14,7 @@ from mmid.dbus.interface import AUDIO, DIALOG
 
 __all__ = ["talk_at_terminal"]
 
-_HELP = "Hold Space while you speak, or press Enter before and after. q ends."
+_HELP = "Hold Space while you speak, or press Enter before and after; c cancels, q ends."
 _METER_EVERY_S = 0.1
 _METER_WIDTH = 12
 
@@ -30,6 +31,8 @@ async def talk_at_terminal(client: Client) -> None:
     with Keyboard() as keyboard:
         screen.line(_HELP)
         talking = asyncio.create_task(speaker.talk(keyboard), name="mmictl-talk")
+        for number in (signal.SIGTERM, signal.SIGHUP):  # the terminal must get its echo back
+            asyncio.get_running_loop().add_signal_handler(number, talking.cancel)
         try:
             await asyncio.wait({hearing, talking}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -54,29 +57,33 @@ class _Speaker:
     async def talk(self, keyboard: Keyboard) -> None:
         """Speak while a key is held, until the key that ends it."""
         while (key := await keyboard.press()) is not Key.QUIT:
+            if key is Key.CANCEL:
+                continue
             try:
                 await self._client.call(DIALOG, "StartSpeech")
             except CallFailed as error:
                 self._screen.line(f"not now: {error}")
+                await keyboard.held(key)  # its repeats are no new attempts
                 continue
             self._heard = ""
             self._over.clear()
             await self._speak(keyboard, key)
 
     async def _speak(self, keyboard: Keyboard, key: Key) -> None:
-        waits = [
-            asyncio.create_task(keyboard.release(key), name="mmictl-release"),
-            asyncio.create_task(self._over.wait(), name="mmictl-over"),
-        ]
+        release = asyncio.create_task(keyboard.release(key), name="mmictl-release")
+        over = asyncio.create_task(self._over.wait(), name="mmictl-over")
         meter = asyncio.create_task(self._meter(), name="mmictl-meter")
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({release, over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*waits, meter):
+            for task in (release, over, meter):
                 task.cancel()
-            await asyncio.gather(*waits, meter, return_exceptions=True)
+            ends = await asyncio.gather(release, over, meter, return_exceptions=True)
+        cancelled = ends[0] is Key.CANCEL
         with suppress(CallFailed):  # NotTalking: the cloud heard the end before us
-            await self._client.call(DIALOG, "StopSpeech")
+            await self._client.call(DIALOG, "CancelSpeech" if cancelled else "StopSpeech")
+        if cancelled:
+            self._screen.line("cancelled")
 
     async def _meter(self) -> None:
         loop = asyncio.get_running_loop()
@@ -91,12 +98,12 @@ class _Speaker:
 
     async def hear(self) -> None:
         """Show what is said on both sides."""
-        async for signal in self._client.signals():
-            self._take(signal)
+        async for received in self._client.signals():
+            self._take(received)
 
-    def _take(self, signal: Received) -> None:
-        arguments = signal.arguments
-        match signal.name:
+    def _take(self, received: Received) -> None:
+        arguments = received.arguments
+        match received.name:
             case "AsrIncomplete":
                 self._heard = arguments["text"]
                 self._screen.live(f"you:  {self._heard}")
@@ -108,7 +115,7 @@ class _Speaker:
                 self._screen.line(f"mmid: {arguments['text']}")
             case "Error":
                 self._screen.line(f"error {arguments['code']}: {arguments['message']}")
-            case "PropertiesChanged" if signal.changed.get("Talker") == "":
+            case "PropertiesChanged" if received.changed.get("Talker") == "":
                 self._over.set()
 
 

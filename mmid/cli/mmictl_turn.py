@@ -1,12 +1,12 @@
 """One turn of a dialog as a client sees it: from its speech or question to the reply's end."""
 
 import asyncio
+from dataclasses import replace
 
 from mmid.dbus.client import Received
-from mmid.dbus.failures import NO_REPLY, CallFailed
-from mmid.errors import TABLE, CloudRefused, Facts, MmidError, facts_of
+from mmid.errors import TABLE, Busy, CloudRefused, Facts, MmidError, facts_of
 
-__all__ = ["Turn", "TurnFailed", "follow"]
+__all__ = ["Turn", "TurnFailed", "TurnTooLong", "follow"]
 
 # In these states the cloud works on an answer, and in these it has finished.
 _WORKING = {"thinking", "responding"}
@@ -29,6 +29,16 @@ class TurnFailed(MmidError):
     def facts(self) -> Facts:
         """The row of the error that has this code; the cloud's own codes have one together."""
         return facts_of(self._code) or TABLE[CloudRefused]
+
+
+class TurnTooLong(MmidError):
+    """The reply did not end in time."""
+
+    @property
+    def facts(self) -> Facts:
+        """Busy's row, which also says to try again, with a remedy of its own."""
+        remedy = "Try again; --timeout waits longer, mmictl timeline shows where time goes."
+        return replace(TABLE[Busy], remedy=remedy)
 
 
 class Turn:
@@ -79,13 +89,12 @@ async def follow(following: "asyncio.Task[None]", turn: Turn, timeout_s: float) 
 
     Raises:
         TurnFailed: an error took the reply's place.
-        CallFailed: it did not end in time.
+        TurnTooLong: it did not end in time.
     """
     try:
         async with asyncio.timeout(timeout_s):
             await following
     except TimeoutError as error:
-        text = f"the reply did not end within {timeout_s:g} s"
-        raise CallFailed(NO_REPLY, text) from error
+        raise TurnTooLong(f"the reply did not end within {timeout_s:g} s") from error
     if turn.error is not None:
         raise turn.error

@@ -33,7 +33,7 @@ class Application(Protocol):
         """Take the microphone from a client that has left the bus."""
 
     def interrupt(self) -> None:
-        """Silence the reply."""
+        """Silence the reply, also one that has yet to begin."""
 
     def ask(self, text: str) -> None:
         """Ask in writing."""

@@ -16,14 +16,13 @@ from mmid.dbus import wire
 from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
 from mmid.dbus.handshake import enter
 from mmid.dbus.incoming import Incoming, Refused
+from mmid.dbus.names import DBUS, DBUS_PATH, STANDARD_ERRORS
+from mmid.dbus.replies import Replies
 from mmid.dbus.stream import Stream, close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, MessageType, Undecodable
 from mmid.errors import BusFailed
 
-__all__ = ["DBUS", "Bus"]
-
-DBUS = "org.freedesktop.DBus"
-_DBUS_PATH = "/org/freedesktop/DBus"
+__all__ = ["Bus"]
 
 # A bus on the same machine answers in milliseconds, or is broken.
 _CONNECT_TIMEOUT_S = 10.0
@@ -66,7 +65,7 @@ class Bus:
         self.on_signal: Callable[[Message], None] = lambda _: None
         self._stream = stream
         self._serial = 0
-        self._calls: dict[int, asyncio.Future[Message]] = {}
+        self._replies = Replies()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read(), name="dbus-reader")
 
@@ -139,11 +138,12 @@ class Bus:
         signature: str = "",
         *arguments: Any,
         descriptors: Sequence[int] = (),
+        flags: MessageFlag = MessageFlag.NONE,
     ) -> list[Any]:
         """Call a method and return what it returned.
 
         ``descriptors`` are file descriptors to send copies of; an argument of
-        the type ``h`` is the index of one of them.
+        the type ``h`` is the index of one of them. ``flags`` go with the call.
 
         Raises:
             CallFailed: the answer is an error, or there is none in time.
@@ -157,6 +157,7 @@ class Bus:
             signature=signature,
             body=list(arguments),
             unix_fds=list(descriptors),
+            flags=flags,
         )
         if self._lost.done():
             raise BusFailed(f"{member} cannot be called: the bus is lost")
@@ -171,7 +172,7 @@ class Bus:
 
     async def ask_bus(self, member: str, signature: str, *arguments: Any) -> Any:
         """Call a method of the bus itself that returns one value, or none."""
-        values = await self.call(DBUS, _DBUS_PATH, DBUS, member, signature, *arguments)
+        values = await self.call(DBUS, DBUS_PATH, DBUS, member, signature, *arguments)
         return values[0] if values else None
 
     def tell_bus(self, member: str, text: str) -> None:
@@ -179,7 +180,7 @@ class Bus:
         self.send(
             Message(
                 destination=DBUS,
-                path=_DBUS_PATH,
+                path=DBUS_PATH,
                 interface=DBUS,
                 member=member,
                 flags=MessageFlag.NO_REPLY_EXPECTED,
@@ -208,18 +209,14 @@ class Bus:
     async def _exchange(self, message: Message) -> Message:
         """Send a call and wait for its reply."""
         data = self._encoded(message)
-        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._calls[message.serial] = future
-        try:
+        with self._replies.awaited(message.serial) as reply:
             async with asyncio.timeout(_CALL_TIMEOUT_S):
                 if message.unix_fds:
                     with suppress(ConnectionError):  # the reader sees it too, and says so
                         await self._stream.write_with_descriptors(data, message.unix_fds)
                 else:
                     self._stream.write(data)
-                return await future
-        finally:
-            del self._calls[message.serial]
+                return await reply
 
     async def _read(self) -> None:
         error: Exception
@@ -273,14 +270,12 @@ class Bus:
         if message.message_type is MessageType.SIGNAL:
             self.on_signal(message)
         else:
-            future = self._calls.get(message.reply_serial)
-            if future is not None and not future.done():
-                future.set_result(message)
+            self._replies.arrived(message)
 
     def _refuse(self, message: Message) -> None:
         close_descriptors(message.unix_fds)
         text = f"{self.unique_name} offers no methods"
-        self.send(Message.new_error(message, DBUS + ".Error.UnknownMethod", text))
+        self.send(Message.new_error(message, STANDARD_ERRORS + "UnknownMethod", text))
 
     def _drop(self) -> None:
         if not self.dropped:
@@ -290,9 +285,7 @@ class Bus:
     def _finish(self, error: BusFailed | None) -> None:
         if self._lost.done():
             return
-        for future in self._calls.values():
-            if not future.done():
-                future.set_exception(error or BusFailed("the connection was closed"))
+        self._replies.fail(error or BusFailed("the connection was closed"))
         if error is None:
             self._lost.set_result(None)
         else:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.bus import Bus
+from mmid.dbus.credentials import description_of
 from mmid.dbus.interface import NAME, PATH, Contract, load
-from mmid.dbus.wire import Message, Variant, plain
+from mmid.dbus.names import DBUS, PEER, PROPERTIES
+from mmid.dbus.wire import Message, MessageFlag, Variant, plain
 from mmid.errors import BusFailed
 
-__all__ = ["PROPERTIES", "Client", "Received"]
-
-PROPERTIES = DBUS + ".Properties"
+__all__ = ["Client", "Received"]
 
 # Hours of a dialog. When it is full the oldest goes: the newest says how things are.
 _SIGNALS_KEPT = 1000
@@ -51,22 +51,28 @@ class Client:
         lost: how many signals were thrown away because nobody fetched them.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *, start: bool = True) -> None:
         self.lost = 0
         self._bus = bus
+        self._flags = MessageFlag.NONE if start else MessageFlag.NO_AUTOSTART
         self._contract: Contract = load()
         self._owner = ""
         self._queue: asyncio.Queue[Received | BusFailed] = asyncio.Queue(_SIGNALS_KEPT)
         self._ending: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(cls, where: str = "system") -> "Client":
+    async def connect(cls, where: str = "system", *, start: bool = True) -> "Client":
         """Connect to a bus; whether mmid is there is seen at the first call.
+
+        Args:
+            where: ``system``, ``session`` or a D-Bus address.
+            start: whether a call may start mmid if it does not run; not so for
+                whoever only looks.
 
         Raises:
             BusFailed: the bus is not there or does not let us in.
         """
-        return cls(await Bus.connect(where))
+        return cls(await Bus.connect(where), start=start)
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,7 +114,9 @@ class Client:
             BusFailed: the bus is lost.
         """
         values = await self._bus.call(
-            NAME, PATH, interface, member, signature, *arguments, descriptors=descriptors
+            *(NAME, PATH, interface, member, signature, *arguments),
+            descriptors=descriptors,
+            flags=self._flags,
         )
         return [plain(value) for value in values]
 
@@ -126,6 +134,10 @@ class Client:
         kind = self._contract.interfaces[interface].properties[name].type
         await self.call(PROPERTIES, "Set", "ssv", interface, name, Variant(kind, value))
 
+    async def description_of(self, client: str) -> str:
+        """Return another client of the bus for people, such as ``:1.7 (ptt, process 812)``."""
+        return await description_of(self._bus, client)
+
     async def listen(self) -> None:
         """Ask for mmid's signals; what is sent from now on comes out of ``signals``.
 
@@ -138,7 +150,7 @@ class Client:
             f"type='signal',sender='{DBUS}',member='NameOwnerChanged',arg0='{NAME}'",
         ):
             await self._bus.ask_bus("AddMatch", "s", rule)
-        await self.call(DBUS + ".Peer", "Ping")  # starts mmid where the bus may do that
+        await self.call(PEER, "Ping")  # starts mmid where it may
         self._owner = await self._bus.ask_bus("GetNameOwner", "s", NAME)
         self._ending = asyncio.create_task(self._end(), name="dbus-client-end")
 

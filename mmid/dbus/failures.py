@@ -1,13 +1,13 @@
 """A call on the message bus that is answered with an error."""
 
+from mmid.dbus.names import STANDARD_ERRORS
 from mmid.errors import Facts, Kind, MmidError
 
 __all__ = ["ACCESS_DENIED", "LIMITS_EXCEEDED", "NO_REPLY", "CallFailed", "standard"]
 
-_STANDARD = "org.freedesktop.DBus.Error."
-ACCESS_DENIED = _STANDARD + "AccessDenied"
-LIMITS_EXCEEDED = _STANDARD + "LimitsExceeded"
-NO_REPLY = _STANDARD + "NoReply"
+ACCESS_DENIED = STANDARD_ERRORS + "AccessDenied"
+LIMITS_EXCEEDED = STANDARD_ERRORS + "LimitsExceeded"
+NO_REPLY = STANDARD_ERRORS + "NoReply"
 
 
 class CallFailed(MmidError):
@@ -37,4 +37,4 @@ class CallFailed(MmidError):
 
 def standard(word: str, text: str) -> CallFailed:
     """Return one of the standard D-Bus errors, such as ``UnknownMethod``."""
-    return CallFailed(_STANDARD + word, text)
+    return CallFailed(STANDARD_ERRORS + word, text)

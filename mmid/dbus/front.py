@@ -111,7 +111,6 @@ class Front:
             self._watch.watch(changed["talker"])
 
     def _client_left(self, client: str) -> None:
-        _log.info("%s has left the bus while it held the microphone", client)
         try:
             self._application.client_left(client)
         except MmidError as error:

@@ -10,6 +10,8 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmid.dbus.names import DBUS
+
 __all__ = [
     "AUDIO",
     "DEVICE",
@@ -34,7 +36,7 @@ DEVICE = "org.mmid1.Device"
 AUDIO = "org.mmid1.Audio"
 ERRORS = "org.mmid1.Error."
 
-_EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+_EMITS = DBUS + ".Property.EmitsChangedSignal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What each method and each writable property of ``org.mmid1`` does.
 
-Two tables from the contract's names to the application's commands. Arguments
-are checked here, so the application sees only what makes sense.
+Tables from the contract's names to the application's commands. The shape of
+texts, JSON and images is checked here; what a value may be, the application knows.
 """
 
 import json
@@ -19,8 +19,6 @@ __all__ = ["Handler", "getters", "methods", "setters"]
 # Gets the caller's unique name and the arguments; returns nothing or what to await.
 Handler = Callable[..., Any]
 
-_WORK_MODES = ("push2talk", "tap2talk", "duplex")
-_VOLUME_MAX = 100
 # Longer than any question of a person, short enough for any cloud.
 _TEXT_LIMIT = 4096
 # Parameters are for the cloud's agents; whoever needs more has the wrong channel.
@@ -123,8 +121,8 @@ def getters(application: Application) -> dict[str, Callable[[], Any]]:
 def setters(application: Application) -> dict[str, Handler]:
     """Return what setting a property does; these get the new value only."""
     return {
-        "WorkMode": lambda mode: application.set_work_mode(_checked_mode(mode)),
-        "Volume": lambda percent: application.set_volume(_checked_volume(percent)),
+        "WorkMode": application.set_work_mode,
+        "Volume": application.set_volume,
         "Muted": application.set_muted,
     }
 
@@ -162,15 +160,3 @@ def _checked_object(method: str, argument: str, text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidArgument(f"{method}: {argument} is JSON, but not an object")
     return value
-
-
-def _checked_mode(mode: str) -> str:
-    if mode not in _WORK_MODES:
-        raise InvalidArgument(f"WorkMode: {mode[:40]!r} is not one of {', '.join(_WORK_MODES)}")
-    return mode
-
-
-def _checked_volume(percent: int) -> int:
-    if percent > _VOLUME_MAX:
-        raise InvalidArgument(f"Volume: {percent} is not within 0 to {_VOLUME_MAX}")
-    return percent

@@ -13,20 +13,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.bus import Bus
 from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed, standard
 from mmid.dbus.interface import ERRORS, PATH, Contract, Method, Property
 from mmid.dbus.members import Handler
+from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES, STANDARD_ERRORS
 from mmid.dbus.stream import close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, Variant, variant
 from mmid.errors import MmidError
 from mmid.redaction import redact
 
 __all__ = ["Service"]
-
-PEER = DBUS + ".Peer"
-PROPERTIES = DBUS + ".Properties"
-INTROSPECTABLE = DBUS + ".Introspectable"
 
 # What is below the objects above ours.
 _BELOW = {"/": "org", "/org": "mmid1"}
@@ -224,7 +221,7 @@ def _explain(message: Message, error: Exception) -> tuple[str, str]:
     if isinstance(error, MmidError):
         return ERRORS + error.facts.dbus_name, redact(str(error))
     _log.error("%s.%s failed: %r", message.interface, message.member, error, exc_info=error)
-    return DBUS + ".Error.Failed", "internal error; see the journal of mmid"
+    return STANDARD_ERRORS + "Failed", "internal error; see the journal of mmid"
 
 
 def _peer(method: str) -> str | None:

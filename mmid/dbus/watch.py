@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.bus import Bus
 from mmid.dbus.failures import CallFailed
+from mmid.dbus.names import DBUS, DBUS_PATH
 from mmid.dbus.wire import Message
 from mmid.errors import BusFailed
 
@@ -72,6 +73,6 @@ class ClientWatch:
 
 def _rule(client: str) -> str:
     return (
-        f"type='signal',sender='{DBUS}',path='/org/freedesktop/DBus',interface='{DBUS}',"
+        f"type='signal',sender='{DBUS}',path='{DBUS_PATH}',interface='{DBUS}',"
         f"member='NameOwnerChanged',arg0='{client}'"
     )

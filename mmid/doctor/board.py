@@ -1,6 +1,6 @@
 """What the board itself must offer: the record's flash, the time, sound."""
 
-from collections.abc import Iterator
+from typing import Literal
 
 from mmid.doctor.finding import Finding, failed, fine, skipped, warned
 from mmid.errors import TABLE, AudioDeviceFailed, ClockNotSet, SettingsInvalid, StorageFailed
@@ -9,7 +9,14 @@ from mmid.hal_linux.storage import SlotReport, SlotState, describe, open_store
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import RAW_OPUS_BITS_PER_S, Settings
 
-__all__ = ["check_clock", "check_mixer", "check_record", "check_sound"]
+__all__ = [
+    "check_capture",
+    "check_clock",
+    "check_codecs",
+    "check_mixer",
+    "check_playback",
+    "check_record",
+]
 
 # As much as a recorder opens; the device is closed again at once.
 _BUFFER_MS = 500
@@ -74,34 +81,46 @@ def check_clock(settings: Settings) -> Finding:
     return failed("clock", text, TABLE[ClockNotSet].remedy)
 
 
-def check_sound(settings: Settings) -> Iterator[Finding]:
-    """Open both sound devices as a dialog does, and their codecs; close them again."""
+def check_capture(settings: Settings) -> Finding:
+    """Open the microphone's device as a dialog does, and close it again."""
+    device, rate = settings.audio.capture_device, settings.dialog.us_sample_rate
+    return _open_and_close("capture", device, rate, settings.audio.period_ms)
+
+
+def check_playback(settings: Settings) -> Finding:
+    """Open the loudspeaker's device as a dialog does, and close it again."""
+    device, rate = settings.audio.playback_device, settings.dialog.ds_sample_rate
+    return _open_and_close("playback", device, rate, settings.audio.period_ms)
+
+
+def _open_and_close(
+    check: Literal["capture", "playback"], device: str, rate: int, period_ms: int
+) -> Finding:
     from mmid.hal_linux.audio.alsa import Direction, open_pcm  # noqa: PLC0415
+
+    direction = Direction.CAPTURE if check == "capture" else Direction.PLAYBACK
+    try:
+        opened = open_pcm(direction, device, rate, period_ms, _BUFFER_MS)
+    except AudioDeviceFailed as error:
+        return failed(check, str(error), TABLE[AudioDeviceFailed].remedy)
+    opened.pcm.drop()
+    opened.pcm.close()
+    return fine(check, f"{device}: {opened.format}")
+
+
+def check_codecs(settings: Settings) -> Finding:
+    """Whether the libraries are there that the codecs of the settings need."""
     from mmid.hal_linux.audio.codecs import make_decoder, make_encoder  # noqa: PLC0415
 
-    audio, dialog = settings.audio, settings.dialog
-    devices = (
-        ("capture", Direction.CAPTURE, audio.capture_device, dialog.us_sample_rate),
-        ("playback", Direction.PLAYBACK, audio.playback_device, dialog.ds_sample_rate),
-    )
-    for check, direction, device, rate in devices:
-        try:
-            opened = open_pcm(direction, device, rate, audio.period_ms, _BUFFER_MS)
-        except AudioDeviceFailed as error:
-            yield failed(check, str(error), TABLE[AudioDeviceFailed].remedy)
-            continue
-        opened.pcm.drop()
-        opened.pcm.close()
-        yield fine(check, f"{device}: {opened.format}")
+    dialog = settings.dialog
     try:
         if dialog.upstream_mode != "pcm":
             make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
         if dialog.downstream_mode != "pcm":
             make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
     except SettingsInvalid as error:
-        yield failed("codecs", str(error), "Install the library that the message names.")
-    else:
-        yield fine("codecs", f"{dialog.upstream_mode} up, {dialog.downstream_mode} down")
+        return failed("codecs", str(error), "Install the library that the message names.")
+    return fine("codecs", f"{dialog.upstream_mode} up, {dialog.downstream_mode} down")
 
 
 def check_mixer(settings: Settings) -> Finding:

@@ -1,9 +1,17 @@
 """The order of the doctor's checks: a later one stands on the earlier ones."""
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-from mmid.doctor.board import check_clock, check_mixer, check_record, check_sound
+from mmid.doctor.board import (
+    check_capture,
+    check_clock,
+    check_codecs,
+    check_mixer,
+    check_playback,
+    check_record,
+)
 from mmid.doctor.finding import Finding, failed, fine, skipped
 from mmid.doctor.gateway import check_gateway
 from mmid.doctor.host import Host, check_access, check_unit
@@ -15,7 +23,16 @@ from mmid.settings.sources import DEFAULT_FILE
 
 __all__ = ["examine"]
 
-_STANDING_ON_SETTINGS = ("record", "clock", "names", "tls", "sound", "mixer")
+_STANDING_ON_SETTINGS: dict[str, Callable[[Settings], Finding | Awaitable[Finding]]] = {
+    "record": check_record,
+    "clock": check_clock,
+    "names": check_names,
+    "tls": check_tls,
+    "capture": check_capture,
+    "playback": check_playback,
+    "codecs": check_codecs,
+    "mixer": check_mixer,
+}
 
 
 async def examine(config: Path | None, bus: str, host: Host) -> AsyncIterator[Finding]:
@@ -28,22 +45,26 @@ async def examine(config: Path | None, bus: str, host: Host) -> AsyncIterator[Fi
     """
     settings, finding = _check_settings(config)
     yield finding
-    if settings is None:
-        for check in _STANDING_ON_SETTINGS:
-            yield skipped(check, "the settings cannot be read")
-    else:
-        yield check_record(settings)
-        yield check_clock(settings)
-        names = await check_names(settings)
-        yield names
-        yield await check_tls(settings, names)
-        for finding in check_sound(settings):
-            yield finding
-        yield check_mixer(settings)
-    yield check_access(host, bus)
-    yield check_unit(host)
-    async for finding in check_gateway(bus):
+    for name, check in _STANDING_ON_SETTINGS.items():
+        if settings is None:
+            yield skipped(name, "the settings cannot be read")
+        else:
+            yield await _tried(name, check, settings)
+    yield await _tried("access", check_access, host, bus)
+    yield await _tried("unit", check_unit, host)
+    for finding in await check_gateway(bus):
         yield finding
+
+
+async def _tried(
+    name: str, check: Callable[..., Finding | Awaitable[Finding]], *arguments: object
+) -> Finding:
+    """Return what a check finds; one that stumbles is a finding, too, and not the last one."""
+    try:
+        found = check(*arguments)
+        return await found if inspect.isawaitable(found) else found
+    except Exception as error:  # noqa: BLE001 - whoever needs a doctor needs the other checks
+        return failed(name, f"the check itself failed: {error!r}", "Please report it.")
 
 
 def _check_settings(config: Path | None) -> tuple[Settings | None, Finding]:

@@ -1,8 +1,9 @@
 """What the daemon itself says: that it runs, its license, its link."""
 
-from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
+from mmid import __version__
 from mmid.dbus.client import Client
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.interface import DEVICE, DIALOG
@@ -15,22 +16,20 @@ _SEE_JOURNAL = "journalctl -u mmid names the code and what to do about it."
 _REGISTERED = {"registered", "authorized"}
 
 
-async def check_gateway(bus: str) -> AsyncIterator[Finding]:
-    """Ask the daemon; without one, license and dialog cannot be told."""
+async def check_gateway(bus: str) -> list[Finding]:
+    """Ask the daemon; return what is found of it, of its license and of its dialog."""
     try:
-        async with await Client.connect(bus) as client:
+        async with await Client.connect(bus, start=False) as client:
             device, dialog = await client.get_all(DEVICE), await client.get_all(DIALOG)
+        return [_daemon(device), _license(device), _link(dialog)]
     except BusFailed as error:
-        yield failed("daemon", str(error), TABLE[BusFailed].remedy)
+        daemon = failed("daemon", str(error), TABLE[BusFailed].remedy)
     except CallFailed as error:
-        yield _no_answer(error)
-    else:
-        yield fine("daemon", f"mmid {device['Version']} answers")
-        yield _license(device)
-        yield _link(dialog)
-        return
-    yield skipped("license", "only the daemon knows")
-    yield skipped("dialog", "only the daemon knows")
+        daemon = _no_answer(error)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        text = f"what answers does not speak as this mmictl does: {error!r}"
+        daemon = failed("daemon", text, "If mmid was upgraded: systemctl restart mmid.")
+    return [daemon, *(skipped(check, "only the daemon knows") for check in ("license", "dialog"))]
 
 
 def _no_answer(error: CallFailed) -> Finding:
@@ -42,6 +41,14 @@ def _no_answer(error: CallFailed) -> Finding:
         f"mmid does not answer: {error}",
         "systemctl start mmid; systemctl status mmid and journalctl -u mmid say why it is down.",
     )
+
+
+def _daemon(device: dict[str, Any]) -> Finding:
+    version = device["Version"]
+    if version != __version__:
+        text = f"mmid {version} runs, but {__version__} is installed"
+        return warned("daemon", text, "systemctl restart mmid runs the new one.")
+    return fine("daemon", f"mmid {version} answers")
 
 
 def _license(device: dict[str, Any]) -> Finding:
@@ -58,7 +65,13 @@ def _license(device: dict[str, Any]) -> Finding:
         return failed("license", "the license service refused this device for good", _SEE_JOURNAL)
     if state not in _REGISTERED and mode != "pay-as-you-go":
         return warned("license", "the device is not registered", TABLE[NotRegistered].remedy)
-    return fine("license", f"{mode}, {state}")
+    expiry = device["TokenExpiry"]
+    token = f", token until {_utc(expiry)}" if expiry else ""
+    return fine("license", f"{mode}, {state}{token}")
+
+
+def _utc(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).isoformat(" ", "seconds")
 
 
 def _link(dialog: dict[str, Any]) -> Finding:

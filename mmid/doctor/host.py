@@ -12,6 +12,7 @@ from mmid.doctor.finding import Finding, failed, fine, skipped, warned
 
 __all__ = ["Host", "check_access", "check_unit"]
 
+_Key = TypeVar("_Key")
 _Entry = TypeVar("_Entry")
 
 _POLICY = (
@@ -58,22 +59,24 @@ def check_access(host: Host, bus: str) -> Finding:
         remedy = f"As root: adduser {host.user} {host.sound_group}; then systemctl restart mmid."
         return warned("access", text, remedy)
     if os.geteuid() != 0 and group.gr_gid not in {os.getegid(), *os.getgroups()}:
-        name = pwd.getpwuid(os.geteuid()).pw_name
+        caller = _find(pwd.getpwuid, os.geteuid())
+        name = caller.pw_name if caller else f"user {os.geteuid()}"
         text = f"{name} is not in the group {host.group} and may not call mmid"
         remedy = f"As root: adduser {name} {host.group}; it counts from the next login on."
         return warned("access", text, remedy)
     return fine("access", f"user and group {host.user}, in {host.sound_group}; the policy is there")
 
 
-def _find(look_up: Callable[[str], _Entry], name: str) -> _Entry | None:
+def _find(look_up: Callable[[_Key], _Entry], key: _Key) -> _Entry | None:
     try:
-        return look_up(name)
+        return look_up(key)
     except KeyError:
         return None
 
 
 def _groups_of(user: pwd.struct_passwd) -> set[str]:
-    return {grp.getgrgid(gid).gr_name for gid in os.getgrouplist(user.pw_name, user.pw_gid)}
+    groups = (_find(grp.getgrgid, gid) for gid in os.getgrouplist(user.pw_name, user.pw_gid))
+    return {group.gr_name for group in groups if group}
 
 
 def check_unit(host: Host) -> Finding:

@@ -1,14 +1,17 @@
 """The way to the cloud: names, TCP, TLS."""
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from mmid.doctor.commands import output_of
 from mmid.doctor.finding import Finding, Verdict, failed, fine, skipped, warned
 from mmid.errors import TABLE, TlsFailed
+from mmid.session.proxy import environment_names_proxy
 from mmid.settings import Settings
 
 __all__ = ["check_names", "check_tls"]
@@ -47,6 +50,8 @@ async def check_names(settings: Settings) -> Finding:
                 answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError) as error:
             reason = getattr(error, "strerror", None) or "no answer in time"
+            if await _proxy_is_set():
+                return skipped("names", f"{host} has no address here: {reason}; {_PROXY}")
             return failed(
                 "names",
                 f"{host} has no address: {reason}",
@@ -56,10 +61,8 @@ async def check_names(settings: Settings) -> Finding:
     return fine("names", ", ".join(found))
 
 
-async def check_tls(settings: Settings, names: Finding) -> Finding:
+async def check_tls(settings: Settings) -> Finding:
     """Whether every server shows a certificate that mmid will trust."""
-    if names.verdict is not Verdict.OK:
-        return skipped("tls", "the servers have no addresses")
     ca_file = settings.cloud.ca_file
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
@@ -69,10 +72,23 @@ async def check_tls(settings: Settings, names: Finding) -> Finding:
     found = []
     for host, port in _addresses(settings):
         finding = await _shake_hands(host, port, context)
+        if finding.verdict is Verdict.FAILURE and await _proxy_is_set():
+            return skipped("tls", f"{finding.text}; {_PROXY}")
         if finding.verdict is not Verdict.OK:
             return finding
         found.append(finding.text)
     return fine("tls", ", ".join(found))
+
+
+_PROXY = "but mmid goes through a proxy, and its dialog tells whether that works"
+
+
+async def _proxy_is_set() -> bool:
+    """Whether this environment, or that of the service, names a proxy."""
+    if environment_names_proxy():
+        return True
+    told = await output_of("systemctl show mmid.service --property=Environment")
+    return any(name != "no" for name in re.findall(r"(\w+)_proxy=[^\s\"]", told.lower()))
 
 
 _CA_REMEDY = "Set cloud.ca_file to a PEM file of authorities, or leave it empty for the system's."
@@ -82,6 +98,8 @@ async def _shake_hands(host: str, port: int, context: ssl.SSLContext) -> Finding
     try:
         async with asyncio.timeout(_LONGEST_S):
             _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+    except socket.gaierror:
+        return skipped("tls", f"{host} has no address")
     except ssl.SSLCertVerificationError as error:
         text = f"the certificate of {host}:{port} is not acceptable: {error.verify_message}"
         return failed("tls", text, TABLE[TlsFailed].remedy)

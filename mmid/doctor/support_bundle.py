@@ -4,7 +4,6 @@ One ``tar.gz`` of small texts. Each passes through ``redact`` when all secrets
 of this board are known to it: those of the settings and of the record.
 """
 
-import asyncio
 import io
 import json
 import os
@@ -15,11 +14,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mmid import __version__
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
+from mmid.doctor.commands import output_of
 from mmid.doctor.examination import examine
 from mmid.doctor.host import Host
 from mmid.errors import InvalidArgument, MmidError, StorageFailed
@@ -32,7 +32,6 @@ from mmid.settings.child import start_loading
 __all__ = ["write_bundle"]
 
 _JOURNAL_LINES = 5000
-_COMMAND_S = 20.0
 _LONGEST_TEXT = 4 << 20  # characters; the end of a longer one is kept
 
 _INTERFACES = (DIALOG, DEVICE, AUDIO)
@@ -73,12 +72,20 @@ async def write_bundle(path: Path, config: Path | None, bus: str, host: Host) ->
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be made: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        known = _Known(config)
-        texts = {name: text async for name, text in _collect(known, config, bus, host)}
-        with tarfile.open(fileobj=file, mode="w:gz") as archive:
-            for name, text in texts.items():
-                _add(archive, f"mmid-support/{name}", redact(text[-_LONGEST_TEXT:]))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            return await _write(file, config, bus, host)
+    except BaseException:
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - nobody else waits
+        raise
+
+
+async def _write(file: BinaryIO, config: Path | None, bus: str, host: Host) -> list[str]:
+    known = _Known(config)
+    texts = {name: text async for name, text in _collect(known, config, bus, host)}
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, text in texts.items():
+            _add(archive, f"mmid-support/{name}", redact(text[-_LONGEST_TEXT:]))
     return list(texts)
 
 
@@ -116,7 +123,7 @@ async def _collect(
     if settings is not None:
         yield "storage.json", _json(list(_copies(settings)))
     for name, command in _COMMANDS.items():
-        yield name, await _output_of(command)
+        yield name, await output_of(command)
     for file in map(Path, _KERNEL_FILES):
         with suppress(OSError):
             yield f"system/{file.name}", file.read_text(errors="replace")
@@ -135,7 +142,7 @@ def _about() -> dict[str, str]:
 async def _daemon_says(bus: str) -> dict[str, Any]:
     """Properties, black box and timeline, or why there are none."""
     try:
-        async with await Client.connect(bus) as client:
+        async with await Client.connect(bus, start=False) as client:
             return {
                 "status.json": {name: await client.get_all(name) for name in _INTERFACES},
                 "history.json": await client.call(DEVICE, "GetHistory"),
@@ -159,26 +166,6 @@ def _copies(settings: Settings) -> Iterator[dict[str, Any]]:
         yield from map(asdict, describe(settings.storage.target, settings.storage.key))
     except StorageFailed as error:
         yield {"problem": str(error)}
-
-
-async def _output_of(command: str) -> str:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command.split(),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-    except OSError as error:
-        return f"{command}: {error.strerror}\n"
-    try:
-        async with asyncio.timeout(_COMMAND_S):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return f"{command}: no answer within {_COMMAND_S:g} s\n"
-    return output.decode(errors="replace")
 
 
 def _json(value: Any) -> str:

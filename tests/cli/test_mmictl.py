@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmid import __version__, events
+from mmid.dbus.client import Client
 from mmid.dbus.front import Front
 from mmid.errors import Busy, ConnectionLost, NotRegistered, NotTalking
 from mmid.events import State
@@ -52,6 +53,10 @@ class Mmictl:
         return Ended(process.returncode, output.decode(), complaint.decode())
 
 
+def command_name() -> str:
+    return Path("/proc/self/comm").read_text().strip()
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     bus = PrivateBus(tmp_path_factory.mktemp("bus"), RULES)
@@ -92,6 +97,18 @@ async def test_status_is_one_plain_screen(mmictl: Mmictl, front: Front) -> None:
     assert second.split() == ["device", "kitchen-7,", "no", "AppId,", "not", "registered"]
     assert len(lines) <= 24
     assert ended.output.isascii()
+
+
+async def test_status_tells_a_person_which_program_talks(
+    mmictl: Mmictl, front: Front, status: Status
+) -> None:
+    async with await Client.connect(mmictl.address) as talker:
+        status.update(talker=talker.unique_name)
+        lines = (await mmictl("status")).output.splitlines()
+        me = f"({command_name()}, process {os.getpid()})"
+        assert f"  dialog     push2talk, {talker.unique_name} {me} talks" in lines
+        values = json.loads((await mmictl("status", "--json")).output)
+        assert values["Dialog"]["Talker"] == talker.unique_name
 
 
 async def test_status_shows_the_history_when_asked_for(mmictl: Mmictl, front: Front) -> None:
@@ -335,26 +352,6 @@ async def test_without_a_bus_it_names_the_bus(tmp_path: Path) -> None:
     ended = await Mmictl(f"unix:path={tmp_path}/none")("status")
     assert ended.status == 69
     assert f"{tmp_path}/none" in ended.complaint
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        ("dance",),
-        ("volume", "101"),
-        ("volume", "+-1"),
-        ("volume", "loud"),
-        ("talk", "--seconds", "-1"),
-        ("ask",),
-    ],
-)
-async def test_wrong_usage_ends_with_64_and_the_usage(
-    mmictl: Mmictl, arguments: tuple[str, ...]
-) -> None:
-    ended = await mmictl(*arguments)
-    assert ended.status == 64
-    assert ended.complaint.startswith("usage: mmictl")
 
 
 async def test_an_argument_that_the_daemon_refuses_ends_with_64(

@@ -5,11 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.cli.command_line import ROOT
-
-IN_ORDER = [
-    *("settings", "record", "clock", "names", "tls", "capture", "playback", "codecs"),
-    *("mixer", "access", "unit", "daemon", "license", "dialog"),
-]
+from tests.doctor.test_examination import IN_ORDER
 
 
 def doctor(tmp_path: Path, settings: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -54,19 +50,6 @@ def test_every_check_is_reported_in_the_order_in_which_they_are_needed(tmp_path:
     assert verdicts["settings"] == verdicts["capture"] == verdicts["playback"] == "ok"
     assert verdicts["names"] == verdicts["daemon"] == "failure"
     assert all(finding["remedy"] for finding in findings if finding["verdict"] == "failure")
-
-
-def test_settings_that_cannot_be_read_spare_what_stands_on_them(tmp_path: Path) -> None:
-    result = doctor(tmp_path, "[audio]\nperiod_ms = 9\n", "--json")
-    findings = [json.loads(line) for line in result.stdout.splitlines()]
-    assert findings[0]["verdict"] == "failure"
-    assert "audio.period_ms = 9" in findings[0]["text"]
-    assert findings[1] == {
-        "check": "record",
-        "verdict": "skipped",
-        "text": "the settings cannot be read",
-        "remedy": "",
-    }
 
 
 def test_a_person_reads_one_line_a_check_and_the_remedy_below_it(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ def test_every_error_of_the_contract_has_an_exit_status_and_a_remedy(name: str) 
         (standard("ServiceUnknown", "x"), 69),
         (standard("NameHasNoOwner", "x"), 69),
         (standard("Spawn.ChildExited", "x"), 69),
+        (standard("TimedOut", "x"), 69),
+        (CallFailed("org.freedesktop.systemd1.UnitMasked", "x"), 69),
         (standard("AccessDenied", "x"), 77),
         (standard("NoReply", "x"), 75),
         (standard("UnknownMethod", "x"), 70),

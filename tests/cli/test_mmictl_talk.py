@@ -1,7 +1,10 @@
 import asyncio
 import os
+import signal
 import sys
+import termios
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -29,7 +32,6 @@ class Terminal:
             stdout=self._far_end,
             stderr=self._far_end,
         )
-        os.close(self._far_end)
         asyncio.get_running_loop().add_reader(self._keys, self._read)
         await self.until("Hold Space")
         return self
@@ -40,6 +42,14 @@ class Terminal:
             self._process.kill()
             await self._process.wait()
         os.close(self._keys)
+        os.close(self._far_end)
+
+    def echoes(self) -> bool:
+        """Return whether the terminal shows what is typed, as a shell wants it."""
+        return bool(termios.tcgetattr(self._far_end)[3] & termios.ECHO)
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
 
     def type(self, keys: str) -> None:
         os.write(self._keys, keys.encode())
@@ -73,6 +83,13 @@ class Terminal:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     bus = PrivateBus(tmp_path_factory.mktemp("bus"))
     yield bus.address
+    bus.stop()
+
+
+@pytest.fixture
+def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
+    bus = PrivateBus(tmp_path)
+    yield bus
     bus.stop()
 
 
@@ -159,7 +176,83 @@ async def test_a_refusal_and_an_error_are_shown_and_one_can_try_again(
     assert await command(application) == "start_speech"
 
 
+async def test_space_that_is_held_speaks_until_it_is_let_go(
+    terminal: Terminal, application: NotingApplication
+) -> None:
+    terminal.type(" ")
+    assert await command(application) == "start_speech"
+    for pause_s in (0.5, *[0.03] * 20):  # as a keyboard repeats
+        await asyncio.sleep(pause_s)
+        terminal.type(" ")
+        assert application.calls.empty()
+    assert await command(application) == "stop_speech"
+
+
+async def test_a_key_that_is_held_in_vain_is_refused_once(
+    terminal: Terminal, application: NotingApplication
+) -> None:
+    application.error = Busy("somebody else talks")
+    terminal.type(" " * 30 + "q")
+    assert await terminal.ended() == 0
+    assert terminal.shown.count("not now: somebody else talks") == 1
+
+
+@pytest.mark.parametrize("keys", ["\n", "   "], ids=["Enter", "Space"])
+async def test_a_speech_can_be_cancelled(
+    terminal: Terminal, application: NotingApplication, keys: str
+) -> None:
+    terminal.type("c")  # with nothing to cancel
+    terminal.type(keys)
+    assert await command(application) == "start_speech"
+    terminal.type("c")
+    assert await command(application) == "cancel_speech"
+    await terminal.until("cancelled")
+    terminal.type("q")
+    assert await terminal.ended() == 0
+    assert application.calls.empty()
+
+
+async def test_the_key_that_quits_ends_the_speech_too(
+    terminal: Terminal, application: NotingApplication
+) -> None:
+    terminal.type("\n")
+    assert await command(application) == "start_speech"
+    terminal.type("q")
+    assert await command(application) == "stop_speech"
+    assert await terminal.ended() == 0
+
+
 async def test_the_terminal_is_left_as_it_was(terminal: Terminal) -> None:
+    assert not terminal.echoes()
     terminal.type("\x04")
     assert await terminal.ended() == 0
+    assert terminal.echoes()
     assert "\033[?" not in terminal.shown
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+)
+async def test_who_is_told_to_end_leaves_the_terminal_as_it_was_too(
+    terminal: Terminal, number: signal.Signals, exit_status: int
+) -> None:
+    terminal.type("\n")
+    await terminal.until("0:00 [")
+    terminal.send(number)
+    assert await terminal.ended() == exit_status
+    assert terminal.echoes()
+
+
+async def test_a_bus_that_goes_leaves_the_terminal_as_it_was(
+    own_bus: PrivateBus, status: Status
+) -> None:
+    application = NotingApplication(status)
+    front = await Front.open(own_bus.address, status, application)
+    async with Terminal(own_bus.address) as terminal:
+        terminal.type("\n")
+        assert await command(application) == "start_speech"
+        own_bus.stop()
+        assert await terminal.ended() == 69
+        await terminal.until("the connection to the message bus was lost")
+        assert terminal.echoes()
+    await front.close()

@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
-from mmid.cli.mmictl_turn import Turn, TurnFailed, follow
-from mmid.dbus.client import PROPERTIES, Received
-from mmid.dbus.failures import NO_REPLY, CallFailed
+from mmid.cli.mmictl_turn import Turn, TurnFailed, TurnTooLong, follow
+from mmid.dbus.client import Received
 from mmid.dbus.interface import DIALOG
+from mmid.dbus.names import PROPERTIES
 
 
 def state(name: str) -> Received:
@@ -80,6 +80,7 @@ async def test_an_error_event_is_raised_with_the_exit_status_of_its_code(
 
 async def test_a_turn_that_does_not_end_is_given_up() -> None:
     endless = asyncio.create_task(asyncio.Event().wait())
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(TurnTooLong) as caught:
         await follow(endless, Turn(), 0.01)  # type: ignore[arg-type]
-    assert caught.value.name == NO_REPLY
+    assert caught.value.facts.exit_code == 75
+    assert "--timeout" in caught.value.facts.remedy

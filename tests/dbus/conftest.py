@@ -11,8 +11,9 @@ from mmid.status import Status
 from tests.dbus import system_bus
 from tests.dbus.private_bus import NotingApplication, PrivateBus
 
-# They need several users, and only root can be these.
+# They need several users, and only root can be these; and a /proc of their own.
 collect_ignore = [] if system_bus.possible() else ["test_access.py", "test_activation.py"]
+collect_ignore += [] if system_bus.processes_can_be_hidden() else ["test_hidden_processes.py"]
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from pathlib import Path
 from mmid.dbus.bus import Bus
 from tests.rig.processes import REPOSITORY
 
+KINDS = ("dbus-daemon", "dbus-broker")
+
 POLICY = REPOSITORY / "systemd" / "org.mmid1.conf"
 SERVICE = REPOSITORY / "systemd" / "org.mmid1.service"
 
@@ -47,6 +49,7 @@ _CONFIG = """\
     <allow own="org.freedesktop.systemd1"/>
   </policy>
   <include>{directory}/org.mmid1.conf</include>
+  {rules}
 </busconfig>
 """
 
@@ -99,10 +102,11 @@ class SystemBus:
     """A system bus; root only.
 
     Args:
-        kind: ``dbus-daemon`` or ``dbus-broker``.
+        kind: one of ``KINDS``.
+        rules: what other programs' policy files would add.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, rules: str = "") -> None:
         # Not under pytest's directory: other users must reach the socket.
         self.directory = Path(tempfile.mkdtemp(prefix="mmid-bus-"))
         self.directory.chmod(0o755)
@@ -110,7 +114,7 @@ class SystemBus:
         shutil.copy(SERVICE, self.directory / "services")
         shutil.copy(POLICY, self.directory)
         for name, text in (
-            ("bus.conf", _CONFIG.format(directory=self.directory)),
+            ("bus.conf", _CONFIG.format(directory=self.directory, rules=rules)),
             ("passwd", _PASSWD),
             ("group", _GROUPS),
         ):
@@ -135,11 +139,11 @@ class SystemBus:
             options = "--nofork --nopidfile --print-address --systemd-activation"
             lines.append(f"exec dbus-daemon --config-file={self.directory}/bus.conf {options}")
             return "\n".join(lines)
-        launcher = shutil.which("dbus-broker-launch")
-        assert launcher is not None
-        place = Path(launcher).parent
-        if place != Path("/usr/bin"):
-            lines.append(f"mount -t overlay none -o lowerdir={place}:/usr/bin /usr/bin")
+        launcher = _broker_launcher()
+        if launcher.parent != Path("/usr/bin"):
+            # Of a plain name, for the options of mount know no quotes.
+            ours = shutil.copytree(launcher.parent, self.directory / "bin")
+            lines.append(f"mount -t overlay none -o lowerdir={ours}:/usr/bin /usr/bin")
         (self.directory / "broker.py").write_text(_BROKER)
         lines += [
             "mount -t tmpfs none /run",
@@ -177,14 +181,29 @@ def acting_as(user: User) -> Iterator[None]:
         os.setgroups(groups)
 
 
+# What systemd does for ProtectProc=invisible.
+HIDE_PROCESSES = "mount -t proc -o hidepid=invisible proc /proc"
+
+
 def possible() -> bool:
     """Whether this machine lets us have such a bus: root, with namespaces of its own."""
-    if os.geteuid() != 0:
-        return False
-    probe = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
-    return probe.returncode == 0
+    return os.geteuid() == 0 and _succeeds_in_a_namespace("true")
 
 
-def kinds() -> list[str]:
-    """The kinds of bus on this machine."""
-    return ["dbus-daemon", *(["dbus-broker"] if shutil.which("dbus-broker-launch") else [])]
+def processes_can_be_hidden() -> bool:
+    """Whether this machine lets us mount /proc, too: some containers do not."""
+    return possible() and _succeeds_in_a_namespace(HIDE_PROCESSES)
+
+
+def _succeeds_in_a_namespace(script: str) -> bool:
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _broker_launcher() -> Path:
+    """Where dbus-broker is: installed, or where tools/bootstrap unpacked it."""
+    unpacked = REPOSITORY / ".venv" / "dbus-broker" / "usr" / "bin"
+    found = shutil.which("dbus-broker-launch", path=f"{os.environ['PATH']}:{unpacked}")
+    if found is None:
+        raise RuntimeError("dbus-broker-launch is not here: run tools/bootstrap")
+    return Path(found)

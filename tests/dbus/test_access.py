@@ -7,16 +7,15 @@ import pytest
 
 from mmid import events
 from mmid.dbus.bus import Bus
-from mmid.dbus.client import PROPERTIES
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.front import Front
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH
-from mmid.dbus.service import INTROSPECTABLE, PEER
+from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES
 from mmid.dbus.wire import Message, Variant
 from mmid.errors import BusFailed
 from mmid.status import Status
 from tests.dbus.private_bus import NotingApplication
-from tests.dbus.system_bus import MEMBER, MMID, ROOT, STRANGER, SystemBus, User, acting_as, kinds
+from tests.dbus.system_bus import KINDS, MEMBER, MMID, ROOT, STRANGER, SystemBus, User, acting_as
 
 CALLS: list[tuple[str, str, str, list[Any]]] = [
     (DIALOG, "Interrupt", "", []),
@@ -40,7 +39,7 @@ RULES = [
 ]
 
 
-@pytest.fixture(scope="module", params=kinds())
+@pytest.fixture(scope="module", params=KINDS)
 def system_bus(request: pytest.FixtureRequest) -> Iterator[SystemBus]:
     bus = SystemBus(request.param)
     yield bus
@@ -150,6 +149,31 @@ async def test_only_root_may_erase_the_record(
     assert application.calls.empty()
     await root.call(NAME, PATH, DEVICE, "Reset")
     assert await application.next_call() == ("reset",)
+
+
+CARELESS = f"""
+  <policy group="mmid">
+    <allow send_destination="{NAME}" send_interface="{DEVICE}" send_member="Reset"/>
+  </policy>
+"""
+
+
+async def test_mmid_itself_refuses_who_is_not_root_where_the_policy_was_made_careless(
+    status: Status, application: NotingApplication
+) -> None:
+    careless = SystemBus("dbus-daemon", CARELESS)
+    with acting_as(MMID):
+        front = await Front.open(careless.address, status, application)
+    buses = [await careless.connect(user) for user in (MEMBER, ROOT)]
+    refused = await refusal(buses[0], DEVICE, "Reset")
+    assert (refused.name, str(refused)) == (ACCESS_DENIED, "only root may erase the device record")
+    assert application.calls.empty()
+    await buses[1].call(NAME, PATH, DEVICE, "Reset")
+    assert await application.next_call() == ("reset",)
+    for bus in buses:
+        await bus.close()
+    await front.close()
+    careless.stop()
 
 
 async def answered(bus: Bus, call: Message) -> str:

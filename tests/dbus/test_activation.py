@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mmid.cli import mmictl
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.interface import DIALOG, NAME, PATH
 from mmid.dbus.wire import Message
@@ -38,6 +39,27 @@ async def test_the_first_call_has_systemd_start_the_unit(system_bus: SystemBus) 
     await asyncio.gather(call, return_exceptions=True)
     for bus in (systemd, member):
         await bus.close()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["status", "monitor", "timeline", "device show", "volume", "doctor --config /no/such/file"],
+)
+async def test_whoever_only_looks_does_not_start_what_somebody_stopped(
+    system_bus: SystemBus, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    asked: list[str] = []
+    systemd = await system_bus.connect(ROOT)
+    await systemd.own_name(SYSTEMD)
+    systemd.on_signal = lambda message: asked.append(message.member)
+    arguments = ["--bus", system_bus.address, *command.split()]
+    status = await asyncio.wait_for(asyncio.to_thread(mmictl.main, arguments), WAIT_S)
+    assert status == (1 if command.startswith("doctor") else 69)
+    said = capsys.readouterr()
+    assert "systemctl start mmid" in said.out + said.err
+    await systemd.ask_bus("GetId", "")
+    assert "ActivationRequest" not in asked
+    await systemd.close()
 
 
 async def test_a_stranger_does_not_start_anything(system_bus: SystemBus) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mmid.dbus import credentials
 from mmid.dbus.bus import Bus
 from mmid.dbus.client import Client
 from mmid.dbus.credentials import Credentials, credentials_of, description_of
@@ -17,6 +18,7 @@ from tests.dbus.private_bus import WAIT_S, NotingApplication
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
+from mmid.dbus import credentials
 from mmid.dbus.bus import Bus
 async def stay():
     Path("/proc/self/comm").write_text("push\\nto talk")
@@ -65,6 +67,21 @@ async def test_a_process_whose_name_is_hidden_is_described_by_its_number(
     monkeypatch.setattr(Path, "read_text", hidden)
     me = f"{bus.unique_name} (process {os.getpid()})"
     assert await description_of(bus, bus.unique_name) == me
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("/usr/bin/python3 /opt/button.py --token=swordfish", "python3"),
+        ("'/opt/my app/ptt' -v", "ptt"),
+        ("/usr/bin/ptt '--cut by systemd", "ptt"),
+        ("[ptt]", "[ptt]"),
+        ("", ""),
+    ],
+    ids=["arguments", "quoted", "cut", "kernel's", "none"],
+)
+def test_of_a_command_line_only_the_program_is_told(command: str, program: str) -> None:
+    assert credentials._program(command) == program
 
 
 async def test_a_second_press_is_told_who_holds_the_microphone(

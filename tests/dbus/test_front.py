@@ -7,16 +7,18 @@ import pytest
 
 from mmid import events
 from mmid.dbus.bus import Bus
-from mmid.dbus.client import PROPERTIES, Client, Received
+from mmid.dbus.client import Client, Received
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.front import Front
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH
-from mmid.dbus.service import PEER
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH, Property, load, snake_case
+from mmid.dbus.names import PEER, PROPERTIES
 from mmid.errors import BusFailed
 from mmid.events import State
 from mmid.redaction import Secret
 from mmid.status import LicenseState, Status
 from tests.dbus.private_bus import WAIT_S, NotingApplication, PrivateBus
+
+CONTRACT = load()
 
 # Heartbeat marks the end of what a test listens to.
 OTHERS = {"Event", "State", "Heartbeat"}
@@ -159,13 +161,39 @@ async def test_a_license_error_has_a_type_for_each_of_its_keys(
     assert await client.get(DEVICE, "LicenseError") == error
 
 
-async def test_what_never_changes_is_not_told(client: Client, front: Front, status: Status) -> None:
+PROPERTIES_OF_OURS = [
+    declared
+    for interface in (DIALOG, DEVICE, AUDIO)
+    for declared in CONTRACT.interfaces[interface].properties.values()
+]
+ANOTHER: dict[str, object] = {"s": "another", "u": 7, "t": 7, "a{sv}": {"code": "another"}}
+
+
+@pytest.mark.parametrize("declared", PROPERTIES_OF_OURS, ids=lambda declared: declared.name)
+async def test_a_change_is_told_if_its_annotation_says_so(
+    client: Client, front: Front, status: Status, declared: Property
+) -> None:
+    """``true``: PropertiesChanged with the value; ``const`` and ``false``: silence."""
+    interface = next(
+        name for name, one in CONTRACT.interfaces.items() if declared.name in one.properties
+    )
+    field = snake_case(declared.name)
+    before = await client.get(interface, declared.name)
+    value = ANOTHER.get(declared.type, not before)
+    if field == "talker":
+        value = client.unique_name  # another would be found to have left the bus
+
     def change() -> None:
-        status.update(license_mode="semi-managed")
+        if field == "level":  # worked out when it is read
+            status.talker = client.unique_name
+        else:
+            status.update(**{field: value})
         front.emit(events.Heartbeat())
 
-    assert await heard(client, change) == []
-    assert await client.get(DEVICE, "LicenseMode") == "semi-managed"
+    told = [signal.arguments for signal in await heard(client, change)]
+    changed = {"interface_name": interface, "changed_properties": {declared.name: value}}
+    assert told == ([{**changed, "invalidated_properties": []}] if declared.announced else [])
+    assert await client.get(interface, declared.name) == (50 if field == "level" else value)
 
 
 async def test_a_second_daemon_is_told_that_one_is_running(

@@ -93,6 +93,21 @@ async def test_a_pipe_that_says_nothing_is_given_up(
     assert copies(pipe[0]) == 2  # its two ends
 
 
+async def test_a_pipe_that_trickles_is_given_up_as_well(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_module, "_TIMEOUT_S", 0.2)
+    reading, writing = pipe
+    read = asyncio.create_task(ImageReader().read(reading, "image/jpeg"))
+    while not read.done():
+        os.write(writing, b"\xff")
+        await asyncio.wait({read}, timeout=0.01)
+    with pytest.raises(InvalidArgument, match=r"within 0\.2 s"):
+        await read
+    for thread in image_threads():
+        await asyncio.to_thread(thread.join, WAIT_S)
+
+
 async def test_a_file_that_never_answers_costs_its_place_and_nothing_more(
     memfd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

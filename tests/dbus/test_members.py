@@ -116,21 +116,6 @@ async def test_a_press_takes_the_microphone_before_the_call_is_answered(
     assert answer is None
 
 
-def test_a_volume_over_100_is_refused(application: NotingApplication) -> None:
-    setter = members.setters(application)["Volume"]
-    setter(100)
-    with pytest.raises(InvalidArgument, match="101 is not within 0 to 100"):
-        setter(101)
-    assert application.calls.qsize() == 1
-
-
-def test_an_unknown_work_mode_is_refused_with_those_that_exist(
-    application: NotingApplication,
-) -> None:
-    with pytest.raises(InvalidArgument, match="'shout' is not one of push2talk, tap2talk, duplex"):
-        members.setters(application)["WorkMode"]("shout")
-
-
 async def test_who_finds_the_microphone_taken_is_told_by_whom(
     application: NotingApplication,
 ) -> None:

@@ -5,20 +5,18 @@ from pathlib import Path
 import pytest
 
 from mmid.dbus import service as service_module
-from mmid.dbus.bus import DBUS, Bus
-from mmid.dbus.client import PROPERTIES, Client
+from mmid.dbus.bus import Bus
+from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.front import Front
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH, load
+from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES, STANDARD_ERRORS
 from mmid.dbus.wire import Message, MessageFlag, Variant
 from mmid.errors import Busy, LicenseRefused, NotReady, StorageFailed
 from mmid.redaction import Secret
 from mmid.status import Status
 from tests.dbus.private_bus import WAIT_S, NotingApplication
 
-STANDARD = "org.freedesktop.DBus.Error."
-INTROSPECTABLE = DBUS + ".Introspectable"
-PEER = DBUS + ".Peer"
 _FILE = Path("/etc/machine-id")
 MACHINE_ID = _FILE.read_text(encoding="ascii").strip() if _FILE.exists() else ""
 
@@ -94,7 +92,7 @@ async def test_a_call_that_does_not_fit_the_contract_gets_the_standard_error(
 ) -> None:
     with pytest.raises(CallFailed) as caught:
         await bus.call(NAME, path, interface, member, signature, *arguments)
-    assert caught.value.name == STANDARD + error
+    assert caught.value.name == STANDARD_ERRORS + error
     assert application.calls.empty()
     assert not caplog.records
 
@@ -114,7 +112,7 @@ async def test_a_caller_may_leave_the_interface_out(
         (NotReady("no dialog"), "NotReady", "no dialog"),
         (StorageFailed("the flash is full"), "Storage", "the flash is full"),
         (LicenseRefused("100007: quota", "100007", "buy"), "NotRegistered", "100007: quota"),
-        (CallFailed(STANDARD + "AccessDenied", "no"), None, "no"),
+        (CallFailed(STANDARD_ERRORS + "AccessDenied", "no"), None, "no"),
     ],
 )
 async def test_an_error_of_ours_reaches_the_caller_with_its_name_and_text(
@@ -129,7 +127,9 @@ async def test_an_error_of_ours_reaches_the_caller_with_its_name_and_text(
     application.error = error
     with pytest.raises(CallFailed, match=f"^{text}$") as caught:
         await client.call(DIALOG, "Connect")
-    assert caught.value.name == (f"org.mmid1.Error.{name}" if name else STANDARD + "AccessDenied")
+    assert caught.value.name == (
+        f"org.mmid1.Error.{name}" if name else STANDARD_ERRORS + "AccessDenied"
+    )
     assert not caplog.records
 
 
@@ -153,7 +153,7 @@ async def test_any_other_exception_stays_in_the_journal(
     interface = DIALOG if method == "Interrupt" else DEVICE
     with pytest.raises(CallFailed) as caught:
         await client.call(interface, method)
-    assert caught.value.name == STANDARD + "Failed"
+    assert caught.value.name == STANDARD_ERRORS + "Failed"
     assert "private detail" not in str(caught.value)
     assert "journal" in str(caught.value)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
@@ -188,7 +188,7 @@ async def test_one_client_cannot_have_many_calls_wait(
     waiting = register(client, 9)
     [error] = await refusals(waiting)
     assert isinstance(error, CallFailed)
-    assert error.name == STANDARD + "LimitsExceeded"
+    assert error.name == STANDARD_ERRORS + "LimitsExceeded"
     assert "8 calls are waiting" in str(error)
     application.registering.set()
     await asyncio.gather(*waiting, return_exceptions=True)

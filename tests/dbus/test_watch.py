@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mmid.dbus.bus import DBUS, Bus
+from mmid.dbus.bus import Bus
 from mmid.dbus.client import Client
 from mmid.dbus.front import Front
 from mmid.dbus.interface import DIALOG
+from mmid.dbus.names import DBUS
 from mmid.dbus.watch import ClientWatch
 from mmid.dbus.wire import Message
 from mmid.errors import NotTalking
@@ -148,6 +149,28 @@ async def test_a_holder_that_is_killed_loses_the_microphone(
     assert await application.next_call() == ("start_speech", name)
     holder.send_signal(signal.SIGKILL)
     assert await application.next_call() == ("client_left", name)
+    await holder.wait()
+
+
+async def test_the_microphone_is_free_when_the_bus_tells_that_its_holder_was_killed(
+    address: str, front: Front, application: NotingApplication, client: Client, bus: Bus
+) -> None:
+    """Not a moment later: whoever hears it too, and calls then, finds it free."""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLDER, address, stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    name = (await asyncio.wait_for(holder.stdout.readline(), WAIT_S)).decode().strip()
+    assert await client.get(DIALOG, "Talker") == name
+    left: asyncio.Queue[Message] = asyncio.Queue()
+    bus.on_signal = left.put_nowait
+    rule = f"type='signal',sender='{DBUS}',member='NameOwnerChanged',arg0='{name}'"
+    await bus.ask_bus("AddMatch", "s", rule)
+    holder.send_signal(signal.SIGKILL)
+    async with asyncio.timeout(WAIT_S):
+        while (await left.get()).member != "NameOwnerChanged":
+            pass
+    assert await client.get(DIALOG, "Talker") == ""
     await holder.wait()
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mmid.cli.mmictl import _parser
-from mmid.cli.mmid_arguments import parse
+from mmid.cli import mmictl_arguments, mmid_arguments
 
 __all__ = ["ANYWHERE", "ON_A_BOARD", "Block", "blocks", "inline_commands", "parse_command"]
 
@@ -60,7 +59,7 @@ def parse_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have mmid or mmictl parse its command line; SystemExit if it is wrong, or ``--help``."""
     monkeypatch.setattr(sys, "argv", shlex.split(command))
     if sys.argv[0] == "mmictl":
-        _parser().parse_args()
+        mmictl_arguments.parse()
         return
     names = ("run", "check", "hal-test", "provision", "storage show", "storage erase")
-    parse({name: lambda _: 0 for name in names})
+    mmid_arguments.parse({name: lambda _: 0 for name in names})

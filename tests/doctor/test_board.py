@@ -1,3 +1,4 @@
+import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,13 +7,21 @@ from pathlib import Path
 import pytest
 
 from mmid import RELEASED_MS
-from mmid.doctor.board import check_clock, check_mixer, check_record, check_sound
+from mmid.doctor.board import (
+    check_capture,
+    check_clock,
+    check_codecs,
+    check_mixer,
+    check_playback,
+    check_record,
+)
 from mmid.doctor.finding import Finding, Verdict
+from mmid.hal_linux import clock
 from mmid.hal_linux.audio.mixer import AlsaMixer
 from mmid.hal_linux.storage import open_store
 from mmid.redaction import Secret
 from mmid.session.license.record import DeviceRecord
-from mmid.settings import Settings
+from mmid.settings import Dialog, Settings
 
 Define = Callable[[str], None]
 Compile = Callable[[str], Path]
@@ -110,6 +119,20 @@ def test_a_clock_before_the_release_is_a_failure(
     assert "NTP" in finding.remedy
 
 
+def test_a_clock_that_nobody_synchronised_is_a_failure_where_that_is_required(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    strict = replace(settings, clock=replace(settings.clock, require_sync=True))
+    flag = tmp_path / "synchronized"
+    monkeypatch.setattr(clock, "_kernel_is_synchronized", lambda: False)
+    monkeypatch.setattr(clock, "_TIMESYNC_FLAG", flag)
+    finding = check_clock(strict)
+    assert finding.verdict is Verdict.FAILURE
+    assert "not synchronised" in finding.text
+    flag.touch()
+    assert check_clock(strict).verdict is Verdict.OK
+
+
 def test_sound_devices_that_are_there_tell_what_was_negotiated(
     settings: Settings, define: Define
 ) -> None:
@@ -132,7 +155,32 @@ def test_a_sound_device_that_is_missing_is_a_failure_and_the_other_is_still_trie
 
 
 def by_check(settings: Settings) -> dict[str, Finding]:
-    return {finding.check: finding for finding in check_sound(settings)}
+    return {check(settings).check: check(settings) for check in (check_capture, check_playback)}
+
+
+@pytest.mark.parametrize(
+    ("dialog", "package"),
+    [
+        (Dialog(upstream_mode="raw-opus"), "libopus0"),
+        (Dialog(downstream_mode="mp3"), "libmpg123"),
+        (Dialog(downstream_mode="opus"), "libopus0"),
+    ],
+    ids=["speech", "mp3", "opus"],
+)
+def test_a_codec_whose_library_is_missing_is_a_failure_that_names_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, dialog: Dialog, package: str
+) -> None:
+    def no_library(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    coded = replace(settings, dialog=dialog)
+    assert check_codecs(coded).verdict is Verdict.OK
+    monkeypatch.setattr(ctypes, "CDLL", no_library)
+    assert check_codecs(settings).verdict is Verdict.OK  # PCM needs none
+    finding = check_codecs(coded)
+    assert finding.verdict is Verdict.FAILURE
+    assert package in finding.text
+    assert finding.remedy
 
 
 def test_no_mixer_control_is_nothing_to_check(settings: Settings) -> None:

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from mmid import __version__
+from mmid.dbus.client import Client
 from mmid.dbus.front import Front
 from mmid.doctor.finding import Finding, Verdict
 from mmid.doctor.gateway import check_gateway
@@ -38,13 +40,19 @@ async def front(bus: PrivateBus, status: Status) -> AsyncIterator[Front]:
 
 
 async def by_check(address: str) -> dict[str, Finding]:
-    return {finding.check: finding async for finding in check_gateway(address)}
+    return {finding.check: finding for finding in await check_gateway(address)}
 
 
 async def test_a_daemon_that_talks_with_the_cloud_is_fine(bus: PrivateBus, front: Front) -> None:
     findings = await by_check(bus.address)
     assert list(findings) == ["daemon", "license", "dialog"]
     assert {finding.verdict for finding in findings.values()} == {Verdict.OK}
+
+
+async def test_a_token_is_told_with_its_end(bus: PrivateBus, status: Status, front: Front) -> None:
+    status.update(token_expiry=1_795_132_800_000)
+    finding = (await by_check(bus.address))["license"]
+    assert finding.text == "fully-managed, authorized, token until 2026-11-20 00:00:00+00:00"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,30 @@ async def test_a_daemon_that_does_not_run_is_a_failure(bus: PrivateBus) -> None:
     assert findings["daemon"].verdict is Verdict.FAILURE
     assert "systemctl start mmid" in findings["daemon"].remedy
     assert findings["license"].verdict is findings["dialog"].verdict is Verdict.SKIPPED
+
+
+async def test_a_daemon_of_another_version_wants_a_restart(
+    bus: PrivateBus, status: Status, front: Front
+) -> None:
+    status.update(version="0.0.1")
+    findings = await by_check(bus.address)
+    assert findings["daemon"].verdict is Verdict.WARNING
+    assert "mmid 0.0.1 runs" in findings["daemon"].text
+    assert "systemctl restart mmid" in findings["daemon"].remedy
+    assert findings["dialog"].verdict is Verdict.OK
+
+
+async def test_what_answers_in_another_way_is_a_failure_and_no_traceback(
+    bus: PrivateBus, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def get_all(_: Client, __: str) -> dict[str, object]:
+        return {"Version": __version__}
+
+    monkeypatch.setattr(Client, "get_all", get_all)
+    findings = await by_check(bus.address)
+    assert findings["daemon"].verdict is Verdict.FAILURE
+    assert "systemctl restart mmid" in findings["daemon"].remedy
+    assert findings["dialog"].verdict is Verdict.SKIPPED
 
 
 async def test_a_bus_that_is_not_there_is_a_failure(tmp_path: Path) -> None:

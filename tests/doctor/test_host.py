@@ -58,6 +58,21 @@ def test_a_daemon_that_may_not_open_sound_is_a_warning(host: Host) -> None:
     assert f"adduser nobody {strange}" in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("number", "name"), [(pwd.getpwnam("nobody").pw_uid, "nobody"), (64999, "user 64999")]
+)
+def test_a_caller_who_is_not_in_the_group_is_told_how_to_join_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: number)
+    monkeypatch.setattr(os, "getegid", lambda: 64999)
+    monkeypatch.setattr(os, "getgroups", lambda: [64999])
+    finding = check_access(host, "system")
+    assert finding.verdict is Verdict.WARNING
+    assert finding.text == f"{name} is not in the group {MY_GROUP} and may not call mmid"
+    assert f"adduser {name} {MY_GROUP}" in finding.remedy
+
+
 def test_a_private_bus_has_no_accounts_to_check(host: Host) -> None:
     assert check_access(host, "unix:path=/run/elsewhere").verdict is Verdict.SKIPPED
 

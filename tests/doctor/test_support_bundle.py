@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import stat
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmid.dbus.front import Front
+from mmid.doctor import support_bundle
 from mmid.doctor.host import Host
 from mmid.doctor.support_bundle import write_bundle
 from mmid.errors import InvalidArgument
@@ -89,6 +91,36 @@ async def test_no_secret_is_in_it_whatever_printed_it(
     for name, text in texts.items():
         for secret in SECRETS.values():
             assert secret not in text, name
+
+
+async def test_no_secret_is_in_it_that_somebody_wrote_into_the_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody should, and then nobody who reads the settings knows it."""
+    careless = tmp_path / "bin" / "systemctl"
+    careless.parent.mkdir()
+    unit = (
+        f"Environment=MMID_LICENSE__APP_SECRET={SECRETS['app_secret']}\n"
+        f"SetCredential=api_key:{SECRETS['api_key']}\n"
+    )
+    careless.write_text(f"#!/bin/sh\ncat << EOF\n{unit}EOF\n")
+    careless.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{careless.parent}:{os.environ['PATH']}")
+    texts = await bundle(tmp_path, tmp_path / "no.toml")
+    masked = "Environment=MMID_LICENSE__APP_SECRET=***\nSetCredential=api_key:***\n"
+    assert texts["unit.txt"] == texts["unit-state.txt"] == masked
+
+
+async def test_a_bundle_that_was_given_up_leaves_no_file(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def give_up(_: str) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(support_bundle, "_daemon_says", give_up)
+    with pytest.raises(asyncio.CancelledError):
+        await bundle(tmp_path, config)
+    assert not (tmp_path / "support.tar.gz").exists()
 
 
 async def test_settings_that_cannot_be_read_are_part_of_the_story(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 import subprocess
 from pathlib import Path
 
+from mmid.dbus.interface import load
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,6 +24,9 @@ def test_everything_that_is_not_python_has_its_place(tmp_path: Path) -> None:
         "usr/share/dbus-1/system-services/org.mmid1.service",
         "usr/share/dbus-1/system.d/org.mmid1.conf",
     }
+    # What the service answers Introspect with: tests/dbus/test_service.py.
+    contract = tmp_path / "usr/share/dbus-1/interfaces/org.mmid1.xml"
+    assert contract.read_text(encoding="utf-8") == load().text
 
 
 def test_the_units_are_all_installed() -> None:

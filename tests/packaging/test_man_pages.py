@@ -18,7 +18,13 @@ COMMANDS = {
         "mmid.cli.mmid storage show",
         "mmid.cli.mmid storage erase",
     ],
-    "mmictl.1": ["mmid.cli.mmictl", *(f"mmid.cli.mmictl {name}" for name in ("talk", "ask"))],
+    "mmictl.1": [
+        "mmid.cli.mmictl",
+        *(
+            f"mmid.cli.mmictl {name}"
+            for name in ("status", "talk", "ask", "timeline", "device", "doctor", "support-bundle")
+        ),
+    ],
     "mmid-simcloud.1": ["mmid.simcloud.main"],
 }
 

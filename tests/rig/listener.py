@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mmid.dbus.bus import DBUS
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
+from mmid.dbus.names import DBUS
 from mmid.errors import BusFailed
 
 __all__ = ["WAIT_S", "Heard", "Listener"]

@@ -84,7 +84,7 @@ class Dialect(Protocol):
         """Forget what was said."""
 
     def interrupt(self, now: float) -> Effects:
-        """Stop the reply and listen."""
+        """Stop the reply, or drop the question that waits for its turn, and listen."""
 
     def ask(
         self,

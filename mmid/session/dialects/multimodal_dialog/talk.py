@@ -59,10 +59,12 @@ class Talk(Machine):
         return self.forget_speech(now)
 
     def interrupt(self, now: float) -> Effects:
-        """Cut the turn under way; without one there is nothing to do."""
+        """Cut the turn under way, also one that has yet to begin; a speech goes on."""
         self._check_ready()
         self.cause = "interrupt"
-        stays = self.stage in CLOUD_LISTENS | {Stage.TALKING, Stage.ASKING}
+        if self.stage is Stage.ASKING:
+            return self._drop_question("it was interrupted")
+        stays = self.stage in CLOUD_LISTENS | {Stage.TALKING}
         return [] if stays else self.ask_floor(now)
 
     def ask(

@@ -160,6 +160,34 @@ backlog two
         < RequestAccepted         |
         < state Listening         | show listening; SpeechPrepare
     """,
+    "an interruption drops the question that waited for the floor, and says so": f"""{REPLYING}
+        ask what time             | flush player; TtsEnd; > RequestToSpeak
+        interrupt                 | Error busy
+        interrupt                 |
+        < RequestAccepted         |
+        < state Listening         | show listening; SpeechPrepare
+    """,
+    "an interruption drops the question that was too soon after others": f"""{CONNECTED}
+        ask one                   | flush player; > RequestToRespond prompt one
+        ask two                   | flush player; > RequestToSpeak
+        ask three                 | Error busy
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > RequestToRespond prompt three
+        < state Listening         | SpeechPrepare
+        ask four                  | flush player; > RequestToRespond prompt four
+        < state Listening         | SpeechPrepare
+        ask five                  | flush player
+        interrupt                 | Error busy
+        3 s later                 | SpeechPrepare
+    """,
+    "an interruption leaves a speech alone that waits for the floor": f"""{REPLYING}
+        press                     | flush player; TtsEnd; > RequestToSpeak
+        mic one                   |
+        interrupt                 |
+        < RequestAccepted         |
+        < state Listening         | SpeechPrepare; > SendSpeech; show listening; SpeechRestart; \
+backlog one
+    """,
     "a press after an interruption asks only once": f"""{REPLYING}
         interrupt                 | flush player; TtsEnd; > RequestToSpeak
         press                     |
