@@ -83,19 +83,22 @@ class Close(Effect):
     next: Next
 
 
-@dataclass(frozen=True, slots=True)
 class StartRecorder(Effect):
     """Open the microphone now."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class StopRecorder(Effect):
     """Close the microphone and release it from its holder."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class StartPlayer(Effect):
     """A reply begins: open the loudspeaker."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +108,16 @@ class Play(Effect):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class FinishPlayer(Effect):
     """The reply has arrived whole: play it out and say when it was heard."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class FlushPlayer(Effect):
     """Be silent now and forget the rest of the reply."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
