@@ -9,9 +9,10 @@ A dataclass takes half a millisecond to make, and these are made at each start: 
 event that adds no field to its base is frozen, compares and prints as that is.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from mmid.frozen import frozen
 
 __all__ = [
     "AsrComplete",
@@ -47,14 +48,14 @@ class State(StrEnum):
     RESPONDING = "responding"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """Something that happened in the dialog."""
 
     sdk_name: ClassVar[str] = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Text(Event):
     """What somebody said, so far or in the end."""
 
@@ -166,7 +167,7 @@ class Heartbeat(Event):
     sdk_name: ClassVar[str] = "C_MMI_EVENT_HEART_BEAT"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command(Event):
     """The cloud asks the device to do something, or tells of a tool that it called itself.
 
@@ -181,7 +182,7 @@ class Command(Event):
     sdk_name: ClassVar[str] = "C_MMI_EVENT_COMMAND"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Error(Event):
     """Something a user would notice went wrong.
 

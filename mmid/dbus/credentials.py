@@ -1,17 +1,17 @@
 """Who is behind a unique name of the bus, as the bus saw it when the client connected."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmid.dbus.bus import Bus
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.wire import plain
 from mmid.errors import BusFailed
+from mmid.frozen import frozen
 
 __all__ = ["Credentials", "credentials_of", "description_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """The Unix user and process of a client; -1 and 0 where the bus does not know."""
 

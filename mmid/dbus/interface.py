@@ -7,8 +7,9 @@ of signal arguments from them. Pure: no D-Bus library, no I/O but the one file.
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from pathlib import Path
+
+from mmid.frozen import frozen
 
 __all__ = [
     "AUDIO",
@@ -37,7 +38,7 @@ ERRORS = "org.mmid1.Error."
 _EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Method:
     """A method: the signatures of what goes in and what comes out."""
 
@@ -46,7 +47,7 @@ class Method:
     outputs: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signal:
     """A signal: its signature, and the names of its arguments."""
 
@@ -55,7 +56,7 @@ class Signal:
     arguments: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Property:
     """A property: its type, and what may be done with it.
 
@@ -71,7 +72,7 @@ class Property:
     constant: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Interface:
     """An interface: its members by name."""
 
@@ -81,7 +82,7 @@ class Interface:
     properties: dict[str, Property]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contract:
     """All interfaces of the object, and the text they were read from."""
 

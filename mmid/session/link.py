@@ -9,7 +9,6 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -28,6 +27,7 @@ from mmid.errors import (
     SettingsInvalid,
     TlsFailed,
 )
+from mmid.frozen import frozen
 from mmid.redaction import Secret
 from mmid.session.proxy import environment_names_proxy
 from mmid.session.tls import Tls
@@ -62,7 +62,7 @@ class TokenRefused(CloudRefused):
     """The upgrade was answered with 401 or 403: the token is old or wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkOptions:
     """How to connect.
 

@@ -4,9 +4,10 @@ import logging
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mmid.errors import LicenseRefused, NotProvisioned
+from mmid.frozen import frozen
 from mmid.hal import Clock
 from mmid.redaction import Secret
 from mmid.session.effects import Next
@@ -39,7 +40,7 @@ _TOKEN_MARGIN_MS = 5000
 _TOKEN_SPREAD = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credential:
     """What a dialog connects with.
 
@@ -251,7 +252,7 @@ class Keeper:
         return replace(self._service.request(kind, identity), codec_state=state)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _HeldToken:
     """A token and its times by this board's clock, Unix ms."""
 
