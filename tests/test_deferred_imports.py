@@ -51,7 +51,7 @@ def test_the_daemon_of_mmid_run_does_without_what_websockets_hardly_uses() -> No
         "from mmid.cli import mmid\n"
         "class Loading:\n"
         "    def finish(self): print(*sys.modules); raise SystemExit\n"
-        "mmid.start_loading = lambda config, judged_before: Loading()\n"
+        "mmid.fork_loading = lambda config: Loading()\n"
         "sys.argv = ['mmid', 'run']\n"
         "mmid.main()\n"
     )

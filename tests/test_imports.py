@@ -28,7 +28,7 @@ FLOOR_PLAN = {
     "mmid.status": "mmid mmid.events",
     "mmid.log": "mmid.redaction",
     "mmid.sysd": "mmid.log",
-    "mmid.settings": "mmid mmid.errors mmid.redaction mmid.settings",
+    "mmid.settings": "mmid mmid.deferred_imports mmid.errors mmid.redaction mmid.settings",
     "mmid.session": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status "
     "mmid.settings mmid.session",
     "mmid.session.effects": "mmid.errors mmid.events",
@@ -117,6 +117,7 @@ NOT_LOADED = {
     "mmid.hal_linux.audio.codecs.libopus mmid.hal_linux.audio.codecs.libmpg123 "
     "mmid.hal_linux.audio.codecs.ogg",
     "mmid.settings.child": "pydantic pydantic_settings tomllib asyncio",
+    "mmid.settings.forked": "pydantic pydantic_settings tomllib asyncio",
     "mmid.cli.mmid": "pydantic asyncio websockets dbus_next alsaaudio systemd",
     "mmid.cli.mmictl": "cryptography pydantic alsaaudio websockets systemd mmid.settings "
     "mmid.session mmid.doctor",

@@ -21,6 +21,7 @@ from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.redaction import redact
 from mmid.settings.child import start_loading
+from mmid.settings.forked import fork_loading
 
 __all__ = ["main"]
 
@@ -52,11 +53,11 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     """Read the settings and import the daemon side by side, then run it."""
-    loading = start_loading(options.config, judged_before=True)
+    loading = fork_loading(options.config)
     # websockets imports both, and uses neither unless there is a proxy.
     defer_import("importlib.metadata")
     defer_import("urllib.request")
-    from mmid import daemon  # noqa: PLC0415 - while the child reads the settings
+    from mmid import daemon  # noqa: PLC0415 - while the fork reads the settings
 
     return daemon.run(loading.finish(), lambda: start_loading(options.config))
 
