@@ -58,3 +58,13 @@ def test_the_daemon_of_mmid_run_does_without_what_websockets_hardly_uses() -> No
     loaded = set(lines[0].split())
     assert {"mmid.daemon", "websockets.asyncio.client"} <= loaded
     assert loaded.isdisjoint({"email", "http.client", "zipfile", "csv", "tempfile", "pydantic"})
+    assert loaded.isdisjoint({"dbus_next.message_bus", "dbus_next.service", "dbus_next.aio"})
+
+
+def test_all_of_dbus_next_is_there_for_whoever_wants_it() -> None:
+    lines = told(
+        "import mmid.dbus.wire, dbus_next\n"
+        "print('dbus_next.aio' in sys.modules)\n"
+        "print(dbus_next.aio.MessageBus.__name__, dbus_next.Message is mmid.dbus.wire.Message)\n"
+    )
+    assert lines == ["False", "MessageBus True"]

@@ -35,7 +35,7 @@ FLOOR_PLAN = {
     "mmid.session.dialects": "mmid.errors mmid.events mmid.redaction mmid.settings "
     "mmid.session.effects mmid.session.backlog mmid.session.dialects",
     "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.redaction mmid.hal_linux",
-    "mmid.dbus": "mmid mmid.errors mmid.events mmid.redaction mmid.status mmid.dbus",
+    "mmid.dbus": "mmid mmid.deferred_imports mmid.errors mmid.events mmid.redaction mmid.status mmid.dbus",
     "mmid.black_box": "",
     "mmid.volume": "mmid.errors",
     "mmid.timeline": "mmid.events",
