@@ -46,7 +46,7 @@ def test_what_is_loaded_already_or_not_there_is_left_alone() -> None:
     assert lines == ["True False"]
 
 
-def test_the_daemon_of_mmid_run_does_without_what_websockets_hardly_uses() -> None:
+def test_mmid_run_imports_no_more_than_it_needs_to_be_ready() -> None:
     lines = told(
         "from mmid.cli import mmid\n"
         "class Loading:\n"
@@ -56,8 +56,9 @@ def test_the_daemon_of_mmid_run_does_without_what_websockets_hardly_uses() -> No
         "mmid.main()\n"
     )
     loaded = set(lines[0].split())
-    assert {"mmid.daemon", "websockets.asyncio.client"} <= loaded
+    assert {"mmid.daemon", "mmid.dbus.wire"} <= loaded
     assert loaded.isdisjoint({"email", "http.client", "zipfile", "csv", "tempfile", "pydantic"})
+    assert loaded.isdisjoint({"websockets", "mmid.session.link", "mmid.session.outbox"})
     assert loaded.isdisjoint({"dbus_next.message_bus", "dbus_next.service", "dbus_next.aio"})
 
 

@@ -20,7 +20,6 @@ from websockets.exceptions import (
 )
 
 from mmid.errors import (
-    CloudRefused,
     ConnectionLost,
     MalformedMessage,
     MmidError,
@@ -29,10 +28,11 @@ from mmid.errors import (
 )
 from mmid.frozen import frozen
 from mmid.redaction import Secret
+from mmid.session.license.keeper import TokenRefused
 from mmid.session.proxy import environment_names_proxy
 from mmid.session.tls import Tls
 
-__all__ = ["Link", "LinkOptions", "TokenRefused", "open_link"]
+__all__ = ["Link", "LinkOptions", "open_link"]
 
 
 # A text repeats the whole reply so far, so it grows with it; a mebibyte is a
@@ -56,10 +56,6 @@ _CLOSE_S = 0.5
 # Status codes of a close that say "you sent nonsense" or "it was too big".
 _TOO_BIG = 1009
 _NONSENSE_CODES = frozenset({1002, 1003, 1007, _TOO_BIG})
-
-
-class TokenRefused(CloudRefused):
-    """The upgrade was answered with 401 or 403: the token is old or wrong."""
 
 
 @frozen

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from mmid.errors import LicenseRefused, NotProvisioned
+from mmid.errors import CloudRefused, LicenseRefused, NotProvisioned
 from mmid.frozen import frozen
 from mmid.hal import Clock
 from mmid.redaction import Secret
@@ -29,7 +29,7 @@ from mmid.session.license.service import Exchange, LicenseService
 from mmid.settings import Cloud, License
 from mmid.status import LicenseState, Status
 
-__all__ = ["Credential", "Keeper"]
+__all__ = ["Credential", "Keeper", "TokenRefused"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +38,10 @@ _log = logging.getLogger(__name__)
 # one moment, after an outage, do not come back for the next at one moment.
 _TOKEN_MARGIN_MS = 5000
 _TOKEN_SPREAD = 0.2
+
+
+class TokenRefused(CloudRefused):
+    """The cloud did not take the token: it is old or wrong."""
 
 
 @frozen
