@@ -58,6 +58,7 @@ def test_mmid_run_imports_no_more_than_it_needs_to_be_ready() -> None:
     loaded = set(lines[0].split())
     assert {"mmid.daemon", "mmid.dbus.wire"} <= loaded
     assert loaded.isdisjoint({"email", "http.client", "zipfile", "csv", "tempfile", "pydantic"})
+    assert loaded.isdisjoint({"argparse", "xml.etree.ElementTree"})
     assert loaded.isdisjoint({"websockets", "mmid.session.link", "mmid.session.outbox"})
     assert loaded.isdisjoint({"dbus_next.message_bus", "dbus_next.service", "dbus_next.aio"})
 

@@ -118,7 +118,7 @@ NOT_LOADED = {
     "mmid.hal_linux.audio.codecs.ogg",
     "mmid.settings.child": "pydantic pydantic_settings tomllib asyncio",
     "mmid.settings.forked": "pydantic pydantic_settings tomllib asyncio",
-    "mmid.cli.mmid": "pydantic asyncio websockets dbus_next alsaaudio systemd",
+    "mmid.cli.mmid": "argparse pydantic asyncio websockets dbus_next alsaaudio systemd",
     "mmid.cli.mmictl": "cryptography pydantic alsaaudio websockets systemd mmid.settings "
     "mmid.session mmid.doctor",
 }

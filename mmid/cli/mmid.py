@@ -11,17 +11,20 @@ Each takes ``--config FILE`` and ``--help``. A tool lies in the module of its
 name; it is imported when it is asked for, so that the daemon carries none.
 """
 
-import argparse
 import logging
 import sys
 import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmid.cli.mmid_arguments import parse
 from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.redaction import redact
 from mmid.settings.child import start_loading
 from mmid.settings.forked import fork_loading
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["main"]
 
@@ -30,18 +33,15 @@ _log = logging.getLogger(__name__)
 
 def main() -> int:
     """Run the command line; the entry point of the package."""
-    options = parse(
-        {
-            "run": _run,
-            "check": _check,
-            "hal-test": _hal_test,
-            "provision": _provision,
-            "storage show": _storage_show,
-            "storage erase": _storage_erase,
-        }
-    )
     try:
-        status: int = options.run(options)
+        match sys.argv[1:]:
+            # As a service is started: a parser would stay in its memory with 0.4 MiB.
+            case ["run"]:
+                status = _run(None)
+            case ["run", "--config", file] if not file.startswith("-"):
+                status = _run(Path(file))
+            case _:
+                status = _parsed()
     except MmidError as error:
         return _failed(error)
     except KeyboardInterrupt:
@@ -51,46 +51,66 @@ def main() -> int:
     return status
 
 
-def _run(options: argparse.Namespace) -> int:
+def _parsed() -> int:
+    """Do what the command line says, whatever that is."""
+    from mmid.cli.mmid_arguments import parse  # noqa: PLC0415 - not for the service
+
+    options = parse(
+        {
+            "run": lambda options: _run(options.config),
+            "check": _check,
+            "hal-test": _hal_test,
+            "provision": _provision,
+            "storage show": _storage_show,
+            "storage erase": _storage_erase,
+        }
+    )
+    status: int = options.run(options)
+    return status
+
+
+def _run(config: Path | None) -> int:
     """Read the settings and import the daemon side by side, then run it."""
-    loading = fork_loading(options.config)
+    loading = fork_loading(config)
     # websockets imports both, and uses neither unless there is a proxy.
     defer_import("importlib.metadata")
     defer_import("urllib.request")
+    # urllib.parse does, for hosts in brackets.
+    defer_import("ipaddress")
     from mmid import daemon  # noqa: PLC0415 - while the fork reads the settings
 
-    return daemon.run(loading.finish(), lambda: start_loading(options.config))
+    return daemon.run(loading.finish(), lambda: start_loading(config))
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: "argparse.Namespace") -> int:
     loading = start_loading(options.config)
     from mmid.cli.mmid_check import check  # noqa: PLC0415
 
     return check(loading.finish())
 
 
-def _hal_test(options: argparse.Namespace) -> int:
+def _hal_test(options: "argparse.Namespace") -> int:
     loading = start_loading(options.config)
     from mmid.cli.mmid_hal_test import hal_test  # noqa: PLC0415
 
     return hal_test(loading.finish(), options)
 
 
-def _provision(options: argparse.Namespace) -> int:
+def _provision(options: "argparse.Namespace") -> int:
     loading = start_loading(options.config)
     from mmid.cli.mmid_provision import provision  # noqa: PLC0415
 
     return provision(loading.finish(), options)
 
 
-def _storage_show(options: argparse.Namespace) -> int:
+def _storage_show(options: "argparse.Namespace") -> int:
     loading = start_loading(options.config)
     from mmid.cli.mmid_storage import storage_show  # noqa: PLC0415
 
     return storage_show(loading.finish(), as_json=options.json)
 
 
-def _storage_erase(options: argparse.Namespace) -> int:
+def _storage_erase(options: "argparse.Namespace") -> int:
     loading = start_loading(options.config)
     from mmid.cli.mmid_storage import storage_erase  # noqa: PLC0415
 
