@@ -215,14 +215,17 @@ def _first_status(settings: Settings, clock: Clock) -> Status:
 
 
 async def _settle(supervisor: Supervisor) -> None:
-    """Import the rest; then what the start made is there for good.
+    """Import the rest; then what the start made is there for good, and garbage is looked for.
 
     A full collection would look at all of it, and on a small board hold up the sound for
     longer than a period.
     """
-    await supervisor.prepare()
-    gc.collect()
-    gc.freeze()
+    try:
+        await supervisor.prepare()
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 async def _live(stop: asyncio.Event, supervisor: Supervisor, front: Front, reload: Reload) -> None:
