@@ -6,13 +6,15 @@ interpreter that imports asyncio and ssl, which mmid cannot do without, and says
 READY=1 at once. All take turns, and all notify a socket as under systemd.
 
 A start with a state directory, as the unit gives it, finds that the settings were
-judged before; without one it judges them each time, as after a change.
+judged before; without one it judges them each time, as after a change. What judges
+them is pydantic-settings, and a third line tells how long its import alone takes.
 """
 
 import asyncio
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,34 +27,45 @@ __all__ = ["measure"]
 
 _PATIENCE_S = 30.0
 
+# Says READY=1 when it has imported what judges the settings.
+_IMPORT = """\
+import pydantic_settings, os, socket
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+"""
+
 
 def measure(effort: Effort) -> Iterator[Figure]:
     """Start them in turns."""
-    judged, unchanged, bare = asyncio.run(_starts(effort.times(2 * effort.runs + 1)))
+    judged, unchanged, bare, library = asyncio.run(_starts(effort.times(2 * effort.runs + 1)))
     floor = "exec to a bare asyncio and ssl loop"
     yield Figure("exec to READY, settings changed", "ms", judged, floor, bare, 3.0)
     yield Figure("exec to READY, settings as before", "ms", unchanged, floor, bare, 2.4)
+    yield Figure("exec to pydantic-settings imported", "ms", library, floor, bare)
 
 
-async def _starts(runs: int) -> tuple[list[float], list[float], list[float]]:
+async def _starts(runs: int) -> tuple[list[float], list[float], list[float], list[float]]:
     judged: list[float] = []
     unchanged: list[float] = []
     bare: list[float] = []
+    library: list[float] = []
     async with board() as (made, _):
         await made.stop("mmid")
         daemon = python("mmid.cli.mmid", "run", "--config", made.directory / "mmid.toml")
         loop = python("bench.bare_loop")
+        judge = [sys.executable, "-c", _IMPORT]
         state = str(made.directory)
         for _ in range(runs + 1):
             for command, keeps, times in (
                 (daemon, "", judged),
                 (daemon, state, unchanged),
                 (loop, "", bare),
+                (judge, "", library),
             ):
                 taken = await asyncio.to_thread(_ready_after_ms, command, made.directory, keeps)
                 times.append(taken)
     # The first of each fills the page cache, and the state directory.
-    return judged[1:], unchanged[1:], bare[1:]
+    return judged[1:], unchanged[1:], bare[1:], library[1:]
 
 
 def _ready_after_ms(command: list[str], directory: Path, state: str) -> float:

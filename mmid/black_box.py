@@ -16,9 +16,10 @@ import logging
 import mmap
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
+
+from mmid.frozen import frozen
 
 __all__ = ["CAPACITY", "UNCLEAN_END", "BlackBox", "Transition"]
 
@@ -40,7 +41,7 @@ _STOPPED = "stopped"
 _FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transition:
     """One line.
 

@@ -2,8 +2,9 @@
 
 The only module that knows all others. READY is told when the record was read
 and the bus name is owned, not when the cloud answered: a board without a
-network is a healthy board. What cannot be degraded (no bus, no store, a
-broken invariant) ends the process, and systemd starts it again.
+network is a healthy board. What talks to the cloud is imported after it. What
+cannot be degraded (no bus, no store, a broken invariant) ends the process, and
+systemd starts it again.
 """
 
 import asyncio
@@ -100,11 +101,11 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         stack.callback(watchdog.stop)
         sysd.notify(ready=True, status=_status_line(status))
         _log.info("ready as org.mmid1 on the %s bus", settings.dbus.bus)
-        # What the start made stays for good. A full collection would look at all of it, and
-        # on a small board hold up the sound for longer than a period.
-        gc.collect()
-        gc.freeze()
-        await _live(stop, supervisor, front, reload)
+        settling = asyncio.create_task(_settle(supervisor), name="mmid-settle")
+        try:
+            await _live(stop, supervisor, front, reload)
+        finally:
+            await asyncio.gather(settling, return_exceptions=True)
     return 0
 
 
@@ -211,6 +212,20 @@ def _first_status(settings: Settings, clock: Clock) -> Status:
         capture_device=settings.audio.capture_device,
         playback_device=settings.audio.playback_device,
     )
+
+
+async def _settle(supervisor: Supervisor) -> None:
+    """Import the rest; then what the start made is there for good, and garbage is looked for.
+
+    A full collection would look at all of it, and on a small board hold up the sound for
+    longer than a period.
+    """
+    try:
+        await supervisor.prepare()
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 async def _live(stop: asyncio.Event, supervisor: Supervisor, front: Front, reload: Reload) -> None:

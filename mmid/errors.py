@@ -30,8 +30,9 @@ The branch says who is to blame, and so who can mend it. This module imports
 the standard library only: everything above it may raise and catch these.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from mmid.frozen import frozen
 
 __all__ = [
     "TABLE",
@@ -74,7 +75,7 @@ class Kind(StrEnum):
     NEEDS_OPERATOR = "needs-operator"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What one error is called in each of the places where people meet it.
 

@@ -4,11 +4,15 @@ One small frozen dataclass for each event of the vendor's SDK, in the order of
 its enumeration (``C_MMI_EVENT_*``, multimodal-dialog section 12). The class
 name is the D-Bus signal name; the fields are the signal's arguments in order.
 USER_CONFIG has no event: settings do its work.
+
+A dataclass takes half a millisecond to make, and these are made at each start: an
+event that adds no field to its base is frozen, compares and prints as that is.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from mmid.frozen import frozen
 
 __all__ = [
     "AsrComplete",
@@ -44,123 +48,126 @@ class State(StrEnum):
     RESPONDING = "responding"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """Something that happened in the dialog."""
 
     sdk_name: ClassVar[str] = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+class _Text(Event):
+    """What somebody said, so far or in the end."""
+
+    text: str
+
+
 class DataInit(Event):
     """The credential is there; the connection is opened now."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_DATA_INIT"
 
 
-@dataclass(frozen=True, slots=True)
 class SpeechReady(Event):
     """The connection is usable: its first Listening."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_SPEECH_READY"
 
 
-@dataclass(frozen=True, slots=True)
 class SpeechPrepare(Event):
     """Ready for a new round: each Listening."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_SPEECH_PREPARE"
 
 
-@dataclass(frozen=True, slots=True)
 class SpeechStart(Event):
     """The upload of speech begins."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_SPEECH_START"
 
 
-@dataclass(frozen=True, slots=True)
 class SpeechRestart(Event):
     """The upload of speech begins after an interruption."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_SPEECH_RESTART"
 
 
-@dataclass(frozen=True, slots=True)
 class DataDeinit(Event):
     """The session is over; the connection is closed."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_DATA_DEINIT"
 
 
-@dataclass(frozen=True, slots=True)
 class AsrStart(Event):
     """The cloud hears speech."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_ASR_START"
 
 
-@dataclass(frozen=True, slots=True)
-class AsrIncomplete(Event):
+class AsrIncomplete(_Text):
     """What was understood so far: always the whole text, never a delta."""
 
-    text: str
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_ASR_INCOMPLETE"
 
 
-@dataclass(frozen=True, slots=True)
-class AsrComplete(Event):
+class AsrComplete(_Text):
     """What was understood, final."""
 
-    text: str
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_ASR_COMPLETE"
 
 
-@dataclass(frozen=True, slots=True)
 class AsrEnd(Event):
     """The cloud heard the end of speech; the upload stops."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_ASR_END"
 
 
-@dataclass(frozen=True, slots=True)
-class LlmIncomplete(Event):
+class LlmIncomplete(_Text):
     """The reply's text so far: always the whole text, never a delta."""
 
-    text: str
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_LLM_INCOMPLETE"
 
 
-@dataclass(frozen=True, slots=True)
-class LlmComplete(Event):
+class LlmComplete(_Text):
     """The reply's text, final."""
 
-    text: str
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_LLM_COMPLETE"
 
 
-@dataclass(frozen=True, slots=True)
 class TtsStart(Event):
     """The reply's audio begins to arrive."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_TTS_START"
 
 
-@dataclass(frozen=True, slots=True)
 class TtsEnd(Event):
     """The reply's audio has arrived whole (not: has been played)."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_TTS_END"
 
 
-@dataclass(frozen=True, slots=True)
 class Heartbeat(Event):
     """The cloud answered a heartbeat."""
 
+    __slots__ = ()
     sdk_name: ClassVar[str] = "C_MMI_EVENT_HEART_BEAT"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command(Event):
     """The cloud asks the device to do something, or tells of a tool that it called itself.
 
@@ -175,7 +182,7 @@ class Command(Event):
     sdk_name: ClassVar[str] = "C_MMI_EVENT_COMMAND"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Error(Event):
     """Something a user would notice went wrong.
 

@@ -8,10 +8,11 @@ carries out the answer.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mmid.errors import InvalidArgument
+from mmid.frozen import frozen
 
 __all__ = ["Loudness", "obey"]
 
@@ -22,7 +23,7 @@ _STEP = 10
 _A_BIT = 0x7FFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loudness:
     """Volume in percent, and whether it is muted."""
 

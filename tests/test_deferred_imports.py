@@ -46,15 +46,27 @@ def test_what_is_loaded_already_or_not_there_is_left_alone() -> None:
     assert lines == ["True False"]
 
 
-def test_the_daemon_of_mmid_run_does_without_what_websockets_hardly_uses() -> None:
+def test_mmid_run_imports_no_more_than_it_needs_to_be_ready() -> None:
     lines = told(
         "from mmid.cli import mmid\n"
         "class Loading:\n"
         "    def finish(self): print(*sys.modules); raise SystemExit\n"
-        "mmid.start_loading = lambda config, judged_before: Loading()\n"
+        "mmid.fork_loading = lambda config: Loading()\n"
         "sys.argv = ['mmid', 'run']\n"
         "mmid.main()\n"
     )
     loaded = set(lines[0].split())
-    assert {"mmid.daemon", "websockets.asyncio.client"} <= loaded
+    assert {"mmid.daemon", "mmid.dbus.wire"} <= loaded
     assert loaded.isdisjoint({"email", "http.client", "zipfile", "csv", "tempfile", "pydantic"})
+    assert loaded.isdisjoint({"argparse", "xml.etree.ElementTree"})
+    assert loaded.isdisjoint({"websockets", "mmid.session.link", "mmid.session.outbox"})
+    assert loaded.isdisjoint({"dbus_next.message_bus", "dbus_next.service", "dbus_next.aio"})
+
+
+def test_all_of_dbus_next_is_there_for_whoever_wants_it() -> None:
+    lines = told(
+        "import mmid.dbus.wire, dbus_next\n"
+        "print('dbus_next.aio' in sys.modules)\n"
+        "print(dbus_next.aio.MessageBus.__name__, dbus_next.Message is mmid.dbus.wire.Message)\n"
+    )
+    assert lines == ["False", "MessageBus True"]

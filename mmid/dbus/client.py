@@ -6,7 +6,6 @@ async with await Client.connect("system") as client:
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from mmid.dbus.interface import NAME, PATH, Contract, load
 from mmid.dbus.names import DBUS, PEER, PROPERTIES
 from mmid.dbus.wire import Message, MessageFlag, Variant, plain
 from mmid.errors import BusFailed
+from mmid.frozen import frozen
 
 __all__ = ["Client", "Received"]
 
@@ -23,7 +23,7 @@ __all__ = ["Client", "Received"]
 _SIGNALS_KEPT = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Received:
     """A signal that arrived.
 

@@ -8,7 +8,6 @@ program is looked up in /proc. Where the unit hides other users' processes there
 
 import asyncio
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from mmid.dbus.bus import Bus
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.wire import plain
 from mmid.errors import BusFailed
+from mmid.frozen import frozen
 
 __all__ = ["Credentials", "credentials_of", "description_of"]
 
@@ -27,7 +27,7 @@ _MANAGER = _SYSTEMD + ".Manager"
 _SYSTEMD_TIMEOUT_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """The Unix user and process of a client; -1 and 0 where the bus does not know."""
 

@@ -9,15 +9,17 @@ deadline only, so an idle connection wakes for its heartbeat and nothing else.
 import asyncio
 import logging
 from math import inf
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmid.errors import MalformedMessage, MmidError
 from mmid.events import Error
 from mmid.redaction import redact
 from mmid.session.dialects.dialect import Dialect
 from mmid.session.effects import Close, Effect, Emit, Next, Note, Send, SendAudio, SpeechDropped
-from mmid.session.link import Link
-from mmid.session.outbox import Outbox
+
+if TYPE_CHECKING:  # the daemon is ready before these are imported
+    from mmid.session.link import Link
+    from mmid.session.outbox import Outbox
 
 __all__ = ["Conversation", "Host"]
 
@@ -55,7 +57,13 @@ class Conversation:
     """
 
     def __init__(
-        self, dialect: Dialect, link: Link, outbox: Outbox, host: Host, *, wire_log: bool = False
+        self,
+        dialect: Dialect,
+        link: "Link",
+        outbox: "Outbox",
+        host: Host,
+        *,
+        wire_log: bool = False,
     ) -> None:
         self.dialect = dialect
         self._link = link

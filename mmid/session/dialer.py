@@ -1,33 +1,20 @@
-"""Opens a conversation: from a credential to a dialect that talks over a link.
+"""Dials the cloud; what talks to it is imported when the daemon is ready, not before.
 
-The one place that knows which cloud the settings mean.
+websockets and the dialect are a sixth of all that the daemon imports, and nobody
+misses them until there is a credential to connect with: a board that is not
+provisioned, or has no time yet, may wait for that for days.
 """
 
 import asyncio
-import os
-from dataclasses import replace
-from typing import cast
 
 from mmid.errors import SettingsInvalid
 from mmid.session.conversation import Conversation, Host
-from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.license.keeper import Credential
-from mmid.session.link import LinkOptions, open_link
-from mmid.session.outbox import Outbox
 from mmid.session.tls import Tls
-from mmid.settings import Dialog, Settings, WorkMode
+from mmid.settings import Settings
 from mmid.status import Status
 
 __all__ = ["Dialer", "require_built"]
-
-# The cloud's cadence (multimodal-dialog section 8): one binary frame in 100 ms.
-_FRAME_S = 0.1
-_SAMPLE_BYTES = 2
-
-# client_info.user_id and client_info.device.uuid (multimodal-dialog section 3.3).
-_USER_ID_LIMIT = 36
-_DEVICE_UUID_LIMIT = 40
 
 
 class Dialer:
@@ -37,6 +24,15 @@ class Dialer:
         require_built(settings)
         self._settings = settings
         self._tls = Tls(settings.cloud.ca_file)
+        self._loading = asyncio.Lock()
+        self._loaded = False
+
+    async def load(self) -> None:
+        """Import what ``dial`` needs, which does so itself if need be; the loop goes on."""
+        async with self._loading:
+            if not self._loaded:
+                await asyncio.to_thread(_import_opening)
+                self._loaded = True
 
     async def dial(self, credential: Credential, status: Status, host: Host) -> Conversation:
         """Connect; the conversation is ready to ``run``.
@@ -51,39 +47,14 @@ class Dialer:
             CloudError: no connection; see ``open_link``.
             SettingsInvalid: the CA file or the proxy cannot be used.
         """
-        cloud = self._settings.cloud
-        started = asyncio.get_running_loop().time()
-        options = LinkOptions(cloud.ws_url, self._tls, cloud.connect_timeout_s)
-        link = await open_link(options, credential.token)
-        dialog = replace(self._settings.dialog, work_mode=cast("WorkMode", status.work_mode))
-        dialect = MultimodalDialog(
-            self._identity(credential),
-            dialog,
-            task_id=credential.task_id or os.urandom(16).hex(),
-            dialog_id=status.dialog_id,
-            listening_by=started + cloud.connect_timeout_s,
-        )
-        outbox = Outbox(dialog.recorder_rb_size, _frame_bytes(dialog))
-        return Conversation(dialect, link, outbox, host, wire_log=self._settings.log.wire)
+        await self.load()
+        from mmid.session.opening import open_conversation  # noqa: PLC0415 - it is there now
 
-    def _identity(self, credential: Credential) -> Identity:
-        name = credential.device_name
-        user = self._settings.license.user_id or name or credential.app_id
-        return Identity(
-            app_id=credential.app_id,
-            workspace_id=credential.workspace_id,
-            user_id=user[:_USER_ID_LIMIT],
-            device_uuid=(name or user)[:_DEVICE_UUID_LIMIT],
-            model=self._settings.cloud.model,
-            signature=credential.signature,
-        )
+        return await open_conversation(self._settings, self._tls, credential, status, host)
 
 
-def _frame_bytes(dialog: Dialog) -> int | None:
-    """Return the size of a frame of speech; None for packets, which do not tell their length."""
-    if dialog.upstream_mode != "pcm":
-        return None
-    return int(dialog.us_sample_rate * _FRAME_S) * _SAMPLE_BYTES
+def _import_opening() -> None:
+    import mmid.session.opening  # noqa: F401, PLC0415
 
 
 def require_built(settings: Settings) -> None:

@@ -5,11 +5,11 @@ first three, the gateway carries out the rest. So a dialect needs no I/O, and
 a test reads its decisions as data.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from mmid.errors import MmidError
 from mmid.events import Event, State
+from mmid.frozen import frozen
 
 __all__ = [
     "Close",
@@ -41,19 +41,19 @@ class Next(StrEnum):
     STOP = "stop"  # until somebody acts: Connect, or other settings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Effect:
     """Something to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Send(Effect):
     """Send a text frame."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SendAudio(Effect):
     """Send speech, after everything sent before; the link cuts it into frames.
 
@@ -65,14 +65,14 @@ class SendAudio(Effect):
     backlog: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SpeechDropped(Effect):
     """So many bytes of speech waited too long for the cloud's permission, and are lost."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Close(Effect):
     """Close the connection; nothing is sent after it.
 
@@ -83,67 +83,72 @@ class Close(Effect):
     next: Next
 
 
-@dataclass(frozen=True, slots=True)
 class StartRecorder(Effect):
     """Open the microphone now."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class StopRecorder(Effect):
     """Close the microphone and release it from its holder."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class StartPlayer(Effect):
     """A reply begins: open the loudspeaker."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Play(Effect):
     """Play samples of the reply."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class FinishPlayer(Effect):
     """The reply has arrived whole: play it out and say when it was heard."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class FlushPlayer(Effect):
     """Be silent now and forget the rest of the reply."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Emit(Effect):
     """Tell the world."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Show(Effect):
     """The dialog's state is this now."""
 
     state: State
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveDialog(Effect):
     """Remember this dialog id, so that the next connection goes on with it."""
 
     dialog_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note(Effect):
     """Worth a line in the journal, for whoever looks for a fault."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moved(Effect):
     """The dialect is in another stage: a line of the black box.
 

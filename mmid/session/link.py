@@ -9,7 +9,6 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -21,18 +20,19 @@ from websockets.exceptions import (
 )
 
 from mmid.errors import (
-    CloudRefused,
     ConnectionLost,
     MalformedMessage,
     MmidError,
     SettingsInvalid,
     TlsFailed,
 )
+from mmid.frozen import frozen
 from mmid.redaction import Secret
+from mmid.session.license.keeper import TokenRefused
 from mmid.session.proxy import environment_names_proxy
 from mmid.session.tls import Tls
 
-__all__ = ["Link", "LinkOptions", "TokenRefused", "open_link"]
+__all__ = ["Link", "LinkOptions", "open_link"]
 
 
 # A text repeats the whole reply so far, so it grows with it; a mebibyte is a
@@ -58,11 +58,7 @@ _TOO_BIG = 1009
 _NONSENSE_CODES = frozenset({1002, 1003, 1007, _TOO_BIG})
 
 
-class TokenRefused(CloudRefused):
-    """The upgrade was answered with 401 or 403: the token is old or wrong."""
-
-
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkOptions:
     """How to connect.
 

@@ -8,9 +8,9 @@ slow network must not deliver a stale minute later.
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 
 from mmid.errors import ConnectionLost
+from mmid.frozen import frozen
 
 __all__ = ["Outbox"]
 
@@ -18,7 +18,7 @@ __all__ = ["Outbox"]
 _TEXT_LIMIT = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Speech:
     """A chunk of speech; ``live`` if it was recorded while the cloud listened."""
 

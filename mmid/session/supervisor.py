@@ -25,9 +25,8 @@ from mmid.session.conversation import Conversation, Host
 from mmid.session.dialects.multimodal_dialog.failures import START_REFUSED
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Emit, Moved, Next, SaveDialog
-from mmid.session.license.keeper import Keeper
+from mmid.session.license.keeper import Keeper, TokenRefused
 from mmid.session.license.registrar import RegistrationUnreadable
-from mmid.session.link import TokenRefused
 from mmid.status import Status
 
 __all__ = ["Supervisor"]
@@ -71,6 +70,10 @@ class Supervisor:
         self._waits_for: Next | None = None
         self._told = ""
         self.conversation: Conversation | None = None
+
+    async def prepare(self) -> None:
+        """Import what an attempt needs, so that the first one need not."""
+        await self._dialer.load()
 
     async def run(self) -> None:
         """Connect and keep connected, while that is wanted; runs until cancelled."""

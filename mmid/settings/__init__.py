@@ -8,9 +8,10 @@ module reads a file or the environment for them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Literal, get_type_hints
 
+from mmid.frozen import frozen
 from mmid.redaction import Secret
 from mmid.settings.option import HEADERS, HTTPS, HTTPS_OR_EMPTY, WSS, option
 
@@ -38,7 +39,7 @@ WorkMode = Literal["push2talk", "tap2talk", "duplex"]
 _RATE = Literal[8000, 16000, 24000, 48000]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cloud:
     """The cloud service that holds the dialog."""
 
@@ -75,7 +76,7 @@ class Cloud:
     model: str = option("multimodal-dialog", "Model named in the first message.", max_length=64)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class License:
     """Who this device is, and how it proves it."""
 
@@ -156,7 +157,7 @@ class License:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Storage:
     """Where the device record is kept."""
 
@@ -177,7 +178,7 @@ class Storage:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clock:
     """When the wall clock is trusted to sign with."""
 
@@ -188,7 +189,7 @@ class Clock:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Audio:
     """The sound devices."""
 
@@ -212,7 +213,7 @@ class Audio:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dialog:
     """How one talks with it."""
 
@@ -289,7 +290,7 @@ class Dialog:
         return self.us_sample_rate * 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DBus:
     """Which bus org.mmid1 is on."""
 
@@ -301,7 +302,7 @@ class DBus:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Log:
     """What the journal says."""
 
@@ -315,7 +316,7 @@ class Log:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """All tables."""
 

@@ -1,10 +1,9 @@
 """Have the settings read in a short-lived process, and take over the result.
 
-pydantic needs 10 MiB that the daemon must not hold, so ``mmid.settings.load``
-(or ``proven``, which asks it when the settings changed) runs in a child. Start
-it first, import what else is needed while it works, then ``finish``: both go side
-by side. The tables come over a pipe, so no secret is in an argument, in the
-environment or in a file.
+pydantic needs 10 MiB that neither the daemon nor a tool should hold, so
+``mmid.settings.load`` runs in a child. Start it first, import what else is needed
+while it works, then ``finish``: both go side by side. The tables come over a pipe, so
+no secret is in an argument, in the environment or in a file.
 """
 
 import json
@@ -16,10 +15,10 @@ from mmid.errors import SettingsInvalid
 from mmid.redaction import redact
 from mmid.settings import Settings, from_plain
 
-__all__ = ["Loading", "start_loading"]
+__all__ = ["LONGEST_S", "Loading", "not_in_time", "start_loading"]
 
 # A slow board needs two or three seconds; a file that is a pipe never ends.
-_LONGEST_S = 30.0
+LONGEST_S = 30.0
 
 
 class Loading:
@@ -28,7 +27,7 @@ class Loading:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def finish(self, timeout_s: float = _LONGEST_S) -> Settings:
+    def finish(self, timeout_s: float = LONGEST_S) -> Settings:
         """Wait for the child and return what it read.
 
         Raises:
@@ -40,10 +39,7 @@ class Loading:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-                raise SettingsInvalid(
-                    f"the settings were not read within {timeout_s:g} s; look at what the "
-                    "files and the drop-in directory are"
-                ) from None
+                raise not_in_time(timeout_s) from None
         if process.returncode:
             # The last line of a traceback too is the one that says what it was.
             lines = complaint.strip().splitlines() or [f"exit status {process.returncode}"]
@@ -55,20 +51,24 @@ class Loading:
         self._process.kill()
 
 
-def start_loading(config: Path | None, *, judged_before: bool = False) -> Loading:
+def not_in_time(timeout_s: float) -> SettingsInvalid:
+    """Say that the settings were waited for in vain."""
+    return SettingsInvalid(
+        f"the settings were not read within {timeout_s:g} s; look at what the "
+        "files and the drop-in directory are"
+    )
+
+
+def start_loading(config: Path | None) -> Loading:
     """Start reading.
 
     Args:
         config: the TOML file; None is the default one.
-        judged_before: settings that were good at the last start are not judged again.
 
     ``-P`` keeps the directory that somebody happens to be in off the import path.
     """
-    command = [sys.executable, "-P", "-m"]
-    if judged_before:
-        command += ["mmid.settings.proven", *([str(config)] if config else [])]
-    else:
-        command += ["mmid.settings.load", *(["--config", str(config)] if config else [])]
+    command = [sys.executable, "-P", "-m", "mmid.settings.load"]
+    command += ["--config", str(config)] if config else []
     return Loading(
         subprocess.Popen(
             command,

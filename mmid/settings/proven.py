@@ -2,7 +2,7 @@
 
 ``mmid.settings.load`` needs pydantic, and pydantic takes longer to import than all
 of the daemon. Nobody edits the settings between most starts, so ``mmid run`` asks
-this module, a program in the same kind of short-lived process: it reads the
+this module, in a short-lived process (``mmid.settings.forked``): it reads the
 sources as ever, and if their digest is the one of the last time that ``load`` was
 content, it lays them over the defaults without asking it.
 
@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from mmid import __version__
-from mmid.errors import SettingsInvalid
+from mmid.deferred_imports import defer_import
 from mmid.redaction import Secret
 from mmid.settings.sources import TABLES, Layer, read_layers, state_directory
 
-__all__ = ["load_proven", "main"]
+__all__ = ["load_proven"]
 
 Tables = dict[str, dict[str, Any]]
 
@@ -47,6 +47,8 @@ def load_proven(file: Path | None) -> Tables:
     stamp = directory / _NAME if directory else None
     if stamp and _is_proven(stamp, layers):
         return _laid_over(layers)
+    # pydantic-settings imports it for command lines of its own: a fifth of its import.
+    defer_import("asyncio")
     from mmid.settings.load import judge  # noqa: PLC0415 - what is to be spared
 
     tables = judge(layers)
@@ -101,18 +103,3 @@ def _keep(stamp: Path, layers: list[Layer]) -> None:
         new.replace(stamp)
     except OSError:
         return
-
-
-def main() -> int:
-    """Print the tables as JSON; the only argument is the TOML file, if it is not the default."""
-    try:
-        tables = load_proven(Path(sys.argv[1]) if sys.argv[1:] else None)
-    except SettingsInvalid as error:
-        print(error, file=sys.stderr)  # noqa: T201 - this is the answer
-        return 2
-    json.dump(tables, sys.stdout)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,11 +8,11 @@ point at. Nothing is judged here but what cannot be read at all;
 import os
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from mmid.errors import SettingsInvalid
+from mmid.frozen import frozen
 from mmid.settings import Settings
 
 __all__ = [
@@ -46,7 +46,7 @@ CREDENTIAL_FILES = ("/run/credentials/mmid.service/{}", "/etc/credstore/mmid.{}"
 _LONGEST_FILE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layer:
     """What one source sets.
 

@@ -16,7 +16,8 @@ from websockets.http11 import Request, Response
 
 from mmid.errors import ConnectionLost, MalformedMessage, MmidError, SettingsInvalid, TlsFailed
 from mmid.redaction import Secret
-from mmid.session.link import Link, LinkOptions, TokenRefused, open_link
+from mmid.session.license.keeper import TokenRefused
+from mmid.session.link import Link, LinkOptions, open_link
 from mmid.session.tls import Tls
 from mmid.simcloud.certificates import Certificates, make_certificates
 from tests.session.doubles import peer

@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -171,15 +170,3 @@ def test_a_start_with_settings_as_before_does_without_pydantic(config: Path, sta
         for _ in range(2)
     ]
     assert lines == ["True", "False"]
-
-
-@pytest.mark.usefixtures("state")
-def test_the_program_prints_the_tables_or_what_is_wrong(
-    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["proven", str(config)])
-    assert proven.main() == 0
-    assert json.loads(capsys.readouterr().out)["license"]["device_name"] == "lamp-1"
-    config.write_text("[license]\napp_idd = 1\n")
-    assert proven.main() == 2
-    assert "did you mean app_id?" in capsys.readouterr().err

@@ -11,13 +11,13 @@ import errno
 import logging
 import os
 import time
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
 from mmid.errors import AudioDeviceFailed
+from mmid.frozen import frozen
 from mmid.hal_linux.audio.elder_pcm import ElderPcm
 from mmid.hal_linux.audio.proc_asound import hardware_format, holders
 
@@ -98,7 +98,7 @@ class Pcm(Protocol):
         """What alsa-lib really set."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenPcm:
     """An open PCM and what alsa-lib really gave it.
 
@@ -160,7 +160,7 @@ def open_pcm(
             _log.warning("the sound device %r took %.1f s to open", device, took)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Wish:
     """What ``open_pcm`` was asked for."""
 

@@ -1,9 +1,9 @@
 """Which store a ``storage.target`` names, and what lies in it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmid.errors import StorageFailed
+from mmid.frozen import frozen
 from mmid.hal_linux.storage.medium import Medium
 from mmid.hal_linux.storage.record_format import sealed_header
 from mmid.hal_linux.storage.sealing import Sealing
@@ -14,7 +14,7 @@ from mmid.redaction import Secret
 __all__ = ["SlotReport", "SlotState", "describe", "medium_of", "open_store"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SlotReport:
     """What ``mmid storage show`` tells of one copy.
 

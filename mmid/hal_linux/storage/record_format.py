@@ -25,10 +25,10 @@ No I/O here: every kind of store frames its records with these functions.
 
 import struct
 import zlib
-from dataclasses import dataclass
 from enum import IntFlag
 
 from mmid.errors import StorageFailed
+from mmid.frozen import frozen
 
 __all__ = [
     "FIRST",
@@ -87,7 +87,7 @@ class ForeignContent(StorageFailed):
         self.later = later
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """One valid record; ``body`` is the payload, or what it was sealed to."""
 

@@ -18,10 +18,10 @@ before. What is not mmid's is refused, and overwritten only by force.
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 
 from mmid.errors import StorageFailed
+from mmid.frozen import frozen
 from mmid.hal_linux.storage.medium import Medium, Slots
 from mmid.hal_linux.storage.record_format import (
     FIRST_RECORD,
@@ -52,7 +52,7 @@ class SlotState(StrEnum):
     FOREIGN = "foreign"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copy:
     """What was found in one slot.
 

@@ -19,7 +19,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +28,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from mmid.errors import MalformedMessage
+from mmid.frozen import frozen
 from mmid.session.license.messages import Identity
 
 __all__ = [
@@ -61,7 +62,7 @@ class KeyOwner(StrEnum):
     DEVICE = "DeviceSecret"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context:
     """All that may take part in sealing one message.
 
@@ -128,7 +129,7 @@ _REPLY_FIELDS = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CodecParameters:
     """The choices that the published facts leave open, each with its natural value.
 

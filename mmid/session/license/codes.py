@@ -4,8 +4,9 @@ The service's protocol publishes the codes and their meaning; the class and
 the advice are ours. ``keeper`` acts on the class, people read the advice.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from mmid.frozen import frozen
 
 __all__ = ["CODES", "CodeClass", "LicenseCode", "Remedy", "lookup"]
 
@@ -35,7 +36,7 @@ class Remedy(StrEnum):
     WAIT_UNTIL_MIDNIGHT = "wait-until-midnight"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LicenseCode:
     """One refusal.
 

@@ -11,13 +11,13 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from email.message import Message as Headers
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from mmid import __version__
 from mmid.errors import CloudError, ConnectionLost, HttpFailed, SettingsInvalid, TlsFailed
+from mmid.frozen import frozen
 from mmid.session.license.messages import Way
 from mmid.session.license.protocol import printable
 
@@ -27,7 +27,7 @@ __all__ = ["Response", "address", "post"]
 _ANSWER_LIMIT = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response:
     """What came back.
 

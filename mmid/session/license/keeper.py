@@ -4,9 +4,10 @@ import logging
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
-from mmid.errors import LicenseRefused, NotProvisioned
+from mmid.errors import CloudRefused, LicenseRefused, NotProvisioned
+from mmid.frozen import frozen
 from mmid.hal import Clock
 from mmid.redaction import Secret
 from mmid.session.effects import Next
@@ -28,7 +29,7 @@ from mmid.session.license.service import Exchange, LicenseService
 from mmid.settings import Cloud, License
 from mmid.status import LicenseState, Status
 
-__all__ = ["Credential", "Keeper"]
+__all__ = ["Credential", "Keeper", "TokenRefused"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,11 @@ _TOKEN_MARGIN_MS = 5000
 _TOKEN_SPREAD = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+class TokenRefused(CloudRefused):
+    """The cloud did not take the token: it is old or wrong."""
+
+
+@frozen
 class Credential:
     """What a dialog connects with.
 
@@ -251,7 +256,7 @@ class Keeper:
         return replace(self._service.request(kind, identity), codec_state=state)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _HeldToken:
     """A token and its times by this board's clock, Unix ms."""
 

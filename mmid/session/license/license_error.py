@@ -3,16 +3,17 @@
 Pure: the time is an argument. ``keeper`` keeps one of these while it lasts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mmid.errors import LicenseRefused, MmidError
+from mmid.frozen import frozen
 from mmid.session.effects import Next
 from mmid.session.license.codes import Remedy, lookup
 
 __all__ = ["LicenseTrouble", "refused", "unreadable"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LicenseTrouble:
     """One refusal that lasts.
 

@@ -7,12 +7,13 @@ library is all this needs: the resident daemon holds it.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from mmid.errors import MalformedMessage
+from mmid.frozen import frozen
 from mmid.redaction import Secret
 
 __all__ = [
@@ -52,7 +53,7 @@ class Kind(StrEnum):
     SIGN = "sign"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """Who a device is.
 
@@ -69,7 +70,7 @@ class Identity:
     device_secret: Secret = field(default_factory=lambda: Secret(""))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Way:
     """How the license service is reached.
 
@@ -95,7 +96,7 @@ class Way:
         return {**_plain(self), **absolute}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unopened:
     """The one answer to a registration, as it came: nobody could open it yet.
 
@@ -136,7 +137,7 @@ class ReplyNotOpened(MalformedMessage):
         self.unopened = unopened
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExchangeRequest:
     """One request to the license service, or to the codec alone.
 
@@ -187,7 +188,7 @@ class ExchangeRequest:
         return cls(**_with_secrets(values, "codec_state"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registration:
     """The device was registered; this answer comes once in its life.
 
@@ -210,7 +211,7 @@ class Registration:
     codec_state: Secret = field(default_factory=lambda: Secret(""))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """The right to connect, for a short time.
 
@@ -231,7 +232,7 @@ class Token:
     clock_skew_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """The service understood and said no. ``codes.lookup`` tells what its code means.
 
@@ -248,7 +249,7 @@ class Refusal:
     clock_skew_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskSignature:
     """What a licensed device puts into a dialog's first message (license section 3.4).
 

@@ -15,9 +15,10 @@ bit it does not know, so a record survives a downgrade of mmid.
 """
 
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mmid.errors import StorageFailed
+from mmid.frozen import frozen
 from mmid.redaction import Secret
 from mmid.session.license.messages import Unopened
 
@@ -42,7 +43,7 @@ _NO_SECRET = Secret("")
 _UNOPENED_LIMIT = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pending:
     """A registration that was sent, or was about to be; its answer is not stored yet.
 
@@ -57,7 +58,7 @@ class Pending:
     request_time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeviceRecord:
     """Who this device is. Empty text means: not there.
 

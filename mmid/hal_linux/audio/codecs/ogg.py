@@ -19,7 +19,8 @@ after its start, so that a false length hides no page behind it.
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from mmid.frozen import frozen
 
 __all__ = ["OggPackets", "OggPages", "Page"]
 
@@ -40,7 +41,7 @@ _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 _ONES = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """One page whose checksum is right.
 

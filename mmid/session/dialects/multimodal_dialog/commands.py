@@ -11,8 +11,9 @@ else than the device's loudspeaker.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from mmid.frozen import frozen
 
 __all__ = ["TOOL_CALL", "Asked", "Asking", "asking"]
 
@@ -27,7 +28,7 @@ _LONGEST_NAME = 128
 _LONGEST_VALUE = 16384
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """One command.
 
@@ -42,7 +43,7 @@ class Asked:
     params_json: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asking:
     """The commands of one frame, and what was wrong with others."""
 

@@ -3,10 +3,11 @@
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mmid.errors import InvalidArgument
+from mmid.frozen import frozen
 from mmid.settings import Dialog
 
 __all__ = ["IMAGE_LIMIT_BYTES", "Frames", "Identity", "start_payload"]
@@ -25,7 +26,7 @@ _INTERMEDIATE_TEXT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """Who the dialog is for.
 

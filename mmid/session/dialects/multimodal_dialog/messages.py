@@ -6,23 +6,24 @@ events are allowed, a field of the wrong type is not.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mmid.errors import MalformedMessage
+from mmid.frozen import frozen
 from mmid.session.dialects.multimodal_dialog.commands import Asking, asking
 
 __all__ = ["Failed", "Message", "Output", "Started", "parse"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started:
     """``task-started`` or ``task-finished``: the envelope's own news."""
 
     finished: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """The task is over: a gateway error or a fatal service error (section 11).
 
@@ -37,7 +38,7 @@ class Failed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output:
     """A ``result-generated`` frame's output; absent fields are empty."""
 

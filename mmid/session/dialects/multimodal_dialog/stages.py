@@ -19,10 +19,10 @@ TALKING and TRAILING are not used. docs/dialog-states.md has every input of
 every stage, as this code answers it.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from mmid.events import State
+from mmid.frozen import frozen
 from mmid.session.dialects.heartbeat import ANSWER_S, SILENCE_S
 
 __all__ = ["CLOUD_LISTENS", "STAGES", "TURN_STAGES", "Exit", "Stage", "StageFacts"]
@@ -55,7 +55,7 @@ class Exit(StrEnum):
     LISTEN = "listen"  # the cloud never left Listening: neither do we
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StageFacts:
     """What a stage shows, and how it ends by itself.
 

@@ -11,14 +11,13 @@ asked to listen to. In duplex that is the point; nobody holds the microphone
 then (``Talker`` is empty), and an echo canceller must be in front of it.
 """
 
-from dataclasses import dataclass
-
+from mmid.frozen import frozen
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 
 __all__ = ["WORK_MODES", "WorkMode"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkMode:
     """The rules of a work mode.
 

@@ -34,12 +34,12 @@ repeats is shown once, with ``x46``.
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any
 
 from mmid.errors import CallerError
 from mmid.events import Error, Event
+from mmid.frozen import frozen
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
 from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.effects import (
@@ -196,7 +196,7 @@ _INPUTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Refused(Effect):
     """Stands among the effects for an error that a command raised."""
 
