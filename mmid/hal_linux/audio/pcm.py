@@ -18,8 +18,8 @@ __all__ = ["CapturePcm", "PlaybackPcm"]
 # The loop may be late by this much before a syllable is lost.
 _CAPTURE_BUFFER_MS = 500
 
-# Enough for one wake-up in 100 ms, little enough to hear a new volume soon.
-_PLAYBACK_BUFFER_MS = 200
+# Enough for one wake-up in 200 ms, little enough to hear a new volume soon.
+_PLAYBACK_BUFFER_MS = 300
 
 # A card that gives or takes nothing for so long never will.
 _STUCK_S = 2.0
@@ -194,7 +194,7 @@ class PlaybackPcm:
             self._since = time.monotonic()
             self._written = 0
         self._written += taken
-        if self.started:
+        if self.started and not self.paced:
             self._held()  # right now a card still has it all: it shows itself as paced
         return taken
 
