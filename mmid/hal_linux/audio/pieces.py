@@ -28,11 +28,12 @@ class Pieces:
         taken: list[bytes | memoryview] = []
         while missing:
             piece = self._waiting.popleft()
-            if len(piece) > missing:
-                whole = memoryview(piece)
+            size = len(piece)
+            if size > missing:
+                whole, size = memoryview(piece), missing
                 self._waiting.appendleft(whole[missing:])
                 piece = whole[:missing]
             taken.append(piece)
-            missing -= len(piece)
+            missing -= size
         self.size -= count
         return b"".join(taken)
