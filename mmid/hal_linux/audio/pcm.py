@@ -13,6 +13,7 @@ from contextlib import suppress
 from mmid.errors import AudioDeviceFailed
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, AlsaError, Direction, failure, open_pcm
 from mmid.hal_linux.audio.pieces import Pieces
+from mmid.hal_linux.audio.terms import Terms
 
 __all__ = ["CapturePcm", "PlaybackPcm"]
 
@@ -39,12 +40,16 @@ class CapturePcm:
             the methods raise it when the device fails later.
     """
 
-    def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
+    def __init__(
+        self, device: str, rate_hz: int, period_ms: int, terms: Terms | None = None
+    ) -> None:
         self.rate_hz = rate_hz
         self.overruns = 0
         self._device = device
         self._heard_at = time.monotonic()
-        self._open = open_pcm(Direction.CAPTURE, device, rate_hz, period_ms, _CAPTURE_BUFFER_MS)
+        self._open = open_pcm(
+            Direction.CAPTURE, device, rate_hz, period_ms, _CAPTURE_BUFFER_MS, terms=terms
+        )
         self.format = self._open.format
         self._ahead = Pieces()  # read, not yet due
         self._free_since: float | None = None
@@ -146,8 +151,12 @@ class PlaybackPcm:
         AudioDeviceFailed: as in ``CapturePcm``.
     """
 
-    def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
-        opened = open_pcm(Direction.PLAYBACK, device, rate_hz, period_ms, _PLAYBACK_BUFFER_MS)
+    def __init__(
+        self, device: str, rate_hz: int, period_ms: int, terms: Terms | None = None
+    ) -> None:
+        opened = open_pcm(
+            Direction.PLAYBACK, device, rate_hz, period_ms, _PLAYBACK_BUFFER_MS, terms=terms
+        )
         self.device = device
         self.rate_hz = rate_hz
         self.format = opened.format

@@ -44,7 +44,9 @@ class AlsaRecorder:
     """
 
     def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
-        self._device = SoundDevice(device, lambda: CapturePcm(device, rate_hz, period_ms))
+        self._device = SoundDevice(
+            device, lambda terms: CapturePcm(device, rate_hz, period_ms, terms)
+        )
         self._period_ms = period_ms
         self._recording: _Recording | None = None
 
