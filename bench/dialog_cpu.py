@@ -3,7 +3,8 @@
 A turn is so many seconds of speech and as many of reply; its CPU is told for a
 second of both. The floor is a client of one page (``bench.bare_dialog``) that
 does the same against the same cloud with nothing but websockets and pyalsaaudio,
-no bus and no checks. Both take turns.
+no bus and no checks. Both have the same sound card, alsa-lib's ``null``. They take
+turns.
 """
 
 import asyncio

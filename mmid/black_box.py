@@ -156,7 +156,9 @@ def _lock(path: Path) -> int:
 
 def _fit(text: str, width: int) -> str:
     """Return the text as so many printable ASCII characters."""
-    plain = "".join(one if " " <= one <= "~" else "?" for one in text[:width])
+    plain = text[:width]
+    if not (plain.isascii() and plain.isprintable()):
+        plain = "".join(one if " " <= one <= "~" else "?" for one in plain)
     return plain.ljust(width)
 
 

@@ -129,6 +129,18 @@ class Bus:
         self._stream.write(self._encoded(message))
         return message.serial
 
+    def broadcast(
+        self, path: str, interface: str, member: str, signature: str, values: Sequence[Any]
+    ) -> None:
+        """Send a signal to all who listen, or drop and count it as ``send`` does."""
+        if self._lost.done():
+            return
+        if self._stream.unsent_bytes > _WAITING_LIMITS[MessageType.SIGNAL]:
+            self._drop()
+            return
+        number = self._next_serial()
+        self._stream.write(wire.signal(path, interface, member, signature, values, serial=number))
+
     async def call(
         self,
         destination: str,
@@ -203,8 +215,11 @@ class Bus:
             raise BusFailed(f"{name} is taken on this bus: another mmid is running already")
 
     def _encoded(self, message: Message) -> bytes:
+        return wire.encode(message, self._next_serial())
+
+    def _next_serial(self) -> int:
         self._serial = self._serial % 0xFFFFFFFF + 1
-        return wire.encode(message, self._serial)
+        return self._serial
 
     async def _exchange(self, message: Message) -> Message:
         """Send a call and wait for its reply."""

@@ -67,7 +67,7 @@ class Service:
     def emit(self, interface: str, signal: str, arguments: list[Any]) -> None:
         """Send a signal of the contract."""
         signature = self._contract.interfaces[interface].signals[signal].signature
-        self._bus.send(Message.new_signal(PATH, interface, signal, signature, arguments))
+        self._bus.broadcast(PATH, interface, signal, signature, arguments)
 
     def announce(self, interface: str, changed: Mapping[str, Any]) -> None:
         """Tell that properties of an interface have new values."""

@@ -1,6 +1,7 @@
 """D-Bus messages to bytes and back: the one module that touches ``dbus_next``.
 
-Of dbus-next only the marshalling is used. Its connection (``MessageBus``) and
+Of dbus-next only the messages and their reading are used; what writes them is
+``marshal``, which takes a sixth of the time. Its connection (``MessageBus``) and
 its services are not, because of what they do when things go wrong: a bus that
 stalls for a moment makes the writer treat EAGAIN as the connection's end, a bus
 that closes during the handshake is read in an endless loop, a refused Hello
@@ -11,13 +12,17 @@ Pure: bytes in, messages out.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from io import BytesIO
+from struct import pack
 from typing import Any
 
 from dbus_next._private.unmarshaller import Unmarshaller
 from dbus_next.constants import MessageFlag, MessageType
 from dbus_next.message import Message
 from dbus_next.signature import SignatureTree, Variant
+
+from mmid.dbus.marshal import append, marshal, padding
 
 __all__ = [
     "DESTINATION",
@@ -34,8 +39,8 @@ __all__ = [
     "encode",
     "header_bytes",
     "plain",
-    "sendable",
     "serial",
+    "signal",
     "texts",
     "variant",
     "wants_answer",
@@ -47,14 +52,19 @@ HEAD_BYTES = 16
 # dbus-next keeps every signature it ever met; clients choose them.
 _SIGNATURES_KEPT = 256
 
+# Far more than the contract has; nobody else chooses them.
+_SIGNALS_KEPT = 128
 
 # Fields of a header (D-Bus specification, "Header Fields") ...
+_PATH, _INTERFACE, _MEMBER = 1, 2, 3
 DESTINATION = 6
 SENDER = 7
+_SIGNATURE = 8
 # ... and their types: the signature's length, it, and a NUL.
 _TEXT_KINDS = {b"\x01s\0", b"\x01o\0"}
 _SIGNATURE_KIND = b"\x01g\0"
 _NUMBER_KIND = b"\x01u\0"
+_SIGNAL = MessageType.SIGNAL.value
 _ASKING = {MessageType.METHOD_CALL.value, MessageType.SIGNAL.value}
 _NO_REPLY_EXPECTED = MessageFlag.NO_REPLY_EXPECTED.value
 
@@ -135,28 +145,59 @@ def decode(frame: bytes) -> Message:
 
 
 def encode(message: Message, serial: int) -> bytes:
-    """Return the message's bytes.
-
-    Texts are made sendable first: a NUL in a string makes the bus drop the
-    connection, and half a surrogate pair cannot be encoded at all.
-    """
+    """Return the message's bytes, and number it; forbidden texts as ``marshal`` sends them."""
     message.serial = serial
-    message.body = [sendable(value) for value in message.body]
-    return bytes(message._marshall(negotiate_unix_fd=True))  # type: ignore[no-untyped-call]  # noqa: SLF001
+    fields = _fields(
+        {
+            _PATH: ("o", message.path),
+            _INTERFACE: ("s", message.interface),
+            _MEMBER: ("s", message.member),
+            4: ("s", message.error_name),
+            5: ("u", message.reply_serial),
+            DESTINATION: ("s", message.destination),
+            _SIGNATURE: ("g", message.signature),
+            9: ("u", len(message.unix_fds or ())),
+        }
+    )
+    kind, body = message.message_type.value, marshal(message.signature, message.body)
+    return _frame(kind, message.flags.value, fields, body, serial)
 
 
-def sendable(value: Any) -> Any:
-    """Return the value with every text in it as D-Bus allows it."""
-    if isinstance(value, str):
-        text = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-        return text.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, Variant):
-        return Variant(value.signature, sendable(value.value))
-    if isinstance(value, dict):
-        return {sendable(key): sendable(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [sendable(item) for item in value]
-    return value
+def signal(
+    path: str, interface: str, member: str, signature: str, values: Sequence[Any], *, serial: int
+) -> bytes:
+    """Return the bytes of a signal to all, as ``encode`` writes it, in a third of the time."""
+    fields = _signal_fields(path, interface, member, signature)
+    return _frame(_SIGNAL, 0, fields, marshal(signature, values), serial)
+
+
+def _frame(kind: int, flags: int, fields: bytes, body: bytearray, serial: int) -> bytes:
+    head = pack("<cBBBIII", b"l", kind, flags, 1, len(body), serial, len(fields))
+    return b"".join((head, fields, padding(len(fields), 8), body))
+
+
+@lru_cache(_SIGNALS_KEPT)
+def _signal_fields(path: str, interface: str, member: str, signature: str) -> bytes:
+    """Return a signal's header fields: they are the same each time it is sent."""
+    return _fields(
+        {
+            _PATH: ("o", path),
+            _INTERFACE: ("s", interface),
+            _MEMBER: ("s", member),
+            _SIGNATURE: ("g", signature),
+        }
+    )
+
+
+def _fields(values: dict[int, tuple[str, Any]]) -> bytes:
+    """Return header fields by their codes, without those that are empty."""
+    fields = bytearray()
+    for code, (kind, value) in values.items():
+        if value:
+            fields += padding(len(fields), 8)
+            append(fields, "yg", (code, kind))
+            append(fields, kind, (value,))
+    return bytes(fields)
 
 
 def variant(signature: str, value: Any) -> Variant:

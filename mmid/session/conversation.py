@@ -100,6 +100,10 @@ class Conversation:
 
     def perform(self, effects: list[Effect]) -> None:
         """Carry out what the dialect wants, in order, and arm its timer anew."""
+        self._carry_out(effects)
+        self._arm()
+
+    def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
                 case SendAudio(data, backlog):
@@ -118,7 +122,6 @@ class Conversation:
                     self._host.perform(effect)
                 case _:
                     self._host.perform(effect)
-        self._arm()
 
     def record(self, data: bytes, *, early: bool = False) -> None:
         """Pass on what the microphone recorded.
@@ -133,7 +136,7 @@ class Conversation:
                 SendAudio(effect.data, backlog=True) if isinstance(effect, SendAudio) else effect
                 for effect in effects
             ]
-        self.perform(effects)
+        self._carry_out(effects)  # sound puts deadlines off: the timer sees it when it fires
 
     def _put_speech(self, data: bytes, *, backlog: bool) -> None:
         before = self._outbox.dropped_bytes
@@ -178,7 +181,7 @@ class Conversation:
                 self._trace("<", frame)
                 self.perform(self.dialect.receive_text(frame, now))
             else:
-                self.perform(self.dialect.receive_audio(frame, now))
+                self._carry_out(self.dialect.receive_audio(frame, now))  # as in ``record``
                 await self._host.room()
 
     async def _write(self) -> None:

@@ -41,7 +41,7 @@ class Outbox:
         self._items: deque[str | _Speech] = deque()
         self._live_bytes = self._live_chunks = 0
         self._texts = 0
-        self._filled = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
         self._finishing = False
         self.dropped_bytes = 0
 
@@ -55,7 +55,7 @@ class Outbox:
             raise ConnectionLost(f"{_TEXT_LIMIT} messages wait for a connection that sends nothing")
         self._texts += 1
         self._items.append(text)
-        self._filled.set()
+        self._wake()
 
     def put_speech(self, data: bytes, *, backlog: bool) -> None:
         """Queue speech; live speech over the limit pushes the oldest live chunks out.
@@ -66,25 +66,29 @@ class Outbox:
         self._items.append(self._counted(_Speech(data, live=not backlog), 1))
         while self._live_bytes > self._limit and self._live_chunks > 1:
             self._drop_oldest_live()
-        self._filled.set()
+        self._wake()
 
     def finish(self) -> None:
         """Nothing more will be queued: ``get`` hands out the rest, then None."""
         self._finishing = True
-        self._filled.set()
+        self._wake()
 
     async def get(self) -> str | bytes | None:
-        """Wait for the next frame to send; None after the last."""
+        """Wait for the next frame to send; None after the last. For one task only."""
         while not self._items:
             if self._finishing:
                 return None
-            self._filled.clear()
-            await self._filled.wait()
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
         item = self._items.popleft()
         if isinstance(item, str):
             self._texts -= 1
             return item
         return self._whole_frame(self._counted(item, -1))
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def __len__(self) -> int:
         return len(self._items)

@@ -12,20 +12,20 @@ AMPLE_S = 10.0
 
 
 class Boottime:
-    """CLOCK_BOOTTIME with a suspend that a test makes."""
+    """The loop's clock with a suspend that a test makes."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[], float]) -> None:
         self.suspended_s = 0.0
-        self._read: Callable[[int], float] = time.clock_gettime
+        self._read = read
 
-    def clock_gettime(self, clock: int) -> float:
-        return self._read(clock) + (self.suspended_s if clock == time.CLOCK_BOOTTIME else 0.0)
+    def time(self) -> float:
+        return self._read() + self.suspended_s
 
 
 @pytest.fixture
 def boottime(monkeypatch: pytest.MonkeyPatch) -> Boottime:
-    clock = Boottime()
-    monkeypatch.setattr(time, "clock_gettime", clock.clock_gettime)
+    clock = Boottime(BoottimeEventLoop.time)
+    monkeypatch.setattr(BoottimeEventLoop, "time", staticmethod(clock.time))
     return clock
 
 

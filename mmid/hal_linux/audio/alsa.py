@@ -20,6 +20,7 @@ from mmid.errors import AudioDeviceFailed
 from mmid.frozen import frozen
 from mmid.hal_linux.audio.elder_pcm import ElderPcm
 from mmid.hal_linux.audio.proc_asound import hardware_format, holders
+from mmid.hal_linux.audio.terms import Terms
 
 __all__ = [
     "FRAME_BYTES",
@@ -94,9 +95,6 @@ class Pcm(Protocol):
     def close(self) -> None:
         """Close; a playback PCM that was not dropped is drained first."""
 
-    def info(self) -> dict[str, Any]:
-        """What alsa-lib really set."""
-
 
 @frozen
 class OpenPcm:
@@ -135,7 +133,13 @@ def _number(error: Exception) -> int:
 
 
 def open_pcm(
-    direction: Direction, device: str, rate_hz: int, period_ms: int, buffer_ms: int
+    direction: Direction,
+    device: str,
+    rate_hz: int,
+    period_ms: int,
+    buffer_ms: int,
+    *,
+    terms: Terms | None = None,
 ) -> OpenPcm:
     """Open ``device`` non-blocking, mono, 16-bit, at exactly ``rate_hz``.
 
@@ -145,12 +149,13 @@ def open_pcm(
         rate_hz: samples a second.
         period_ms: the wished period; the device may choose another.
         buffer_ms: the least wished buffer.
+        terms: what is known of the device, for one that is opened again and again.
 
     Raises:
         AudioDeviceFailed: the device is not there, busy, or cannot do it even
             behind alsa-lib's converter.
     """
-    wish = _Wish(direction, device, rate_hz, period_ms, buffer_ms)
+    wish = _Wish(direction, device, rate_hz, period_ms, buffer_ms, terms or Terms())
     began = time.monotonic()
     try:
         return wish.open()
@@ -169,18 +174,18 @@ class _Wish:
     rate_hz: int
     period_ms: int
     buffer_ms: int
+    terms: Terms
 
     def open(self) -> OpenPcm:
         """Open the device as it is, else behind the converter."""
         _silence_alsa()
         try:
-            pcm = self._pcm(self.device)
+            pcm, info = self._pcm(self.device)
         except AlsaError as error:
             refusal, offer = self._refusal(error), ""
             if _number(error) != errno.EINVAL:
                 raise refusal from error
         else:
-            info = pcm.info()
             if self._fits(info):
                 return self._opened(pcm, info, self._conversion(info))
             pcm.drop()
@@ -196,10 +201,9 @@ class _Wish:
         """Open it behind alsa-lib's ``plug``; whatever fails now, the first refusal says more."""
         quote = '"' if "'" in self.device else "'"
         try:
-            pcm = self._pcm(f"plug:SLAVE={quote}{self.device}{quote}")
+            pcm, info = self._pcm(f"plug:SLAVE={quote}{self.device}{quote}")
         except AlsaError as error:
             raise refusal from error
-        info = pcm.info()
         if not self._fits(info):
             pcm.drop()
             pcm.close()
@@ -208,7 +212,8 @@ class _Wish:
             pcm, info, f"converted, the device has {offer}" if offer else "converted"
         )
 
-    def _pcm(self, name: str) -> Pcm:
+    def _pcm(self, name: str) -> tuple[Pcm, dict[str, Any]]:
+        """Open a PCM; return it and what alsa-lib really set."""
         pcm = alsaaudio.PCM(
             type=int(self.direction),
             mode=alsaaudio.PCM_NONBLOCK,
@@ -219,8 +224,8 @@ class _Wish:
             periodsize=self.rate_hz * self.period_ms // 1000,
             periods=max(2, -(-self.buffer_ms // self.period_ms)),
         )
-        whole: Pcm = pcm if hasattr(pcm, "avail") else ElderPcm(pcm)
-        return whole
+        info = self.terms.of(name, pcm, playback=self.direction is Direction.PLAYBACK)
+        return pcm if hasattr(pcm, "avail") else ElderPcm(pcm, info["buffer_size"]), info
 
     def _fits(self, info: dict[str, Any]) -> bool:
         offered = (info["channels"], info["rate"], info["format_name"])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.audio.terms import Terms
 
 __all__ = ["SoundDevice"]
 
@@ -25,7 +26,7 @@ class SoundDevice(Generic[PcmType]):
 
     Args:
         name: the ALSA PCM name.
-        opener: opens it.
+        opener: opens it, given what is known of it.
 
     Attributes:
         name: the ALSA PCM name.
@@ -35,12 +36,13 @@ class SoundDevice(Generic[PcmType]):
         on_change: called after ``xruns`` or ``format`` changed.
     """
 
-    def __init__(self, name: str, opener: Callable[[], PcmType]) -> None:
+    def __init__(self, name: str, opener: Callable[[Terms], PcmType]) -> None:
         self.name = name
         self.xruns = 0
         self.format = ""
         self.on_change: Callable[[], None] = _nobody_listens
         self._opener = opener
+        self._terms = Terms()
 
     def open(self) -> PcmType:
         """Open it.
@@ -49,7 +51,7 @@ class SoundDevice(Generic[PcmType]):
             AudioDeviceFailed: it is not there, busy or cannot do it.
         """
         try:
-            pcm = self._opener()
+            pcm = self._opener(self._terms)
         except AudioDeviceFailed as error:
             self.failed(error)
             raise
@@ -58,6 +60,7 @@ class SoundDevice(Generic[PcmType]):
 
     def failed(self, error: AudioDeviceFailed) -> None:
         """It does not work, now or any more."""
+        self._terms.forget()
         self._show(f"not working: {error}")
 
     def count_xruns(self, number: int = 1) -> None:

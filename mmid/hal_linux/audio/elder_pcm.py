@@ -28,15 +28,19 @@ _STATES: dict[int, int] = {
 
 
 class ElderPcm:
-    """An ``alsaaudio.PCM`` of 0.10 as one of 0.11."""
+    """An ``alsaaudio.PCM`` of 0.10 as one of 0.11.
 
-    def __init__(self, pcm: Any) -> None:
+    Args:
+        pcm: the PCM.
+        buffer_frames: the most it holds.
+    """
+
+    def __init__(self, pcm: Any, buffer_frames: int) -> None:
         self._pcm = pcm
-        self._buffer_frames: int = pcm.info()["buffer_size"]
+        self._buffer_frames = buffer_frames
         self._told = False  # the caller knows of this overrun or underrun
         self.drop = pcm.drop
         self.close = pcm.close
-        self.info = pcm.info
 
     def read(self) -> tuple[int, bytes]:
         """At most one period; ``(-EPIPE, b"")`` after an overrun, and the next call goes on."""

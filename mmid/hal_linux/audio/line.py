@@ -27,10 +27,13 @@ class Line:
 
     Attributes:
         pcm: the open device.
+        frames: how many it held when it was asked last, and what went in since.
+            Asking a card is a system call: once a wake-up is enough.
     """
 
     def __init__(self, pcm: PlaybackPcm, gain: SoftwareGain) -> None:
         self.pcm = pcm
+        self.frames = 0
         self._gain = gain
         self._kept = bytearray()  # samples as they came, until they were heard
         self._silence = 0  # frames of it behind the last sample
@@ -39,21 +42,22 @@ class Line:
         self._faded = self._edge  # how far the fade after a gap is; a reply's start needs none
 
     def buffered(self) -> int:
-        """Return how many frames are still to be heard, silence too; 0 when it ran dry."""
-        frames = self.pcm.buffered()
-        unheard = max(0, frames - self._silence) * FRAME_BYTES
+        """Ask how many frames are still to be heard, silence too; 0 when it ran dry."""
+        self.frames = self.pcm.buffered()
+        unheard = max(0, self.frames - self._silence) * FRAME_BYTES
         del self._kept[: max(0, len(self._kept) - unheard)]
-        return frames
+        return self.frames
 
     def feed(self, ring: ByteRing) -> None:
-        """Move from the ring to the device what fits."""
-        room = self.pcm.buffer_frames - self.buffered()
+        """Move from the ring to the device what fits beside ``frames``."""
+        room = self.pcm.buffer_frames - self.frames
         samples = ring.peek(min(room, ring.frames) * FRAME_BYTES)
         if not samples:
             return
         loud = fade_in(self._gain.apply(samples), self._faded, self._edge)
         taken = self.pcm.write(loud)
         if taken:
+            self.frames += taken
             self._faded = min(self._edge, self._faded + taken)
             self._silence = 0
             end = taken * FRAME_BYTES
@@ -67,7 +71,7 @@ class Line:
 
     def fill_up(self, frames: int) -> None:
         """Bridge a gap: have at least so much buffered; what is missing is silence."""
-        silence = bytes(max(0, frames - self.buffered()) * FRAME_BYTES)
+        silence = bytes(max(0, frames - self.frames) * FRAME_BYTES)
         if not self._silence:
             silence = (ramp_down(self._last, self._edge) + silence)[: len(silence)]
         self._play(silence)
@@ -104,6 +108,8 @@ class Line:
         self.pcm.close()
 
     def _play(self, silence: bytes) -> None:
-        fits = silence[: (self.pcm.buffer_frames - self.buffered()) * FRAME_BYTES]
+        fits = silence[: (self.pcm.buffer_frames - self.frames) * FRAME_BYTES]
         if fits:
-            self._silence += self.pcm.write(fits)
+            taken = self.pcm.write(fits)
+            self._silence += taken
+            self.frames += taken

@@ -12,14 +12,16 @@ from contextlib import suppress
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, AlsaError, Direction, failure, open_pcm
+from mmid.hal_linux.audio.pieces import Pieces
+from mmid.hal_linux.audio.terms import Terms
 
 __all__ = ["CapturePcm", "PlaybackPcm"]
 
 # The loop may be late by this much before a syllable is lost.
 _CAPTURE_BUFFER_MS = 500
 
-# Enough for one wake-up in 100 ms, little enough to hear a new volume soon.
-_PLAYBACK_BUFFER_MS = 200
+# Enough for one wake-up in 200 ms, little enough to hear a new volume soon.
+_PLAYBACK_BUFFER_MS = 300
 
 # A card that gives or takes nothing for so long never will.
 _STUCK_S = 2.0
@@ -38,14 +40,18 @@ class CapturePcm:
             the methods raise it when the device fails later.
     """
 
-    def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
+    def __init__(
+        self, device: str, rate_hz: int, period_ms: int, terms: Terms | None = None
+    ) -> None:
         self.rate_hz = rate_hz
         self.overruns = 0
         self._device = device
         self._heard_at = time.monotonic()
-        self._open = open_pcm(Direction.CAPTURE, device, rate_hz, period_ms, _CAPTURE_BUFFER_MS)
+        self._open = open_pcm(
+            Direction.CAPTURE, device, rate_hz, period_ms, _CAPTURE_BUFFER_MS, terms=terms
+        )
         self.format = self._open.format
-        self._ahead = bytearray()  # read, not yet due
+        self._ahead = Pieces()  # read, not yet due
         self._free_since: float | None = None
         self._handed = 0
 
@@ -56,30 +62,27 @@ class CapturePcm:
         buffer left. What it gave is kept: it is the beginning of the speech.
         """
         self._heard_at = time.monotonic()
-        self._ahead += self._read_period()
+        self._ahead.put(self._read_period())
         open_ = self._open
-        if self._ahead and open_.pcm.avail() >= open_.buffer_frames - open_.period_frames:
+        if self._ahead.size and open_.pcm.avail() >= open_.buffer_frames - open_.period_frames:
             self._free_since = time.monotonic()
 
-    def read(self) -> bytes:
-        """Return all samples recorded since the last call, in order."""
-        due = self._fetch()
-        data = bytes(self._ahead[:due])
-        del self._ahead[:due]
-        self._handed += len(data) // FRAME_BYTES
-        self._check_alive(bool(data))
-        return data
+    def read(self, into: Pieces) -> bool:
+        """Add all samples recorded since the last call, in order; False if there were none."""
+        before = into.size
+        if self._free_since is not None:
+            data = self._ahead.take(self._read_due(self._free_since))
+            self._handed += len(data) // FRAME_BYTES
+            into.put(data)
+        else:
+            into.put(self._ahead.take(self._ahead.size))
+            self._read_available(into)
+        self._check_alive(into.size > before)
+        return into.size > before
 
     def close(self) -> None:
         """Close the device."""
         self._open.pcm.close()
-
-    def _fetch(self) -> int:
-        """Read into ``_ahead`` and return how many of its bytes are due."""
-        if self._free_since is not None:
-            return self._read_due(self._free_since)
-        self._read_available()
-        return len(self._ahead)
 
     def _check_alive(self, heard: bool) -> None:
         now = time.monotonic()
@@ -91,7 +94,7 @@ class CapturePcm:
                 "check its clock and its capture route"
             )
 
-    def _read_available(self) -> None:
+    def _read_available(self, into: Pieces) -> None:
         # avail() asks the card where it is; a plain read may trust the last interrupt.
         available = self._open.pcm.avail()
         if available < 0 and available != -errno.EPIPE:
@@ -101,18 +104,19 @@ class CapturePcm:
             data = self._read_period()
             if not data:
                 return
-            self._ahead += data
+            into.put(data)
             taken += len(data) // FRAME_BYTES
 
     def _read_due(self, since: float) -> int:
+        """Read ahead and return how many bytes should have been recorded by now."""
         # A late loop catches up buffer by buffer, so that no call takes long.
         elapsed = int((time.monotonic() - since) * self.rate_hz)
         due = min(elapsed - self._handed, self._open.buffer_frames) * FRAME_BYTES
-        while len(self._ahead) < due:
+        while self._ahead.size < due:
             data = self._read_period()
             if not data:
-                return len(self._ahead)
-            self._ahead += data
+                break
+            self._ahead.put(data)
         return due
 
     def _read_period(self) -> bytes:
@@ -147,8 +151,12 @@ class PlaybackPcm:
         AudioDeviceFailed: as in ``CapturePcm``.
     """
 
-    def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
-        opened = open_pcm(Direction.PLAYBACK, device, rate_hz, period_ms, _PLAYBACK_BUFFER_MS)
+    def __init__(
+        self, device: str, rate_hz: int, period_ms: int, terms: Terms | None = None
+    ) -> None:
+        opened = open_pcm(
+            Direction.PLAYBACK, device, rate_hz, period_ms, _PLAYBACK_BUFFER_MS, terms=terms
+        )
         self.device = device
         self.rate_hz = rate_hz
         self.format = opened.format
@@ -194,7 +202,7 @@ class PlaybackPcm:
             self._since = time.monotonic()
             self._written = 0
         self._written += taken
-        if self.started:
+        if self.started and not self.paced:
             self._held()  # right now a card still has it all: it shows itself as paced
         return taken
 

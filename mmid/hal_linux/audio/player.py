@@ -29,7 +29,9 @@ class AlsaPlayer:
     def __init__(
         self, device: str, rate_hz: int, period_ms: int, ring_bytes: int, gain: SoftwareGain
     ) -> None:
-        self._device = SoundDevice(device, lambda: PlaybackPcm(device, rate_hz, period_ms))
+        self._device = SoundDevice(
+            device, lambda terms: PlaybackPcm(device, rate_hz, period_ms, terms)
+        )
         self._speaker = Speaker(self._device, gain)
         self._ring_bytes = ring_bytes
         self._reply: Playout | None = None

@@ -6,8 +6,8 @@
         |                           device lost
         '------it is back------ AWAY <---'      any --all heard, flush, failure--> CLOSED
 
-It runs on timers of the event loop (``recorder`` says why): one wake-up when
-the device is half empty, none while there is nothing to do.
+It runs on timers of the event loop (``recorder`` says why): a wake-up when the
+device is nearly empty, five a second, none while there is nothing to do.
 
 When the network stalls the stream is not stopped: silence goes in before the
 device runs dry (STARVED, REFILLING), with a soft edge on either side. A card
@@ -42,6 +42,11 @@ _TAIL_PERIODS = 2
 # With less than this in the device and nothing to come, silence goes in: time
 # enough for a loop that is late, and no more delay than that.
 _LOW_PERIODS = 2
+
+
+# The device is filled up again with this much left in it, or half of a small one:
+# a loop on a busy board is late by tens of milliseconds.
+_REFILL_S = 0.1
 
 
 class _Phase(Enum):
@@ -185,12 +190,17 @@ class Playout:
         pcm = self._line.pcm
         return min(_LOW_PERIODS * pcm.period_frames, pcm.buffer_frames // 2)
 
+    @property
+    def _refill_frames(self) -> int:
+        pcm = self._line.pcm
+        return min(int(_REFILL_S * pcm.rate_hz), pcm.buffer_frames // 2)
+
     def _schedule(self) -> None:
-        """Wake up when the device is half empty, or nearly, or when the last sample was heard."""
+        """Wake up to fill the device again, or when it is nearly dry, or all was heard."""
         line = self._line
         padded = not line.pcm.paced or line.silent_for(self._tail_frames)
         if self._ring.frames or (self._finished and not padded):
-            self._wake_at(line.pcm.buffer_frames // 2)
+            self._wake_at(self._refill_frames)
         elif self._finished:
             self._wake_at(line.tail)
         elif line.pcm.paced:
@@ -204,7 +214,7 @@ class Playout:
 
     def _wake_at(self, buffered: int) -> None:
         """Wake up when the device holds no more than that."""
-        seconds = (self._line.buffered() - buffered) / self._line.pcm.rate_hz
+        seconds = (self._line.frames - buffered) / self._line.pcm.rate_hz
         self._wake_in(max(_SHORTEST_WAIT_S, seconds + _TIMER_SLACK_S), self._turn)
 
     def _wake_in(self, delay_s: float, action: Callable[[], None]) -> None:

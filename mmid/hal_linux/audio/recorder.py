@@ -20,6 +20,7 @@ from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.level import level_percent
 from mmid.hal_linux.audio.outage import Outage
 from mmid.hal_linux.audio.pcm import CapturePcm
+from mmid.hal_linux.audio.pieces import Pieces
 
 __all__ = ["AlsaRecorder"]
 
@@ -43,7 +44,9 @@ class AlsaRecorder:
     """
 
     def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
-        self._device = SoundDevice(device, lambda: CapturePcm(device, rate_hz, period_ms))
+        self._device = SoundDevice(
+            device, lambda terms: CapturePcm(device, rate_hz, period_ms, terms)
+        )
         self._period_ms = period_ms
         self._recording: _Recording | None = None
 
@@ -100,7 +103,7 @@ class _Recording:
         self._listener = listener
         self._outage = Outage()
         self._away = False
-        self._pending = bytearray()
+        self._pending = Pieces()
         self._pcm = self._opened()
         self._wanted = self._pcm.rate_hz * period_ms // 1000 * FRAME_BYTES
         self._timer = self._wake_in(self._wait_s(), self._tick)
@@ -139,7 +142,7 @@ class _Recording:
             self._fail(error)
             return
         # The listener may stop the recording while it hears this: then nothing is pending.
-        while len(self._pending) >= self._wanted:
+        while self._pending.size >= self._wanted:
             self._deliver(self._wanted)
             self._wanted = self._chunk_bytes
         if self.open:
@@ -148,11 +151,10 @@ class _Recording:
     def _fetch(self) -> None:
         before = self._pcm.overruns
         try:
-            data = self._pcm.read()
+            heard = self._pcm.read(self._pending)
         finally:
             self._device.count_xruns(self._pcm.overruns - before)
-        self._pending += data
-        if data:
+        if heard:
             self._outage.end()
 
     def _wait_for_device(self, error: AudioDeviceFailed) -> None:
@@ -176,17 +178,15 @@ class _Recording:
         return self._pcm.rate_hz * _CHUNK_MS // 1000 * FRAME_BYTES
 
     def _wait_s(self) -> float:
-        missing = (self._wanted - len(self._pending)) // FRAME_BYTES
+        missing = (self._wanted - self._pending.size) // FRAME_BYTES
         return max(_SHORTEST_WAIT_S, missing / self._pcm.rate_hz + _TIMER_SLACK_S)
 
     def _deliver(self, count: int) -> None:
-        data = bytes(self._pending[:count])
-        del self._pending[:count]
-        self.latest = data
-        self._listener.recorder_audio(data)
+        self.latest = self._pending.take(count)
+        self._listener.recorder_audio(self.latest)
 
     def _deliver_rest(self) -> None:
-        while self._pending:
+        while self._pending.size:
             self._deliver(self._chunk_bytes)
 
     def _fail(self, error: AudioDeviceFailed) -> None:

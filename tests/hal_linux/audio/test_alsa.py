@@ -59,7 +59,7 @@ def test_a_card_with_another_format_is_converted_by_alsa_itself(
 ) -> None:
     define(PLUG + CARD % "type paced rate 48000 channels 2")
     opened = open_pcm(direction, device, 16000, 20, 200)
-    assert opened.pcm.info()["rate"] == 16000
+    assert opened.period_frames == 320
     assert opened.format.startswith("16000 Hz mono S16_LE, period 20 ms, buffer ")
     assert opened.format.endswith("; converted, the device has 48000 Hz stereo S16_LE")
     opened.pcm.drop()

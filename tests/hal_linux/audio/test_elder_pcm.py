@@ -9,6 +9,7 @@ import pytest
 from mmid.hal_linux.audio.alsa import Direction, open_pcm
 from mmid.hal_linux.audio.elder_pcm import ElderPcm
 from mmid.hal_linux.audio.pcm import CapturePcm
+from mmid.hal_linux.audio.pieces import Pieces
 
 RATE_HZ = 16000
 BUFFER_FRAMES = 8000
@@ -30,9 +31,6 @@ class Scripted:
     def state(self) -> int:
         return self.now
 
-    def info(self) -> dict[str, int]:
-        return {"buffer_size": BUFFER_FRAMES}
-
     def htimestamp(self) -> tuple[int, int, int]:
         self.now = self.after_htimestamp
         return 0, 0, self.frames
@@ -49,7 +47,7 @@ class Scripted:
 
 
 def test_an_overrun_that_was_there_before_a_read_is_told_once() -> None:
-    pcm = ElderPcm(Scripted(XRUN, (2, b"data"), (2, b"more")))
+    pcm = ElderPcm(Scripted(XRUN, (2, b"data"), (2, b"more")), BUFFER_FRAMES)
     assert [pcm.read(), pcm.read(), pcm.read()] == [
         (-errno.EPIPE, b""),
         (2, b"data"),
@@ -58,13 +56,15 @@ def test_an_overrun_that_was_there_before_a_read_is_told_once() -> None:
 
 
 def test_an_overrun_that_a_read_runs_into_is_told_once() -> None:
-    pcm = ElderPcm(Scripted(RUNNING, (-errno.EPIPE, b""), (2, b"data"), (2, b"more")))
+    pcm = ElderPcm(
+        Scripted(RUNNING, (-errno.EPIPE, b""), (2, b"data"), (2, b"more")), BUFFER_FRAMES
+    )
     assert [pcm.read()[0], pcm.read()[0], pcm.read()[0]] == [-errno.EPIPE, 2, 2]
 
 
 def test_each_overrun_is_told() -> None:
     script = Scripted(XRUN, (2, b"data"), (2, b"more"))
-    pcm = ElderPcm(script)
+    pcm = ElderPcm(script, BUFFER_FRAMES)
     counts = [pcm.read()[0], pcm.read()[0]]
     script.now = XRUN
     counts += [pcm.read()[0], pcm.read()[0]]
@@ -73,12 +73,12 @@ def test_each_overrun_is_told() -> None:
 
 def test_an_underrun_that_a_write_runs_into_is_no_failure() -> None:
     broken = alsaaudio.ALSAAudioError("Broken pipe [hw:0]")
-    pcm = ElderPcm(Scripted(RUNNING, broken, 2, 2))
+    pcm = ElderPcm(Scripted(RUNNING, broken, 2, 2), BUFFER_FRAMES)
     assert [pcm.write(b"data"), pcm.write(b"data"), pcm.write(b"more")] == [-errno.EPIPE, 2, 2]
 
 
 def test_an_underrun_that_was_there_before_a_write_is_told_once() -> None:
-    pcm = ElderPcm(Scripted(XRUN, 2))
+    pcm = ElderPcm(Scripted(XRUN, 2), BUFFER_FRAMES)
     assert [pcm.write(b"data"), pcm.write(b"data")] == [-errno.EPIPE, 2]
 
 
@@ -86,7 +86,7 @@ def test_a_write_that_fails_otherwise_fails() -> None:
     script = Scripted(RUNNING, alsaaudio.ALSAAudioError("No such device [hw:0]"))
     script.state = lambda: alsaaudio.PCM_STATE_DISCONNECTED  # type: ignore[method-assign]
     with pytest.raises(alsaaudio.ALSAAudioError, match="No such device"):
-        ElderPcm(script).write(b"data")
+        ElderPcm(script, BUFFER_FRAMES).write(b"data")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_write_that_fails_otherwise_fails() -> None:
 def test_avail_is_what_the_last_interrupt_knew_or_the_reason_why_not(
     state: int, frames: int
 ) -> None:
-    assert ElderPcm(Scripted(state)).avail() == frames
+    assert ElderPcm(Scripted(state), BUFFER_FRAMES).avail() == frames
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_position_that_could_not_be_told_is_not_believed(
 ) -> None:
     script = Scripted(RUNNING)
     script.after_htimestamp, script.frames = found, frames
-    assert ElderPcm(script).avail() == avail
+    assert ElderPcm(script, BUFFER_FRAMES).avail() == avail
 
 
 @pytest.mark.usefixtures("either_version")
@@ -127,11 +127,11 @@ def test_a_capture_that_nobody_reads_counts_one_overrun_and_goes_on(define: Defi
     pcm = CapturePcm("card", RATE_HZ, 20)
     pcm.start()
     time.sleep(0.6)  # longer than its buffer
-    pcm.read()
-    deadline = time.monotonic() + 5
-    while not (data := pcm.read()) and time.monotonic() < deadline:
+    pcm.read(Pieces())
+    deadline, heard = time.monotonic() + 5, Pieces()
+    while not pcm.read(heard) and time.monotonic() < deadline:
         time.sleep(0.01)  # a card tells nobody
-    assert data
+    assert heard.size
     assert pcm.overruns == 1
     pcm.close()
 

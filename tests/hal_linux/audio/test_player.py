@@ -210,7 +210,7 @@ async def test_a_full_ring_makes_the_writer_wait(device: str) -> None:
     player.write(reply(600))
     began = time.monotonic()
     await asyncio.wait_for(player.wait_room(), 5)
-    # 200 ms fit into the device and 170 ms into the ring: 230 ms had to be heard first.
+    # 300 ms fit into the device and 170 ms into the ring: 130 ms had to be heard first.
     assert time.monotonic() - began >= 0.1
     player.flush()
 
@@ -410,12 +410,12 @@ async def test_an_unplugged_device_is_waited_for_and_the_reply_goes_on(
     await asyncio.sleep(0.1)
     (tmp_path / "away").touch()
     await audience.until("finished")
-    assert all(-RATE_HZ // 5 <= jump < 0 for jump in jumps(out.heard()))  # none of it never
+    assert all(-RATE_HZ * 3 // 10 <= jump < 0 for jump in jumps(out.heard()))  # none of it never
     assert out.heard().rstrip(b"\0")[-2:] == data[-2:]
     assert audience.story == ["started", "finished"]
     assert player.underruns == 1
     assert any("is gone" in text for text in said)
-    assert player.format.startswith("24000 Hz mono S16_LE, period 20 ms, buffer 200 ms")
+    assert player.format.startswith("24000 Hz mono S16_LE, period 20 ms, buffer 300 ms")
 
 
 @pytest.mark.usefixtures("either_version")
@@ -423,7 +423,7 @@ async def test_a_suspended_device_goes_on_after_the_resume(out: Loudspeaker) -> 
     data = reply(600)  # its end is far from what the suspend may cost
     player, audience = player_on("suspended"), Audience()
     await play(player, data, audience)
-    assert all(-RATE_HZ // 5 <= jump < 0 for jump in jumps(out.heard()))
+    assert all(-RATE_HZ * 3 // 10 <= jump < 0 for jump in jumps(out.heard()))
     assert out.heard().rstrip(b"\0")[-2:] == data[-2:]
     assert audience.story == ["started", "finished"]
 
@@ -504,7 +504,7 @@ async def test_a_new_volume_is_heard_in_the_reply_that_plays(out: Loudspeaker) -
     loud = played.rstrip(b"\0")
     assert len(played) == len(data)
     assert data.startswith(loud)
-    assert 0 < len(loud) <= len(data) // 2 + 2000
+    assert 0 < len(loud) <= len(data) * 3 // 4 + 2000  # what the device had already
 
 
 async def test_a_device_that_cannot_be_opened_is_named() -> None:

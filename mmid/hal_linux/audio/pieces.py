@@ -1,0 +1,39 @@
+"""Samples in the pieces in which the card gave them, handed out in those the cloud wants."""
+
+from collections import deque
+
+__all__ = ["Pieces"]
+
+
+class Pieces:
+    """Bytes first in, first out; each is copied once, on its way out.
+
+    Attributes:
+        size: bytes that wait.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes | memoryview] = deque()
+        self.size = 0
+
+    def put(self, piece: bytes) -> None:
+        """Add a piece; it is kept, not copied."""
+        if piece:
+            self._waiting.append(piece)
+            self.size += len(piece)
+
+    def take(self, count: int) -> bytes:
+        """Return the first ``count`` bytes, or what there is."""
+        missing = count = min(count, self.size)
+        taken: list[bytes | memoryview] = []
+        while missing:
+            piece = self._waiting.popleft()
+            size = len(piece)
+            if size > missing:
+                whole, size = memoryview(piece), missing
+                self._waiting.appendleft(whole[missing:])
+                piece = whole[:missing]
+            taken.append(piece)
+            missing -= size
+        self.size -= count
+        return b"".join(taken)

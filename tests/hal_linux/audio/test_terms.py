@@ -1,0 +1,89 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import alsaaudio  # type: ignore[import-not-found,unused-ignore]
+import pytest
+
+from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.audio.gain import SoftwareGain
+from mmid.hal_linux.audio.player import AlsaPlayer
+from mmid.hal_linux.audio.terms import Terms
+from tests.hal_linux.audio.test_player import Audience
+
+Define = Callable[[str], None]
+
+
+class Card:
+    """A PCM that counts how often it is asked."""
+
+    def __init__(self, card_no: int) -> None:
+        self.asked = 0
+        self._card_no = card_no
+
+    def info(self) -> dict[str, Any]:
+        self.asked += 1
+        return {"card_no": self._card_no, "device_no": 0, "asked": self.asked}
+
+
+def test_a_plug_in_is_asked_once_for_each_name() -> None:
+    terms, card = Terms(), Card(-1)
+    names = ["null", "null", "plug:SLAVE='null'", "null"]
+    answers = [terms.of(name, card, playback=True)["asked"] for name in names]
+    assert answers == [1, 1, 2, 1]
+
+
+def test_a_card_is_asked_once_for_as_long_as_it_is_in(tmp_path: Path) -> None:
+    terms, card = Terms(tmp_path), Card(1)
+    node = tmp_path / "pcmC1D0c"
+    node.touch()
+    assert [terms.of("hw:1", card, playback=False)["asked"] for _ in range(3)] == [1, 1, 1]
+    node.rename(tmp_path / "taken-out")
+    node.touch()
+    assert [terms.of("hw:1", card, playback=False)["asked"] for _ in range(3)] == [2, 2, 2]
+
+
+def test_a_card_that_cannot_be_looked_at_is_asked_each_time(tmp_path: Path) -> None:
+    terms, card = Terms(tmp_path), Card(1)
+    assert [terms.of("hw:1", card, playback=True)["asked"] for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_device_that_failed_is_asked_again() -> None:
+    terms, card = Terms(), Card(-1)
+    terms.of("null", card, playback=True)
+    terms.forget()
+    assert terms.of("null", card, playback=True)["asked"] == 2
+
+
+async def test_a_player_asks_its_device_once_and_again_after_a_failure(
+    define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    away: list[str] = []
+    real = alsaaudio.PCM
+
+    class Counted:
+        def __init__(self, **options: Any) -> None:
+            if options["device"] in away:
+                raise alsaaudio.ALSAAudioError(f"No such device [{options['device']}]")
+            self._pcm, self._name = real(**options), options["device"]
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "info":
+                asked.append(self._name)
+            return getattr(self._pcm, name)
+
+    monkeypatch.setattr(alsaaudio, "PCM", Counted)
+    define("pcm.out { type null }")
+    player = AlsaPlayer("out", 24000, 20, 8192, SoftwareGain())
+    for _ in range(3):
+        player.start(Audience())
+        player.flush()
+    assert asked == ["out"]
+    away.append("out")
+    with pytest.raises(AudioDeviceFailed):
+        player.start(Audience())
+    away.clear()
+    player.start(Audience())
+    player.flush()
+    assert asked == ["out", "out"]
