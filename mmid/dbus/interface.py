@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers import expat
 
-from mmid.frozen import frozen
-
 from mmid.dbus.names import DBUS
+from mmid.frozen import frozen
 
 __all__ = [
     "AUDIO",
