@@ -39,6 +39,9 @@ __all__ = ["BoardHost"]
 
 _log = logging.getLogger(__name__)
 
+# A loop that is only busy comes back to its devices long before.
+_STANDS_STILL_S = 10.0
+
 
 class BoardHost:
     """Implements the session's ``Host`` and the HAL's listeners.
@@ -157,6 +160,15 @@ class BoardHost:
         conversation = self.supervisor.conversation
         if conversation is not None:
             conversation.perform(conversation.dialect.playback_failed(self._loop.time()))
+
+    def standing_still(self) -> str:
+        """Name the sound device that should have been served long ago; empty if there is none.
+
+        Each wake-up of theirs sees to the next: one that an unforeseen error ended was the last.
+        """
+        if self.microphone.overdue_s > _STANDS_STILL_S:
+            return "the microphone"
+        return "the loudspeaker" if self._player.overdue_s > _STANDS_STILL_S else ""
 
     # --- inside ---------------------------------------------------------------------------
 

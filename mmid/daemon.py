@@ -96,7 +96,7 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         stack.push_async_callback(front.close)
         host.on_event = LastError(status, clock.now_ms, front.emit).hear
         status.observe(lambda _: sysd.notify(status=_status_line(status)))
-        watchdog = sysd.Watchdog(lambda: True)
+        watchdog = sysd.Watchdog(host.standing_still)
         watchdog.start()
         stack.callback(watchdog.stop)
         sysd.notify(ready=True, status=_status_line(status))

@@ -116,6 +116,10 @@ class Recorder(Protocol):
     def level(self) -> int:
         """How loud the latest chunk is, 0 (-60 dB or less) to 100; 0 when not recording."""
 
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have fetched samples, in seconds; 0 if it need not."""
+
     def start(self, listener: RecorderListener) -> None:
         """Open the device; the first sample is the one at this moment.
 
@@ -164,6 +168,10 @@ class Player(Protocol):
     @property
     def underruns(self) -> int:
         """How often the loudspeaker ran dry in the middle of a reply."""
+
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have fed the device, in seconds; 0 if it need not."""
 
     def start(self, listener: PlayerListener) -> None:
         """Open the device for a new reply; a reply still playing is flushed first.

@@ -33,6 +33,11 @@ class Microphone:
         """How loud it is now, 0 to 100; 0 while it is closed."""
         return self._recorder.level
 
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have fetched samples, in seconds; 0 if it need not."""
+        return self._recorder.overdue_s
+
     def check_free(self) -> None:
         """Raise Busy if a client holds it."""
         if self._status.talker:

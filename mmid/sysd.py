@@ -83,11 +83,12 @@ class Watchdog:
     health check goes to the loop's handler, and there is no ping after it.
 
     Args:
-        healthy: whether every part of the daemon has shown signs of life.
+        standing_still: names the part of the daemon that shows no sign of life,
+            empty if there is none. The loop itself does, or it would not ask.
     """
 
-    def __init__(self, healthy: Callable[[], bool]) -> None:
-        self._healthy = healthy
+    def __init__(self, standing_still: Callable[[], str]) -> None:
+        self._standing_still = standing_still
         self._interval_s = _watchdog_interval_s()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -103,10 +104,10 @@ class Watchdog:
             self._timer = None
 
     def _tick(self) -> None:
-        if self._healthy():
-            notify(watchdog=True)
+        if part := self._standing_still():
+            _log.error("%s stands still: systemd hears of it, and will restart mmid", part)
         else:
-            _log.error("not healthy: systemd gets no watchdog ping and will restart mmid")
+            notify(watchdog=True)
         self.start()
 
 

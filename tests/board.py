@@ -39,6 +39,7 @@ class Recorder:
         self.listener: RecorderListener | None = None
         self.overruns = 0
         self.level = 42
+        self.overdue_s = 0.0
         self.broken = False
         self.last_words = b""
 
@@ -75,6 +76,7 @@ class Player:
         self.listener: PlayerListener | None = None
         self.played = b""
         self.underruns = 0
+        self.overdue_s = 0.0
         self.broken = self.finishing = False
         self.room = asyncio.Event()
         self.room.set()

@@ -157,3 +157,12 @@ async def test_a_microphone_that_stays_away_is_told_once_and_again_after_it_work
     board.recorder.broken = True
     board.host.perform(StartRecorder())
     assert board.codes == ["audio-device"] * 2
+
+
+async def test_a_device_that_nobody_served_for_long_stands_still(board: Board) -> None:
+    board.recorder.overdue_s = board.player.overdue_s = 9.0  # a busy board
+    assert board.host.standing_still() == ""
+    board.player.overdue_s = 11.0
+    assert board.host.standing_still() == "the loudspeaker"
+    board.recorder.overdue_s = 11.0
+    assert board.host.standing_still() == "the microphone"

@@ -70,38 +70,38 @@ async def test_the_watchdog_pings_again_and_again_while_healthy(
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    watchdog = Watchdog(lambda: True)
+    watchdog = Watchdog(lambda: "")
     watchdog.start()
     for _ in range(3):
         assert await asyncio.to_thread(said, systemd) == ["WATCHDOG=1"]
     watchdog.stop()
 
 
-async def test_the_watchdog_is_silent_while_a_part_is_not_healthy(
+async def test_the_watchdog_is_silent_while_a_part_stands_still(
     systemd: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "2000")
     asked = asyncio.Event()
-    answers = iter([False, False, True])
+    answers = iter(["the loudspeaker", "the loudspeaker", ""])
 
-    def healthy() -> bool:
-        answer = next(answers, True)
+    def standing_still() -> str:
+        answer = next(answers, "")
         if answer:
-            asked.set()
-            watchdog.stop()
-        else:
             systemd.setblocking(False)
             with pytest.raises(BlockingIOError):
                 systemd.recv(1)
+        else:
+            asked.set()
+            watchdog.stop()
         return answer
 
-    watchdog = Watchdog(healthy)
+    watchdog = Watchdog(standing_still)
     watchdog.start()
     await asyncio.wait_for(asked.wait(), 5)
     watchdog.stop()
     systemd.settimeout(5)
     assert said(systemd) == ["WATCHDOG=1"]
-    assert caplog.text.count("not healthy") == 2
+    assert caplog.text.count("the loudspeaker stands still") == 2
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_without_a_watchdog_of_ours_there_is_no_timer(
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", microseconds)
     monkeypatch.setenv("WATCHDOG_PID", process)
-    watchdog = Watchdog(lambda: True)
+    watchdog = Watchdog(lambda: "")
     watchdog.start()
     assert watchdog._timer is None
 

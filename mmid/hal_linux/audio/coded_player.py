@@ -67,6 +67,11 @@ class CodedPlayer:
         """How often the loudspeaker ran dry in the middle of a reply."""
         return self._player.underruns
 
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have fed the device, in seconds; 0 if it need not."""
+        return self._player.overdue_s
+
     def start(self, listener: PlayerListener) -> None:
         """Open the device for a new reply; a reply still playing is flushed first."""
         self._abandon()

@@ -46,6 +46,11 @@ class CodedRecorder:
         """How loud the latest chunk is, 0 to 100."""
         return self._recorder.level
 
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have fetched samples, in seconds; 0 if it need not."""
+        return self._recorder.overdue_s
+
     def start(self, listener: RecorderListener) -> None:
         """Open the device; the first sample is the one at this moment."""
         self.stop()

@@ -60,6 +60,11 @@ class AlsaPlayer:
         """How often the loudspeaker ran dry in the middle of a reply."""
         return self._device.xruns
 
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have fed the device, in seconds; 0 if it need not."""
+        return self._reply.overdue_s if self._reply is not None else 0.0
+
     def start(self, listener: PlayerListener) -> None:
         """Open the device for a new reply; a reply still playing is flushed first."""
         self.flush()

@@ -21,6 +21,7 @@ reply goes on with the first sample that was not heard.
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
+from math import inf
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import PlayerListener
@@ -79,12 +80,18 @@ class Playout:
         self._finished = False  # nothing more will be written
         self._announced = False
         self._timer: asyncio.TimerHandle | None = None
+        self._due_at = inf
         self._may_hurry = False  # the timer only watches for the device to run dry
 
     @property
     def open(self) -> bool:
         """Whether the reply has not ended yet."""
         return self._phase is not _Phase.CLOSED
+
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have woken up, in seconds; 0 if it waits for more to play."""
+        return max(0.0, asyncio.get_running_loop().time() - self._due_at) if self.open else 0.0
 
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte; none are taken after the end or ``finish``."""
@@ -129,6 +136,9 @@ class Playout:
             self._lose(error)
         except AudioDeviceFailed as error:
             self._fail(error)
+        # An error that nobody foresaw does not come here: then it stays overdue.
+        if self._timer is None:
+            self._due_at = inf
 
     def _advance(self) -> None:
         buffered = self._line.buffered()
@@ -221,6 +231,7 @@ class Playout:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(delay_s, action)
+        self._due_at = self._timer.when()
         self._may_hurry = False
 
     # --- failing --------------------------------------------------------------------------

@@ -79,6 +79,11 @@ class AlsaRecorder:
         """How loud the latest chunk is, 0 to 100; worked out only when somebody asks."""
         return level_percent(self._recording.latest) if self.recording and self._recording else 0
 
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have fetched samples, in seconds; 0 if it need not."""
+        return self._recording.overdue_s if self.recording and self._recording else 0.0
+
     def start(self, listener: RecorderListener) -> None:
         """Open the device; the first sample is the one at this moment."""
         self.stop()
@@ -107,6 +112,11 @@ class _Recording:
         self._pcm = self._opened()
         self._wanted = self._pcm.rate_hz * period_ms // 1000 * FRAME_BYTES
         self._timer = self._wake_in(self._wait_s(), self._tick)
+
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have woken up, in seconds; each wake-up sees to the next."""
+        return max(0.0, asyncio.get_running_loop().time() - self._timer.when())
 
     def stop(self) -> None:
         """Close, and deliver what was recorded up to now."""

@@ -512,3 +512,33 @@ async def test_a_device_that_cannot_be_opened_is_named() -> None:
     with pytest.raises(AudioDeviceFailed, match="'nowhere' does not exist"):
         player.start(Audience())
     assert not player.playing
+
+
+class Stumbling(SoftwareGain):
+    """Fails in a way that nobody foresaw."""
+
+    def apply(self, data: bytes) -> bytes:  # noqa: ARG002
+        raise RuntimeError("stumbled")
+
+
+async def test_a_reply_that_an_unforeseen_error_ended_is_overdue() -> None:
+    player = player_on("paced", gain=Stumbling())
+    assert player.overdue_s == 0
+    player.start(Audience())
+    player.write(reply(400))
+    await asyncio.sleep(0.4)  # it is what is told
+    assert player.overdue_s > 0.2
+    player.flush()
+    assert player.overdue_s == 0
+
+
+async def test_a_reply_that_waits_for_more_is_not_overdue(out: Loudspeaker) -> None:
+    player, audience = player_on("file"), Audience()  # it knows no time: nothing is due
+    player.start(audience)
+    player.write(reply(400))
+    await audience.until("started")
+    await asyncio.sleep(0.3)
+    assert player.overdue_s == 0
+    player.finish()
+    await audience.until("finished")
+    assert out.heard() == reply(400)

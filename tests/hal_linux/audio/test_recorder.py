@@ -286,3 +286,29 @@ async def test_nothing_is_heard_after_stop(caplog: pytest.LogCaptureFixture) -> 
     assert len(first.chunks) == chunks
     assert first.failure is None
     assert caplog.records == []
+
+
+class Stumbling(Ears):
+    """Fails at the first chunk in a way that nobody foresaw."""
+
+    def recorder_audio(self, data: bytes) -> None:
+        super().recorder_audio(data)
+        raise RuntimeError("stumbled")
+
+
+async def test_a_recording_that_an_unforeseen_error_ended_is_overdue_and_no_other() -> None:
+    recorder = AlsaRecorder("paced", RATE_HZ, 20)
+    assert recorder.overdue_s == 0
+    stumbling = Stumbling()
+    recorder.start(stumbling)
+    await stumbling.until(lambda e: bool(e.chunks))
+    await asyncio.sleep(0.4)  # it is what is told
+    assert recorder.overdue_s > 0.2
+    with pytest.raises(RuntimeError):
+        recorder.stop()  # which hands over the rest
+    ears = Ears()
+    recorder.start(ears)
+    await ears.until(lambda e: len(e.chunks) == 4)
+    assert recorder.overdue_s < 0.3
+    recorder.stop()
+    assert recorder.overdue_s == 0
