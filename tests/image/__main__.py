@@ -3,7 +3,8 @@
 Installs the Debian packages in build/deb on a Debian 13 that runs in QEMU, as an
 OEM does, and tries on it what they promise, through two real boots. Beside it,
 other machines register until their plug is pulled. Leaves in build/image-test:
-results.json, journals and consoles.
+results.json, journals and consoles; for another architecture than amd64 in a
+directory beside, build/image-test-arm64.
 """
 
 import argparse
@@ -21,13 +22,14 @@ from tests.image.cuts import cut_registrations
 from tests.image.plan import CUTS, FIRST_BOOT, INSTALLED, SECOND_BOOT
 from tests.image.standby import standby
 from tests.rig.processes import REPOSITORY
+from tests.vm.architecture import AMD64, ARCHITECTURES, Architecture
 from tests.vm.disk import make_disk
+from tests.vm.example import compile_push_to_talk
 from tests.vm.image import Image, ready_image
 from tests.vm.machine import Machine, Report
 from tests.vm.output import say
 from tests.vm.packages import install_host_packages
 
-_BUILD = REPOSITORY / "build" / "image-test"
 _PACKAGES = REPOSITORY / "build" / "deb"
 
 # A machine that does so little for so long hangs.
@@ -42,29 +44,33 @@ _FLASH, _RECORD = {"flash": "1MiB"}, {"mmid": "1MiB"}
 
 def main() -> int:
     """Run the test; return the exit status."""
-    _BUILD.mkdir(parents=True, exist_ok=True)
-    wanted = _wanted()
+    architecture, wanted = _arguments()
+    build = REPOSITORY / "build" / f"image-test{architecture.build_suffix}"
+    build.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    with (_BUILD / "lock").open("w") as lock:
+    with (build / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        install_host_packages("qemu-utils")
-        image = ready_image(_BUILD, PACKAGES, HOOKS)
-        reports = _Run(image, wanted).all(standby(image, _BUILD))
+        install_host_packages(architecture.emulator_package, "qemu-utils")
+        image = ready_image(build, architecture, PACKAGES, HOOKS)
+        reports = _Run(image, build, wanted).all(standby(image, build))
     say(f"all of it took {time.monotonic() - began:.0f} s")
-    return _judge(reports, wanted)
+    return _judge(reports, build, wanted)
 
 
-def _wanted() -> list[str]:
-    """Return the checks to run."""
+def _arguments() -> tuple[Architecture, list[str]]:
+    """Return the board to run them on, and the checks."""
     parser = argparse.ArgumentParser(prog="python -m tests.image", description=__doc__)
+    parser.add_argument("--arch", choices=ARCHITECTURES, default=AMD64.name)
     parser.add_argument("--only", metavar="TEXT", help="only checks whose name holds TEXT")
-    text = parser.parse_args().only or ""
+    arguments = parser.parse_args()
+    text = arguments.only or ""
     # Without the packages on it a board can do nothing of the rest.
-    return [
+    wanted = [
         name
         for name in (*INSTALLED, *FIRST_BOOT, *SECOND_BOOT, CUTS)
         if text in name or name in INSTALLED
     ]
+    return ARCHITECTURES[arguments.arch], wanted
 
 
 class _Run:
@@ -72,32 +78,35 @@ class _Run:
 
     Args:
         image: what they boot.
+        build: where disks, consoles and journals go.
         wanted: the checks to run.
     """
 
-    def __init__(self, image: Image, wanted: list[str]) -> None:
+    def __init__(self, image: Image, build: Path, wanted: list[str]) -> None:
         self._image = image
+        self._build = build
         self._wanted = wanted
         self._began = time.monotonic()
-        self._root = _BUILD / "root.qcow2"
+        self._root = build / "root.qcow2"
         self._reports: list[Report] = []
 
     def all(self, state: Path) -> list[Report]:
         """Go through all starts, the first one from a state; return all reports."""
-        for old in (*_BUILD.glob("journal-*"), *_BUILD.glob("console-*"), _BUILD / "results.json"):
-            old.unlink(missing_ok=True)
+        for pattern in ("journal-*", "console-*", "results.json"):
+            for old in self._build.glob(pattern):
+                old.unlink()
         shutil.copyfile(state.with_suffix(".root"), self._root)
         beside: list[Future[list[Report]]] = []
         with ThreadPoolExecutor(1) as pool:
             with self._machine("install", state=state) as machine:
-                machine.send_source(_pack_source())
+                machine.send_source(_pack_source(self._image.architecture, self._build))
                 self._checks(machine, "install", INSTALLED)
                 if CUTS in self._wanted:
-                    ready = machine.save(_BUILD / "ready.state")
-                    beside.append(pool.submit(cut_registrations, self._image, ready, _BUILD))
+                    ready = machine.save(self._build / "ready.state")
+                    beside.append(pool.submit(cut_registrations, self._image, ready, self._build))
                 self._switch_off(machine)
             with self._machine("first-boot", options=_CLOCK_UNSET) as machine:
-                machine.plug("flash", make_disk(_BUILD / "flash.img", _DISK_MIB, _FLASH))
+                machine.plug("flash", make_disk(self._build / "flash.img", _DISK_MIB, _FLASH))
                 self._checks(machine, "first-boot", FIRST_BOOT)
                 self._switch_off(machine)
             with self._machine("second-boot") as machine:
@@ -113,7 +122,7 @@ class _Run:
     ) -> Machine:
         return Machine(
             self._image,
-            _BUILD / f"console-{start}.log",
+            self._build / f"console-{start}.log",
             _LIMIT_S,
             state=state,
             root=self._root,
@@ -128,9 +137,9 @@ class _Run:
             if report["kind"] == "armed":
                 machine.order([name for name in checks if name in self._wanted])
             elif report["kind"] == "plug":
-                machine.plug("record", make_disk(_BUILD / "record.img", _DISK_MIB, _RECORD))
+                machine.plug("record", make_disk(self._build / "record.img", _DISK_MIB, _RECORD))
             elif report["kind"] == "journal":
-                (_BUILD / f"journal-{start}.log").write_text(report["text"])
+                (self._build / f"journal-{start}.log").write_text(report["text"])
                 return
         say(f"the machine went off in the middle of {start}")
 
@@ -149,36 +158,27 @@ class _Run:
             say(f"{now:4.0f} s  {state:<6}  {report['check']} ({report['seconds']} s): {found}")
 
 
-def _pack_source() -> Path:
+def _pack_source(architecture: Architecture, build: Path) -> Path:
     """Pack the tests, without mmid, and the packages: a disk that holds a tar file."""
     packages = sorted(path.name for path in _PACKAGES.glob("*.deb"))
     if not packages:
         sys.exit(f"image-test: there is no package in {_PACKAGES}; make deb builds them")
-    packed = _BUILD / "source.tar"
+    packed = build / "source.tar"
     leave = ("--exclude=__pycache__", "--exclude=*.log")
     sources = ("-C", str(REPOSITORY), "tests", "demo")
     debs = ("-C", str(_PACKAGES), *packages)
-    example = ("-C", str(_BUILD), _compile_example().name)
+    example = ("-C", str(build), compile_push_to_talk(architecture, build).name)
     subprocess.run(["tar", "-cf", str(packed), *leave, *sources, *debs, *example], check=True)
     return packed
 
 
-def _compile_example() -> Path:
-    """Compile the push-to-talk key of docs/examples, as it says itself."""
-    options = ["pkg-config", "--cflags", "--libs", "libsystemd"]
-    flags = subprocess.run(options, capture_output=True, text=True, check=True).stdout.split()
-    source, program = REPOSITORY / "docs/examples/push_to_talk.c", _BUILD / "push_to_talk"
-    subprocess.run(["cc", "-O2", "-Wall", "-o", str(program), str(source), *flags], check=True)
-    return program
-
-
-def _judge(reports: list[Report], wanted: list[str]) -> int:
+def _judge(reports: list[Report], build: Path, wanted: list[str]) -> int:
     """Write results.json; return 0 if every wanted check is good."""
     found: dict[str, Report] = {
         name: {"check": name, "good": False, "found": "no result came"} for name in wanted
     }
     found |= {one["check"]: one for one in reports if one["kind"] == "result"}
-    (_BUILD / "results.json").write_text(json.dumps(list(found.values()), indent=1) + "\n")
+    (build / "results.json").write_text(json.dumps(list(found.values()), indent=1) + "\n")
     bad = [one for one in found.values() if not one["good"]]
     for one in bad:
         say(f"FAILED  {one['check']}: {one['found'].rstrip().splitlines()[-1]}")

@@ -21,7 +21,7 @@ def standby(image: Image, build: Path) -> Path:
     Raises:
         SystemExit: the machine did not come up.
     """
-    state = image.directory / f"board-{fingerprint(KERNEL)}.state"
+    state = image.directory / f"board-{fingerprint(image.architecture, KERNEL)}.state"
     if state.exists():
         return state
     for old in image.directory.glob("board-*"):

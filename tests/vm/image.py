@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.rig.processes import REPOSITORY
+from tests.vm.architecture import Architecture
 from tests.vm.output import say
 from tests.vm.packages import as_root
 
@@ -62,6 +64,7 @@ class Image:
     """What a machine boots from; never written to."""
 
     directory: Path
+    architecture: Architecture
 
     @property
     def root(self) -> Path:
@@ -79,27 +82,31 @@ class Image:
         return self.directory / "initrd"
 
 
-def ready_image(cache: Path, packages: Sequence[str], hooks: Sequence[str] = ()) -> Image:
+def ready_image(
+    cache: Path, architecture: Architecture, packages: Sequence[str], hooks: Sequence[str] = ()
+) -> Image:
     """Return the image for today, made now if the cache does not have it.
 
     Args:
         cache: the directory that it is kept in, alone of its kind.
-        packages: what is installed in it, with what that depends on.
+        architecture: of the machine that it is for.
+        packages: what is installed in it beside a kernel, with what that depends on.
         hooks: shell lines that do more to the tree in $1, at the end.
 
     Raises:
         SystemExit: it could not be made.
     """
-    image = Image(cache / f"image-{_fingerprint(packages, hooks)}")
+    packages = (*packages, architecture.kernel_package)
+    image = Image(cache / f"image-{_fingerprint(packages, hooks)}", architecture)
     if image.directory.exists():
         return image
     for old in cache.glob("image-*"):
         shutil.rmtree(old)
-    say(f"making a Debian image ({_SUITE}, about a minute)")
+    say(f"making a Debian image ({_SUITE}, {architecture.name}; a minute, ten if emulated)")
     making = cache / "making"
     subprocess.run(as_root("rm", "-rf", "--one-file-system", str(making)), check=True)
     making.mkdir(parents=True)
-    _make(making, packages, hooks, cache / "image.log")
+    _make(making, _debootstrap(making / "root", architecture, packages, hooks), cache / "image.log")
     making.rename(image.directory)
     return image
 
@@ -110,18 +117,19 @@ def _fingerprint(packages: Sequence[str], hooks: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
 
 
-def _make(directory: Path, packages: Sequence[str], hooks: Sequence[str], log: Path) -> None:
+def _make(directory: Path, debootstrap: list[str], log: Path) -> None:
     """Make root.img, vmlinuz and initrd."""
-    root = directory / "root"
     with log.open("w") as output:
-        for command in (_debootstrap(root, packages, hooks), *_finish(directory, root)):
-            done = subprocess.run(command, stdout=output, stderr=output, check=False, timeout=1200)
+        for command in (debootstrap, *_finish(directory, directory / "root")):
+            done = subprocess.run(command, stdout=output, stderr=output, check=False, timeout=3600)
             if done.returncode:
                 tail = "".join(log.read_text().splitlines(keepends=True)[-20:])
                 sys.exit(f"{tail}vm-test: {command[0]} failed; the whole log is {log}")
 
 
-def _debootstrap(root: Path, packages: Sequence[str], more: Sequence[str]) -> list[str]:
+def _debootstrap(
+    root: Path, architecture: Architecture, packages: Sequence[str], more: Sequence[str]
+) -> list[str]:
     modules = "\\n".join(_INITRD_MODULES)
     hooks = [
         'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"',
@@ -130,9 +138,10 @@ def _debootstrap(root: Path, packages: Sequence[str], more: Sequence[str]) -> li
     ]
     excluded = ("doc", "man", "locale", "info")
     return as_root(
+        *(str(REPOSITORY / "packaging/with-foreign"), architecture.name),
         # What it mounts in the tree, /proc and /dev of the host, goes when it is killed.
         *("unshare", "--mount", "--kill-child", "--"),
-        *("mmdebstrap", "--variant=minbase", "--components=main"),
+        *("mmdebstrap", "--variant=minbase", "--components=main", f"--arch={architecture.name}"),
         '--aptopt=APT::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in excluded),
         *(f"--essential-hook={hook}" for hook in hooks),

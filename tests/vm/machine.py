@@ -22,22 +22,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.vm.architecture import Architecture
 from tests.vm.image import Image
 from tests.vm.qmp import Monitor
 
-__all__ = ["COMMON_OPTIONS", "Machine", "Report"]
+__all__ = ["Machine", "Report", "common_options"]
 
 Report = dict[str, Any]
 
-_HARDWARE = (
-    *("qemu-system-x86_64", "-accel", "tcg,thread=single,tb-size=256", "-cpu", "Nehalem"),
-    *("-smp", "1", "-icount", "shift=1", "-m", "768"),
-    *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-nic", "none"),
-    *("-device", "virtio-serial-pci"),
-)
-
-# Parts of a PC that udev would load drivers for, and tables that are up to date.
-_NOT_LOADED = "ata_piix,ata_generic,pcspkr,psmouse,i2c_piix4,kvm,kvm_amd,joydev,floppy,parport_pc"
+# What a board is not tried for, and tables that are up to date.
 _NOT_STARTED = (
     *("ldconfig.service", "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount"),
     *("sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "modprobe@fuse.service"),
@@ -48,15 +41,28 @@ _NOT_STARTED = (
     *("dpkg-db-backup.timer", "systemd-tmpfiles-clean.timer", "alsa-restore.service"),
 )
 
-# Nobody attacks this machine: what guards the processor and the system takes time.
-_KERNEL = (
-    "root=/dev/disk/by-id/virtio-root ro console=ttyS0 quiet mitigations=off apparmor=0 "
-    "audit=0 nokaslr fsck.mode=skip systemd.unit=mmid-vm.target "
-    f"module_blacklist={_NOT_LOADED} " + " ".join(f"systemd.mask={unit}" for unit in _NOT_STARTED)
-)
 
-# What a state depends on: it fits only a machine that was started with these.
-COMMON_OPTIONS = (*_HARDWARE, "-append", _KERNEL)
+def common_options(architecture: Architecture) -> tuple[str, ...]:
+    """Return what a state depends on: it fits only a machine that was started with these."""
+    return (
+        *(architecture.emulator, "-accel", "tcg,thread=single,tb-size=256"),
+        *architecture.hardware,
+        *("-smp", "1", "-icount", "shift=1", "-m", "768"),
+        *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-nic", "none"),
+        *("-device", "virtio-serial-pci"),
+        *("-append", _kernel_words(architecture)),
+    )
+
+
+def _kernel_words(architecture: Architecture) -> str:
+    """Return the kernel's command line."""
+    # Nobody attacks this machine: what guards the processor and the system takes time.
+    return (
+        f"root=/dev/disk/by-id/virtio-root ro console={architecture.console} quiet "
+        "mitigations=off apparmor=0 audit=0 nokaslr fsck.mode=skip systemd.unit=mmid-vm.target "
+        f"module_blacklist={','.join(architecture.not_loaded)} "
+        + " ".join(f"systemd.mask={unit}" for unit in _NOT_STARTED)
+    )
 
 
 class Machine:
@@ -91,9 +97,10 @@ class Machine:
         resume = ["-incoming", f"exec:cat {shlex.quote(str(state))}"] if state else []
         far = {name: pair[1] for name, pair in wires.items()}
         self._root = root
-        boots = _boot(image, root, kernel)
+        self._ports = iter(image.architecture.ports)
+        starts = (*common_options(image.architecture), *_boot(image, root, kernel))
         self._process = subprocess.Popen(
-            [*COMMON_OPTIONS, *boots, *_serial(console, far), *options, *resume],
+            [*starts, *_serial(console, far), *options, *resume],
             stdin=subprocess.DEVNULL,
             pass_fds=[end.fileno() for end in far.values()],
         )
@@ -145,6 +152,8 @@ class Machine:
         node = {"driver": "raw", "node-name": name, "cache": {"no-flush": True}, "file": file}
         self._monitor.execute("blockdev-add", **node)
         device = {"driver": "virtio-blk-pci", "id": f"disk-{name}", "drive": name, "serial": name}
+        if (port := next(self._ports, None)) is not None:
+            device["bus"] = port
         self._monitor.execute("device_add", **device)
 
     def save(self, state: Path) -> Path:
@@ -178,7 +187,7 @@ def _boot(image: Image, root: Path | None, words: str) -> list[str]:
         "virtio-blk-pci,drive=root,serial=root",
     )
     kernel = ("-kernel", str(image.kernel), "-initrd", str(image.initrd))
-    more = ("-append", f"{_KERNEL} {words}") if words else ()
+    more = ("-append", f"{_kernel_words(image.architecture)} {words}") if words else ()
     return [*kernel, *drive, *more]
 
 

@@ -8,9 +8,9 @@ from tests.vm.output import say
 
 __all__ = ["GUEST", "as_root", "install_host_packages"]
 
-_HOST = ("mmdebstrap", "qemu-system-x86", "e2fsprogs", "fdisk", "debian-archive-keyring")
+_HOST = ("mmdebstrap", "e2fsprogs", "fdisk", "debian-archive-keyring")
 
-_MACHINE = ("systemd", "systemd-sysv", "dbus", "udev", "kmod", "linux-image-amd64")
+_MACHINE = ("systemd", "systemd-sysv", "dbus", "udev", "kmod")
 _TOOLS = ("alsa-utils", "mtd-utils", "dmsetup", "e2fsprogs")
 # What mmid loads when a codec is asked for.
 _CODECS = ("libmpg123-0t64", "libopus0")
@@ -24,6 +24,7 @@ _PYTHON = (
     "python3-websockets",
 )
 
+# Beside the kernel, whose package has the architecture in its name.
 GUEST = (*_MACHINE, *_TOOLS, *_CODECS, *_PYTHON)
 
 

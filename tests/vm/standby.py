@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.vm.architecture import Architecture
 from tests.vm.image import Image
-from tests.vm.machine import COMMON_OPTIONS, Machine
+from tests.vm.machine import Machine, common_options
 from tests.vm.output import say
 
 __all__ = ["fingerprint", "standby"]
@@ -25,7 +26,7 @@ def standby(image: Image, build: Path) -> Path:
     Raises:
         SystemExit: the machine did not come up.
     """
-    state = image.directory / f"standby-{fingerprint()}.state"
+    state = image.directory / f"standby-{fingerprint(image.architecture)}.state"
     if state.exists():
         return state
     for old in image.directory.glob("standby-*"):
@@ -43,10 +44,14 @@ def standby(image: Image, build: Path) -> Path:
     return state
 
 
-def fingerprint(*more: str) -> str:
+def fingerprint(architecture: Architecture, *more: str) -> str:
     """Return what a saved state depends on, in short."""
     version = subprocess.run(
-        ["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True, timeout=60
+        [architecture.emulator, "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
-    made_from = " ".join((*COMMON_OPTIONS, *more)) + version.stdout
+    made_from = " ".join((*common_options(architecture), *more)) + version.stdout
     return hashlib.sha256(made_from.encode()).hexdigest()[:16]
