@@ -22,6 +22,13 @@ CALLING = [
 ]
 
 
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    bus = PrivateBus(tmp_path_factory.mktemp("bus"))
+    yield bus.address
+    bus.stop()
+
+
 @pytest.fixture
 def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
     bus = PrivateBus(tmp_path)
@@ -30,9 +37,9 @@ def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
 
 
 @pytest.fixture
-async def mmid(own_bus: PrivateBus) -> AsyncIterator[Bus]:
+async def mmid(address: str) -> AsyncIterator[Bus]:
     """A program that has mmid's name."""
-    bus = await Bus.connect(own_bus.address)
+    bus = await Bus.connect(address)
     await bus.own_name(NAME)
     yield bus
     await bus.close()
@@ -53,8 +60,8 @@ class Mmictl:
 
 
 @pytest.fixture
-def mmictl(own_bus: PrivateBus, capsys: pytest.CaptureFixture[str]) -> Mmictl:
-    return Mmictl(own_bus.address, capsys)
+def mmictl(address: str, capsys: pytest.CaptureFixture[str]) -> Mmictl:
+    return Mmictl(address, capsys)
 
 
 def on_call(bus: Bus, do: Callable[[Message], None]) -> None:
@@ -100,13 +107,16 @@ async def test_a_daemon_that_dies_in_the_middle_is_said_to_have_gone(
 
 @pytest.mark.parametrize("command", [*CALLING, "monitor"])
 async def test_a_bus_that_goes_in_the_middle_is_said_to_have_gone(
-    mmictl: Mmictl, mmid: Bus, own_bus: PrivateBus, command: str
+    own_bus: PrivateBus, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
+    mmid = await Bus.connect(own_bus.address)
+    await mmid.own_name(NAME)
     if command == "monitor":
         mmid.on_call = lambda _: own_bus.stop()
     else:
         on_call(mmid, lambda _: own_bus.stop())
-    status, complaint = await mmictl(command)
+    status, complaint = await Mmictl(own_bus.address, capsys)(command)
+    await mmid.close()
     assert status == 69
     assert "the connection to the message bus was lost" in complaint
 
@@ -128,15 +138,12 @@ async def test_a_daemon_that_answers_nonsense_brings_no_traceback(
     assert "Traceback" not in complaint
 
 
-CLOSED = [">&-", "<&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"]
-
-
 @pytest.mark.parametrize(
     ("command", "status", "closed"),
     [
-        ("status", "69", CLOSED),
+        ("status", "69", ["<&- >&- 2>&-", "2>/dev/full"]),
         ("doctor --config /no/such/file", "1", [">&-"]),
-        ("dance", "64", CLOSED),
+        ("dance", "64", ["2>/dev/full"]),
     ],
     ids=["bus", "doctor", "usage"],
 )
