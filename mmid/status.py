@@ -28,7 +28,7 @@ class LicenseState(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Status:
     """The present state of dialog, device and audio."""
 

@@ -38,7 +38,7 @@ _EVENTS: dict[type[Event], Moment] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Turn:
     """One turn.
 

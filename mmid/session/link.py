@@ -130,6 +130,15 @@ async def open_link(options: LinkOptions, token: Secret) -> Link:
         ConnectionLost: no connection in time, or no WebSocket at the other end.
         SettingsInvalid: the CA file or the proxy cannot be used.
     """
+    try:
+        return await _open(options, token)
+    except TlsFailed as error:
+        if not options.tls.know_more(error.__cause__):
+            raise
+    return await _open(options, token)
+
+
+async def _open(options: LinkOptions, token: Secret) -> Link:
     context = await options.tls.context()
     try:
         async with asyncio.timeout(options.timeout_s):

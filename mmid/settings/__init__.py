@@ -9,7 +9,7 @@ module reads a file or the environment for them.
 
 from collections.abc import Mapping
 from dataclasses import field, fields
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 from mmid.frozen import frozen
 from mmid.redaction import Secret
@@ -334,10 +334,10 @@ def from_plain(tables: Mapping[str, Mapping[str, Any]]) -> Settings:
     """Build ``Settings`` from validated plain tables, as ``mmid.settings.load`` prints them."""
     made: dict[str, Any] = {}
     for table in fields(Settings):
-        kind = get_type_hints(Settings)[table.name]
+        kind: Any = table.type
         values = dict(tables.get(table.name, {}))
-        for key, hint in get_type_hints(kind).items():
-            if hint is Secret and key in values:
-                values[key] = Secret(values[key])
+        for key in fields(kind):
+            if key.type is Secret and key.name in values:
+                values[key.name] = Secret(values[key.name])
         made[table.name] = kind(**values)
     return Settings(**made)

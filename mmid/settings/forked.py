@@ -47,14 +47,20 @@ class Forked:
             raise
         finally:
             os.close(self._pipe)
-            _, ended = os.waitpid(self._process, 0)
+            status = self._reap()
         if not answer:
-            status = os.waitstatus_to_exitcode(ended)
             raise SettingsInvalid(f"the settings could not be read: exit status {status}")
         found = json.loads(answer)
         if "wrong" in found:
             raise SettingsInvalid(found["wrong"])
         return from_plain(found["tables"])
+
+    def _reap(self) -> int:
+        try:
+            _, ended = os.waitpid(self._process, 0)
+        except ChildProcessError:  # whoever started us has SIGCHLD ignored, and so have we
+            return 0
+        return os.waitstatus_to_exitcode(ended)
 
     def _answer(self, timeout_s: float) -> bytes:
         """Read to the end of the pipe."""

@@ -122,3 +122,14 @@ def test_the_fork_does_not_end_as_the_process_it_was_forked_from(config: Path) -
         "forked.fork_loading(config).finish()\nprint()\n",
     )
     assert lines == ["said before", "ended"]
+
+
+def test_a_process_that_is_started_with_sigchld_ignored_gets_its_settings_too(
+    config: Path,
+) -> None:
+    lines = told(
+        config,
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "print(forked.fork_loading(config).finish().license.device_name)\n",
+    )
+    assert lines == ["lamp-1"]
