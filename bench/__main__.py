@@ -1,6 +1,6 @@
 """Runs the benchmarks, prints a table and writes JSON: ``make bench``.
 
-    python -m bench [NAME ...] [--runs N] [--scale X] [--json FILE]
+    python -m bench [NAME ...] [--runs N] [--scale X] [--json FILE] [--charts DIRECTORY]
 
 A benchmark is a module of this package with a function ``measure``: it takes an
 ``Effort`` and yields a ``Figure`` for each line. Its docstring says what it
@@ -8,7 +8,8 @@ measures, against what, and why that is the floor. No time is a goal by itself:
 every goal is a ratio to a baseline of the same run, so another machine, or one
 with other things to do, comes to the same verdict.
 
-A missed goal is a finding, not a failure: the exit status is 0.
+A missed goal is a finding, not a failure: the exit status is 0. Of ``turn`` and of
+``memory`` charts are drawn; those of the documentation with ``--charts docs``.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
+from bench.chart import Bar, waterfall
 from bench.figure import Effort, Figure
 
 # In the order of the table.
@@ -27,6 +29,7 @@ BENCHMARKS = (
     "start",
     "imports",
     "idle",
+    "memory",
     "turn",
     "dialog_cpu",
     "codecs",
@@ -70,6 +73,19 @@ def run(names: list[str], effort: Effort) -> dict[str, list[Figure]]:
     return figures
 
 
+def charts(figures: dict[str, list[Figure]]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each picture that can be drawn of what was measured."""
+    if turn := figures.get("turn"):
+        stretches = turn[:-1]  # the last one tells another time of the same stretch
+        first, *rest = stretches
+        bars = [Bar(first.name, first.value, first.floor_value)]
+        bars += [Bar(one.name, one.value) for one in rest]
+        yield "performance-turn.svg", waterfall("What mmid adds to a turn", "ms", bars)
+    if memory := figures.get("memory"):
+        bars = [Bar(one.name.partition(", ")[2], one.value) for one in memory]
+        yield "performance-memory.svg", waterfall("Idle memory, private to mmid", "MiB", bars)
+
+
 def machine() -> dict[str, str]:
     """Say where this was measured, for who compares two files."""
     return {
@@ -87,6 +103,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each figure (default 5)")
     parser.add_argument("--scale", type=float, default=1.0, help="of a run's length (default 1)")
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
+    parser.add_argument("--charts", type=Path, default=Path("build"), metavar="DIRECTORY")
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:
@@ -95,10 +112,15 @@ def main() -> None:
     told = {name: [figure.plain() for figure in found] for name, found in figures.items()}
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({**machine(), "benchmarks": told}, indent=1) + "\n")
+    written = [options.json]
+    for name, picture in charts(figures):
+        options.charts.mkdir(parents=True, exist_ok=True)
+        written.append(options.charts / name)
+        written[-1].write_text(picture, encoding="utf-8")
     every = [figure for found in figures.values() for figure in found]
     missed = sum(figure.verdict == "missed" for figure in every)
     judged = sum(figure.goal is not None for figure in every)
-    print(f"{judged - missed} of {judged} goals reached; written to {options.json}")
+    print(f"{judged - missed} of {judged} goals reached; written to {', '.join(map(str, written))}")
 
 
 if __name__ == "__main__":

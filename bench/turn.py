@@ -1,77 +1,115 @@
-"""How quick a turn feels: press to first speech at the cloud, reply to loudspeaker, silence.
+"""How quick a turn feels: from each thing a person or the cloud does to what comes of it.
 
 The floor of each is one period of the sound card (20 ms): speech that was not
-recorded cannot be sent, and a loudspeaker is fed by the period. All clocks are
-the same machine's: the cloud's journal has its own readings.
+recorded cannot be sent, and a loudspeaker is fed by the period. All clocks are the
+same machine's: the cloud's journal has its own readings. A hundred turns are taken;
+of the reply the slowest one in a hundred is told, too.
 """
 
 import asyncio
+import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-from bench.board import board, speak
+from bench.board import board
 from bench.figure import Effort, Figure
-from tests.rig.board import Board
 from tests.rig.listener import Listener
 
-__all__ = ["measure"]
+__all__ = ["STRETCHES", "measure"]
 
 _PERIOD_MS = 20.0
 # What the D-Bus call, the frame and TLS may take beyond the period.
 _BESIDES_MS = 3.0
-_PRESS_S = 0.4
+_TURNS = 100
+_PRESS_S = 0.2
 _REPLY_S = 2.0
 # So long somebody listens before interrupting: the loudspeaker is at it by then.
-_HEARD_S = 0.2
+_HEARD_S = 0.1
 # Several times real time, as the real cloud was seen to send.
 _PACE = 8.0
 
+# What a turn's waiting is made of, as far as mmid has a part in it, and the goals in periods.
+STRETCHES = {
+    "press to first speech on the wire": (_PERIOD_MS + _BESIDES_MS) / _PERIOD_MS,
+    "release to end of speech on the wire": None,
+    "final text sent to its signal heard": None,
+    "reply, first audio sent to ALSA write": 1.0,
+    "Interrupt to silence": 1.5,
+}
+
+
+@dataclass
+class _Turn:
+    """When things happened in one turn, ``time.monotonic``."""
+
+    pressed: float = 0.0
+    released: float = 0.0
+    understood: float = 0.0  # a client heard the final text
+    interrupted: float = 0.0
+    silent: float = 0.0
+    cloud: dict[str, float] = field(default_factory=dict)  # by what it saw: ``_note``
+
+    def stretches(self) -> list[float]:
+        """Return the length of each stretch, in ms and in the order of ``STRETCHES``."""
+        cloud = self.cloud
+        ends = [
+            cloud["speech"] - self.pressed,
+            cloud["StopSpeech"] - self.released,
+            self.understood - cloud["text"],
+            cloud["LocalRespondingStarted"] - cloud["reply"],
+            self.silent - self.interrupted,
+        ]
+        return [1000 * seconds for seconds in ends]
+
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Take as many turns as asked for, and one more to warm up."""
-    press, reply, silence = asyncio.run(_turns(effort.runs))
-    period = [_PERIOD_MS]
-    floor = "one period"
-    goal = (_PERIOD_MS + _BESIDES_MS) / _PERIOD_MS
-    yield Figure("press to first speech on the wire", "ms", press, floor, period, goal)
-    yield Figure("reply, first audio sent to ALSA write", "ms", reply, floor, period, 1.0)
-    yield Figure("Interrupt to silence", "ms", silence, floor, period, 1.5)
+    """Take the turns, and one more to warm up."""
+    turns = asyncio.run(_turns(effort.times(_TURNS, least=2)))
+    columns = list(zip(*(turn.stretches() for turn in turns), strict=True))
+    floor, period = "one period", [_PERIOD_MS]
+    for (name, goal), values in zip(STRETCHES.items(), columns, strict=True):
+        yield Figure(name, "ms", values, floor, period, goal)
+    slow = statistics.quantiles(columns[3], n=100, method="inclusive")[-1]
+    yield Figure("the same, slowest in a hundred", "ms", [slow], floor, period, 1.0)
 
 
-async def _turns(runs: int) -> tuple[list[float], list[float], list[float]]:
-    pressed, silences = [], []
+async def _turns(count: int) -> list[_Turn]:
     async with board(reply_s=_REPLY_S, pace=_PACE) as (made, listener):
-        for _ in range(runs + 1):
-            start = len(listener.heard)
-            pressed.append(await speak(listener, _PRESS_S))
-            silences.append(await _interrupt(listener, start))
-        first_speech = _times(made, "speech-begin")
-        replies = list(_reply_times_ms(made))
-    presses = [(speech - press) * 1000 for press, speech in zip(pressed, first_speech, strict=True)]
-    return presses[1:], replies[1:], silences[1:]
+        turns = [await _turn(listener) for _ in range(count + 1)]
+        journal = made.journal()
+    for turn, following in zip(turns, [*turns[1:], None], strict=True):
+        until = following.pressed if following else float("inf")
+        _note(turn, [entry for entry in journal if turn.pressed <= entry["t"] < until])
+    return turns[1:]
 
 
-async def _interrupt(listener: Listener, start: int) -> float:
-    """Interrupt the reply: when the call returns, the device has dropped what it held."""
+async def _turn(listener: Listener) -> _Turn:
+    """Press, hold, release; interrupt the reply, and wait until the cloud listens again."""
+    turn, start = _Turn(pressed=time.monotonic()), len(listener.heard)
+    await listener.call("StartSpeech")
+    await asyncio.sleep(turn.pressed + _PRESS_S - time.monotonic())
+    turn.released = time.monotonic()
+    await listener.call("StopSpeech")
+    turn.understood = (await listener.wait_for("AsrComplete", after=start)).at
     await listener.wait_for("TtsStart", after=start)
     await asyncio.sleep(_HEARD_S)
-    begun, start = time.monotonic(), len(listener.heard)
+    turn.interrupted, start = time.monotonic(), len(listener.heard)
     await listener.call("Interrupt")
-    taken_ms = (time.monotonic() - begun) * 1000
+    # When the call returns, the device has dropped what it held.
+    turn.silent = time.monotonic()
     await listener.wait_for("SpeechPrepare", after=start)
-    return taken_ms
+    return turn
 
 
-def _times(made: Board, kind: str) -> list[float]:
-    return [entry["t"] for entry in made.journal(kind)]
-
-
-def _reply_times_ms(made: Board) -> Iterator[float]:
-    """From each reply's first audio at the cloud to what mmid says when ALSA has it."""
-    begun = None
-    for entry in made.journal():
-        if entry["kind"] == "reply-begin":
-            begun = entry["t"]
-        elif begun is not None and entry.get("name") == "LocalRespondingStarted":
-            yield (entry["t"] - begun) * 1000
-            begun = None
+def _note(turn: _Turn, journal: list[dict[str, Any]]) -> None:
+    """Find in the cloud's journal what it saw of a turn, each the first time."""
+    for entry in journal:
+        name = {"speech-begin": "speech", "reply-begin": "reply"}.get(entry["kind"])
+        if entry["kind"] == "directive":
+            name = entry["name"]
+        elif entry.get("name") == "SpeechContent" and entry["finished"]:
+            name = "text"
+        if name is not None:
+            turn.cloud.setdefault(name, entry["t"])

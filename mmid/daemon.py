@@ -91,7 +91,8 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         front = await Front.open(settings.dbus.bus, status, gateway)
         stack.push_async_callback(front.close)
         host.on_event = LastError(status, clock.now_ms, front.emit).hear
-        status.observe(lambda _: sysd.notify(status=_status_line(status)))
+        line = sysd.StatusLine()
+        status.observe(lambda _: line.show(_status_line(status)))
         watchdog = sysd.Watchdog(host.standing_still)
         watchdog.start()
         stack.callback(watchdog.stop)

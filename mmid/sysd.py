@@ -22,6 +22,7 @@ from mmid.log import LineHandler, RedactingHandler, clean
 
 __all__ = [
     "JournalHandler",
+    "StatusLine",
     "Watchdog",
     "configure_logging",
     "notify",
@@ -68,6 +69,19 @@ def notify(
         send("\n".join(lines))
     except OSError as error:
         _log.warning("systemd cannot be told %s: %s", " ".join(lines), error)
+
+
+class StatusLine:
+    """The line of ``systemctl status``, told only when it is another: it wakes systemd."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def show(self, text: str) -> None:
+        """Tell systemd the line, if it is not the one that it was told last."""
+        if text != self._told:
+            self._told = text
+            notify(status=text)
 
 
 def runtime_directory() -> Path:

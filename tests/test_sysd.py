@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from mmid.redaction import MASK, Secret
-from mmid.sysd import JournalHandler, Watchdog, notify, runtime_directory, stderr_is_journal
+from mmid.sysd import (
+    JournalHandler,
+    StatusLine,
+    Watchdog,
+    notify,
+    runtime_directory,
+    stderr_is_journal,
+)
 
 ROOT = Path(__file__).parents[1]
 SECRET = "correct-horse-battery-staple"
@@ -47,6 +54,17 @@ def test_a_status_is_one_line_without_secrets(systemd: socket.socket) -> None:
     secret = Secret(SECRET)
     notify(status=f"one\nREADY=1 {secret.reveal()}")
     assert said(systemd) == [f"STATUS=one READY=1 {MASK}"]
+
+
+def test_a_status_is_told_again_only_when_it_is_another(systemd: socket.socket) -> None:
+    line = StatusLine()
+    for text in ("listening", "listening", "thinking", "listening"):
+        line.show(text)
+    told = [said(systemd) for _ in range(3)]
+    assert told == [["STATUS=listening"], ["STATUS=thinking"], ["STATUS=listening"]]
+    systemd.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        systemd.recv(1)
 
 
 def test_outside_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ class CapturePcm:
         buffer left. What it gave is kept: it is the beginning of the speech.
         """
         self._heard_at = time.monotonic()
-        self._ahead.put(self._read_period())
+        self._read_periods(1, self._ahead)
         open_ = self._open
         if self._ahead.size and open_.pcm.avail() >= open_.buffer_frames - open_.period_frames:
             self._free_since = time.monotonic()
@@ -99,35 +99,34 @@ class CapturePcm:
         available = self._open.pcm.avail()
         if available < 0 and available != -errno.EPIPE:
             raise failure(self._device, available)
-        taken = 0
-        while taken == 0 or taken < available:
-            data = self._read_period()
-            if not data:
-                return
-            into.put(data)
-            taken += len(data) // FRAME_BYTES
+        self._read_periods(max(1, available), into)
 
     def _read_due(self, since: float) -> int:
         """Read ahead and return how many bytes should have been recorded by now."""
         # A late loop catches up buffer by buffer, so that no call takes long.
         elapsed = int((time.monotonic() - since) * self.rate_hz)
         due = min(elapsed - self._handed, self._open.buffer_frames) * FRAME_BYTES
-        while self._ahead.size < due:
-            data = self._read_period()
-            if not data:
-                break
-            self._ahead.put(data)
+        self._read_periods((due - self._ahead.size) // FRAME_BYTES, self._ahead)
         return due
 
-    def _read_period(self) -> bytes:
+    def _read_periods(self, frames: int, into: Pieces) -> None:
+        """Read period by period until there are so many frames, or no more."""
+        read = self._open.pcm.read
+        periods: list[bytes] = []
         try:
-            count, data = self._open.pcm.read()
-            if count == -errno.EPIPE:
-                self.overruns += 1
-                _, data = self._open.pcm.read()  # starts the recovered stream
+            while frames > 0:
+                count, data = read()
+                if count == -errno.EPIPE:
+                    self.overruns += 1
+                    _, data = read()  # starts the recovered stream
+                if not data:
+                    break
+                periods.append(data)
+                frames -= len(data) // FRAME_BYTES
         except AlsaError as error:
             raise failure(self._device, error) from error
-        return data
+        finally:
+            into.put(*periods)  # what was read is not lost with the device
 
 
 class PlaybackPcm:

@@ -16,11 +16,10 @@ class Pieces:
         self._waiting: deque[bytes | memoryview] = deque()
         self.size = 0
 
-    def put(self, piece: bytes) -> None:
-        """Add a piece; it is kept, not copied."""
-        if piece:
-            self._waiting.append(piece)
-            self.size += len(piece)
+    def put(self, *pieces: bytes) -> None:
+        """Add pieces; they are kept, not copied."""
+        self._waiting.extend(pieces)
+        self.size += sum(map(len, pieces))
 
     def take(self, count: int) -> bytes:
         """Return the first ``count`` bytes, or what there is."""

@@ -30,8 +30,9 @@ _CHUNK_MS = 100
 # Nearer wake-ups cost more than the samples they fetch are worth.
 _SHORTEST_WAIT_S = 0.002
 
-# A timer may fire just before the last frame is complete.
-_TIMER_SLACK_S = 0.0005
+# The card's clock may be a little slower than ours. A timer fires late, by up to a
+# millisecond, and never early: more would only be added to every press.
+_TIMER_SLACK_S = 0.0001
 
 
 class AlsaRecorder:
