@@ -52,7 +52,7 @@ async def examine(config: Path | None, bus: str, host: Host) -> AsyncIterator[Fi
             yield await _tried(name, check, settings)
     yield await _tried("access", check_access, host, bus)
     yield await _tried("unit", check_unit, host)
-    for finding in await check_gateway(bus):
+    for finding in await check_gateway(bus, settings.dbus.bus if settings else ""):
         yield finding
 
 

@@ -16,8 +16,13 @@ _SEE_JOURNAL = "journalctl -u mmid names the code and what to do about it."
 _REGISTERED = {"registered", "authorized"}
 
 
-async def check_gateway(bus: str) -> list[Finding]:
-    """Ask the daemon; return what is found of it, of its license and of its dialog."""
+async def check_gateway(bus: str, configured: str = "") -> list[Finding]:
+    """Ask the daemon; return what is found of it, of its license and of its dialog.
+
+    Args:
+        bus: where to ask.
+        configured: where the settings put mmid; empty if they cannot be read.
+    """
     try:
         async with await Client.connect(bus, start=False) as client:
             device, dialog = await client.get_all(DEVICE), await client.get_all(DIALOG)
@@ -29,6 +34,9 @@ async def check_gateway(bus: str) -> list[Finding]:
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         text = f"what answers does not speak as this mmictl does: {error!r}"
         daemon = failed("daemon", text, "If mmid was upgraded: systemctl restart mmid.")
+    if configured and configured != bus:
+        text = f"{daemon.text}; {bus!r} was asked, but the settings put mmid on {configured!r}"
+        daemon = failed("daemon", text, f"mmictl --bus {configured} asks there.")
     return [daemon, *(skipped(check, "only the daemon knows") for check in ("license", "dialog"))]
 
 

@@ -1,5 +1,6 @@
 """Who may do what on a system bus with our policy: real users, a real bus."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES
 from mmid.dbus.wire import Message, Variant
 from mmid.errors import BusFailed
 from mmid.status import Status
+from tests.dbus.descriptors import copies
 from tests.dbus.private_bus import NotingApplication
 from tests.dbus.system_bus import KINDS, MEMBER, MMID, ROOT, STRANGER, SystemBus, User, acting_as
 
@@ -195,6 +197,33 @@ async def test_a_stranger_cannot_speak_to_mmid_in_signals_either(
     await member.call(NAME, PATH, PEER, "Ping")
     assert "FromStranger" not in heard
     assert "FromMember" in heard
+
+
+async def test_the_microphone_of_a_member_that_leaves_is_free_on_either_bus(
+    front: Front, system_bus: SystemBus, application: NotingApplication
+) -> None:
+    holder = await system_bus.connect(MEMBER)
+    await holder.call(NAME, PATH, DIALOG, "StartSpeech")
+    assert await application.next_call() == ("start_speech", holder.unique_name)
+    await holder.close()
+    assert await application.next_call() == ("client_left", holder.unique_name)
+
+
+async def test_an_image_comes_over_either_bus_and_no_descriptor_stays_open(
+    front: Front, member: Bus, application: NotingApplication
+) -> None:
+    image = b"\xff\xd8\xff\xe0 a photograph"
+    memory = os.memfd_create("image")
+    try:
+        os.write(memory, image)
+        arguments = ("What?", "image/jpeg", 0)
+        await member.call(
+            NAME, PATH, DIALOG, "AskAboutImage", "ssh", *arguments, descriptors=[memory]
+        )
+        assert await application.next_call() == ("ask_about_image", "What?", image)
+        assert copies(memory) == 1
+    finally:
+        os.close(memory)
 
 
 @pytest.mark.parametrize("user", [MEMBER, STRANGER], ids=lambda user: user.name)

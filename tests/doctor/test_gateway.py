@@ -130,6 +130,18 @@ async def test_what_answers_in_another_way_is_a_failure_and_no_traceback(
     assert findings["dialog"].verdict is Verdict.SKIPPED
 
 
+async def test_a_daemon_that_the_settings_put_on_another_bus_is_to_be_asked_there(
+    bus: PrivateBus, front: Front
+) -> None:
+    daemon, *_ = await check_gateway(bus.address, "session")
+    assert daemon.verdict is Verdict.OK  # somebody told the daemon otherwise, and it is there
+    await front.close()
+    daemon, *_ = await check_gateway(bus.address, "session")
+    assert daemon.verdict is Verdict.FAILURE
+    assert "the settings put mmid on 'session'" in daemon.text
+    assert daemon.remedy == "mmictl --bus session asks there."
+
+
 async def test_a_bus_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     findings = await by_check(f"unix:path={tmp_path}/none")
     assert findings["daemon"].verdict is Verdict.FAILURE
