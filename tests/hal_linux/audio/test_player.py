@@ -393,7 +393,7 @@ def jumps(heard: bytes) -> list[int]:
 async def test_an_unplugged_device_is_waited_for_and_the_reply_goes_on(
     out: Loudspeaker, tmp_path: Path
 ) -> None:
-    data = reply(600)
+    data = reply(1200)  # its end is far from the unplugging, also on a busy machine
     player, audience = player_on("unplugged"), Audience()
     said: list[str] = []
 
