@@ -80,7 +80,8 @@ def charts(figures: dict[str, list[Figure]]) -> Iterator[tuple[str, str]]:
         first, *rest = stretches
         bars = [Bar(first.name, first.value, first.floor_value)]
         bars += [Bar(one.name, one.value) for one in rest]
-        yield "performance-turn.svg", waterfall("What mmid adds to a turn", "ms", bars)
+        title = "What mmid adds to a turn, from the press to an interruption"
+        yield "performance-turn.svg", waterfall(title, "ms", bars)
     if memory := figures.get("memory"):
         bars = [Bar(one.name.partition(", ")[2], one.value) for one in memory]
         yield "performance-memory.svg", waterfall("Idle memory, private to mmid", "MiB", bars)

@@ -76,9 +76,9 @@ def _row(y: int, x: float, scale: float, bar: Bar, unit: str) -> list[str]:
     told = f"{bar.length:.1f} {unit}"
     if floor:
         told += f", {bar.floor:g} of them the floor"
-    parts = [_text(10, y, bar.label), _rectangle("floor", x, y, floor)]
-    parts.append(_rectangle("bar", x + floor, y, max(1.0, width - floor)))
-    return [*parts, _text(x + max(1.0, width) + 6, y, told)]
+    drawn = [_rectangle("floor", x, y, floor)] if floor else []
+    drawn.append(_rectangle("bar", x + floor, y, max(1.0, width - floor)))
+    return [_text(10, y, bar.label), *drawn, _text(x + max(1.0, width) + 6, y, told)]
 
 
 def _rectangle(kind: str, x: float, y: int, width: float) -> str:

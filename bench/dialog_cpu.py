@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 
-from bench.board import board, hear_out, speak
+from bench.board import NULL_CARD, board, hear_out, speak
 from bench.figure import Effort, Figure
 from bench.process import cpu_s
 from tests.rig.board import Board
@@ -32,7 +32,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 async def _dialogs(effort: Effort) -> tuple[list[float], list[float]]:
     seconds, ours, bare = effort.seconds(_SPEECH_S, least=0.4), [], []
-    async with board(reply_s=seconds) as (made, listener):
+    async with board(reply_s=seconds, asound=NULL_CARD) as (made, listener):
         await _our_turn(made, listener, seconds)  # what is loaded once does not count
         for _ in range(effort.runs):
             ours.append(await _our_turn(made, listener, seconds) * 1000 / seconds)

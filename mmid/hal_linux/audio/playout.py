@@ -100,7 +100,7 @@ class Playout:
         if not self._ring.put(data):
             self._finished = True  # nothing more can be taken, so nothing can hide it
             self._wake_in(0, self._fail_overfull)
-        elif self._timer is None or self._may_hurry:
+        elif self._timer is None or self._may_hurry or self._feeds_soon(self._timer):
             self._wake_in(0, self._turn)
 
     async def wait_room(self) -> None:
@@ -153,6 +153,11 @@ class Playout:
             self._listener.player_finished()
             return
         self._feed()
+
+    def _feeds_soon(self, timer: asyncio.TimerHandle) -> bool:
+        """Whether the device is fed soon: as the loop is awake now, it need not wake up again."""
+        delay = timer.when() - asyncio.get_running_loop().time()
+        return self._phase is _Phase.PLAYING and 0 < delay < _REFILL_S
 
     def _notice_gap(self, buffered: int) -> None:
         """See whether the device has run dry, or will soon while nothing comes."""
