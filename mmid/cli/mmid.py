@@ -87,7 +87,7 @@ def import_daemon() -> ModuleType:
     # websockets imports both, and uses neither unless there is a proxy.
     defer_import("importlib.metadata")
     defer_import("urllib.request")
-    from mmid import daemon  # noqa: PLC0415 - when nothing else was imported before
+    from mmid import daemon  # noqa: PLC0415 - after the fork, beside it
 
     return daemon
 
