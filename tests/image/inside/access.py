@@ -8,7 +8,7 @@ from tests.image.inside.service import listening
 from tests.image.inside.shell import run, status_of
 from tests.vm.inside.loopback import load_driver
 
-_NOT_PERMITTED = 77
+_BUSY, _NOT_PERMITTED = 75, 77
 
 _STRANGER, _MEMBER = "stranger", "member"
 _DIALOG = "org.mmid1.Dialog"
@@ -44,6 +44,20 @@ async def a_member_may_and_a_stranger_may_not_even_hear(place: Path) -> str:
     return f"{_bus()}: the member asked and heard, the stranger was refused and heard nothing"
 
 
+async def who_holds_the_microphone_is_named_from_the_sandbox(place: Path) -> str:
+    """mmid does not see other users' processes (``ProtectProc=``), and names them all the same."""
+    _add_users()
+    load_driver("snd-aloop")
+    async with listening() as listener:
+        await listener.wait_for(".State", "listening")
+        with _start(_MEMBER, "mmictl", "talk", "--seconds", "5"):
+            await listener.wait_for("SpeechStart")
+            status, said = status_of("mmictl", "talk", "--seconds", "1")
+    assert status == _BUSY, (status, said)
+    assert "of image-test.service, process " in said, said
+    return said.strip().splitlines()[0]
+
+
 async def so_it_is_with_the_other_bus(place: Path) -> str:
     """dbus-broker reads the same policy."""
     assert _bus() == "dbus-broker", _bus()
@@ -65,9 +79,13 @@ def _add_users() -> None:
 
 def _ear(user: str) -> "subprocess.Popen[str]":
     """Wait for the end of a reply's text as a user, whoever sends it."""
-    command = ("busctl", "--system", "wait", "/org/mmid1", _DIALOG, "LlmComplete")
+    return _start(user, "busctl", "--system", "wait", "/org/mmid1", _DIALOG, "LlmComplete")
+
+
+def _start(user: str, *command: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         ["runuser", "-u", user, "--", *command],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
