@@ -3,9 +3,10 @@
     python -m bench.bare_dialog FACTS.json
 
 A client of ``multimodal-dialog`` in one page: one task reads, one writes, in
-chunks of 100 ms, a period of the loudspeaker is a write to ALSA. No checks, no
-states, no bus, no record, nothing is survived. It does on the wire and on the
-sound card what mmid does, so what it costs nobody can save.
+chunks of 100 ms; what comes goes to the loudspeaker as it comes, and never waits.
+No checks, no states, no bus, no record, nothing is survived. It does on the wire and
+on the sound card what mmid does, so what it costs nobody can save. The PCMs are those
+of a board, ``microphone`` and ``loudspeaker``.
 
 FACTS has ws_url, ca_file, api_key, workspace_id, app_id and speech_s. It holds one
 turn, in which it speaks so long, and prints ``{"cpu_s": ...}``.
@@ -29,6 +30,8 @@ __all__ = ["connected", "main"]
 
 _UP_HZ, _DOWN_HZ = 16000, 24000
 _PERIOD_S, _CHUNK_S = 0.02, 0.1
+# Half a second: more than a frame of the cloud.
+_PERIODS = 25
 
 
 class Dialog:
@@ -73,18 +76,22 @@ class Dialog:
     async def turn(self, seconds: float) -> None:
         """Speak so long, and hear the answer out."""
         await self._directive("SendSpeech")
-        recorder = _open(alsaaudio.PCM_CAPTURE, _UP_HZ)
+        recorder = _open(alsaaudio.PCM_CAPTURE, "microphone", _UP_HZ)
+        frames = [recorder.read()[1]]  # starts it
         began, chunks = time.monotonic(), int(seconds / _CHUNK_S)
         for number in range(1, chunks + 1):
             await asyncio.sleep(began + number * _CHUNK_S - time.monotonic())
-            frames = [recorder.read()[1] for _ in range(round(_CHUNK_S / _PERIOD_S))]
+            while frame := recorder.read()[1]:
+                frames.append(frame)
             await self._connection.send(b"".join(frames))
+            frames = []
         recorder.close()
         await self._directive("StopSpeech")
         await self._until("RespondingStarted")
-        self._player = _open(alsaaudio.PCM_PLAYBACK, _DOWN_HZ)
+        self._player = _open(alsaaudio.PCM_PLAYBACK, "loudspeaker", _DOWN_HZ)
         await self._directive("LocalRespondingStarted")
         await self._until("RespondingEnded")
+        self._player.drop()
         self._player = self._player.close()
         await self._directive("LocalRespondingEnded")
         await self._until("Listening")
@@ -113,28 +120,26 @@ class Dialog:
             pass
 
     async def _read(self) -> None:
-        period = int(_DOWN_HZ * _PERIOD_S) * 2
-        waiting = b""
         async for frame in self._connection:
             if isinstance(frame, bytes):
-                waiting += frame
-                while len(waiting) >= period and self._player is not None:
-                    self._player.write(waiting[:period])
-                    waiting = waiting[period:]
+                if self._player is not None:
+                    self._player.write(frame)
                 continue
             output = json.loads(frame)["payload"].get("output", {})
             self._dialog_id = output.get("dialog_id", self._dialog_id)
             self._news.put_nowait(output.get("state") or output.get("event", ""))
 
 
-def _open(kind: int, rate_hz: int) -> Any:
+def _open(kind: int, device: str, rate_hz: int) -> Any:
     return alsaaudio.PCM(
         type=kind,
-        device="null",
+        mode=alsaaudio.PCM_NONBLOCK,
+        device=device,
         rate=rate_hz,
         channels=1,
         format=alsaaudio.PCM_FORMAT_S16_LE,
         periodsize=int(rate_hz * _PERIOD_S),
+        periods=_PERIODS,
     )
 
 

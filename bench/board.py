@@ -13,7 +13,7 @@ from tests.rig.alsa_plugin import compile_plugin
 from tests.rig.board import Board, silence
 from tests.rig.listener import Listener
 
-__all__ = ["DOWN_HZ", "LINE", "NULL_CARD", "UP_HZ", "board", "hear_out", "speak"]
+__all__ = ["DOWN_HZ", "LINE", "UP_HZ", "board", "hear_out", "speak"]
 
 UP_HZ, DOWN_HZ = 16000, 24000
 
@@ -35,12 +35,6 @@ pcm.microphone {{{{ type paced }}}}
 pcm.loudspeaker {{{{ type paced }}}}
 """
 
-# A sound card that costs nothing: what a reader of it spends is its own.
-NULL_CARD = """\
-pcm.microphone {{ type null }}
-pcm.loudspeaker {{ type null }}
-"""
-
 # One line of the reply's samples, so that bare clients and mmid get the same.
 LINE = phrase(DOWN_HZ)
 
@@ -52,7 +46,6 @@ async def board(
     pace: float = 1.0,
     more: str = "",
     paced: bool = False,
-    asound: str = "",
 ) -> AsyncIterator[tuple[Board, Listener]]:
     """Give a board that has started and listens, with a client on its bus.
 
@@ -62,7 +55,6 @@ async def board(
         more: further lines of the cloud's scenario.
         paced: the sound card takes its time, and runs over and under as a card does;
             otherwise it takes and gives at once what there is.
-        asound: alsa-lib's configuration, in place of a card made of files.
     """
     with tempfile.TemporaryDirectory(prefix="mmid-bench-") as folder:
         wav = Path(folder) / "reply.wav"
@@ -71,7 +63,6 @@ async def board(
         scenario = _SCENARIO.format(pace=float(pace), reply_wav=wav, more=more)
         silent = silence(_MICROPHONE_S)
         async with Board(Path(folder), microphone=silent, scenario=scenario) as made:
-            made.asound = asound or made.asound
             if paced:
                 made.asound = _PACED.format(plugin=compile_plugin("paced_pcm.c", Path(folder)))
             listener = await made.start()

@@ -3,15 +3,15 @@
 A turn is so many seconds of speech and as many of reply; its CPU is told for a
 second of both. The floor is a client of one page (``bench.bare_dialog``) that
 does the same against the same cloud with nothing but websockets and pyalsaaudio,
-no bus and no checks. Both have the same sound card, alsa-lib's ``null``. They take
-turns.
+no bus and no checks. Both have the same sound card, which takes its time as a card
+does: ``null`` would not, so that mmid would have to pace it. They take turns.
 """
 
 import asyncio
 import json
 from collections.abc import Iterator
 
-from bench.board import NULL_CARD, board, hear_out, speak
+from bench.board import board, hear_out, speak
 from bench.figure import Effort, Figure
 from bench.process import cpu_s
 from tests.rig.board import Board
@@ -32,7 +32,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 async def _dialogs(effort: Effort) -> tuple[list[float], list[float]]:
     seconds, ours, bare = effort.seconds(_SPEECH_S, least=0.4), [], []
-    async with board(reply_s=seconds, asound=NULL_CARD) as (made, listener):
+    async with board(reply_s=seconds, paced=True) as (made, listener):
         await _our_turn(made, listener, seconds)  # what is loaded once does not count
         for _ in range(effort.runs):
             ours.append(await _our_turn(made, listener, seconds) * 1000 / seconds)
@@ -53,12 +53,10 @@ async def _bare_turn(made: Board, seconds: float) -> float:
     """Return the CPU seconds of a turn of the bare client."""
     facts = made.directory / "facts.json"
     facts.write_text(json.dumps({**made.cloud, "speech_s": seconds}))
-    alsa = made.directory / "null.conf"
-    alsa.write_text("pcm.null { type null }\n")
     client = Process(
         python("bench.bare_dialog", facts),
         made.directory / "bare.log",
-        {"ALSA_CONFIG_PATH": str(alsa)},
+        {"ALSA_CONFIG_PATH": str(made.directory / "asound.conf")},
     )
     await client.start()
     try:
