@@ -11,7 +11,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from mmid import __version__, sysd
@@ -100,7 +100,7 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         _log.info("ready as org.mmid1 on the %s bus", settings.dbus.bus)
         settling = asyncio.create_task(_settle(supervisor), name="mmid-settle")
         try:
-            await _live(stop, supervisor, front, reload)
+            await _live(stop, supervisor, front, reload.run(gateway.use))
         finally:
             await asyncio.gather(settling, return_exceptions=True)
     return 0
@@ -233,12 +233,17 @@ async def _settle(supervisor: Supervisor) -> None:
         gc.enable()
 
 
-async def _live(stop: asyncio.Event, supervisor: Supervisor, front: Front, reload: Reload) -> None:
+async def _live(
+    stop: asyncio.Event,
+    supervisor: Supervisor,
+    front: Front,
+    reloading: Coroutine[None, None, None],
+) -> None:
     """Run until the event; a part that ends before has failed, and its error is raised."""
     parts = {
         asyncio.create_task(supervisor.run(), name="mmid-supervisor"),
         asyncio.create_task(front.wait_lost(), name="mmid-bus"),
-        asyncio.create_task(reload.run(), name="mmid-reload"),
+        asyncio.create_task(reloading, name="mmid-reload"),
     }
     stopping = asyncio.create_task(stop.wait(), name="mmid-stop")
     try:

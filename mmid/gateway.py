@@ -18,7 +18,7 @@ from mmid.session.conversation import Conversation
 from mmid.session.effects import Emit
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
-from mmid.settings import WorkMode
+from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 from mmid.timeline import Moment
 
@@ -198,6 +198,11 @@ class Gateway:
         self._host.talker.refuse(NotReady("the work mode was changed before the dialog was ready"))
         self._status.update(work_mode=mode)
         self._restart("the work mode was changed")
+
+    def use(self, settings: Settings) -> None:
+        """Go on with the dialog by other settings, over another connection."""
+        self._supervisor.use(settings)
+        self._restart("the settings were changed")
 
     def history(self) -> Sequence[tuple[int, str, str]]:
         """Return the last transitions, oldest first: Unix milliseconds, state, cause."""

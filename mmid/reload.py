@@ -1,14 +1,16 @@
 """The settings once more, while the daemon runs: SIGHUP, which ``systemctl reload`` sends.
 
-What can change under a dialog without harm changes at once: the log's level.
-Of any other key that is different now the journal says that it waits for a
-restart, so nobody believes in a change that did not happen.
+The log's level changes at once. What a connection is opened with changes with another
+connection, which goes on with the dialog. Of any other key that is different now the
+journal says that it waits for a restart, so nobody believes in a change that did not
+happen.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
 from mmid import sysd
 from mmid.errors import SettingsInvalid
@@ -20,6 +22,15 @@ __all__ = ["Reload"]
 _log = logging.getLogger(__name__)
 
 _CHANGES_AT_ONCE = {"log.level"}
+_CHANGES_WITH_THE_CONNECTION = {
+    "cloud.connect_timeout_s",
+    "cloud.model",
+    "cloud.ws_url",
+    "dialog.text_mode",
+    "dialog.voice",
+    "license.user_id",
+    "log.wire",
+}
 
 
 class Reload:
@@ -39,14 +50,18 @@ class Reload:
         """Have the settings read again; whatever is asked meanwhile is one more time."""
         self._asked.set()
 
-    async def run(self) -> None:
-        """Read whenever asked to, until cancelled."""
+    async def run(self, use: Callable[[Settings], None]) -> None:
+        """Read whenever asked to, until cancelled.
+
+        Args:
+            use: has the dialog go on with other settings, over another connection.
+        """
         while True:
             await self._asked.wait()
             self._asked.clear()
             sysd.notify(reloading=True)
             try:
-                self._apply(await self._read())
+                self._apply(await self._read(), use)
             except SettingsInvalid as error:
                 facts = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
                 _log.error("%s; the settings stay as they were", error, extra=facts)
@@ -61,10 +76,16 @@ class Reload:
             loading.abandon()
             raise
 
-    def _apply(self, found: Settings) -> None:
+    def _apply(self, found: Settings, use: Callable[[Settings], None]) -> None:
         sysd.configure_logging(found.log.level)
         _log.info("the settings were read again; log.level is %s", found.log.level)
-        if waiting := sorted(set(_differences(self._settings, found)) - _CHANGES_AT_ONCE):
+        changed = set(_differences(self._settings, found))
+        connection = changed & _CHANGES_WITH_THE_CONNECTION
+        self._settings = _taken_up(self._settings, found, connection | _CHANGES_AT_ONCE)
+        if connection:
+            _log.info("changed, with another connection: %s", ", ".join(sorted(connection)))
+            use(self._settings)
+        if waiting := sorted(changed - connection - _CHANGES_AT_ONCE):
             _log.warning("changed, but only a restart of mmid takes it up: %s", ", ".join(waiting))
 
 
@@ -75,3 +96,13 @@ def _differences(old: Settings, new: Settings) -> Iterator[str]:
         for key in fields(ours):
             if getattr(ours, key.name) != getattr(theirs, key.name):
                 yield f"{table.name}.{key.name}"
+
+
+def _taken_up(old: Settings, new: Settings, names: set[str]) -> Settings:
+    """Return the old settings with some keys as in the new ones."""
+    tables: dict[str, Any] = {}
+    for name in names:
+        table, _, key = name.partition(".")
+        taken = tables.get(table, getattr(old, table))
+        tables[table] = replace(taken, **{key: getattr(getattr(new, table), key)})
+    return replace(old, **tables)

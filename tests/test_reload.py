@@ -10,9 +10,10 @@ import pytest
 
 from mmid.errors import TABLE, SettingsInvalid
 from mmid.reload import Reload
+from mmid.settings import Settings
 from mmid.settings.child import start_loading
 
-Ask = Callable[[str], Awaitable[None]]
+Ask = Callable[[str], Awaitable[list[Settings]]]
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -29,16 +30,20 @@ def usual_logging() -> Iterator[None]:
 
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Write new settings, have them read while a daemon runs with none, and wait for the end."""
+    """Write new settings, have them read while a daemon runs with none, and wait for the end.
+
+    Gives what the dialog was to go on with.
+    """
     config = tmp_path / "mmid.toml"
     config.write_text("")
     settings = start_loading(config).finish()
     said: list[str] = []
     monkeypatch.setattr("mmid.sysd.notify", lambda **words: said.extend(words))
 
-    async def ask(text: str) -> None:
+    async def ask(text: str) -> list[Settings]:
+        used: list[Settings] = []
         reload = Reload(settings, lambda: start_loading(config))
-        running = asyncio.create_task(reload.run())
+        running = asyncio.create_task(reload.run(used.append))
         config.write_text(text)
         reload.ask()
         async with asyncio.timeout(30):
@@ -47,19 +52,29 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+        return used
 
     return ask
 
 
 async def test_the_log_level_changes_at_once(ask: Ask) -> None:
-    await ask('[log]\nlevel = "error"\n')
+    assert not await ask('[log]\nlevel = "error"\n')
     assert logging.getLogger().level == logging.ERROR
+
+
+async def test_what_a_connection_is_opened_with_is_taken_up_and_nothing_else(ask: Ask) -> None:
+    (used,) = await ask(
+        '[cloud]\nws_url = "wss://other.example/"\n[dialog]\nvoice = "longxiaochun"\n'
+        "[audio]\nperiod_ms = 40\n"
+    )
+    assert (used.cloud.ws_url, used.dialog.voice) == ("wss://other.example/", "longxiaochun")
+    assert used.audio.period_ms == 20
 
 
 async def test_any_other_change_is_said_to_wait_for_a_restart(
     ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await ask(f'[audio]\nperiod_ms = 40\n[license]\napp_secret = "{SECRET}"\n')
+    assert not await ask(f'[audio]\nperiod_ms = 40\n[license]\napp_secret = "{SECRET}"\n')
     assert "only a restart of mmid takes it up: audio.period_ms, license.app_secret" in caplog.text
     assert SECRET not in caplog.text
 
@@ -91,7 +106,7 @@ async def test_a_stop_does_not_wait_for_settings_that_never_come(tmp_path: Path)
     os.mkfifo(config)  # nobody writes into it
     loading = start_loading(config)
     reload = Reload(settings, lambda: loading)
-    running = asyncio.create_task(reload.run())
+    running = asyncio.create_task(reload.run(lambda _: None))
     reload.ask()
     await asyncio.sleep(0)
     running.cancel()

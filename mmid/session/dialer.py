@@ -27,6 +27,10 @@ class Dialer:
         self._loading = asyncio.Lock()
         self._loaded = False
 
+    def use(self, settings: Settings) -> None:
+        """Dial by other settings from now on; the authorities to trust stay as they are."""
+        self._settings = settings
+
     async def load(self) -> None:
         """Import what ``dial`` needs, which does so itself if need be; the loop goes on."""
         async with self._loading:

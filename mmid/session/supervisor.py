@@ -27,6 +27,7 @@ from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Emit, Moved, Next, SaveDialog
 from mmid.session.license.keeper import Keeper, TokenRefused
 from mmid.session.license.registrar import RegistrationUnreadable
+from mmid.settings import Settings
 from mmid.status import Status
 
 __all__ = ["Supervisor"]
@@ -130,6 +131,10 @@ class Supervisor:
         """The time is another now: what was refused for its sake is tried again."""
         if self._keeper.clock_refused:
             self.register()
+
+    def use(self, settings: Settings) -> None:
+        """Make the next attempt by other settings; see ``restart``."""
+        self._dialer.use(settings)
 
     def restart(self) -> None:
         """End the conversation politely and begin another at once."""

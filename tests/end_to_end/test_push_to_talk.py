@@ -262,3 +262,22 @@ async def test_a_hangup_reads_the_settings_again_and_the_dialog_goes_on(
     await board.until_logged("log.level is debug")
     await one_turn(listener)
     assert "debug mmid." in board.log()
+
+
+async def test_a_new_voice_and_the_wire_log_come_with_a_hangup_and_the_dialog_goes_on(
+    make_board: MakeBoard,
+) -> None:
+    board = await make_board()
+    listener = await board.start()
+    await one_turn(listener)
+    dialog = await listener.client.get(DIALOG, "DialogId")
+    config, heard = board.directory / "mmid.toml", len(listener.heard)
+    more = '[dialog]\nvoice = "longxiaochun"\n[log]\nlevel = "debug"\nwire = true\n'
+    config.write_text(config.read_text() + more)
+    os.kill(board.process("mmid").pid, signal.SIGHUP)
+    await listener.wait_for("DataInit", after=heard)
+    await one_turn(listener)
+    assert await listener.client.get(DIALOG, "DialogId") == dialog
+    (start,) = [line for line in board.log().splitlines() if '"Start"' in line]
+    assert '"longxiaochun"' in start
+    assert f'"{dialog}"' in start
