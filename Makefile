@@ -3,9 +3,6 @@
 PYTHON_IN_VENV := .venv/bin/python
 SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 
-# ARCH=arm64: the boards of vm-test and image-test, and the package of deb12.
-ON_BOARD := $(if $(ARCH),--arch $(ARCH))
-
 # The programs that tests and demo start would compile all of mmid each time.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -29,10 +26,10 @@ bench: bootstrap  ## what mmid costs, as ratios; BENCH=name for one of them
 	@$(PYTHON_IN_VENV) -m bench $(BENCH)
 
 vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, power cut
-	@$(PYTHON_IN_VENV) -m tests.vm $(ON_BOARD)
+	@$(PYTHON_IN_VENV) -m tests.vm
 
-image-test: bootstrap deb  ## install the packages on Debian 13 in QEMU, and live with them
-	@$(PYTHON_IN_VENV) -m tests.image $(ON_BOARD)
+image-test: bootstrap deb  ## install the packages on Debian 13 in QEMU, and live with them (ARCH=arm64)
+	@$(PYTHON_IN_VENV) -m tests.image $(if $(ARCH),--arch $(ARCH))
 
 fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud
 	@$(PYTHON_IN_VENV) -m tests.fault_runs

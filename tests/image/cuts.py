@@ -34,7 +34,7 @@ _LIMIT_S = 300.0
 _MOMENTS = {"starting": 8.0, "asked": 0.4, "stored": 0.8}
 
 _MIB = 16
-_DISKS = {"block": {"mmid": "1MiB"}, "mtd": {"flash": "1MiB"}}
+_BLOCK, _FLASH = {"block": {"mmid": "1MiB"}}, {"mtd": {"flash": "1MiB"}}
 
 
 @dataclass
@@ -79,7 +79,8 @@ def cut_registrations(image: Image, state: Path, build: Path) -> list[Report]:
         build: where disks and console go.
     """
     began = time.monotonic()
-    disks = {kind: make_disk(build / f"cut-{kind}.img", _MIB, _DISKS[kind]) for kind in _DISKS}
+    layouts = _BLOCK | _FLASH if image.architecture.flash else _BLOCK
+    disks = {kind: make_disk(build / f"cut-{kind}.img", _MIB, layouts[kind]) for kind in layouts}
     ledgers = {kind: Ledger() for kind in disks}
     for number in range(NUMBER + len(disks)):
         kind = list(disks)[number % len(disks)]

@@ -4,7 +4,7 @@ A name is a module of ``tests.image.inside`` and a function in it. A check that 
 listed and sends no result is a failure.
 """
 
-__all__ = ["CUTS", "FIRST_BOOT", "INSTALLED", "SECOND_BOOT"]
+__all__ = ["CUTS", "FIRST_BOOT", "INSTALLED", "ON_FLASH", "SECOND_BOOT"]
 
 # A board that has booted without the packages.
 INSTALLED = (
@@ -45,3 +45,6 @@ SECOND_BOOT = (
 
 # The host's: machines of its own, beside the others.
 CUTS = "cut.a_cut_loses_no_registration"
+
+# What only a kernel can do that makes flash of memory or a disk.
+ON_FLASH = frozenset({"storage.nor_flash_by_its_name", "storage.nand_flash_by_its_volume"})

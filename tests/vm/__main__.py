@@ -2,8 +2,7 @@
 
 Boots a plain Debian 13 with this checkout in it and runs the checks of
 ``tests.vm.plan`` on its kernel. Beside it, other machines save records until
-their plug is pulled. Leaves in build/vm: results.json, journal and consoles;
-for another architecture than amd64 in a directory beside, build/vm-arm64.
+their plug is pulled. Leaves in build/vm: results.json, journal and consoles.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from tests.hal_linux.storage.simulated_cuts import KINDS, cuts_of_kind
 from tests.rig.processes import REPOSITORY
-from tests.vm.architecture import AMD64, ARCHITECTURES, Architecture
+from tests.vm.architecture import AMD64
 from tests.vm.disk import make_disk
 from tests.vm.example import compile_push_to_talk
 from tests.vm.image import Image, ready_image
@@ -27,6 +26,8 @@ from tests.vm.packages import GUEST, install_host_packages
 from tests.vm.plan import INSIDE, PLUGS, SIMULATED
 from tests.vm.plugs import pull_plugs
 from tests.vm.standby import standby
+
+_BUILD = REPOSITORY / "build" / "vm"
 
 # A machine that does so little for so long hangs.
 _LIMIT_S = 2400.0
@@ -48,71 +49,66 @@ _PARTITIONS = {
 
 def main() -> int:
     """Run the test; return the exit status."""
-    architecture, wanted = _arguments()
-    build = REPOSITORY / "build" / f"vm{architecture.build_suffix}"
-    build.mkdir(parents=True, exist_ok=True)
+    _BUILD.mkdir(parents=True, exist_ok=True)
+    wanted = _wanted()
     began = time.monotonic()
-    with (build / "lock").open("w") as lock:
+    with (_BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        install_host_packages(architecture.emulator_package)
-        image = ready_image(build, architecture, GUEST)
-        reports = _run(image, standby(image, build), build, wanted)
+        install_host_packages(AMD64.emulator_package)
+        image = ready_image(_BUILD, AMD64, GUEST)
+        reports = _run(image, standby(image, _BUILD), wanted)
     say(f"all of it took {time.monotonic() - began:.0f} s")
-    return _judge(reports, build, wanted)
+    return _judge(reports, wanted)
 
 
-def _arguments() -> tuple[Architecture, list[str]]:
-    """Return the machine to run them on, and the checks."""
+def _wanted() -> list[str]:
+    """Return the checks to run."""
     parser = argparse.ArgumentParser(prog="python -m tests.vm", description=__doc__)
-    parser.add_argument("--arch", choices=ARCHITECTURES, default=AMD64.name)
     parser.add_argument("--only", metavar="TEXT", help="only checks whose name holds TEXT")
-    arguments = parser.parse_args()
-    text = arguments.only or ""
-    wanted = [name for name in (*INSIDE, PLUGS, SIMULATED) if text in name]
-    return ARCHITECTURES[arguments.arch], wanted
+    text = parser.parse_args().only or ""
+    return [name for name in (*INSIDE, PLUGS, SIMULATED) if text in name]
 
 
-def _pack_source(architecture: Architecture, build: Path) -> Path:
+def _pack_source() -> Path:
     """Pack what git knows, and what is new, as a disk that holds a tar file."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(listing, cwd=REPOSITORY, capture_output=True, check=True).stdout
     names = [name for name in listed.decode().split("\0") if (REPOSITORY / name).is_file()]
-    packed = build / "source.tar"
-    example = compile_push_to_talk(architecture, build)
-    pack = ["tar", "-cf", str(packed), "-C", str(build), example.name]
-    pack += ["-C", str(REPOSITORY), "--null", "-T", "-"]
+    names.append(str(compile_push_to_talk(AMD64, _BUILD).relative_to(REPOSITORY)))
+    packed = _BUILD / "source.tar"
+    pack = ["tar", "-cf", str(packed), "-C", str(REPOSITORY), "--null", "-T", "-"]
     subprocess.run(pack, input="\0".join(names), text=True, check=True)
     return packed
 
 
-def _run(image: Image, state: Path, build: Path, wanted: list[str]) -> list[Report]:
+def _run(image: Image, state: Path, wanted: list[str]) -> list[Report]:
     """Run the checks inside, and beside them those of the host; return all reports."""
     reports: list[Report] = []
     beside: list[Future[list[Report]]] = []
     began = time.monotonic()
     with (
         ThreadPoolExecutor(1) as pool,
-        Machine(image, build / "console.log", _LIMIT_S, state=state) as machine,
+        Machine(image, _BUILD / "console.log", _LIMIT_S, state=state) as machine,
     ):
-        machine.send_source(_pack_source(image.architecture, build))
+        machine.send_source(_pack_source())
         for report in machine.reports():
             reports.append(report)
             _show(report, began)
             if report["kind"] == "armed":
                 if PLUGS in wanted:
-                    armed = machine.save(build / "armed.state")
-                    beside.append(pool.submit(pull_plugs, image, armed, build))
+                    armed = machine.save(_BUILD / "armed.state")
+                    beside.append(pool.submit(pull_plugs, image, armed, _BUILD))
                 if SIMULATED in wanted:
                     beside.append(pool.submit(_simulate_cuts))
-                machine.plug("flash", make_disk(build / "flash.img", _DISK_MIB, _PARTITIONS))
+                machine.plug("flash", make_disk(_BUILD / "flash.img", _DISK_MIB, _PARTITIONS))
                 machine.order([name for name in wanted if name in INSIDE])
             elif report["kind"] == "journal":
-                (build / "journal.log").write_text(report["text"])
+                (_BUILD / "journal.log").write_text(report["text"])
         for future in beside:
             result, cuts = future.result()
             _show(result, began)
             reports += [result, cuts]
-    (build / "armed.state").unlink(missing_ok=True)
+    (_BUILD / "armed.state").unlink(missing_ok=True)
     return reports
 
 
@@ -133,13 +129,13 @@ def _show(report: Report, began: float) -> None:
         say(f"{now:4.0f} s  {state:<6}  {report['check']} ({report['seconds']} s): {found}")
 
 
-def _judge(reports: list[Report], build: Path, wanted: list[str]) -> int:
+def _judge(reports: list[Report], wanted: list[str]) -> int:
     """Write results.json; return 0 if every wanted check is good."""
     found: dict[str, Report] = {
         name: {"check": name, "good": False, "found": "no result came"} for name in wanted
     }
     found |= {one["check"]: one for one in reports if one["kind"] == "result"}
-    (build / "results.json").write_text(json.dumps(list(found.values()), indent=1) + "\n")
+    (_BUILD / "results.json").write_text(json.dumps(list(found.values()), indent=1) + "\n")
     bad = [one for one in found.values() if not one["good"]]
     for one in bad:
         say(f"FAILED  {one['check']}: {one['found'].rstrip().splitlines()[-1]}")

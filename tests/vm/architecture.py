@@ -22,6 +22,7 @@ class Architecture:
         console: the kernel's name of the first serial line.
         kernel_package: the Debian package with the kernel.
         not_loaded: parts of the board that udev would load drivers for, in vain.
+        flash: Debian's kernel can make flash of memory or a disk: nandsim, block2mtd.
         build_suffix: what tells its directories of build files from others.
     """
 
@@ -33,6 +34,7 @@ class Architecture:
     console: str
     kernel_package: str
     not_loaded: tuple[str, ...]
+    flash: bool
     build_suffix: str
 
 
@@ -48,6 +50,7 @@ AMD64 = Architecture(
         *("ata_piix", "ata_generic", "pcspkr", "psmouse", "i2c_piix4", "kvm", "kvm_amd"),
         *("joydev", "floppy", "parport_pc"),
     ),
+    flash=True,
     build_suffix="",
 )
 
@@ -71,6 +74,7 @@ _ARM64 = Architecture(
     console="ttyAMA0",
     kernel_package="linux-image-arm64",
     not_loaded=(),
+    flash=False,
     build_suffix="-arm64",
 )
 

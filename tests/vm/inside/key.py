@@ -26,7 +26,7 @@ __all__ = ["PUSH_TO_TALK"]
 Result = TypeVar("Result")
 
 # docs/examples/push_to_talk.c, compiled where there is a compiler.
-PUSH_TO_TALK = Path("push_to_talk")
+PUSH_TO_TALK = Path("build/vm/push_to_talk")
 
 # linux/uinput.h and linux/input-event-codes.h
 _UI_DEV_CREATE, _UI_DEV_DESTROY = 0x5501, 0x5502
