@@ -143,8 +143,10 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
     certificates: Certificates,
 ) -> None:
     async with listener(certificates) as cloud:
+        dialer = Dialer(cloud.settings)
+        await dialer.load()
         began = asyncio.get_running_loop().time()
-        conversation = await Dialer(cloud.settings).dial(CREDENTIAL, Status(), Host())
+        conversation = await dialer.dial(CREDENTIAL, Status(), Host())
         connected = asyncio.get_running_loop().time()
         running = asyncio.create_task(conversation.run())
         await asyncio.sleep(0)
