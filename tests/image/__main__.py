@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.image.board import HOOKS, KERNEL, PACKAGES
 from tests.image.cuts import cut_registrations
-from tests.image.plan import CUTS, FIRST_BOOT, INSTALLED, ON_FLASH, SECOND_BOOT
+from tests.image.plan import CUTS, FIRST_BOOT, INSTALLED, NEEDED, ON_FLASH, SECOND_BOOT
 from tests.image.standby import standby
 from tests.rig.processes import REPOSITORY
 from tests.vm.architecture import AMD64, ARCHITECTURES, Architecture
@@ -67,11 +67,10 @@ def _arguments() -> tuple[Architecture, list[str]]:
     left_out: frozenset[str] = frozenset() if architecture.flash else ON_FLASH
     if left_out:
         say(f"Debian's kernel for {architecture.name} has no simulated flash to try mtd: and ubi:")
-    # Without the packages on it a board can do nothing of the rest.
     wanted = [
         name
         for name in (*INSTALLED, *FIRST_BOOT, *SECOND_BOOT, CUTS)
-        if (text in name or name in INSTALLED) and name not in left_out
+        if (text in name or name in NEEDED) and name not in left_out
     ]
     return architecture, wanted
 

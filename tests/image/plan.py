@@ -4,7 +4,7 @@ A name is a module of ``tests.image.inside`` and a function in it. A check that 
 listed and sends no result is a failure.
 """
 
-__all__ = ["CUTS", "FIRST_BOOT", "INSTALLED", "ON_FLASH", "SECOND_BOOT"]
+__all__ = ["CUTS", "FIRST_BOOT", "INSTALLED", "NEEDED", "ON_FLASH", "SECOND_BOOT"]
 
 # A board that has booted without the packages.
 INSTALLED = (
@@ -42,6 +42,9 @@ SECOND_BOOT = (
     "boot.a_known_device_starts_without_a_network_and_never_registers",
     "access.so_it_is_with_the_other_bus",
 )
+
+# Without the packages and a registered device a board can do little of the rest.
+NEEDED = (*INSTALLED, FIRST_BOOT[0])
 
 # The host's: machines of its own, beside the others.
 CUTS = "cut.a_cut_loses_no_registration"

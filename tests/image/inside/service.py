@@ -57,7 +57,7 @@ def record(target: str = "") -> dict[str, Any]:
 
 @contextmanager
 def drop_in(text: str) -> Iterator[None]:
-    """Change the unit, and start it anew; in the end as it was."""
+    """Change the unit, and start it anew; in the end it is as it was, and stopped."""
     _DROP_IN.parent.mkdir(parents=True, exist_ok=True)
     _DROP_IN.write_text(text)
     try:
@@ -67,13 +67,14 @@ def drop_in(text: str) -> Iterator[None]:
     finally:
         _DROP_IN.unlink()
         _DROP_IN.parent.rmdir()
+        run("systemctl", "stop", UNIT)
         run("systemctl", "daemon-reload")
-        run("systemctl", "restart", UNIT)
 
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[Listener]:
-    """Hear mmid's signals on the system bus, from its present start on."""
+    """Hear mmid's signals on the system bus, from its present start on; start it if need be."""
+    run("systemctl", "start", UNIT)
     async with await Client.connect("system") as client:
         listener = Listener(client)
         await listener.start()

@@ -47,6 +47,7 @@ async def killed_it_is_back_within_five_seconds_and_goes_on(place: Path) -> str:
 
 async def frozen_it_is_started_again_by_the_watchdog(place: Path) -> str:
     """A loop that stands still (SIGSTOP): systemd hears nothing, ends it and starts another."""
+    run("systemctl", "start", UNIT)
     frozen, restarts = main_pid(), int(show("NRestarts"))
     os.kill(frozen, signal.SIGSTOP)
     back = until(
