@@ -9,7 +9,7 @@ from tests.image.inside.unit import main_pid, show
 
 __all__ = ["Costs"]
 
-_IDLE_S = 20.0
+_IDLE_S = 10.0
 _MIB = 1024 * 1024
 
 # Generous: docs/performance.md has the goals, and bench judges them.
