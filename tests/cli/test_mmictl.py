@@ -59,9 +59,8 @@ def command_name() -> str:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    bus = PrivateBus(tmp_path_factory.mktemp("bus"), RULES)
-    yield bus.address
-    bus.stop()
+    with PrivateBus(tmp_path_factory.mktemp("bus"), RULES) as bus:
+        yield bus.address
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Self
 
 import pytest
@@ -77,20 +76,6 @@ class Terminal:
             asyncio.get_running_loop().remove_reader(self._keys)
         self._shown += data
         self._news.set()
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    bus = PrivateBus(tmp_path_factory.mktemp("bus"))
-    yield bus.address
-    bus.stop()
-
-
-@pytest.fixture
-def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
-    bus = PrivateBus(tmp_path)
-    yield bus
-    bus.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -20,20 +20,6 @@ CALLING = [
     *("say hello", "interrupt", "cancel", "new-dialog", "timeline", "connect", "disconnect"),
     *("device show", "device register", "device reset --yes", "volume", "volume +5", "mute"),
 ]
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    bus = PrivateBus(tmp_path_factory.mktemp("bus"))
-    yield bus.address
-    bus.stop()
-
-
-@pytest.fixture
-def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
-    bus = PrivateBus(tmp_path)
-    yield bus
-    bus.stop()
 
 
 @pytest.fixture

@@ -19,17 +19,15 @@ collect_ignore += [] if system_bus.processes_can_be_hidden() else ["test_hidden_
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a bus that all tests share."""
-    bus = PrivateBus(tmp_path_factory.mktemp("bus"))
-    yield bus.address
-    bus.stop()
+    with PrivateBus(tmp_path_factory.mktemp("bus")) as bus:
+        yield bus.address
 
 
 @pytest.fixture
 def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
     """A bus for one test, to be mistreated."""
-    bus = PrivateBus(tmp_path)
-    yield bus
-    bus.stop()
+    with PrivateBus(tmp_path) as bus:
+        yield bus
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mmid import events
 from mmid.dbus.front import Front
@@ -36,7 +36,7 @@ _CONFIG = """\
 
 
 class PrivateBus:
-    """A real dbus-daemon, without activation, on a socket in a directory."""
+    """A real dbus-daemon, without activation, on a socket in a directory; a context manager."""
 
     def __init__(self, directory: Path, rules: str = "") -> None:
         config = directory / "bus.conf"
@@ -52,6 +52,12 @@ class PrivateBus:
         if not self.address.startswith("unix:"):
             self.stop()
             raise RuntimeError(f"dbus-daemon did not start with {config}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def freeze(self) -> None:
         """Make the daemon read nothing until ``thaw``."""

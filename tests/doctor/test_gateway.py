@@ -17,9 +17,8 @@ FORBIDDEN = '<deny send_destination="org.mmid1"/>'
 
 @pytest.fixture
 def bus(tmp_path: Path) -> Iterator[PrivateBus]:
-    bus = PrivateBus(tmp_path)
-    yield bus
-    bus.stop()
+    with PrivateBus(tmp_path) as bus:
+        yield bus
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tests.image.board import KERNEL
 from tests.vm.image import Image
 from tests.vm.machine import Machine
 from tests.vm.output import say
-from tests.vm.standby import fingerprint
+from tests.vm.standby import fingerprint, save_at_standby
 
 __all__ = ["standby"]
 
@@ -34,10 +34,7 @@ def standby(image: Image, build: Path) -> Path:
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *over, str(root)], check=True)
     console = build / "console-standby.log"
     with Machine(image, console, _LIMIT_S, root=root, kernel=KERNEL) as booting:
-        for report in booting.reports():
-            if report["kind"] == "standby":
-                booting.save(state)
-                break
+        save_at_standby(booting, state)
     root.unlink()
     if not state.exists():
         sys.exit(f"image-test: the machine did not come up; see {console}")

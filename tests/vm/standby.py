@@ -15,7 +15,7 @@ from tests.vm.image import Image
 from tests.vm.machine import Machine, common_options
 from tests.vm.output import say
 
-__all__ = ["fingerprint", "standby"]
+__all__ = ["fingerprint", "save_at_standby", "standby"]
 
 _LIMIT_S = 600.0
 
@@ -34,14 +34,19 @@ def standby(image: Image, build: Path) -> Path:
     say("booting once, to go on from there ever after")
     began = time.monotonic()
     with Machine(image, build / "console-boot.log", _LIMIT_S) as booting:
-        for report in booting.reports():
-            if report["kind"] == "standby":
-                booting.save(state)
-                break
+        save_at_standby(booting, state)
     if not state.exists():
         sys.exit(f"vm-test: the machine did not come up; see {build / 'console-boot.log'}")
     say(f"that took {time.monotonic() - began:.0f} s")
     return state
+
+
+def save_at_standby(booting: Machine, state: Path) -> None:
+    """Save a machine's state when it says that it waits; nothing is saved if it never does."""
+    for report in booting.reports():
+        if report["kind"] == "standby":
+            booting.save(state)
+            return
 
 
 def fingerprint(architecture: Architecture, *more: str) -> str:
