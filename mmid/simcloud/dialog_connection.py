@@ -115,8 +115,9 @@ class Connection:
             case Drop():
                 self._websocket.transport.abort()
             case SendText() | SendBrokenText() | SendAudio():
+                began = time.monotonic()
                 if await self._send(action):
-                    self._sent(action)
+                    self._sent(action, began)
             case Flood(frame, count):
                 for _ in range(count):
                     if not await self._send(frame):
@@ -141,12 +142,13 @@ class Connection:
             return False
         return True
 
-    def _sent(self, action: SendText | SendBrokenText | SendAudio) -> None:
+    def _sent(self, action: SendText | SendBrokenText | SendAudio, began: float) -> None:
         if isinstance(action, SendText):
-            self._journal.add("event", name=action.name, **action.fields)
+            # The client may have read it before the send returned.
+            self._journal.add("event", began, name=action.name, **action.fields)
         elif isinstance(action, SendAudio):
             if action.stray:
-                self._journal.add("stray-audio", bytes=len(action.data))
+                self._journal.add("stray-audio", began, bytes=len(action.data))
             elif self._reply is not None:
                 self._reply.append(action.data)
 

@@ -1,6 +1,7 @@
 """What happened in a simulated cloud, for tests, the demo and a person who debugs.
 
-One dict a happening: ``t`` (monotonic seconds), ``kind``, and the kind's fields:
+One dict a happening: ``t`` (monotonic seconds; of what was sent, before it was), ``kind``,
+and the kind's fields:
 
     connect        credential, device_name        disconnect   code
     rejected       reason (at the HTTP upgrade)   refusal      reason, status, error

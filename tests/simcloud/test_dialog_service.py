@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from mmid.simcloud.cloud import SimCloud
@@ -280,6 +281,27 @@ async def test_a_delay_holds_back_what_follows(directory: Path) -> None:
         await websocket.send(directive("HeartBeat"))
         await until(websocket, "HeartBeat")
         assert time.monotonic() - began >= 0.15
+
+
+async def test_an_event_is_dated_before_the_client_can_have_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a client on another core hears a text before its cloud said it."""
+    sent_at: list[float] = []
+    send = ServerConnection.send
+
+    async def noting(connection: ServerConnection, *arguments: Any, **options: Any) -> None:
+        await send(connection, *arguments, **options)
+        sent_at.append(time.monotonic())
+
+    monkeypatch.setattr(ServerConnection, "send", noting)
+    async with SimCloud(directory, scenario=QUICK) as cloud, client(cloud) as websocket:
+        await websocket.send(start(cloud))
+        await until(websocket, "Listening")
+        events = [entry for entry in cloud.journal.entries if entry["kind"] == "event"]
+        assert len(events) == len(sent_at) > 1
+        for event, at in zip(events, sent_at, strict=True):
+            assert event["t"] < at, event
 
 
 async def test_silence_ends_the_connection_with_response_timeout(directory: Path) -> None:
