@@ -8,6 +8,7 @@ to ``fields``, ``replace``, ``asdict``, ``match`` and the type checker.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from typing import Any, NoReturn, TypeVar, dataclass_transform
 
@@ -34,32 +35,37 @@ def frozen(kind: _Kind) -> _Kind:
 
 def _initializer(kind: Any) -> Callable[..., None]:
     """Return the ``__init__`` of a class whose fields are known."""
-    names: tuple[str, ...] = kind.__match_args__
-    count, put = len(names), [getattr(kind, name).__set__ for name in names]
+    known = fields(kind)
+    count, put = len(known), [getattr(kind, one.name).__set__ for one in known]
     # From ``least`` on every field has a default that is always the same.
-    defaults = [one.default for one in fields(kind)]
+    defaults = [one.default for one in known]
     least = max((place for place in range(count) if defaults[place] is MISSING), default=-1) + 1
 
     def __init__(self: Any, *given: Any, **named: Any) -> None:  # noqa: N807
-        if named or not least <= len(given) <= count:
-            given = _bound(kind, given, named)
-        elif len(given) < count:
-            given = (*given, *defaults[len(given) :])
+        number = len(given)
+        if named or not least <= number <= count:
+            given = _bound(kind, known, given, named)
+        elif number < count:
+            given = (*given, *defaults[number:])
         for place, value in enumerate(given):
             put[place](self, value)
 
     return __init__
 
 
-def _bound(kind: Any, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+def _bound(
+    kind: Any, known: tuple[Any, ...], given: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[Any, ...]:
     """Return the values of all fields in order, as any function takes its arguments."""
-    names = kind.__match_args__
-    if len(given) > len(names):
-        raise TypeError(f"{kind.__qualname__} has {len(names)} fields, {len(given)} were given")
-    if wrong := [name for name in named if name not in names[len(given) :]]:
+    if len(given) + len(named) == len(known):
+        with suppress(KeyError):  # of a wrong name, which is told below
+            return (*given, *[named[one.name] for one in known[len(given) :]])
+    if len(given) > len(known):
+        raise TypeError(f"{kind.__qualname__} has {len(known)} fields, {len(given)} were given")
+    rest = known[len(given) :]
+    if wrong := named.keys() - {one.name for one in rest}:
         raise TypeError(f"{kind.__qualname__}: no such field, or given twice: {', '.join(wrong)}")
-    rest = fields(kind)[len(given) :]
-    return (*given, *(named[one.name] if one.name in named else _default(one) for one in rest))
+    return (*given, *[named[one.name] if one.name in named else _default(one) for one in rest])
 
 
 def _default(one: Any) -> Any:

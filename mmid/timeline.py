@@ -65,7 +65,8 @@ class Timeline:
         """Note when something happened first in this turn."""
         if self._turns:
             turn = self._turns[-1]
-            turn.moments.setdefault(moment, now - turn.began)
+            if moment not in turn.moments:
+                turn.moments[moment] = now - turn.began
 
     def hear(self, event: Event, now: float) -> None:
         """Note what an event tells."""

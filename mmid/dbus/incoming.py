@@ -105,9 +105,9 @@ class Incoming:
 
     def _check_share(self, header: bytes) -> None:
         """Refuse what one client sends to us too often; broadcasts are what we asked for."""
-        if not wire.asks_us(header):
+        sender = wire.asker(header)
+        if sender is None:
             return
-        sender = wire.texts(header).get(wire.SENDER, "")
         count = self._share.count(sender, time.monotonic())
         if count <= CALLS_LIMIT:
             return

@@ -33,7 +33,7 @@ __all__ = [
     "MessageType",
     "Undecodable",
     "Variant",
-    "asks_us",
+    "asker",
     "body_bytes",
     "decode",
     "encode",
@@ -65,7 +65,9 @@ _TEXT_KINDS = {b"\x01s\0", b"\x01o\0"}
 _SIGNATURE_KIND = b"\x01g\0"
 _NUMBER_KIND = b"\x01u\0"
 _SIGNAL = MessageType.SIGNAL.value
-_ASKING = {MessageType.METHOD_CALL.value, MessageType.SIGNAL.value}
+_CALL = MessageType.METHOD_CALL.value
+_ASKING = {_CALL, _SIGNAL}
+_PROTOCOL_VERSION = 1
 _NO_REPLY_EXPECTED = MessageFlag.NO_REPLY_EXPECTED.value
 
 
@@ -90,12 +92,15 @@ def serial(header: bytes) -> int:
 
 def wants_answer(header: bytes) -> bool:
     """Return whether the message is a call whose sender waits for a reply."""
-    return header[1] == MessageType.METHOD_CALL.value and not header[2] & _NO_REPLY_EXPECTED
+    return header[1] == _CALL and not header[2] & _NO_REPLY_EXPECTED
 
 
-def asks_us(header: bytes) -> bool:
-    """Return whether its sender wants something of us alone; not so a reply or a broadcast."""
-    return header[1] in _ASKING and DESTINATION in texts(header)
+def asker(header: bytes) -> str | None:
+    """Return who wants something of us alone; None if it is a reply or a broadcast."""
+    if header[1] not in _ASKING:
+        return None
+    found = texts(header)
+    return found.get(SENDER, "") if DESTINATION in found else None
 
 
 def texts(header: bytes) -> dict[int, str]:
@@ -135,6 +140,8 @@ def decode(frame: bytes) -> Message:
     """
     _forget_signatures()
     try:
+        if body_bytes(frame) == 0 and frame[1] == _CALL and frame[3] == _PROTOCOL_VERSION:
+            return _call_without_arguments(frame)
         unmarshaller = Unmarshaller(BytesIO(frame))  # type: ignore[no-untyped-call]
         message: Message | None = unmarshaller.unmarshall()  # type: ignore[no-untyped-call]
     except Exception as error:  # whatever the library stumbles over, it is one message
@@ -142,6 +149,20 @@ def decode(frame: bytes) -> Message:
     if message is None:
         raise Undecodable(f"a message of {len(frame)} bytes is shorter than it says")
     return message
+
+
+def _call_without_arguments(frame: bytes) -> Message:
+    """Read what most calls are, a press among them: in a fifth of the time."""
+    found = texts(frame)
+    return Message(
+        destination=found.get(DESTINATION),  # type: ignore[arg-type]
+        path=found.get(_PATH),  # type: ignore[arg-type]
+        interface=found.get(_INTERFACE),  # type: ignore[arg-type]
+        member=found.get(_MEMBER),  # type: ignore[arg-type]
+        flags=MessageFlag(frame[2]),
+        sender=found.get(SENDER),  # type: ignore[arg-type]
+        serial=serial(frame),
+    )
 
 
 def encode(message: Message, serial: int) -> bytes:

@@ -106,8 +106,8 @@ class Conversation:
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case SendAudio(data, backlog):
-                    self._put_speech(data, backlog=backlog)
+                case SendAudio():
+                    self._put_speech(effect)
                 case Send(text):
                     self._trace(">", text)
                     self._put_text(text)
@@ -138,9 +138,9 @@ class Conversation:
             ]
         self._carry_out(effects)  # sound puts deadlines off: the timer sees it when it fires
 
-    def _put_speech(self, data: bytes, *, backlog: bool) -> None:
+    def _put_speech(self, speech: SendAudio) -> None:
         before = self._outbox.dropped_bytes
-        self._outbox.put_speech(data, backlog=backlog)
+        self._outbox.put_speech(speech)
         if self._outbox.dropped_bytes != before:
             self._host.speech_dropped(self._outbox.dropped_bytes - before)
 

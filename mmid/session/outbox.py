@@ -10,20 +10,12 @@ import asyncio
 from collections import deque
 
 from mmid.errors import ConnectionLost
-from mmid.frozen import frozen
+from mmid.session.effects import SendAudio
 
 __all__ = ["Outbox"]
 
 # Directives are rare and small; so many waiting means that nothing leaves.
 _TEXT_LIMIT = 256
-
-
-@frozen
-class _Speech:
-    """A chunk of speech; ``live`` if it was recorded while the cloud listened."""
-
-    data: bytes
-    live: bool
 
 
 class Outbox:
@@ -38,7 +30,7 @@ class Outbox:
     def __init__(self, speech_limit: int, frame_bytes: int | None) -> None:
         self._limit = speech_limit
         self._frame_bytes = frame_bytes
-        self._items: deque[str | _Speech] = deque()
+        self._items: deque[str | SendAudio] = deque()
         self._live_bytes = self._live_chunks = 0
         self._texts = 0
         self._waiting: asyncio.Future[None] | None = None
@@ -57,13 +49,13 @@ class Outbox:
         self._items.append(text)
         self._wake()
 
-    def put_speech(self, data: bytes, *, backlog: bool) -> None:
+    def put_speech(self, speech: SendAudio) -> None:
         """Queue speech; live speech over the limit pushes the oldest live chunks out.
 
         Speech from before the cloud listened is exempt, and the newest chunk
         always stays: it may be longer than the limit.
         """
-        self._items.append(self._counted(_Speech(data, live=not backlog), 1))
+        self._items.append(self._counted(speech, 1))
         while self._live_bytes > self._limit and self._live_chunks > 1:
             self._drop_oldest_live()
         self._wake()
@@ -93,7 +85,7 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._items)
 
-    def _whole_frame(self, last: _Speech) -> bytes:
+    def _whole_frame(self, last: SendAudio) -> bytes:
         """Join speech that follows, up to a frame; a frame that is one chunk is not copied."""
         if self._frame_bytes is None:
             return last.data
@@ -108,21 +100,21 @@ class Outbox:
             size += len(last.data)
         whole = parts[0] if len(parts) == 1 else b"".join(parts)
         if size > self._frame_bytes:
-            rest = _Speech(whole[self._frame_bytes :], last.live)
+            rest = SendAudio(whole[self._frame_bytes :], last.backlog)
             self._items.appendleft(self._counted(rest, 1))
         return whole[: self._frame_bytes]
 
     def _drop_oldest_live(self) -> None:
         for index, item in enumerate(self._items):
-            if isinstance(item, _Speech) and item.live:
+            if isinstance(item, SendAudio) and not item.backlog:
                 del self._items[index]
                 self._counted(item, -1)
                 self.dropped_bytes += len(item.data)
                 return
 
-    def _counted(self, speech: _Speech, sign: int) -> _Speech:
+    def _counted(self, speech: SendAudio, sign: int) -> SendAudio:
         """Count a chunk that comes (1) or goes (-1)."""
-        if speech.live:
+        if not speech.backlog:
             self._live_chunks += sign
             self._live_bytes += sign * len(speech.data)
         return speech

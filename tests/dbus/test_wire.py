@@ -1,4 +1,7 @@
+from io import BytesIO
+
 import pytest
+from dbus_next._private.unmarshaller import Unmarshaller
 from dbus_next.signature import SignatureTree
 
 from mmid.dbus import wire
@@ -68,33 +71,48 @@ def test_a_header_field_of_an_unknown_type_is_undecodable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "asks", "waits"),
+    ("message", "asker", "waits"),
     [
-        (Message(destination="a.b", path="/a", member="C"), True, True),
+        (Message(destination="a.b", path="/a", member="C"), ":1.7", True),
         (
             Message(destination="a.b", path="/a", member="C", flags=MessageFlag.NO_REPLY_EXPECTED),
-            True,
+            ":1.7",
             False,
         ),
-        (Message.new_signal("/a", "a.b", "C"), False, False),
+        (Message.new_signal("/a", "a.b", "C"), None, False),
         (
             Message(message_type=MessageType.METHOD_RETURN, destination=":1.1", reply_serial=3),
-            False,
+            None,
             False,
         ),
     ],
     ids=["call", "call without reply", "broadcast", "reply"],
 )
 def test_who_asks_us_and_who_waits_is_seen_in_the_header(
-    message: Message, asks: bool, waits: bool
+    message: Message, asker: str | None, waits: bool
 ) -> None:
-    header = wire.encode(message, 1)
-    assert (wire.asks_us(header), wire.wants_answer(header)) == (asks, waits)
+    header = passed_on(message, 1, ":1.7")
+    assert (wire.asker(header), wire.wants_answer(header)) == (asker, waits)
 
 
+def test_a_call_without_arguments_is_read_as_the_library_reads_it() -> None:
+    flags = MessageFlag.NO_REPLY_EXPECTED | MessageFlag.ALLOW_INTERACTIVE_AUTHORIZATION
+    for given in (
+        Message(destination="a.b", path="/a", interface="a.b", member="C", flags=flags),
+        Message(destination="a.b", path="/a", member="C", unix_fds=[3]),
+    ):
+        frame = passed_on(given, 300, ":1.77")
+        theirs = Unmarshaller(BytesIO(frame)).unmarshall()  # type: ignore[no-untyped-call]
+        assert {**vars(wire.decode(frame)), "unix_fds": 0} == {**vars(theirs), "unix_fds": 0}
+
+
+@pytest.mark.parametrize("text", ["x", None], ids=["signal", "call without arguments"])
 @pytest.mark.parametrize("broken", [1, 3], ids=["message type", "protocol version"])
-def test_a_message_of_an_unknown_kind_is_undecodable_and_nothing_worse(broken: int) -> None:
-    frame = bytearray(encoded("x"))
+def test_a_message_of_an_unknown_kind_is_undecodable_and_nothing_worse(
+    broken: int, text: str | None
+) -> None:
+    call = Message(destination="a.b", path="/a", member="C")
+    frame = bytearray(wire.encode(call, 1) if text is None else encoded(text))
     frame[broken] = 77
     with pytest.raises(Undecodable):
         wire.decode(bytes(frame))
@@ -103,6 +121,13 @@ def test_a_message_of_an_unknown_kind_is_undecodable_and_nothing_worse(broken: i
 def test_a_frame_that_is_too_short_is_undecodable() -> None:
     with pytest.raises(Undecodable):
         wire.decode(encoded("abc")[:-2])
+
+
+def test_a_call_without_a_member_is_undecodable() -> None:
+    nameless = Message(destination="a.b", path="/a", member="C")
+    nameless.member = None  # type: ignore[assignment]
+    with pytest.raises(Undecodable, match="member"):
+        wire.decode(wire.encode(nameless, 1))
 
 
 def test_signatures_of_strangers_are_not_kept_for_ever() -> None:

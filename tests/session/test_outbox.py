@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import ConnectionLost
+from mmid.session.effects import SendAudio
 from mmid.session.outbox import Outbox
 
 LIMIT, FRAME = 20, 10
@@ -44,7 +45,7 @@ def take_all(box: Outbox) -> list[str | bytes]:
 def speak(box: Outbox, *chunks: bytes) -> None:
     """Queue live speech."""
     for chunk in chunks:
-        box.put_speech(chunk, backlog=False)
+        box.put_speech(SendAudio(chunk))
 
 
 def test_texts_and_speech_leave_in_the_order_they_came() -> None:
@@ -145,14 +146,14 @@ def test_the_backlog_may_exceed_the_limit() -> None:
     box = outbox()
     chunks = [bytes([n]) * FRAME for n in range(50)]
     for chunk in chunks:
-        box.put_speech(chunk, backlog=True)
+        box.put_speech(SendAudio(chunk, backlog=True))
     assert take_all(box) == chunks
     assert box.dropped_bytes == 0
 
 
 def test_live_speech_behind_a_backlog_is_dropped_before_the_first_syllable_is() -> None:
     box = outbox()
-    box.put_speech(b"first", backlog=True)
+    box.put_speech(SendAudio(b"first", backlog=True))
     speak(box, b"0123456789", b"abcdefghij", b"kl")
     assert box.dropped_bytes == 10
     assert b"".join(frame for frame in take_all(box) if isinstance(frame, bytes)) == (
@@ -162,7 +163,7 @@ def test_live_speech_behind_a_backlog_is_dropped_before_the_first_syllable_is() 
 
 def test_a_backlog_that_has_left_no_longer_lifts_the_limit() -> None:
     box = outbox()
-    box.put_speech(b"0123456789" * 3, backlog=True)
+    box.put_speech(SendAudio(b"0123456789" * 3, backlog=True))
     for _ in range(3):
         take(box)
     speak(box, b"0123456789", b"abcdefghij", b"k")
@@ -173,7 +174,7 @@ def test_the_backlog_of_a_second_speech_does_not_drop_the_first_one() -> None:
     box = outbox()
     speak(box, b"0123456789", b"abcdefghij")
     box.put_text("StopSpeech")
-    box.put_speech(b"next" * 10, backlog=True)
+    box.put_speech(SendAudio(b"next" * 10, backlog=True))
     assert box.dropped_bytes == 0
 
 
@@ -204,7 +205,7 @@ def test_after_the_end_the_rest_comes_and_then_none_for_ever() -> None:
     ("put", "frame"),
     [
         (lambda box: box.put_text("Stop"), "Stop"),
-        (lambda box: box.put_speech(b"one", backlog=False), b"one"),
+        (lambda box: box.put_speech(SendAudio(b"one")), b"one"),
         (lambda box: box.finish(), None),
     ],
 )
@@ -286,7 +287,7 @@ def test_any_use_is_that_of_a_plain_list(steps: list[Any]) -> None:
         else:
             kind, size = step
             data = bytes(next(names) % 251 for _ in range(size))
-            box.put_speech(data, backlog=kind == "backlog")
+            box.put_speech(SendAudio(data, backlog=kind == "backlog"))
             model.put(kind, list(data))
         assert box.dropped_bytes == model.dropped
     rest = [

@@ -21,7 +21,9 @@ def fade_in(samples: bytes, done: int, frames: int) -> bytes:
         done: how many samples of the fade are behind us already.
         frames: length of the whole fade.
     """
-    count = max(0, min(frames - done, len(samples) // 2))
+    if done >= frames:
+        return samples
+    count = min(frames - done, len(samples) // 2)
     head = array.array("h", samples[: 2 * count])
     if sys.byteorder == "big":
         head.byteswap()

@@ -34,6 +34,7 @@ class CapturePcm:
         rate_hz: samples a second.
         format: what alsa-lib negotiated, for people.
         overruns: how often samples were lost because nobody read them in time.
+        held_back: frames that the last ``read`` left in the device.
 
     Raises:
         AudioDeviceFailed: the device is not there, busy or cannot do the rate;
@@ -44,7 +45,7 @@ class CapturePcm:
         self, device: str, rate_hz: int, period_ms: int, terms: Terms | None = None
     ) -> None:
         self.rate_hz = rate_hz
-        self.overruns = 0
+        self.overruns = self.held_back = 0
         self._device = device
         self._heard_at = time.monotonic()
         self._open = open_pcm(
@@ -67,16 +68,23 @@ class CapturePcm:
         if self._ahead.size and open_.pcm.avail() >= open_.buffer_frames - open_.period_frames:
             self._free_since = time.monotonic()
 
-    def read(self, into: Pieces) -> bool:
-        """Add all samples recorded since the last call, in order; False if there were none."""
+    def read(self, into: Pieces, missing: int | None = None) -> bool:
+        """Add the samples recorded since the last call, in order; False if there were none.
+
+        Args:
+            into: what they are added to.
+            missing: with so many frames a part of a period more is left in the device, for
+                it costs a read of its own; None: all are wanted.
+        """
         before = into.size
         if self._free_since is not None:
             data = self._ahead.take(self._read_due(self._free_since))
             self._handed += len(data) // FRAME_BYTES
             into.put(data)
         else:
-            into.put(self._ahead.take(self._ahead.size))
-            self._read_available(into)
+            if self._ahead.size:
+                into.put(self._ahead.take(self._ahead.size))
+            self._read_available(into, missing)
         self._check_alive(into.size > before)
         return into.size > before
 
@@ -94,12 +102,16 @@ class CapturePcm:
                 "check its clock and its capture route"
             )
 
-    def _read_available(self, into: Pieces) -> None:
+    def _read_available(self, into: Pieces, missing: int | None) -> None:
         # avail() asks the card where it is; a plain read may trust the last interrupt.
         available = self._open.pcm.avail()
         if available < 0 and available != -errno.EPIPE:
             raise failure(self._device, available)
-        self._read_periods(max(1, available), into)
+        wanted = available
+        if missing is not None and available > missing:
+            wanted = max(missing, available - available % self._open.period_frames)
+        self._read_periods(max(1, wanted), into)
+        self.held_back = max(0, available - wanted)
 
     def _read_due(self, since: float) -> int:
         """Read ahead and return how many bytes should have been recorded by now."""
@@ -166,10 +178,12 @@ class PlaybackPcm:
         self._pcm = opened.pcm
         self._since = 0.0  # when the stream started, or started again after it ran dry
         self._written = 0  # frames since then
+        self._dry = True  # what is written next starts the stream
         self._refused_since: float | None = None
 
     def buffered(self) -> int:
         """Return how many frames were written and not yet heard; 0 when it ran dry."""
+        self._dry = True
         if not self.started:
             return 0
         held = self._held()
@@ -178,26 +192,29 @@ class PlaybackPcm:
         to_come = self._to_come()
         if held - to_come > _STUCK_S * self.rate_hz and held:
             raise self._stuck()
-        return max(held, to_come, 0)
+        unheard = max(held, to_come, 0)
+        self._dry = unheard == 0
+        return unheard
 
     def write(self, samples: bytes) -> int:
         """Write what fits and return the number of frames taken.
 
         Args:
-            samples: whole frames, no more than ``buffer_frames - buffered()``.
+            samples: whole frames, no more than ``buffer_frames`` less what ``buffered``
+                returned right before.
         """
-        starts = self.buffered() == 0
         try:
             taken = self._pcm.write(samples)
             if taken == -errno.EPIPE:
+                self._dry = True
                 taken = self._pcm.write(samples)  # the first one recovered the stream
         except AlsaError as error:
             raise failure(self.device, error) from error
         if taken < 0:
             raise failure(self.device, taken)
         self._check_taken(taken)
-        if taken and starts:
-            self.started = True
+        if taken and self._dry:
+            self.started, self._dry = True, False
             self._since = time.monotonic()
             self._written = 0
         self._written += taken
@@ -219,10 +236,11 @@ class PlaybackPcm:
         return self._written - int((time.monotonic() - self._since) * self.rate_hz)
 
     def _check_taken(self, taken: int) -> None:
-        now = time.monotonic()
         if taken:
             self._refused_since = None
-        elif self._refused_since is None:
+            return
+        now = time.monotonic()
+        if self._refused_since is None:
             self._refused_since = now
         elif now - self._refused_since > _STUCK_S:
             raise self._stuck()

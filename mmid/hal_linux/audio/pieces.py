@@ -23,15 +23,19 @@ class Pieces:
 
     def take(self, count: int) -> bytes:
         """Return the first ``count`` bytes, or what there is."""
-        missing = count = min(count, self.size)
+        if count >= self.size:
+            whole, self.size = b"".join(self._waiting), 0
+            self._waiting.clear()
+            return whole
+        missing = count
         taken: list[bytes | memoryview] = []
         while missing:
             piece = self._waiting.popleft()
             size = len(piece)
             if size > missing:
-                whole, size = memoryview(piece), missing
-                self._waiting.appendleft(whole[missing:])
-                piece = whole[:missing]
+                view, size = memoryview(piece), missing
+                self._waiting.appendleft(view[missing:])
+                piece = view[:missing]
             taken.append(piece)
             missing -= size
         self.size -= count

@@ -21,6 +21,7 @@ reply goes on with the first sample that was not heard.
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from math import inf
 
 from mmid.errors import AudioDeviceFailed
@@ -101,7 +102,7 @@ class Playout:
             self._finished = True  # nothing more can be taken, so nothing can hide it
             self._wake_in(0, self._fail_overfull)
         elif self._timer is None or self._may_hurry or self._feeds_soon(self._timer):
-            self._wake_in(0, self._turn)
+            self._feed_now()
 
     async def wait_room(self) -> None:
         """Return once the ring holds less than its size, or no more samples are wanted."""
@@ -119,8 +120,7 @@ class Playout:
         """Be silent now; the listener hears nothing more."""
         if self.open:
             self._phase = _Phase.CLOSED
-            if self._timer is not None:
-                self._timer.cancel()
+            self._stop_timer()
             self._ring.clear()
             self._ring.release()
             self._line.close()
@@ -132,13 +132,22 @@ class Playout:
         self._timer = None
         try:
             self._advance()
-        except DeviceLost as error:
-            self._lose(error)
         except AudioDeviceFailed as error:
-            self._fail(error)
+            self._give_up(error)
         # An error that nobody foresaw does not come here: then it stays overdue.
         if self._timer is None:
             self._due_at = inf
+
+    def _feed_now(self) -> None:
+        """Have a turn; at once, if nothing can come of it that the listener must be told."""
+        if self._phase is not _Phase.PLAYING or not self._announced:
+            self._wake_in(0, self._turn)
+            return
+        self._stop_timer()
+        try:
+            self._advance()
+        except AudioDeviceFailed as error:
+            self._wake_in(0, partial(self._give_up, error))
 
     def _advance(self) -> None:
         buffered = self._line.buffered()
@@ -233,13 +242,24 @@ class Playout:
         self._wake_in(max(_SHORTEST_WAIT_S, seconds + _TIMER_SLACK_S), self._turn)
 
     def _wake_in(self, delay_s: float, action: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         self._timer = asyncio.get_running_loop().call_later(delay_s, action)
         self._due_at = self._timer.when()
         self._may_hurry = False
 
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._due_at = None, inf
+
     # --- failing --------------------------------------------------------------------------
+
+    def _give_up(self, error: AudioDeviceFailed) -> None:
+        """End the reply, or wait for a device that went away."""
+        if isinstance(error, DeviceLost):
+            self._lose(error)
+        else:
+            self._fail(error)
 
     def _lose(self, error: DeviceLost) -> None:
         """Keep what was not heard, and wait for the device."""

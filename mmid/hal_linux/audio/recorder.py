@@ -141,7 +141,7 @@ class _Recording:
 
     def _tick(self) -> None:
         try:
-            self._fetch()
+            self._fetch(self._missing)
         except DeviceLost as error:
             self._away = True
             self._pcm.close()
@@ -159,10 +159,10 @@ class _Recording:
         if self.open:
             self._timer = self._wake_in(self._wait_s(), self._tick)
 
-    def _fetch(self) -> None:
+    def _fetch(self, missing: int | None = None) -> None:
         before = self._pcm.overruns
         try:
-            heard = self._pcm.read(self._pending)
+            heard = self._pcm.read(self._pending, missing)
         finally:
             self._device.count_xruns(self._pcm.overruns - before)
         if heard:
@@ -188,9 +188,14 @@ class _Recording:
     def _chunk_bytes(self) -> int:
         return self._pcm.rate_hz * _CHUNK_MS // 1000 * FRAME_BYTES
 
+    @property
+    def _missing(self) -> int:
+        """How many frames the next chunk still lacks."""
+        return (self._wanted - self._pending.size) // FRAME_BYTES
+
     def _wait_s(self) -> float:
-        missing = (self._wanted - self._pending.size) // FRAME_BYTES
-        return max(_SHORTEST_WAIT_S, missing / self._pcm.rate_hz + _TIMER_SLACK_S)
+        to_come = self._missing - self._pcm.held_back
+        return max(_SHORTEST_WAIT_S, to_come / self._pcm.rate_hz + _TIMER_SLACK_S)
 
     def _deliver(self, count: int) -> None:
         self.latest = self._pending.take(count)
