@@ -1,7 +1,7 @@
 """Tells when one client of the bus has left it, however it ended.
 
-The one who holds the microphone is watched, nobody else: the bus wakes us for
-no other client's comings and goings.
+The one who holds the microphone is watched, or who held it last: the bus wakes us
+for no other client's comings and goings.
 """
 
 import asyncio
@@ -29,18 +29,17 @@ class ClientWatch:
         self._bus = bus
         self._left = left
         self._client = ""
+        self._followed = ""  # whose leaving the bus tells us
         self._checks: set[asyncio.Task[None]] = set()
         bus.on_signal = self._hear
 
     def watch(self, client: str) -> None:
         """Watch this client instead of the one before; nobody for the empty name."""
-        if client == self._client:
-            return
-        if self._client:
-            self._bus.tell_bus("RemoveMatch", _rule(self._client))
         self._client = client
-        if client:
-            self._bus.tell_bus("AddMatch", _rule(client))
+        # A board has one button, mostly: who let go is who presses next, and
+        # the bus need not be asked anew.
+        if client and client != self._followed:
+            self._follow(client)
             # It may have left before the rule was there. One check a change of
             # holder, and each ends with the bus's answer: their number is bounded.
             task = asyncio.create_task(self._check(client), name="dbus-client-check")
@@ -52,6 +51,14 @@ class ClientWatch:
         for task in self._checks:
             task.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
+
+    def _follow(self, client: str) -> None:
+        """Have the bus tell when this client leaves, and no other."""
+        if self._followed:
+            self._bus.tell_bus("RemoveMatch", _rule(self._followed))
+        self._followed = client
+        if client:
+            self._bus.tell_bus("AddMatch", _rule(client))
 
     async def _check(self, client: str) -> None:
         # Without an answer the bus is lost, and we with it.
@@ -66,8 +73,10 @@ class ClientWatch:
                 self._gone(name)
 
     def _gone(self, client: str) -> None:
+        if client == self._followed:
+            self._follow("")
         if client == self._client:
-            self.watch("")
+            self._client = ""
             self._left(client)
 
 

@@ -85,6 +85,46 @@ async def test_after_a_client_was_told_nobody_is_watched(
         assert await asyncio.wait_for(gone.get(), WAIT_S) == other.unique_name
 
 
+async def test_a_client_that_is_watched_again_costs_the_bus_nothing(
+    watch: ClientWatch, gone: "asyncio.Queue[str]", bus: Bus, other: Bus
+) -> None:
+    watch.watch(other.unique_name)
+    await asyncio.gather(*watch._checks)
+    sent = bus._serial
+    watch.watch("")
+    watch.watch(other.unique_name)
+    assert bus._serial == sent
+    await other.close()
+    assert await asyncio.wait_for(gone.get(), WAIT_S) == other.unique_name
+
+
+async def test_one_client_at_most_is_followed(
+    watch: ClientWatch, gone: "asyncio.Queue[str]", address: str, bus: Bus, other: Bus
+) -> None:
+    """A rule of the bus that is left behind wakes us for ever."""
+    another = await Bus.connect(address)
+    for client in (other, another, other):
+        watch.watch(client.unique_name)
+        watch.watch("")
+    told: list[Message] = []
+    hear = bus.on_signal
+
+    def noting(message: Message) -> None:
+        told.append(message)
+        hear(message)
+
+    bus.on_signal = noting
+    await another.close()
+    while await bus.ask_bus("NameHasOwner", "s", another.unique_name):
+        pass
+    assert told == []
+    await other.close()
+    while await bus.ask_bus("NameHasOwner", "s", other.unique_name):
+        pass
+    assert [message.body[0] for message in told] == [other.unique_name]
+    assert gone.empty()
+
+
 async def test_a_client_cannot_say_that_another_has_left(
     watch: ClientWatch, gone: "asyncio.Queue[str]", address: str, bus: Bus, other: Bus
 ) -> None:
