@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmid.session.license.codes import CODES
+from mmid.session.license.codes import CODES, Remedy
 from tests.docs.desk import APP_SECRET, Desk
 from tests.docs.page import ANYWHERE, ON_A_BOARD, blocks, parse_command
 from tests.rig.processes import REPOSITORY
@@ -102,3 +102,9 @@ def test_every_license_code_stands_with_who_has_to_act() -> None:
     for code, row in CODES.items():
         assert row.remedy in told[code]
         assert row.at_last is None or row.at_last in told[code]
+
+
+def test_every_remedy_stands_with_who_has_to_act() -> None:
+    section = TEXT.partition("\n## 11. ")[2].partition("\n## 12. ")[0]
+    first_cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    assert set(re.findall("`([^`]+)`", " ".join(first_cells))) == {*Remedy}
