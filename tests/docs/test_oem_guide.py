@@ -1,4 +1,7 @@
-"""docs/oem-guide.md is true: what can be run is run, in its order; the rest fits the tools."""
+"""docs/oem-guide.md is true: what can be run here is run, in its order; the rest fits the tools.
+
+That rest is run on a board: ``tests.image.inside.guide``.
+"""
 
 import json
 import re
@@ -10,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from mmid.session.license.codes import CODES, Remedy
+from tests.docs.blocks import ANYWHERE, ON_A_BOARD, blocks
 from tests.docs.desk import APP_SECRET, Desk
-from tests.docs.page import ANYWHERE, ON_A_BOARD, blocks, parse_command
+from tests.docs.page import parse_command
 from tests.rig.processes import REPOSITORY
 
 GUIDE = REPOSITORY / "docs" / "oem-guide.md"
@@ -62,6 +66,8 @@ async def test_every_command_that_needs_no_board_succeeds_in_the_guides_order(
     verdict = json.loads(done["mmid hal-test --acoustic --json"])
     assert (verdict["serial"], verdict["passed"]) == ("SN-000123", True)
     assert "is listening" in done["mmictl status"]
+    for label in ("license", "capture", "playback", "volume"):
+        assert re.search(rf"^  {label} ", done["mmictl status"], re.MULTILINE), label
     assert "It is noon." in done["mmictl talk --seconds 2"]
     assert "failure" not in done["mmictl doctor"]
     assert "heard" in done["mmictl timeline"]

@@ -11,7 +11,8 @@ import pytest
 from mmid.dbus.interface import NAME, load
 from mmid.errors import TABLE
 from mmid.settings.sources import TABLES
-from tests.docs.page import blocks, inline_commands, parse_command
+from tests.docs.blocks import blocks
+from tests.docs.page import inline_commands, parse_command
 from tests.rig.processes import REPOSITORY
 
 DOCS = REPOSITORY / "docs"

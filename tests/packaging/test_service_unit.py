@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmid.settings.sources import CREDENTIAL_FILES, CREDENTIALS
-from tests.docs.page import blocks
+from tests.docs.blocks import blocks
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "oem-guide.md"
