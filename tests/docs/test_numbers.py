@@ -2,10 +2,10 @@
 
 import pytest
 
-from mmid import black_box
-from mmid.dbus import bus, incoming, members, service
+from mmid import black_box, timeline
+from mmid.dbus import bus, image, incoming, members, service
 from mmid.dbus.wire import MessageType
-from mmid.hal_linux.audio import alsa, coded_player, jitter, outage, pcm
+from mmid.hal_linux.audio import alsa, coded_player, jitter, level, outage, pcm
 from mmid.session import backlog, backoff, conversation, link, outbox, supervisor
 from mmid.session.dialects import heartbeat
 from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
@@ -19,6 +19,20 @@ _REPLIES = bus._WAITING_LIMITS[MessageType.METHOD_RETURN]
 KIB, MIB = 1024, 1024 * 1024
 
 TOLD = {
+    "man/org.mmid1.5.rst": [
+        f"1 to {members._TEXT_LIMIT} characters, no control characters",
+        f"a JSON object of at most {members._OBJECT_LIMIT} characters",
+        f"at most {image.IMAGE_LIMIT // MIB} MiB, within {image._TIMEOUT_S:g} s",
+        f"no more than {directives.IMAGE_LIMIT_BYTES // KIB} KB",
+        f"the last turns, at most {timeline.TURNS_KEPT}, the oldest first",
+        f"The last transitions of mmid, at most {black_box.CAPACITY}, oldest first",
+        f"0 ({level._FLOOR_DB:g} dB or less) to 100",
+        f"buffer {pcm._CAPTURE_BUFFER_MS} ms``",
+        f"A message may have {incoming.BODY_LIMIT // MIB} MiB",
+        f"One client may send {incoming.CALLS_LIMIT} calls within a second",
+        f"at most {service._WAITING_LIMIT_OF_ONE} of them may wait for their answer",
+        f"(of all clients {service._WAITING_LIMIT})",
+    ],
     "network.md": [
         f"| `cloud.connect_timeout_s`, {Cloud().connect_timeout_s:g} s |",
         f"while nobody talks | {heartbeat.SILENCE_S:g} s, then a heartbeat;",
