@@ -7,7 +7,7 @@ SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test bench vm-test image-test fault-runs deb deb-test deb12
+.PHONY: help bootstrap demo test bench vm-test image-test fault-runs deb deb-test autopkgtest deb12
 .PHONY: docs lint format clean
 
 help:  ## list the targets
@@ -38,8 +38,12 @@ fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of
 deb:  ## the Debian 13 packages, in build/deb
 	@packaging/build-deb
 
-deb-test: deb  ## the same bytes again, install, upgrade, remove, purge
+deb-test: deb  ## the same bytes again, install, upgrade, remove, purge, a dialog
 	@packaging/test-deb
+	@packaging/autopkgtest --test-name=dialog
+
+autopkgtest: deb  ## all tests, on the packages and with what Debian 13 has
+	@packaging/autopkgtest
 
 deb12:  ## the package for Debian 12, in build/deb12 (ARCH=arm64 for another machine)
 	@packaging/build-deb12 $(ARCH)

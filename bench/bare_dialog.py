@@ -19,7 +19,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,9 @@ class Dialog:
         async for frame in self._connection:
             if isinstance(frame, bytes):
                 if self._player is not None:
-                    self._player.write(frame)
+                    # If it ran dry, 0.10 raises where 0.11 returns it; both then go on.
+                    with suppress(alsaaudio.ALSAAudioError):
+                        self._player.write(frame)
                 continue
             output = json.loads(frame)["payload"].get("output", {})
             self._dialog_id = output.get("dialog_id", self._dialog_id)

@@ -55,8 +55,10 @@ FLOOR_PLAN = {
     "mmid.board_host mmid.last_error mmid.reload",
     "mmid.cli": "mmid mmid.errors mmid.redaction",
     "mmid.cli.mmid": "mmid mmid.deferred_imports mmid.errors mmid.redaction mmid.settings "
-    "mmid.sysd mmid.daemon mmid.hal_linux mmid.session.license.record mmid.cli.mmid",
-    "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.doctor mmid.cli.mmictl",
+    "mmid.sysd mmid.daemon mmid.hal_linux mmid.session.license.record mmid.cli.mmid "
+    "mmid.cli.streams",
+    "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.doctor mmid.cli.mmictl "
+    "mmid.cli.streams",
     "mmid.doctor": "mmid mmid.errors mmid.redaction mmid.settings mmid.hal_linux "
     "mmid.session.license.record mmid.session.proxy mmid.dbus mmid.doctor",
     "mmid.simcloud": "mmid mmid.errors mmid.redaction mmid.session.license mmid.simcloud",

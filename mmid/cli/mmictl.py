@@ -10,15 +10,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from io import TextIOWrapper
-from pathlib import Path
 
 from mmid.cli import mmictl_commands as commands
 from mmid.cli.mmictl_arguments import parse
 from mmid.cli.mmictl_exit import INTERNAL, OUTPUT_FAILED, Outcome, outcome
 from mmid.cli.mmictl_show import printable
 from mmid.cli.mmictl_timeline import timeline
+from mmid.cli.streams import abandon, complain, open_closed_streams, settle
 from mmid.dbus.client import Client
 from mmid.errors import MmidError
 
@@ -30,7 +29,15 @@ _NO_READER = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run mmictl and return its exit status."""
-    _open_closed_streams()
+    open_closed_streams()
+    try:
+        return _obey(arguments)
+    finally:
+        settle(sys.stderr)
+
+
+def _obey(arguments: Sequence[str] | None) -> int:
+    """Do what the command line says; what went wrong is told, and an exit status."""
     options = parse(arguments, os.environ.get("MMID_DBUS__BUS") or "system")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
@@ -41,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:
         # Nobody reads us any more: say nothing, not even when Python flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon(sys.stdout)
         return _NO_READER
     except MmidError as error:
         return _report(outcome(error))
@@ -50,13 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
         return _report(Outcome(INTERNAL, (_internal(error),)))
     return status
-
-
-def _open_closed_streams() -> None:
-    """Give a standard stream that the caller closed a file that takes all and has nothing."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as we are
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -112,9 +112,8 @@ _BEHIND_THE_BUS = {"doctor": _doctor, "support-bundle": _support_bundle}
 
 
 def _report(result: Outcome) -> int:
-    with suppress(OSError):  # then only the status can tell
-        for line in result.lines:
-            print(f"mmictl: {printable(line)}", file=sys.stderr)
+    for line in result.lines:
+        complain(f"mmictl: {printable(line)}")
     return result.status
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from mmid.cli.streams import complain, open_closed_streams, settle
 from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.redaction import redact
@@ -35,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> int:
     """Run the command line; the entry point of the package."""
+    open_closed_streams()
     try:
         match sys.argv[1:]:
             # As a service is started: a parser would stay in its memory with 0.4 MiB.
@@ -50,6 +52,8 @@ def main() -> int:
         return 130
     except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
         return _broken(error)
+    finally:
+        settle(sys.stderr)
     return status
 
 
@@ -137,7 +141,7 @@ def _failed(error: MmidError) -> int:
         fields = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
         _log.error("%s", text, extra=fields)
     else:
-        print(redact(f"mmid: {text}"), file=sys.stderr)
+        complain(redact(f"mmid: {text}"))
     return error.facts.exit_code
 
 
@@ -153,7 +157,7 @@ def _broken(error: Exception) -> int:
     _log.debug("internal error", exc_info=error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     text = f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
-    print(redact(f"mmid: {text}"), file=sys.stderr)
+    complain(redact(f"mmid: {text}"))
     return 70
 
 

@@ -1,11 +1,11 @@
 """What the tools of mmid print: lines and JSON, without secrets, for readers that may go away."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from typing import Any
 
+from mmid.cli.streams import abandon
 from mmid.redaction import redact
 
 __all__ = ["as_set", "print_json", "print_lines"]
@@ -19,7 +19,7 @@ def print_lines(lines: Iterable[str]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         # The interpreter must not try to flush it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon(sys.stdout)
 
 
 def print_json(value: Any) -> None:

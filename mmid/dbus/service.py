@@ -9,6 +9,7 @@ stays here, in the journal, and the caller learns only that it happened.
 import asyncio
 import inspect
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ _BELOW = {"/": "org", "/org": "mmid1"}
 # of one, so that no one of them can take all places.
 _WAITING_LIMIT = 64
 _WAITING_LIMIT_OF_ONE = 8
+
+_MACHINE_ID_FILE = Path("/etc/machine-id")
 
 _log = logging.getLogger(__name__)
 
@@ -228,6 +231,10 @@ def _peer(method: str) -> str | None:
     if method == "Ping":
         return None
     try:
-        return Path("/etc/machine-id").read_text(encoding="ascii").strip()
+        machine_id = _MACHINE_ID_FILE.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
-        raise standard("Failed", f"/etc/machine-id cannot be read: {error}") from error
+        raise standard("Failed", f"{_MACHINE_ID_FILE} cannot be read: {error}") from error
+    # Empty, or the word "uninitialized", in an image that was not started yet: machine-id(5).
+    if not re.fullmatch("[0-9a-f]{32}", machine_id):
+        raise standard("Failed", f"{_MACHINE_ID_FILE} holds no machine id")
+    return machine_id

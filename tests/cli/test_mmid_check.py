@@ -106,12 +106,9 @@ def test_it_sees_the_record(config: Path, tmp_path: Path) -> None:
 
 
 def test_a_device_without_identity_is_a_state_and_not_an_error(tmp_path: Path) -> None:
-    result = mmid(
-        "check",
-        MMID_STORAGE__TARGET=f"file:{tmp_path}/device.bin",
-        MMID_LICENSE__APP_ID="",
-        MMID_LICENSE__APP_SECRET="",
-    )
+    config = tmp_path / "mmid.toml"
+    config.write_text(f'storage.target = "file:{tmp_path}/device.bin"\n')
+    result = mmid("check", "--config", config)
     assert result.returncode == 0
     assert "the device cannot register. Set license.app_id" in result.stdout
 

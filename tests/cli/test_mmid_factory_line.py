@@ -31,13 +31,13 @@ def line(tmp_path: Path) -> Tool:
     (tmp_path / "asound.conf").write_text(ASOUND.format(plugin=plugin))
     (tmp_path / "app_secret").write_text("0123456789abcdef" * 2)
     program = tmp_path / "mmid"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mmid.cli.mmid "$@"\n')
-    program.chmod(0o755)
     tool = Tool(tmp_path)
+    # The board's own settings are not asked: this machine may have some, too.
+    mmid = f'"{sys.executable}" -m mmid.cli.mmid "$@" --config {tool.config}'
+    program.write_text(f"#!/bin/sh\nexec {mmid}\n")
+    program.chmod(0o755)
     tool.environment |= {
         "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf"),
-        "MMID_STORAGE__TARGET": tool.target,
-        "MMID_CLOCK__REQUIRE_SYNC": "false",
         "PATH": f"{tmp_path}:{tool.environment['PATH']}",
     }
     return tool

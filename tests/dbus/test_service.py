@@ -17,8 +17,7 @@ from mmid.redaction import Secret
 from mmid.status import Status
 from tests.dbus.private_bus import WAIT_S, NotingApplication
 
-_FILE = Path("/etc/machine-id")
-MACHINE_ID = _FILE.read_text(encoding="ascii").strip() if _FILE.exists() else ""
+MACHINE_ID = "0123456789abcdef" * 2
 
 
 async def test_introspection_answers_with_the_very_text_of_the_file(client: Client) -> None:
@@ -39,12 +38,25 @@ async def test_every_path_can_be_pinged(bus: Bus, front: Front) -> None:
     assert await bus.call(NAME, PATH, PEER, "Ping") == []
 
 
-async def test_the_machine_is_named_or_said_to_have_no_name(client: Client) -> None:
-    if MACHINE_ID:
-        assert await client.call(PEER, "GetMachineId") == [MACHINE_ID]
-    else:
-        with pytest.raises(CallFailed, match="machine-id cannot be read"):
-            await client.call(PEER, "GetMachineId")
+async def test_the_machine_is_named(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "machine-id"
+    file.write_text(f"{MACHINE_ID}\n")
+    monkeypatch.setattr(service_module, "_MACHINE_ID_FILE", file)
+    assert await client.call(PEER, "GetMachineId") == [MACHINE_ID]
+
+
+@pytest.mark.parametrize("content", [None, "", "uninitialized\n"])
+async def test_a_machine_without_an_id_says_so(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    file = tmp_path / "machine-id"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setattr(service_module, "_MACHINE_ID_FILE", file)
+    with pytest.raises(CallFailed, match=f"{file} (cannot be read: .*|holds no machine id)"):
+        await client.call(PEER, "GetMachineId")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""docs/oem-guide.md is true: what can be run is run, in its order; the rest fits the tools."""
+"""docs/oem-guide.md is true: what can be run here is run, in its order; the rest fits the tools.
+
+That rest is run on a board: ``tests.image.inside.guide``.
+"""
 
 import json
 import re
@@ -9,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mmid.session.license.codes import CODES
+from mmid.session.license.codes import CODES, Remedy
+from tests.docs.blocks import ANYWHERE, ON_A_BOARD, blocks
 from tests.docs.desk import APP_SECRET, Desk
-from tests.docs.page import ANYWHERE, ON_A_BOARD, blocks, parse_command
+from tests.docs.page import parse_command
 from tests.rig.processes import REPOSITORY
 
 GUIDE = REPOSITORY / "docs" / "oem-guide.md"
@@ -62,6 +66,8 @@ async def test_every_command_that_needs_no_board_succeeds_in_the_guides_order(
     verdict = json.loads(done["mmid hal-test --acoustic --json"])
     assert (verdict["serial"], verdict["passed"]) == ("SN-000123", True)
     assert "is listening" in done["mmictl status"]
+    for label in ("license", "capture", "playback", "volume"):
+        assert re.search(rf"^  {label} ", done["mmictl status"], re.MULTILINE), label
     assert "It is noon." in done["mmictl talk --seconds 2"]
     assert "failure" not in done["mmictl doctor"]
     assert "heard" in done["mmictl timeline"]
@@ -102,3 +108,9 @@ def test_every_license_code_stands_with_who_has_to_act() -> None:
     for code, row in CODES.items():
         assert row.remedy in told[code]
         assert row.at_last is None or row.at_last in told[code]
+
+
+def test_every_remedy_stands_with_who_has_to_act() -> None:
+    section = TEXT.partition("\n## 11. ")[2].partition("\n## 12. ")[0]
+    first_cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    assert set(re.findall("`([^`]+)`", " ".join(first_cells))) == {*Remedy}

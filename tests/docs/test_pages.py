@@ -1,16 +1,22 @@
 """What the pages name is there: pages, headlines, commands, settings."""
 
 import re
+import textwrap
+import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from mmid.dbus.interface import NAME, load
+from mmid.errors import TABLE
 from mmid.settings.sources import TABLES
+from tests.docs.blocks import blocks
 from tests.docs.page import inline_commands, parse_command
 from tests.rig.processes import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
+README = (REPOSITORY / "README.md").read_text()
 PAGES = [
     REPOSITORY / "README.md",
     *sorted(DOCS.rglob("*.md")),
@@ -63,7 +69,59 @@ def test_every_man_page_that_is_spoken_of_is_one(page: Path) -> None:
     assert told <= MAN_PAGES
 
 
+@every_page
+def test_every_target_of_make_that_is_spoken_of_is_one(page: Path) -> None:
+    commands = re.findall(r"(?:`|^    )make ([a-z][a-z0-9-]*)", page.read_text(), re.MULTILINE)
+    makefiles = [REPOSITORY / "Makefile", *page.parent.glob("Makefile")]
+    targets = re.findall(r"^([a-z0-9-]+):", "".join(map(Path.read_text, makefiles)), re.MULTILINE)
+    # Buildroot has a menuconfig of its own.
+    assert set(commands) <= {*targets, "menuconfig"}
+
+
+@every_page
+def test_every_source_file_that_is_spoken_of_is_there(page: Path) -> None:
+    names = re.findall(r"`([a-z0-9_./-]+/[a-z0-9_-]+\.(?:py|c|sh|xml))`", page.read_text())
+    for name in names:
+        assert any((root / name).exists() for root in (REPOSITORY, REPOSITORY / "mmid")), name
+
+
+@every_page
+def test_settings_that_are_shown_can_be_read(page: Path) -> None:
+    text = page.read_text()
+    shown = [block.text for block in blocks(page, "toml")]
+    # A block that stands four columns in, and begins with one of our tables.
+    tables = "|".join(TABLES)
+    indented = rf"^    \[(?:{tables})\]\n(?:(?:    .*)?\n)*"
+    shown += [textwrap.dedent(one) for one in re.findall(indented, text, re.MULTILINE)]
+    for settings in shown:
+        for table, keys in tomllib.loads(settings).items():
+            assert keys.keys() <= TABLES[table].__dataclass_fields__.keys(), settings
+
+
 def test_the_readme_names_every_page() -> None:
-    readme = (REPOSITORY / "README.md").read_text()
     for page in DOCS.glob("*.md"):
-        assert f"(docs/{page.name})" in readme, page.name
+        assert f"(docs/{page.name})" in README, page.name
+
+
+def test_the_readme_has_every_member_of_the_service_and_no_other() -> None:
+    rows = re.findall(r"^\| `(org\.mmid1\.\w+)` \|(.*)\|(.*)\|(.*)\|$", README, re.MULTILINE)
+    told = {name: [set(re.findall("`([^`]+)`", one)) for one in cells] for name, *cells in rows}
+    assert told == {
+        name: [
+            {_call(method.name, method.inputs) for method in one.methods.values()},
+            {*one.properties},
+            {_call(signal.name, signal.signature) for signal in one.signals.values()},
+        ]
+        for name, one in load().interfaces.items()
+        if name.startswith(NAME)
+    }
+
+
+def _call(member: str, signature: str) -> str:
+    return f"{member}({signature})" if signature else member
+
+
+def test_the_readme_has_every_error_that_a_call_may_get() -> None:
+    told = re.search(r"Errors are `org\.mmid1\.Error\.` and ([^.]*)\.", README)
+    assert told
+    assert set(re.findall(r"`(\w+)`", told[1])) == {facts.dbus_name for facts in TABLE.values()}

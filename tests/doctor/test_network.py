@@ -16,12 +16,12 @@ from mmid.simcloud.certificates import Certificates, make_certificates
 
 @asynccontextmanager
 async def server(context: ssl.SSLContext | None) -> AsyncIterator[int]:
-    def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if context is None:
             writer.write(b"SSH-2.0-somebody-else\r\n")
-            writer.close()
+        writer.close()
 
-    listening = await asyncio.start_server(say_nothing, "127.0.0.1", 0, ssl=context)
+    listening = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
     async with listening:
         yield listening.sockets[0].getsockname()[1]
 

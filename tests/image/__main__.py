@@ -167,7 +167,7 @@ def _pack_source(architecture: Architecture, build: Path) -> Path:
         sys.exit(f"image-test: there is no package in {_PACKAGES}; make deb builds them")
     packed = build / "source.tar"
     leave = ("--exclude=__pycache__", "--exclude=*.log")
-    sources = ("-C", str(REPOSITORY), "tests", "demo")
+    sources = ("-C", str(REPOSITORY), "tests", "demo", "docs")
     debs = ("-C", str(_PACKAGES), *packages)
     example = ("-C", str(build), compile_push_to_talk(architecture, build).name)
     subprocess.run(["tar", "-cf", str(packed), *leave, *sources, *debs, *example], check=True)

@@ -10,7 +10,14 @@ from tests.vm.packages import GUEST
 
 __all__ = ["HOOKS", "KERNEL", "PACKAGES"]
 
-PACKAGES = (*GUEST, "ca-certificates", "dbus-broker", "default-dbus-system-bus", "iproute2")
+PACKAGES = (
+    *GUEST,
+    "ca-certificates",
+    "dbus-broker",
+    "default-dbus-system-bus",
+    "gdisk",
+    "iproute2",
+)
 
 # It writes to its disk, and starts all that an ordinary Debian starts.
 KERNEL = "rw systemd.unit=multi-user.target"

@@ -41,6 +41,7 @@ FIRST_BOOT = (
 SECOND_BOOT = (
     "boot.a_known_device_starts_without_a_network_and_never_registers",
     "access.so_it_is_with_the_other_bus",
+    "guide.every_command_for_a_board_succeeds",
 )
 
 # Without the packages and a registered device a board can do little of the rest.
@@ -50,4 +51,10 @@ NEEDED = (*INSTALLED, FIRST_BOOT[0])
 CUTS = "cut.a_cut_loses_no_registration"
 
 # What only a kernel can do that makes flash of memory or a disk.
-ON_FLASH = frozenset({"storage.nor_flash_by_its_name", "storage.nand_flash_by_its_volume"})
+ON_FLASH = frozenset(
+    {
+        "storage.nor_flash_by_its_name",
+        "storage.nand_flash_by_its_volume",
+        "guide.every_command_for_a_board_succeeds",
+    }
+)

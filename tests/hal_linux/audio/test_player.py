@@ -158,22 +158,18 @@ async def test_a_device_behind_the_clock_is_waited_for() -> None:
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, 4000), max_size=12), duration_ms=st.integers(1, 120))
-def test_bytes_arrive_in_order_wherever_they_were_cut(
+async def test_bytes_arrive_in_order_wherever_they_were_cut(
     out: Loudspeaker, cuts: list[int], duration_ms: int
 ) -> None:
     data = reply(duration_ms)
-
-    async def scenario() -> None:
-        player, audience = player_on("file", ring=4096), Audience()
-        player.start(audience)
-        edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-        for start, end in itertools.pairwise(edges):
-            player.write(data[start:end])
-            await player.wait_room()
-        player.finish()
-        await audience.until("finished")
-
-    asyncio.run(scenario())
+    player, audience = player_on("file", ring=4096), Audience()
+    player.start(audience)
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    for start, end in itertools.pairwise(edges):
+        player.write(data[start:end])
+        await player.wait_room()
+    player.finish()
+    await audience.until("finished")
     assert out.heard() == data
 
 

@@ -1,0 +1,35 @@
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+WAIT_S = 30.0
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "closed"),
+    [
+        ("mmictl --bus unix:path=none status", 69, ["<&- >&- 2>&-", "2>/dev/full"]),
+        ("mmictl --bus unix:path=none doctor --config none", 1, [">&-"]),
+        ("mmictl dance", 64, ["2>/dev/full"]),
+        ("mmid check --config none", 2, ["<&- >&- 2>&-", "2>/dev/full"]),
+        ("mmid dance", 2, ["2>/dev/full"]),
+    ],
+    ids=["mmictl", "doctor", "usage of mmictl", "mmid", "usage of mmid"],
+)
+async def test_streams_that_are_closed_or_full_do_not_change_how_a_command_ends(
+    tmp_path: Path, command: str, status: int, closed: list[str]
+) -> None:
+    run = f'"{sys.executable}" -m mmid.cli.{command}'
+    script = "\n".join(f"{run} {streams}; echo status $? >&3" for streams in closed)
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f"exec 3>&1; {script}"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    output, complaint = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert b"Traceback" not in output + complaint
+    ends = [line for line in output.decode().splitlines() if line.startswith("status ")]
+    assert ends == [f"status {status}"] * len(closed)

@@ -1,0 +1,111 @@
+"""The numbers that pages tell are the code's."""
+
+import pytest
+
+from mmid import black_box, timeline
+from mmid.dbus import bus, image, incoming, members, service
+from mmid.dbus.wire import MessageType
+from mmid.hal_linux.audio import alsa, coded_player, jitter, level, outage, pcm
+from mmid.session import backlog, backoff, conversation, link, outbox, supervisor
+from mmid.session.dialects import heartbeat
+from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
+from mmid.session.license import https_post
+from mmid.session.license import service as license_service
+from mmid.settings import Cloud, Dialog
+from tests.rig.processes import REPOSITORY
+
+_SIGNALS = bus._WAITING_LIMITS[MessageType.SIGNAL]
+_REPLIES = bus._WAITING_LIMITS[MessageType.METHOD_RETURN]
+KIB, MIB = 1024, 1024 * 1024
+
+TOLD = {
+    "man/org.mmid1.5.rst": [
+        f"1 to {members._TEXT_LIMIT} characters, no control characters",
+        f"a JSON object of at most {members._OBJECT_LIMIT} characters",
+        f"at most {image.IMAGE_LIMIT // MIB} MiB, within {image._TIMEOUT_S:g} s",
+        f"no more than {directives.IMAGE_LIMIT_BYTES // KIB} KB",
+        f"the last turns, at most {timeline.TURNS_KEPT}, the oldest first",
+        f"The last transitions of mmid, at most {black_box.CAPACITY}, oldest first",
+        f"0 ({level._FLOOR_DB:g} dB or less) to 100",
+        f"buffer {pcm._CAPTURE_BUFFER_MS} ms``",
+        f"A message may have {incoming.BODY_LIMIT // MIB} MiB",
+        f"One client may send {incoming.CALLS_LIMIT} calls within a second",
+        f"at most {service._WAITING_LIMIT_OF_ONE} of them may wait for their answer",
+        f"(of all clients {service._WAITING_LIMIT})",
+    ],
+    "network.md": [
+        f"| `cloud.connect_timeout_s`, {Cloud().connect_timeout_s:g} s |",
+        f"while nobody talks | {heartbeat.SILENCE_S:g} s, then a heartbeat;",
+        f"in a turn | {heartbeat.TURN_SILENCE_S:g} s, then a heartbeat;",
+        f"then a heartbeat; {heartbeat.ANSWER_S:g} s for its answer",
+        f"| nothing acknowledged of what was sent | {link._UNACKNOWLEDGED_MS / 1000:g} s |",
+        f"{conversation._FLUSH_S:g} s for its last message, {link._CLOSE_S:g} s for the close",
+        f"| `dialog.press_wait_s`, {Dialog().press_wait_s:g} s |",
+        f"A press does too, at most every {supervisor._HURRY_S:g} s.",
+        f"what is said is kept ({backlog.BACKLOG_S:g} s at most)",
+        f"to hold {link._UNSENT_BYTES // KIB} KiB that were not sent",
+        f"its last {black_box.CAPACITY} transitions",
+        f"its last {black_box._TAIL_LINES} moves",
+        f"journalctl MESSAGE_ID={black_box.UNCLEAN_END}",
+    ],
+    "fleet.md": [
+        f"begins at {backoff.FIRST_S:g} s, doubles",
+        f"stays at {backoff.CAP_S:g} s",
+        f"A dialog that lived for {backoff.HEALTHY_S:g} s or more begins the series anew",
+        f"drawn anew each time from {backoff._FLOOR_SHARE:g} to 1.0 of a reach",
+    ],
+    "audio.md": [
+        f"| ALSA capture buffer | {pcm._CAPTURE_BUFFER_MS} ms |",
+        f"| ALSA playback buffer | {pcm._PLAYBACK_BUFFER_MS} ms |",
+        f"| pre-roll, until the cloud listens | {backlog.BACKLOG_S:g} s |",
+        f"| `recorder_rb_size` | {Dialog().recorder_rb_size:,} |",
+        f"{outage._LONGEST_DELAY_S * 1000:g} ms, for {outage._LONGEST_S:g} s; the speech goes on",
+        f"| not back after {outage._LONGEST_S:g} s |",
+        f"| gives or takes no sample for {pcm._STUCK_S:g} s |",
+        f"A reply starts when {jitter._LEAST_MS} ms of it are there",
+        f"doubles at once, up to {jitter._MOST_MS} ms",
+        f"each reply without a gap takes {jitter._STEP_DOWN_MS} ms back",
+        f"from {alsa._SLOW_OPEN_S:g} s on that is a warning",
+    ],
+    "codecs.md": [
+        f"{coded_player._MOST_WAITING // MIB} MiB, as in the ring of the loudspeaker",
+        f"{coded_player._PIECES_AT_ONCE} pieces of at most 120 ms",
+    ],
+    "work-modes.md": [
+        f"a heartbeat in {heartbeat.SILENCE_S:g} s",
+        f"100 ms of silence in {upload.SILENCE_EVERY_S:g} s",
+        f"is closed after `dialog.max_speech_s` ({Dialog().max_speech_s:g} s)",
+        f"in {turn._BURST_S:g} s wait a little",
+        f"A picture may have {directives.IMAGE_LIMIT_BYTES // KIB} KiB",
+        f"a value is cut after {commands._LONGEST_VALUE} characters",
+        f"No answer within {heartbeat.ANSWER_S:g} s is a lost connection",
+    ],
+    "license.md": [
+        f"{license_service._EXCHANGE_S:g} s for all of a request",
+        f"an answer of {https_post._ANSWER_LIMIT // KIB} KiB at most",
+        f"More than {license_service._SKEW_WORTH_TELLING_MS // 1000} s is a warning",
+    ],
+    "performance.md": [
+        f"| one message of the cloud | {link._MESSAGE_LIMIT // MIB} MiB | the connection is closed",
+        f"| messages that wait inside websockets | {link._QUEUED_FRAMES} |",
+        f"| text frames to the cloud | {outbox._TEXT_LIMIT} |",
+        f"| one message on the bus, either way | {incoming.BODY_LIMIT // MIB} MiB |",
+        f"refusing what is over {incoming.CALLS_LIMIT} calls a second of one client",
+        f"| signals that the bus does not take | {_SIGNALS // MIB} MiB |",
+        f"| replies that the bus does not take | {_REPLIES // MIB} MiB |",
+        f"| calls that wait for each other | {service._WAITING_LIMIT} |",
+        f"| a text of `Ask` or `Say` | {members._TEXT_LIMIT} characters |",
+        f"| malformed messages in a row of one connection | {dialog._MALFORMED_LIMIT} |",
+    ],
+}
+
+
+def page(name: str) -> str:
+    """The page, with its lines joined."""
+    return " ".join((REPOSITORY / "docs" / name).read_text().split())
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_page_tells_the_numbers_of_the_code(name: str) -> None:
+    text = page(name)
+    assert [told for told in TOLD[name] if told not in text] == []
