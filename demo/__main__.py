@@ -5,13 +5,15 @@ TLS, and the daemon in its own process. What the cloud heard and what the
 loudspeaker played are compared byte for byte; a difference fails the demo.
 """
 
+import argparse
 import asyncio
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from demo.speech import speak, write_wav
+from demo.speech import recorded, speak, write_wav
 from demo.story import Story
 from tests.rig.board import Board, silence
 from tests.rig.listener import Listener
@@ -32,21 +34,39 @@ reply_wav = "{reply_wav}"
 _ROOM_S = 60.0
 
 
-def main(directory: Path) -> int:
-    """Play it through in a directory; one used before is the same board once more."""
+def main(directory: Path, recordings: Sequence[Path]) -> int:
+    """Play it through in a directory; one used before is the same board once more.
+
+    Args:
+        directory: where everything of the board is kept.
+        recordings: what is said and what is answered; espeak-ng speaks both if there are none.
+    """
     known = (directory / "device.bin").exists()
     directory.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(directory / "heard", ignore_errors=True)
     for log in directory.glob("*.log"):
         log.unlink()
-    question = speak(_QUESTION, _MICROPHONE_HZ, directory)
-    answer = speak(_ANSWER, _LOUDSPEAKER_HZ, directory)
+    if recordings:
+        question = recorded(recordings[0], _MICROPHONE_HZ)
+        answer = recorded(recordings[1], _LOUDSPEAKER_HZ)
+    else:
+        question = speak(_QUESTION, _MICROPHONE_HZ, directory)
+        answer = speak(_ANSWER, _LOUDSPEAKER_HZ, directory)
     write_wav(directory / "answer.wav", answer, _LOUDSPEAKER_HZ)
     scenario = _SCENARIO.format(
         question=_QUESTION, answer=_ANSWER, reply_wav=directory / "answer.wav"
     )
     board = Board(directory, microphone=question + silence(_ROOM_S), scenario=scenario)
     return asyncio.run(_play(board, question, known_before=known))
+
+
+def _arguments() -> list[Path]:
+    """Return the two recordings to play, or none."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    text = "recordings to play in place of espeak-ng's speech: 16-bit mono WAV files"
+    parser.add_argument("--wav", nargs=2, type=Path, metavar=("QUESTION", "ANSWER"), help=text)
+    recordings: list[Path] = parser.parse_args().wav or []
+    return recordings
 
 
 async def _play(board: Board, question: bytes, *, known_before: bool) -> int:
@@ -92,4 +112,4 @@ async def _talk(listener: Listener, seconds: float) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path("build/demo").resolve()))
+    sys.exit(main(Path("build/demo").resolve(), _arguments()))

@@ -1,21 +1,30 @@
-"""What is said in the demo: espeak-ng speaks, at the rates of the wire."""
+"""What is said in the demo: espeak-ng speaks, or a recording does, at the rates of the wire."""
 
 import subprocess
+import sys
 import wave
 from array import array
 from pathlib import Path
 
-__all__ = ["speak", "write_wav"]
+__all__ = ["recorded", "speak", "write_wav"]
 
 
 def speak(text: str, rate_hz: int, directory: Path) -> bytes:
     """Return the text as speech: 16-bit mono samples at a rate."""
     spoken = directory / "espeak.wav"
     subprocess.run(["espeak-ng", "-w", str(spoken), text], check=True, capture_output=True)
-    with wave.open(str(spoken), "rb") as reader:
+    samples = recorded(spoken, rate_hz)
+    spoken.unlink()
+    return samples
+
+
+def recorded(path: Path, rate_hz: int) -> bytes:
+    """Return a recording, 16-bit mono WAV of any rate, as samples at a rate."""
+    with wave.open(str(path), "rb") as reader:
+        if (reader.getnchannels(), reader.getsampwidth()) != (1, 2):
+            sys.exit(f"demo: {path} is not a recording of 16-bit mono samples")
         samples = array("h", reader.readframes(reader.getnframes()))
         found_hz = reader.getframerate()
-    spoken.unlink()
     return _resample(samples, found_hz, rate_hz)
 
 

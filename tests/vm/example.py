@@ -11,28 +11,28 @@ from tests.vm.architecture import Architecture
 __all__ = ["compile_push_to_talk"]
 
 _SOURCE = REPOSITORY / "docs/examples/push_to_talk.c"
-_COMPILE = "cc -O2 -Wall -o {program} {source} $(pkg-config --cflags --libs libsystemd)"
+_COMPILE = "{cc} -O2 -Wall -o {program} {source} $(pkg-config --cflags --libs libsystemd)"
 
-# What the compiler needs where there is none for that architecture.
-_SUITE, _PACKAGES = "trixie", "gcc libc6-dev libsystemd-dev pkg-config"
+# What the compiler needs where there is none for that architecture; cc is gcc when it is set up.
+_SUITE, _PACKAGES = "trixie", "base-files dash gcc libc6-dev libsystemd-dev pkg-config"
 
 
 def compile_push_to_talk(architecture: Architecture, build: Path) -> Path:
     """Compile the push-to-talk key as it says itself; return the program."""
     program = build / "push_to_talk"
     if architecture.name == _here():
-        line = _COMPILE.format(program=shlex.quote(str(program)), source=shlex.quote(str(_SOURCE)))
+        here = {"program": shlex.quote(str(program)), "source": shlex.quote(str(_SOURCE))}
+        line = _COMPILE.format(cc="cc", **here)
         subprocess.run(["sh", "-ec", line], check=True)
         return program
     shared = build / "compiling"
     shutil.rmtree(shared, ignore_errors=True)
     shared.mkdir()
     shutil.copy(_SOURCE, shared)
-    line = _COMPILE.format(program="push_to_talk", source=_SOURCE.name)
-    debian = (str(REPOSITORY / "packaging/in-debian"), "--arch", architecture.name, _SUITE)
-    subprocess.run(
-        [*debian, _PACKAGES, str(shared), "sh", "-ec", f"cd /shared; {line}"], check=True
-    )
+    line = _COMPILE.format(cc="gcc", program=program.name, source=_SOURCE.name)
+    debian = ("packaging/in-debian", "--arch", architecture.name, "--unpacked", _SUITE)
+    command = (*debian, _PACKAGES, str(shared), "sh", "-ec", f"cd /shared; {line}")
+    subprocess.run(command, cwd=REPOSITORY, check=True)
     shutil.copy(shared / program.name, program)
     return program
 
