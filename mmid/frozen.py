@@ -8,7 +8,6 @@ to ``fields``, ``replace``, ``asdict``, ``match`` and the type checker.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from typing import Any, NoReturn, TypeVar, dataclass_transform
 
@@ -57,13 +56,13 @@ def _bound(
     kind: Any, known: tuple[Any, ...], given: tuple[Any, ...], named: dict[str, Any]
 ) -> tuple[Any, ...]:
     """Return the values of all fields in order, as any function takes its arguments."""
-    if len(given) + len(named) == len(known):
-        with suppress(KeyError):  # of a wrong name, which is told below
-            return (*given, *[named[one.name] for one in known[len(given) :]])
     if len(given) > len(known):
         raise TypeError(f"{kind.__qualname__} has {len(known)} fields, {len(given)} were given")
     rest = known[len(given) :]
-    if wrong := named.keys() - {one.name for one in rest}:
+    names = {one.name for one in rest}
+    if named.keys() == names:
+        return (*given, *[named[one.name] for one in rest])
+    if wrong := named.keys() - names:
         raise TypeError(f"{kind.__qualname__}: no such field, or given twice: {', '.join(wrong)}")
     return (*given, *[named[one.name] if one.name in named else _default(one) for one in rest])
 

@@ -7,6 +7,7 @@ masks the value of every secret, wherever a text came from.
 
 import re
 from collections import deque
+from functools import lru_cache
 from weakref import WeakValueDictionary
 
 __all__ = ["MASK", "Secret", "redact"]
@@ -43,6 +44,7 @@ class Secret:
         if len(value) >= _SHORTEST:
             _living[id(self)] = self
             _recent.append(value)
+            _state[0] = object()  # last: who sees it sees the secret, too
 
     def reveal(self) -> str:
         """The secret text, for the wire or the store and nothing else."""
@@ -68,20 +70,24 @@ class Secret:
 # they can be replayed, and the set does not grow for years.
 _living: WeakValueDictionary[int, Secret] = WeakValueDictionary()
 _recent: deque[str] = deque(maxlen=64)
+# Another one whenever there is a secret more.
+_state = [object()]
 
 
 def redact(text: str) -> str:
     """Return the text with every known secret, and all that looks like one, masked."""
-    for value in _known():
+    for value in _known(_state[0]):
         if value in text:
             text = text.replace(value, MASK)
     return _SHAPES.sub(_mask, text)
 
 
-def _known() -> list[str]:
-    """All known values, longest first: one may be a part of another.
+@lru_cache(maxsize=1)
+def _known(_: object) -> list[str]:
+    """All values known in a state, longest first: one may be a part of another.
 
-    The copies are taken in one step each, because any thread may log.
+    One that nobody holds any more stays until the next is made. The copies are taken
+    in one step each, because any thread may log.
     """
     living = [ref() for ref in _living.valuerefs()]
     values = {secret.reveal() for secret in living if secret is not None}

@@ -34,6 +34,14 @@ def test_its_value_is_masked_in_any_text() -> None:
     assert redact(f"GET /?key={secret.reveal()}&x=1") == f"GET /?key={MASK}&x=1"
 
 
+def test_a_secret_is_known_from_the_moment_it_is_made() -> None:
+    text = "GET /?key=made-after-the-first-look"
+    assert redact(text) == text
+    made = Secret(text.partition("key=")[2])
+    assert redact(text) == f"GET /?key={MASK}"
+    assert made
+
+
 def test_a_short_value_does_not_mask_innocent_words() -> None:
     held = Secret("main")
     assert redact("the main loop") == "the main loop"

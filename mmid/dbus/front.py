@@ -7,7 +7,6 @@ microphone, and tells the application when that client leaves the bus.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from mmid.dbus import members
@@ -94,8 +93,9 @@ class Front:
 
     def emit(self, event: Event) -> None:
         """Send the signal of an event."""
-        values = [getattr(event, field.name) for field in fields(event)]
-        self._service.emit(DIALOG, type(event).__name__, [redact(value) for value in values])
+        names: tuple[str, ...] = event.__match_args__
+        values = [redact(getattr(event, name)) for name in names]
+        self._service.emit(DIALOG, type(event).__name__, values)
 
     def _read(self, name: str) -> Any:
         if name in self._getters:
