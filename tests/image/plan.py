@@ -41,6 +41,7 @@ FIRST_BOOT = (
 SECOND_BOOT = (
     "boot.a_known_device_starts_without_a_network_and_never_registers",
     "access.so_it_is_with_the_other_bus",
+    "recipes.they_do_what_they_say",
     "guide.every_command_for_a_board_succeeds",
 )
 

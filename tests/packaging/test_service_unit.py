@@ -21,7 +21,9 @@ def values(key: str, text: str = UNIT) -> list[str]:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit, with a program that this machine has."""
+    """The unit, with a program that this machine has, and the socket that it waits for."""
+    (tmp_path / "dbus.socket").write_text("[Socket]\nListenStream=/run/dbus/system_bus_socket\n")
+    (tmp_path / "dbus.service").write_text("[Service]\nExecStart=/bin/true\n")
     path = tmp_path / "mmid.service"
     path.write_text(UNIT.replace("ExecStart=/usr/bin/mmid", "ExecStart=/bin/true"))
     return path

@@ -73,6 +73,7 @@ def _be_the_board(place: Path) -> None:
     for package in Path.cwd().glob("mmid_*.deb"):
         (place / package.name).symlink_to(package)
     (place / "api_key").write_text(facts()["api_key"])
+    run("systemctl", "start", UNIT)
 
 
 def _as_the_guide_says(command: str, output: str) -> None:
