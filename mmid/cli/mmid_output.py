@@ -5,14 +5,17 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from mmid.cli.streams import abandon
+from mmid.cli.streams import abandon, complain
 from mmid.redaction import redact
 
 __all__ = ["as_set", "print_json", "print_lines"]
 
+# EX_IOERR of sysexits.h, as for a device record that cannot be used.
+_OUTPUT_FAILED = 74
+
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines now; a reader that went away is no error."""
+    """Print lines now; a reader that went away is no error, a full disk ends the command."""
     try:
         for line in lines:
             print(redact(line))
@@ -20,6 +23,10 @@ def print_lines(lines: Iterable[str]) -> None:
     except BrokenPipeError:
         # The interpreter must not try to flush it once more.
         abandon(sys.stdout)
+    except OSError as error:
+        abandon(sys.stdout)
+        complain(f"mmid: the output cannot be written: {error}")
+        sys.exit(_OUTPUT_FAILED)
 
 
 def print_json(value: Any) -> None:

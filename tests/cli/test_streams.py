@@ -1,4 +1,5 @@
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -33,3 +34,19 @@ async def test_streams_that_are_closed_or_full_do_not_change_how_a_command_ends(
     assert b"Traceback" not in output + complaint
     ends = [line for line in output.decode().splitlines() if line.startswith("status ")]
     assert ends == [f"status {status}"] * len(closed)
+
+
+@pytest.mark.parametrize(
+    "command", ["mmictl --bus unix:path=none doctor --config none", "mmid storage show"]
+)
+async def test_an_output_that_takes_nothing_is_told(tmp_path: Path, command: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f'exec "{sys.executable}" -m mmid.cli.{command} >/dev/full'),
+        stderr=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "MMID_STORAGE__TARGET": f"file:{tmp_path}/device.bin"},
+    )
+    _, complaint = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert process.returncode == 74
+    assert b"the output cannot be written" in complaint
+    assert len(complaint.splitlines()) == 1
