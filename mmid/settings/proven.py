@@ -49,6 +49,8 @@ def load_proven(file: Path | None) -> Tables:
         return _laid_over(layers)
     # pydantic-settings imports it for command lines of its own: a fifth of its import.
     defer_import("asyncio")
+    # Else pydantic looks through every package that is installed for plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from mmid.settings.load import judge  # noqa: PLC0415 - what is to be spared
 
     tables = judge(layers)

@@ -170,3 +170,26 @@ def test_a_start_with_settings_as_before_does_without_pydantic(config: Path, sta
         for _ in range(2)
     ]
     assert lines == ["True", "False"]
+
+
+def test_no_plugin_of_pydantics_has_a_part_in_the_judgement(config: Path, tmp_path: Path) -> None:
+    about = tmp_path / "meddler-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: meddler\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[pydantic]\nmeddler = meddler:plugin\n")
+    (tmp_path / "meddler.py").write_text("plugin = None\n")
+    script = (
+        "import sys; from pathlib import Path; from mmid.settings import proven\n"
+        f"proven.load_proven(Path({str(config)!r}))\n"
+        "print('pydantic' in sys.modules, 'meddler' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.split() == ["True", "False"]
