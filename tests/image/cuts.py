@@ -24,7 +24,7 @@ from tests.vm.machine import Machine, Report
 
 __all__ = ["NUMBER", "Ledger", "cut_registrations", "live"]
 
-NUMBER = 24
+NUMBER = 20
 
 # A machine that does so little for so long hangs.
 _LIMIT_S = 300.0

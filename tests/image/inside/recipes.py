@@ -18,7 +18,7 @@ _DISK_BYTES = 8 * 1024 * 1024
 
 def they_do_what_they_say(place: Path) -> str:
     """The service starts with them, and has what each is for."""
-    _make_what_they_name(place)
+    disk = _make_what_they_name(place)
     comments = _UNIT_FILE.read_text().partition("# --- recipes ---")[2]
     recipes = re.findall(r"(?:^#   .*\n)+", comments, re.MULTILINE)
     with drop_in("".join(recipes).replace("#   ", "")):
@@ -36,13 +36,18 @@ def they_do_what_they_say(place: Path) -> str:
             "proxy": "https_proxy=http://proxy.example:3128" in environment,
             "reboot": show("StartLimitAction") == "reboot",
         }
+    # Else the next start would find them, and take what is encrypted for the secret itself.
+    _ENCRYPTED.unlink()
+    run("partx", "--delete", disk)
+    run("losetup", "--detach", disk)
+    run("udevadm", "settle")
     assert all(found.values()), found
     assert len(found) == len(recipes), recipes
     return f"{', '.join(found)}: all as they say"
 
 
-def _make_what_they_name(place: Path) -> None:
-    """A partition of the name mmid, a secret that is encrypted for this board, a group."""
+def _make_what_they_name(place: Path) -> str:
+    """A partition of the name mmid on a disk, a secret encrypted for this board, a group."""
     disk = loop_device(place / "disk.img", _DISK_BYTES)
     run("sgdisk", "--new=0:0:+128K", "--change-name=0:mmid", disk)
     run("partx", "--update", disk)
@@ -51,6 +56,7 @@ def _make_what_they_name(place: Path) -> None:
     _ENCRYPTED.parent.mkdir(mode=0o700, exist_ok=True)
     (place / "app_secret").write_text(_encrypted())
     run("systemd-creds", "encrypt", "--name=app_secret", f"{place}/app_secret", str(_ENCRYPTED))
+    return disk
 
 
 def _encrypted() -> str:
