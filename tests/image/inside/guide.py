@@ -64,6 +64,7 @@ def _encrypted() -> str:
 
 def _be_the_board(place: Path) -> None:
     """What the guide takes for granted: its card, its eMMC, its NAND, and what the line gives."""
+    run("modprobe", "-r", "snd-aloop")  # the card that it was may be there
     load_driver("snd-aloop", "id=board")
     if not _EMMC.exists():
         _EMMC.symlink_to(loop_device(place / "emmc.img", _EMMC_BYTES))
