@@ -7,7 +7,7 @@ SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test bench vm-test image-test fault-runs deb deb-test autopkgtest deb12
+.PHONY: help bootstrap demo test bench vm-test image-test guide-test fault-runs deb deb-test autopkgtest deb12
 .PHONY: docs lint format clean
 
 help:  ## list the targets
@@ -30,6 +30,9 @@ vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, pow
 
 image-test: bootstrap deb  ## install the packages on Debian 13 in QEMU, and live with them (ARCH=arm64)
 	@$(PYTHON_IN_VENV) -m tests.image $(if $(ARCH),--arch $(ARCH))
+
+guide-test: bootstrap deb  ## follow docs/oem-guide.md on that board, and the unit's recipes
+	@$(PYTHON_IN_VENV) -m tests.image --only recipes. guide.
 
 fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud
 	@$(PYTHON_IN_VENV) -m tests.fault_runs

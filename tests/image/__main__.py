@@ -19,7 +19,15 @@ from pathlib import Path
 
 from tests.image.board import HOOKS, KERNEL, PACKAGES
 from tests.image.cuts import cut_registrations
-from tests.image.plan import CUTS, FIRST_BOOT, INSTALLED, NEEDED, ON_FLASH, SECOND_BOOT
+from tests.image.plan import (
+    CUTS,
+    FIRST_BOOT,
+    INSTALLED,
+    NEEDED,
+    ON_FLASH,
+    SECOND_BOOT,
+    WHEN_NAMED,
+)
 from tests.image.standby import standby
 from tests.rig.processes import REPOSITORY
 from tests.vm.architecture import AMD64, ARCHITECTURES, Architecture
@@ -66,8 +74,9 @@ def _arguments() -> tuple[Architecture, list[str]]:
     )
     arguments = parser.parse_args()
     architecture, texts = ARCHITECTURES[arguments.arch], arguments.only or [""]
-    left_out: frozenset[str] = frozenset() if architecture.flash else ON_FLASH
-    if left_out:
+    left_out: frozenset[str] = frozenset() if arguments.only else WHEN_NAMED
+    if not architecture.flash:
+        left_out |= ON_FLASH
         say(f"Debian's kernel for {architecture.name} has no simulated flash to try mtd: and ubi:")
     wanted = [
         name
