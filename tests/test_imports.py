@@ -102,9 +102,11 @@ WORLD = {
 }
 
 # Settings are read once and passed down. The rest is not settings: what systemd
-# tells a service, where a client finds the bus, and whether there is a proxy.
+# tells a service, where a client finds the bus, and whether there is a proxy; and what
+# pydantic is told, which can be told no other way.
 READ_THE_ENVIRONMENT = {
     "mmid.settings.sources",
+    "mmid.settings.proven",
     "mmid.sysd",
     "mmid.session.proxy",
     "mmid.dbus.address",
