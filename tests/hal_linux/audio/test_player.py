@@ -476,6 +476,24 @@ async def test_a_device_that_plays_nothing_fails(
     assert player.underruns == 0
 
 
+async def test_a_device_that_fails_while_it_is_written_to_is_told_from_the_loop_and_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: pcm.PlaybackPcm) -> int:
+        raise AudioDeviceFailed("out of order")
+
+    player, audience = player_on("paced"), Audience()
+    player.start(audience)
+    player.write(reply(150))
+    await audience.until("started")
+    monkeypatch.setattr(pcm.PlaybackPcm, "buffered", fail)
+    player.write(reply(20))  # nothing waits before it: it is fed at once
+    assert audience.story == ["started"]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert audience.story == ["started", "failed"]
+
+
 async def test_a_writer_that_never_waits_is_stopped() -> None:
     player, audience = player_on("paced"), Audience()
     player.start(audience)
