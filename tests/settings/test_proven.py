@@ -152,23 +152,27 @@ def test_where_pydantic_would_change_a_value_nothing_is_kept(
     assert list(state.iterdir()) == []
 
 
+def printed(script: str, **environment: Path) -> str:
+    """Run a script in a process of its own, which has imported nothing yet."""
+    more = {name: str(path) for name, path in environment.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **more},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return done.stdout.strip()
+
+
 def test_a_start_with_settings_as_before_does_without_pydantic(config: Path, state: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from mmid.settings import proven\n"
         f"proven.load_proven(Path({str(config)!r})); print('pydantic' in sys.modules)"
     )
-    lines = [
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "STATE_DIRECTORY": str(state)},
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        ).stdout.strip()
-        for _ in range(2)
-    ]
+    lines = [printed(script, STATE_DIRECTORY=state) for _ in range(2)]
     assert lines == ["True", "False"]
 
 
@@ -183,13 +187,4 @@ def test_no_plugin_of_pydantics_has_a_part_in_the_judgement(config: Path, tmp_pa
         f"proven.load_proven(Path({str(config)!r}))\n"
         "print('pydantic' in sys.modules, 'meddler' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    assert done.stdout.split() == ["True", "False"]
+    assert printed(script, PYTHONPATH=tmp_path) == "True False"
