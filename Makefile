@@ -7,7 +7,7 @@ SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test bench vm-test image-test guide-test fault-runs deb deb-test autopkgtest deb12
+.PHONY: help bootstrap demo test bench vm-test image-test image-test-board guide-test fault-runs deb deb-test autopkgtest deb12
 .PHONY: docs lint format clean
 
 help:  ## list the targets
@@ -28,8 +28,13 @@ bench: bootstrap  ## what mmid costs, as ratios; BENCH=name for one of them
 vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, power cut
 	@$(PYTHON_IN_VENV) -m tests.vm
 
-image-test: bootstrap deb  ## install the packages on Debian 13 in QEMU, and live with them (ARCH=arm64)
+# The packages and the board they are for: both are made of nothing the first time.
+image-test: bootstrap  ## install the packages on Debian 13 in QEMU, and live with them (ARCH=arm64)
+	@$(MAKE) --no-print-directory --jobs=2 deb image-test-board
 	@$(PYTHON_IN_VENV) -m tests.image $(if $(ARCH),--arch $(ARCH))
+
+image-test-board: bootstrap
+	@$(PYTHON_IN_VENV) -m tests.image --prepare $(if $(ARCH),--arch $(ARCH))
 
 guide-test: bootstrap deb  ## follow docs/oem-guide.md on that board, and the unit's recipes
 	@$(PYTHON_IN_VENV) -m tests.image --only recipes. guide.

@@ -19,6 +19,7 @@
  *   stuck_ms    from then on the position does not move
  *   gone_ms     from then on the device is unplugged
  *   deaf        1: no frame is taken
+ *   silent      1: it records silence
  */
 #include <errno.h>
 #include <stdint.h>
@@ -34,7 +35,7 @@ struct paced {
 	snd_pcm_ioplug_t io;
 	FILE *file, *heard;
 	char *starts, *away;
-	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, channels;
+	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, silent, channels;
 	int64_t started_ns;
 	uint16_t next_frame;
 	/* Since the last start: the frames that were written, and how many of them sounded. */
@@ -133,7 +134,7 @@ static snd_pcm_sframes_t paced_transfer(snd_pcm_ioplug_t *io, const snd_pcm_chan
 		return -EAGAIN;
 	if (io->stream == SND_PCM_STREAM_CAPTURE) {
 		for (i = 0; i < size * paced->channels; i++)
-			samples[i] = paced->next_frame + i / paced->channels;
+			samples[i] = paced->silent ? 0 : paced->next_frame + i / paced->channels;
 		paced->next_frame += size;
 		return size;
 	}
@@ -231,6 +232,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(paced)
 		away = text(entry, id, "away", away);
 		busy = text(entry, id, "busy", busy);
 		number(entry, id, "deaf", &paced->deaf);
+		number(entry, id, "silent", &paced->silent);
 		number(entry, id, "late_ms", &paced->late_ms);
 		number(entry, id, "stuck_ms", &paced->stuck_ms);
 		number(entry, id, "gone_ms", &paced->gone_ms);

@@ -26,6 +26,7 @@ from tests.image.plan import (
     NEEDED,
     ON_FLASH,
     SECOND_BOOT,
+    STORES,
     WHEN_NAMED,
 )
 from tests.image.standby import standby
@@ -60,27 +61,34 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         install_host_packages(architecture.emulator_package, "qemu-utils")
         image = ready_image(build, architecture, PACKAGES, HOOKS)
-        reports = _Run(image, build, wanted).all(standby(image, build))
+        state = standby(image, build)
+        say(f"the board is there after {time.monotonic() - began:.0f} s")
+        if not wanted:
+            return 0
+        reports = _Run(image, build, wanted).all(state)
     say(f"all of it took {time.monotonic() - began:.0f} s")
     return _judge(reports, build, wanted)
 
 
 def _arguments() -> tuple[Architecture, list[str]]:
-    """Return the board to run them on, and the checks."""
+    """Return the board to run them on, and the checks; none, if it is only to be made."""
     parser = argparse.ArgumentParser(prog="python -m tests.image", description=__doc__)
     parser.add_argument("--arch", choices=ARCHITECTURES, default=AMD64.name)
+    parser.add_argument("--prepare", action="store_true", help="only make the board")
     parser.add_argument(
         "--only", nargs="+", metavar="TEXT", help="only checks whose name holds one of these"
     )
     arguments = parser.parse_args()
     architecture, texts = ARCHITECTURES[arguments.arch], arguments.only or [""]
+    if arguments.prepare:
+        return architecture, []
     left_out: frozenset[str] = frozenset() if arguments.only else WHEN_NAMED
     if not architecture.flash:
         left_out |= ON_FLASH
         say(f"Debian's kernel for {architecture.name} has no simulated flash to try mtd: and ubi:")
     wanted = [
         name
-        for name in (*INSTALLED, *FIRST_BOOT, *SECOND_BOOT, CUTS)
+        for name in (*INSTALLED, *FIRST_BOOT, *SECOND_BOOT, CUTS, *STORES)
         if name not in left_out and (name in NEEDED or any(text in name for text in texts))
     ]
     return architecture, wanted
@@ -109,36 +117,51 @@ class _Run:
             for old in self._build.glob(pattern):
                 old.unlink()
         shutil.copyfile(state.with_suffix(".root"), self._root)
-        beside: list[Future[list[Report]]] = []
+        beside: list[Future[None]] = []
         with ThreadPoolExecutor(1) as pool:
             with self._machine("install", state=state) as machine:
                 machine.send_source(_pack_source(self._image.architecture, self._build))
                 self._checks(machine, "install", INSTALLED)
-                if CUTS in self._wanted:
+                if {CUTS, *STORES} & {*self._wanted}:
                     ready = machine.save(self._build / "ready.state")
-                    beside.append(pool.submit(cut_registrations, self._image, ready, self._build))
+                    beside.append(pool.submit(self._beside, ready))
                 self._switch_off(machine)
             with self._machine("first-boot", options=_CLOCK_UNSET) as machine:
-                machine.plug("flash", make_disk(self._build / "flash.img", _DISK_MIB, _FLASH))
                 self._checks(machine, "first-boot", FIRST_BOOT)
                 self._switch_off(machine)
             with self._machine("second-boot") as machine:
                 self._checks(machine, "second-boot", SECOND_BOOT)
                 self._switch_off(machine)
             for future in beside:
-                for report in future.result():
-                    self._take(report)
+                future.result()
         return self._reports
 
+    def _beside(self, ready: Path) -> None:
+        """Cut registrations, then try each store, on machines that go on from a state."""
+        if CUTS in self._wanted:
+            self._take(cut_registrations(self._image, ready, self._build))
+        if {*STORES} & {*self._wanted}:
+            root = self._build / "stores-root.qcow2"
+            shutil.copyfile(ready.with_suffix(".root"), root)
+            with self._machine("stores", state=ready, root=root) as machine:
+                machine.plug("flash", make_disk(self._build / "flash.img", _DISK_MIB, _FLASH))
+                self._order(machine, STORES)
+                self._checks(machine, "stores", STORES)
+
     def _machine(
-        self, start: str, *, state: Path | None = None, options: tuple[str, ...] = ()
+        self,
+        start: str,
+        *,
+        state: Path | None = None,
+        root: Path | None = None,
+        options: tuple[str, ...] = (),
     ) -> Machine:
         return Machine(
             self._image,
             self._build / f"console-{start}.log",
             _LIMIT_S,
             state=state,
-            root=self._root,
+            root=root or self._root,
             kernel=KERNEL,
             options=options,
         )
@@ -148,13 +171,16 @@ class _Run:
         for report in machine.reports():
             self._take(report)
             if report["kind"] == "armed":
-                machine.order([name for name in checks if name in self._wanted])
+                self._order(machine, checks)
             elif report["kind"] == "plug":
                 machine.plug("record", make_disk(self._build / "record.img", _DISK_MIB, _RECORD))
             elif report["kind"] == "journal":
                 (self._build / f"journal-{start}.log").write_text(report["text"])
                 return
         say(f"the machine went off in the middle of {start}")
+
+    def _order(self, machine: Machine, checks: tuple[str, ...]) -> None:
+        machine.order([name for name in checks if name in self._wanted])
 
     def _switch_off(self, machine: Machine) -> None:
         """Have it power off by itself, and see that it does."""

@@ -11,6 +11,7 @@ __all__ = [
     "NEEDED",
     "ON_FLASH",
     "SECOND_BOOT",
+    "STORES",
     "WHEN_NAMED",
 ]
 
@@ -20,6 +21,7 @@ INSTALLED = (
     "package.the_service_is_ready_and_says_what_it_lacks",
     "package.it_runs_as_its_own_user_in_a_sandbox",
     "package.told_who_it_is_it_waits_for_its_first_start",
+    "cut.all_is_ready_for_the_machines_beside",
 )
 
 # The board's first start with them; its clock stands at the year 2000.
@@ -37,9 +39,6 @@ FIRST_BOOT = (
     "dialog.a_key_of_the_board_talks",
     "dialog.a_card_that_goes_and_comes_is_used_again",
     "trouble.a_cloud_that_goes_and_comes_is_found_again",
-    "storage.nor_flash_by_its_name",
-    "storage.nand_flash_by_its_volume",
-    "storage.block_partition_by_its_label",
     "trouble.a_full_disk_costs_no_registration",
     "trouble.frozen_it_is_started_again_by_the_watchdog",
     "boot.the_next_start_is_without_a_network",
@@ -59,8 +58,15 @@ WHEN_NAMED = frozenset(SECOND_BOOT[-2:])
 # Without the packages and a registered device a board can do little of the rest.
 NEEDED = (*INSTALLED, FIRST_BOOT[0])
 
-# The host's: machines of its own, beside the others.
+# The host's: machines of its own beside the board, which go on from where it is installed.
 CUTS = "cut.a_cut_loses_no_registration"
+
+# Then one more of these.
+STORES = (
+    "storage.nor_flash_by_its_name",
+    "storage.nand_flash_by_its_volume",
+    "storage.block_partition_by_its_label",
+)
 
 # What only a kernel can do that makes flash of memory or a disk.
 ON_FLASH = frozenset(

@@ -4,15 +4,20 @@ import re
 from pathlib import Path
 
 from tests.image.inside.cloud import journal
-from tests.image.inside.service import drop_in, listening, record
+from tests.image.inside.service import listening, record
 from tests.image.inside.shell import run, until
-from tests.image.inside.unit import UNIT
+from tests.image.inside.true_time import set_clock
+from tests.image.inside.unit import UNIT, show
 from tests.vm.inside.channel import report
 from tests.vm.inside.devices import block2mtd, nand, ubi_detached, ubi_volume
 
-__all__ = ["RECORD", "recipe"]
+__all__ = ["RECORD", "choose", "follow_recipe"]
 
 RECORD = Path("/dev/mmid-record")
+
+# What the recipe leaves open is told at each start: systemd need not read all units anew.
+_DROP_IN = Path("/run/systemd/system/mmid.service.d/recipe.conf")
+_CHOICE = Path("/run/image-test/recipe.env")
 
 _UNIT_FILE = Path("/usr/lib/systemd/system") / UNIT
 # The first block of settings after its heading.
@@ -45,15 +50,20 @@ async def block_partition_by_its_label(place: Path) -> str:
     return await _keeps("block")
 
 
-def recipe(kind: str, device_name: str) -> str:
-    """Return a drop-in: the unit's own recipe, a kind of store on it, and a device."""
+def follow_recipe() -> None:
+    """Do what the unit's comments say, up to the next boot; ``choose`` must come before a start."""
     found = _RECIPE.search(_UNIT_FILE.read_text())
     assert found, f"the recipe is not in {_UNIT_FILE}"
-    return (
-        f"{found[1].replace('#   ', '')}"
-        f"Environment=MMID_STORAGE__TARGET={kind}:{RECORD}\n"
-        f"Environment=MMID_LICENSE__DEVICE_NAME={device_name}\n"
-    )
+    _DROP_IN.parent.mkdir(parents=True)
+    _DROP_IN.write_text(f"{found[1].replace('#   ', '')}EnvironmentFile={_CHOICE}\n")
+    run("systemctl", "daemon-reload")
+    assert str(_DROP_IN) in show("DropInPaths").split(), show("DropInPaths")
+
+
+def choose(kind: str, device_name: str) -> None:
+    """Say which kind of store the record is on, and which device this is."""
+    target = f"MMID_STORAGE__TARGET={kind}:{RECORD}\n"
+    _CHOICE.write_text(f"{target}MMID_LICENSE__DEVICE_NAME={device_name}\n")
 
 
 async def _keeps(kind: str) -> str:
@@ -62,15 +72,15 @@ async def _keeps(kind: str) -> str:
     device_name = f"image-{kind}"
     owner = RECORD.resolve()
     assert (owner.group(), owner.stat().st_mode & 0o777) == ("mmid", 0o660), owner.stat()
-    with drop_in(recipe(kind, device_name)):
-        for _ in ("registers", "knows"):
-            async with listening() as listener:
-                await listener.wait_for(".State", "listening")
-            run("systemctl", "restart", UNIT)
-        names = [one["device_name"] for one in journal("register")]
-        assert names.count(device_name) == 1, names
+    choose(kind, device_name)
+    set_clock()
+    for _ in ("registers", "knows"):
+        async with listening() as listener:
+            await listener.wait_for(".State", "listening")
         run("systemctl", "stop", UNIT)
-        told = record(f"{kind}:{RECORD}")
+    names = [one["device_name"] for one in journal("register")]
+    assert names.count(device_name) == 1, names
+    told = record(f"{kind}:{RECORD}")
     states = [copy["state"] for copy in told["copies"]]
     assert told["record"]["registered"], told
     assert told["record"]["device_name"] == device_name, told

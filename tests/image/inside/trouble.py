@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.image.inside.cloud import CLOUD, journal
-from tests.image.inside.service import drop_in, listening, record
+from tests.image.inside.cloud import CLOUD, facts, journal
+from tests.image.inside.service import configure, drop_in, listening, record
 from tests.image.inside.shell import run, until
 from tests.image.inside.unit import UNIT, main_pid, show
 from tests.rig.listener import DEVICE, DIALOG, Listener
@@ -85,20 +85,21 @@ async def a_full_disk_costs_no_registration(place: Path) -> str:
     run("systemctl", "stop", UNIT)
     _RECORDS.rename(_KEPT)
     before = len(journal("register"))
+    configure(facts(), "image-full")
     _fill_disk()
-    with drop_in("[Service]\nEnvironment=MMID_LICENSE__DEVICE_NAME=image-full\n"):
-        async with listening() as listener:
-            told = await _first_error(listener)
-            assert told["code"] == "storage", told
-            assert len(journal("register")) == before, "it was registered, with a full disk"
-            assert await listener.client.get(DEVICE, "Registered") is False
-            _BALLAST.unlink()
-            run("mmictl", "device", "register")
-            await listener.wait_for(".State", "listening", timeout_s=60)
-        assert record()["record"]["device_name"] == "image-full"
-        run("systemctl", "stop", UNIT)
-        shutil.rmtree(_RECORDS)
-        _KEPT.rename(_RECORDS)
+    async with listening() as listener:
+        told = await _first_error(listener)
+        assert told["code"] == "storage", told
+        assert len(journal("register")) == before, "it was registered, with a full disk"
+        assert await listener.client.get(DEVICE, "Registered") is False
+        _BALLAST.unlink()
+        run("mmictl", "device", "register")
+        await listener.wait_for(".State", "listening", timeout_s=60)
+    assert record()["record"]["device_name"] == "image-full"
+    run("systemctl", "stop", UNIT)
+    shutil.rmtree(_RECORDS)
+    _KEPT.rename(_RECORDS)
+    configure(facts())
     return f"told {told['message']!r}; then registered"
 
 
