@@ -8,8 +8,9 @@ No checks, no states, no bus, no record, nothing is survived. It does on the wir
 on the sound card what mmid does, so what it costs nobody can save. The PCMs are those
 of a board, ``microphone`` and ``loudspeaker``.
 
-FACTS has ws_url, ca_file, api_key, workspace_id, app_id and speech_s. It holds one
-turn, in which it speaks so long, and prints ``{"cpu_s": ...}``.
+FACTS has ws_url, ca_file, api_key, workspace_id, app_id, mode and seconds, and it
+prints ``{"cpu_s": ...}``: in push2talk of a turn in which it speaks so long, in duplex
+of so many seconds with the microphone open, in which it asks for one reply.
 """
 
 import asyncio
@@ -26,12 +27,15 @@ from typing import Any
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 from websockets.asyncio.client import ClientConnection, connect
 
-__all__ = ["connected", "main"]
+__all__ = ["OPEN_BEFORE_S", "connected", "main"]
 
 _UP_HZ, _DOWN_HZ = 16000, 24000
 _PERIOD_S, _CHUNK_S = 0.02, 0.1
 # Half a second: more than a frame of the cloud.
 _PERIODS = 25
+
+# So long the microphone is open before anything is measured.
+OPEN_BEFORE_S = 0.5
 
 
 class Dialog:
@@ -52,7 +56,7 @@ class Dialog:
         parameters = {
             "upstream": {
                 "type": "AudioOnly",
-                "mode": "push2talk",
+                "mode": self._facts["mode"],
                 "audio_format": "pcm",
                 "sample_rate": _UP_HZ,
             },
@@ -73,9 +77,26 @@ class Dialog:
         await self._directive("Start", "run-task", given, about)
         await self._until("Listening")
 
-    async def turn(self, seconds: float) -> None:
-        """Speak so long, and hear the answer out."""
+    async def push_to_talk(self, seconds: float) -> float:
+        """Speak so long, hear the answer out, and return the CPU seconds of it."""
+        before = time.process_time()
         await self._directive("SendSpeech")
+        await self._speak(seconds)
+        await self._directive("StopSpeech")
+        await self._hear_out()
+        return time.process_time() - before
+
+    async def full_duplex(self, seconds: float) -> float:
+        """Have the microphone open so long, ask, and hear the answer out meanwhile."""
+        speaking = asyncio.create_task(self._speak(OPEN_BEFORE_S + seconds))
+        await asyncio.sleep(OPEN_BEFORE_S)
+        before = time.process_time()
+        await self._directive("RequestToRespond", given={"type": "prompt", "text": "go on"})
+        await self._hear_out()
+        await speaking
+        return time.process_time() - before
+
+    async def _speak(self, seconds: float) -> None:
         recorder = _open(alsaaudio.PCM_CAPTURE, "microphone", _UP_HZ)
         frames = [recorder.read()[1]]  # starts it
         began, chunks = time.monotonic(), int(seconds / _CHUNK_S)
@@ -86,7 +107,8 @@ class Dialog:
             await self._connection.send(b"".join(frames))
             frames = []
         recorder.close()
-        await self._directive("StopSpeech")
+
+    async def _hear_out(self) -> None:
         await self._until("RespondingStarted")
         self._player = _open(alsaaudio.PCM_PLAYBACK, "loudspeaker", _DOWN_HZ)
         await self._directive("LocalRespondingStarted")
@@ -162,9 +184,8 @@ async def main(facts: dict[str, Any]) -> None:
     """Connect, talk, go."""
     context = ssl.create_default_context(cafile=facts["ca_file"])
     async with connected(facts, context) as dialog:
-        before = time.process_time()
-        await dialog.turn(facts["speech_s"])
-        print(json.dumps({"cpu_s": time.process_time() - before}), flush=True)
+        hold = dialog.push_to_talk if facts["mode"] == "push2talk" else dialog.full_duplex
+        print(json.dumps({"cpu_s": await hold(facts["seconds"])}), flush=True)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ reply_wav = "{reply_wav}"
 # Its braces are doubled, for the board formats it once more.
 _PACED = """\
 pcm_type.paced {{{{ lib "{plugin}" }}}}
-pcm.microphone {{{{ type paced }}}}
+pcm.microphone {{{{ type paced silent 1 }}}}
 pcm.loudspeaker {{{{ type paced }}}}
 """
 
@@ -46,6 +46,7 @@ async def board(
     pace: float = 1.0,
     more: str = "",
     paced: bool = False,
+    work_mode: str = "push2talk",
 ) -> AsyncIterator[tuple[Board, Listener]]:
     """Give a board that has started and listens, with a client on its bus.
 
@@ -55,14 +56,17 @@ async def board(
         more: further lines of the cloud's scenario.
         paced: the sound card takes its time, and runs over and under as a card does;
             otherwise it takes and gives at once what there is.
+        work_mode: who hears where a speech begins and ends.
     """
     with tempfile.TemporaryDirectory(prefix="mmid-bench-") as folder:
         wav = Path(folder) / "reply.wav"
         length = int(reply_s * DOWN_HZ) * 2
         write_wav(wav, (LINE * (length // len(LINE) + 1))[:length], DOWN_HZ)
         scenario = _SCENARIO.format(pace=float(pace), reply_wav=wav, more=more)
-        silent = silence(_MICROPHONE_S)
-        async with Board(Path(folder), microphone=silent, scenario=scenario) as made:
+        silent, settings = silence(_MICROPHONE_S), {"dialog": {"work_mode": work_mode}}
+        async with Board(
+            Path(folder), microphone=silent, scenario=scenario, settings=settings
+        ) as made:
             if paced:
                 made.asound = _PACED.format(plugin=compile_plugin("paced_pcm.c", Path(folder)))
             listener = await made.start()

@@ -1,16 +1,20 @@
 """CPU per second of a dialog: capture, uplink, downlink, playback, events on the bus.
 
-A turn is so many seconds of speech and as many of reply; its CPU is told for a
-second of both. The floor is a client of one page (``bench.bare_dialog``) that
-does the same against the same cloud with nothing but websockets and pyalsaaudio,
-no bus and no checks. Both have the same sound card, which takes its time as a card
-does: ``null`` would not, so that mmid would have to pace it. They take turns.
+In full duplex the microphone is open all the time, and a reply is played meanwhile. A
+turn of push-to-talk is so many seconds of speech, then as many of reply; its CPU is told
+for a second of both, so it has half the sound for the same events and calls. The floor is
+a client of one page (``bench.bare_dialog``) that does the same against the same cloud
+with nothing but websockets and pyalsaaudio, no bus and no checks. Both have the same
+sound card, which takes its time as a card does: ``null`` would not, so that mmid would
+have to pace it. They take turns.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 
+from bench.bare_dialog import OPEN_BEFORE_S
 from bench.board import board, hear_out, speak
 from bench.figure import Effort, Figure
 from bench.process import cpu_s
@@ -20,27 +24,41 @@ from tests.rig.processes import Process, python
 
 __all__ = ["measure"]
 
-_SPEECH_S = 3.0
+_REPLY_S = 3.0
+
+# What full duplex goes on after the reply was sent, until mmid has played it.
+_AFTER_S = 1.0
+
+_FLOOR = "bare websockets and pyalsaaudio"
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Take turns in turns."""
-    ours, bare = asyncio.run(_dialogs(effort))
-    floor = "bare websockets and pyalsaaudio"
-    yield Figure("CPU per second of a dialog", "ms/s", ours, floor, bare, 1.3)
+    """Hold a dialog each in turns."""
+    for name, mode in (
+        ("CPU per second of a full-duplex dialog", "duplex"),
+        ("CPU per second of push-to-talk", "push2talk"),
+    ):
+        ours, bare = asyncio.run(_dialogs(mode, effort))
+        yield Figure(name, "ms/s", ours, _FLOOR, bare, 1.3)
 
 
-async def _dialogs(effort: Effort) -> tuple[list[float], list[float]]:
-    seconds, ours, bare = effort.seconds(_SPEECH_S, least=0.4), [], []
-    async with board(reply_s=seconds, paced=True) as (made, listener):
-        await _our_turn(made, listener, seconds)  # what is loaded once does not count
+async def _dialogs(mode: str, effort: Effort) -> tuple[list[float], list[float]]:
+    reply_s, ours, bare = effort.seconds(_REPLY_S, least=0.4), [], []
+    hold = _push_to_talk if mode == "push2talk" else _full_duplex
+    seconds = reply_s if mode == "push2talk" else reply_s + _AFTER_S
+    async with board(reply_s=reply_s, paced=True, work_mode=mode) as (made, listener):
+        await hold(made, listener, seconds)  # what is loaded once does not count
         for _ in range(effort.runs):
-            ours.append(await _our_turn(made, listener, seconds) * 1000 / seconds)
-            bare.append(await _bare_turn(made, seconds) * 1000 / seconds)
+            ours.append(await hold(made, listener, seconds) * 1000 / seconds)
+            await listener.call("Disconnect")  # an open microphone would go on
+            bare.append(await _bare(mode, made, seconds) * 1000 / seconds)
+            start = len(listener.heard)
+            await listener.call("Connect")
+            await listener.wait_for(".State", "listening", after=start)
     return ours, bare
 
 
-async def _our_turn(made: Board, listener: Listener, seconds: float) -> float:
+async def _push_to_talk(made: Board, listener: Listener, seconds: float) -> float:
     """Return the CPU seconds of a turn through mmid."""
     pid, start = made.process("mmid").pid, len(listener.heard)
     before = cpu_s(pid)
@@ -49,10 +67,21 @@ async def _our_turn(made: Board, listener: Listener, seconds: float) -> float:
     return cpu_s(pid) - before
 
 
-async def _bare_turn(made: Board, seconds: float) -> float:
-    """Return the CPU seconds of a turn of the bare client."""
+async def _full_duplex(made: Board, listener: Listener, seconds: float) -> float:
+    """Return the CPU seconds of so long in full duplex, with one reply in it."""
+    pid, start = made.process("mmid").pid, len(listener.heard)
+    await asyncio.sleep(OPEN_BEFORE_S)
+    before, began = cpu_s(pid), time.monotonic()
+    await listener.call("Ask", "s", "go on")
+    await hear_out(listener, start)
+    await asyncio.sleep(began + seconds - time.monotonic())
+    return cpu_s(pid) - before
+
+
+async def _bare(mode: str, made: Board, seconds: float) -> float:
+    """Return the CPU seconds of the same through the bare client."""
     facts = made.directory / "facts.json"
-    facts.write_text(json.dumps({**made.cloud, "speech_s": seconds}))
+    facts.write_text(json.dumps({**made.cloud, "mode": mode, "seconds": seconds}))
     client = Process(
         python("bench.bare_dialog", facts),
         made.directory / "bare.log",
