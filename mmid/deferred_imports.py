@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import sys
 import threading
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -21,13 +22,15 @@ __all__ = ["defer_import"]
 _loading = threading.RLock()
 
 
-def defer_import(name: str) -> None:
+def defer_import(name: str, *functions: str) -> None:
     """Put off the loading of a module to the first use of anything in it.
 
     Call it before the first import of whatever imports the module.
 
     Args:
         name: its full name. One that is loaded already, or is not there, is left alone.
+        functions: those of its functions that are taken out of it by ``from NAME import``,
+            which is a use; with these it is the first call.
     """
     if name in sys.modules:
         return
@@ -35,6 +38,8 @@ def defer_import(name: str) -> None:
     if spec is None:
         return
     module = importlib.util.module_from_spec(spec)
+    for function in functions:
+        setattr(module, function, _put_off(module, function))
     module.__class__ = _Deferred
     sys.modules[name] = module
     parent, _, child = name.rpartition(".")
@@ -46,10 +51,24 @@ class _Deferred(ModuleType):
     """A module without its contents; they come with the first attribute that is missing."""
 
     def __getattr__(self, name: str) -> Any:
-        with _loading:
-            if self.__class__ is _Deferred:
-                self.__class__ = ModuleType  # type: ignore[assignment]
-                loader = self.__spec__ and self.__spec__.loader
-                if loader:
-                    loader.exec_module(self)
+        _load(self)
         return getattr(self, name)
+
+
+def _load(module: ModuleType) -> None:
+    with _loading:
+        if type(module) is _Deferred:
+            module.__class__ = ModuleType  # type: ignore[assignment]
+            loader = module.__spec__ and module.__spec__.loader
+            if loader:
+                loader.exec_module(module)
+
+
+def _put_off(module: ModuleType, name: str) -> Callable[..., Any]:
+    """Return what stands for a function until the module is there, and calls it then."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        _load(module)
+        return getattr(module, name)(*arguments, **named)
+
+    return call

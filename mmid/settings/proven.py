@@ -47,10 +47,13 @@ def load_proven(file: Path | None) -> Tables:
     stamp = directory / _NAME if directory else None
     if stamp and _is_proven(stamp, layers):
         return _laid_over(layers)
-    # pydantic-settings imports it for command lines of its own: a fifth of its import.
-    defer_import("asyncio")
     # Else pydantic looks through every package that is installed for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # What it and pydantic-settings import and do not use here: a third of their import.
+    defer_import("asyncio")
+    defer_import("importlib.metadata", "entry_points", "version")
+    defer_import("tempfile")
+    defer_import("dotenv", "dotenv_values")
     from mmid.settings.load import judge  # noqa: PLC0415 - what is to be spared
 
     tables = judge(layers)

@@ -188,3 +188,13 @@ def test_no_plugin_of_pydantics_has_a_part_in_the_judgement(config: Path, tmp_pa
         "print('pydantic' in sys.modules, 'meddler' in sys.modules)"
     )
     assert printed(script, PYTHONPATH=tmp_path) == "True False"
+
+
+def test_what_the_judgement_does_not_use_is_not_loaded(config: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from mmid.settings import proven\n"
+        f"proven.load_proven(Path({str(config)!r}))\n"
+        "print(*sorted({'asyncio.events', 'dotenv.main', 'email.message', 'shutil', 'zipfile'}"
+        " & sys.modules.keys()), 'pydantic_settings' in sys.modules)"
+    )
+    assert printed(script) == "True"
