@@ -110,8 +110,9 @@ class CapturePcm:
         wanted = available
         if missing is not None and available > missing:
             wanted = max(missing, available - available % self._open.period_frames)
-        self._read_periods(max(1, wanted), into)
-        self.held_back = max(0, available - wanted)
+        before = into.size
+        self._read_periods(max(1, wanted), into)  # the last read may give more than is wanted
+        self.held_back = max(0, available - (into.size - before) // FRAME_BYTES)
 
     def _read_due(self, since: float) -> int:
         """Read ahead and return how many bytes should have been recorded by now."""
