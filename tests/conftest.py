@@ -1,13 +1,15 @@
-"""What all tests share: the ways to search, and a board that a test holds in its hand."""
+"""What all tests share: ways to search, message buses, a board that a test holds in its hand."""
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.board import Board
+from tests.dbus.private_bus import PrivateBus
 
 # Where this is set, each program that a test starts would compile all of mmid
 # again: that is two thirds of a start.
@@ -44,3 +46,17 @@ async def board() -> AsyncIterator[Board]:
     await made.book.load()
     yield made
     await made.book.close()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a bus that all tests share."""
+    with PrivateBus(tmp_path_factory.mktemp("bus")) as bus:
+        yield bus.address
+
+
+@pytest.fixture
+def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
+    """A bus for one test, to be mistreated."""
+    with PrivateBus(tmp_path) as bus:
+        yield bus

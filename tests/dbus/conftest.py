@@ -1,5 +1,4 @@
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,25 +8,11 @@ from mmid.dbus.front import Front
 from mmid.events import State
 from mmid.status import Status
 from tests.dbus import system_bus
-from tests.dbus.private_bus import NotingApplication, PrivateBus
+from tests.dbus.private_bus import NotingApplication
 
 # They need several users, and only root can be these; and a /proc of their own.
 collect_ignore = [] if system_bus.possible() else ["test_access.py", "test_activation.py"]
 collect_ignore += [] if system_bus.processes_can_be_hidden() else ["test_hidden_processes.py"]
-
-
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a bus that all tests share."""
-    with PrivateBus(tmp_path_factory.mktemp("bus")) as bus:
-        yield bus.address
-
-
-@pytest.fixture
-def own_bus(tmp_path: Path) -> Iterator[PrivateBus]:
-    """A bus for one test, to be mistreated."""
-    with PrivateBus(tmp_path) as bus:
-        yield bus
 
 
 @pytest.fixture
