@@ -53,6 +53,7 @@ def _obey(arguments: Sequence[str] | None) -> int:
     except MmidError as error:
         return _report(outcome(error))
     except OSError as error:
+        abandon(sys.stdout)
         return _report(Outcome(OUTPUT_FAILED, (f"the output cannot be written: {error}",)))
     except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
         return _report(Outcome(INTERNAL, (_internal(error),)))

@@ -37,9 +37,11 @@ async def test_streams_that_are_closed_or_full_do_not_change_how_a_command_ends(
 
 
 @pytest.mark.parametrize(
-    "command", ["mmictl --bus unix:path=none doctor --config none", "mmid storage show"]
+    "command",
+    ["mmictl --bus unix:path=none doctor --config none", "mmid storage show --config mmid.toml"],
 )
 async def test_an_output_that_takes_nothing_is_told(tmp_path: Path, command: str) -> None:
+    (tmp_path / "mmid.toml").touch()
     process = await asyncio.create_subprocess_exec(
         *("sh", "-c", f'exec "{sys.executable}" -m mmid.cli.{command} >/dev/full'),
         stderr=asyncio.subprocess.PIPE,

@@ -1,11 +1,12 @@
 """The device record on each kind of store, through the unit and its own recipe."""
 
 import re
+import time
 from pathlib import Path
 
 from tests.image.inside.cloud import journal
 from tests.image.inside.service import listening, record
-from tests.image.inside.shell import run, until
+from tests.image.inside.shell import run, status_of, until
 from tests.image.inside.true_time import set_clock
 from tests.image.inside.unit import UNIT, show
 from tests.vm.inside.channel import report
@@ -18,6 +19,9 @@ RECORD = Path("/dev/mmid-record")
 # What the recipe leaves open is told at each start: systemd need not read all units anew.
 _DROP_IN = Path("/run/systemd/system/mmid.service.d/recipe.conf")
 _CHOICE = Path("/run/image-test/recipe.env")
+# How long systemd waits for the device, whose name it writes thus: not its own 90 s.
+_PATIENCE = Path(r"/run/systemd/system/dev-mmid\x2drecord.device.d/patience.conf")
+_WAITS_S = 5
 
 _UNIT_FILE = Path("/usr/lib/systemd/system") / UNIT
 # The first block of settings after its heading.
@@ -45,9 +49,16 @@ async def nand_flash_by_its_volume(place: Path) -> str:
 
 
 async def block_partition_by_its_label(place: Path) -> str:
-    """``block:`` on a GPT partition that is named mmid; the disk is plugged in only now."""
+    """``block:`` on a GPT partition that is named mmid; the disk is plugged in only later."""
+    choose("block", "image-block")
+    set_clock()
+    status, said = status_of("systemctl", "start", UNIT)
+    assert status, said
+    told = run("journalctl", "--unit", UNIT, "--boot", "--no-pager")
+    assert f"block:{RECORD} cannot be read: No such file or directory" in told, told
     report("plug")
-    return await _keeps("block")
+    took = until("it is started again", lambda: show("ActiveState") == "active")
+    return f"{await _keeps('block')}; ready {took:.1f} s after it was plugged in"
 
 
 def follow_recipe() -> None:
@@ -56,6 +67,8 @@ def follow_recipe() -> None:
     assert found, f"the recipe is not in {_UNIT_FILE}"
     _DROP_IN.parent.mkdir(parents=True)
     _DROP_IN.write_text(f"{found[1].replace('#   ', '')}EnvironmentFile={_CHOICE}\n")
+    _PATIENCE.parent.mkdir(parents=True)
+    _PATIENCE.write_text(f"[Unit]\nJobRunningTimeoutSec={_WAITS_S}s\n")
     run("systemctl", "daemon-reload")
     assert str(_DROP_IN) in show("DropInPaths").split(), show("DropInPaths")
 
