@@ -1,7 +1,6 @@
 """The device record on each kind of store, through the unit and its own recipe."""
 
 import re
-import time
 from pathlib import Path
 
 from tests.image.inside.cloud import journal
