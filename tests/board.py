@@ -141,10 +141,11 @@ class Wire(Link):
         self.sent.append(frame)
         self._news.set()
 
-    async def receive(self) -> AsyncIterator[str | bytes]:
-        while (frame := await self._said.get()) is not None:
-            yield frame
-        raise ConnectionLost("the connection broke")
+    async def receive(self) -> str | bytes:
+        frame = await self._said.get()
+        if frame is None:
+            raise ConnectionLost("the connection broke")
+        return frame
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -175,7 +175,8 @@ class Conversation:
         await asyncio.wait({writer}, timeout=_FLUSH_S)
 
     async def _read(self) -> None:
-        async for frame in self._link.receive():
+        while True:
+            frame = await self._link.receive()
             now = self._loop.time()
             if isinstance(frame, str):
                 self._trace("<", frame)

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -91,15 +90,14 @@ class Link:
         except ConnectionClosed as error:
             raise closed_error(error) from error
 
-    async def receive(self) -> AsyncIterator[str | bytes]:
-        """Yield frames until the connection ends.
+    async def receive(self) -> str | bytes:
+        """Wait for the next frame.
 
         Raises:
-            MmidError: how it ended; see ``closed_error``.
+            MmidError: the connection has ended, and how; see ``closed_error``.
         """
         try:
-            while True:
-                yield await self._connection.recv()
+            return await self._connection.recv()
         except ConnectionClosed as error:
             raise closed_error(error) from error
 

@@ -80,11 +80,10 @@ async def fails(kind: type[MmidError], words: str, given: LinkOptions) -> MmidEr
 
 async def ends(link: Link) -> MmidError:
     """Read the link to its end, and return how it ended."""
-    frames = link.receive()
     async with asyncio.timeout(AMPLE_S):
         try:
             while True:
-                await anext(frames)
+                await link.receive()
         except MmidError as error:
             return error
 
@@ -100,8 +99,7 @@ async def test_frames_go_both_ways_in_order(certificates: Certificates) -> None:
     async with linked(certificates, echo) as link:
         for frame in ("text", b"audio", "ümläut"):
             await link.send(frame)
-        frames = link.receive()
-        assert [await anext(frames) for _ in range(3)] == ["text", b"audio", "ümläut"]
+        assert [await link.receive() for _ in range(3)] == ["text", b"audio", "ümläut"]
 
 
 async def test_another_authority_is_refused(certificates: Certificates, tmp_path: Path) -> None:
@@ -450,7 +448,7 @@ async def test_a_message_of_a_mebibyte_is_read_and_one_byte_more_is_not(
         await connection.wait_closed()
 
     async with linked(certificates, send) as link:
-        assert len(await anext(link.receive())) == MEBIBYTE
+        assert len(await link.receive()) == MEBIBYTE
         error = await ends(link)
     assert isinstance(error, MalformedMessage)
     assert "the cloud sent a message larger than 1 MiB (1009" in str(error)
@@ -581,9 +579,8 @@ async def test_a_flood_waits_at_the_server_while_nobody_reads_and_nothing_of_it_
             async with asyncio.timeout(AMPLE_S):
                 await stalled.wait()
             assert tracemalloc.get_traced_memory()[1] < 8 * MEBIBYTE
-            received = link.receive()
             for number in range(frames):
-                frame = await anext(received)
+                frame = await link.receive()
                 assert isinstance(frame, bytes)
                 assert (len(frame), frame[:4]) == (frame_bytes, number.to_bytes(4))
             assert tracemalloc.get_traced_memory()[1] < 8 * MEBIBYTE

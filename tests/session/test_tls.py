@@ -43,7 +43,7 @@ class Dialler:
         link = await open_link(options, Secret("st-0123456789"))
         try:
             await link.send("hello")
-            assert await anext(link.receive()) == "hello"
+            assert await link.receive() == "hello"
             yield link
         finally:
             await link.close()
