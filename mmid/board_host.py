@@ -88,7 +88,7 @@ class BoardHost:
         match effect:
             case Play(data):
                 self._player.write(data)
-                self._mark(Moment.REPLY_AUDIO)
+                self.timeline.mark(Moment.REPLY_AUDIO, self._loop.time())
             case Emit(event):
                 self._emit(event)
             case Show(state):
@@ -104,7 +104,7 @@ class BoardHost:
                 self._start_recorder()
             case StopRecorder():
                 self.microphone.close()
-                self._mark(Moment.RELEASE)
+                self.timeline.mark(Moment.RELEASE, self._loop.time())
             case SaveDialog(dialog_id):
                 self._status.update(dialog_id=dialog_id)
                 self._book.remember_dialog(dialog_id)
@@ -113,7 +113,7 @@ class BoardHost:
 
     def speech_sent(self) -> None:
         """Note when the first speech of a turn went out."""
-        self._mark(Moment.AUDIO_SENT)
+        self.timeline.mark(Moment.AUDIO_SENT, self._loop.time())
 
     def speech_dropped(self, count: int) -> None:
         """Count speech that waited too long; tell it once a speech."""
@@ -140,14 +140,14 @@ class BoardHost:
 
     def player_started(self) -> None:
         """Pass on that the reply can be heard."""
-        self._mark(Moment.HEARD)
+        self.timeline.mark(Moment.HEARD, self._loop.time())
         conversation = self.supervisor.conversation
         if conversation is not None:
             conversation.perform(conversation.dialect.playback_started(self._loop.time()))
 
     def player_finished(self) -> None:
         """Pass on that the reply was heard."""
-        self._mark(Moment.END)
+        self.timeline.mark(Moment.END, self._loop.time())
         self._count_underruns()
         conversation = self.supervisor.conversation
         if conversation is not None:
@@ -171,9 +171,6 @@ class BoardHost:
         return "the loudspeaker" if self._player.overdue_s > _STANDS_STILL_S else ""
 
     # --- inside ---------------------------------------------------------------------------
-
-    def _mark(self, moment: Moment) -> None:
-        self.timeline.mark(moment, self._loop.time())
 
     def _start_player(self) -> None:
         try:

@@ -19,6 +19,11 @@ class EarlyPress:
     Args:
         wait_s: longest wait; 0: no press waits.
         speech_bytes_per_s: how fast speech comes, to bound what is kept of it.
+
+    Attributes:
+        client: who pressed.
+        waiting: whether a press waits.
+        released: whether it was released already.
     """
 
     def __init__(self, wait_s: float, speech_bytes_per_s: int) -> None:
@@ -27,12 +32,7 @@ class EarlyPress:
         self._accepted: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.client = ""
-        self.released = False
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a press waits."""
-        return self._accepted is not None
+        self.waiting = self.released = False
 
     def begin(self, client: str, too_late: Callable[[], None]) -> None:
         """A client has pressed; ``too_late`` is called when it has waited long enough."""
@@ -40,7 +40,7 @@ class EarlyPress:
         self._speech.clear()
         self._accepted = loop.create_future()
         self._timer = loop.call_later(self.wait_s, too_late)
-        self.client, self.released = client, False
+        self.client, self.waiting, self.released = client, True, False
 
     def accepted(self) -> Awaitable[None]:
         """Return what ends when the press that waits is accepted, or fails as ``fail`` says."""
@@ -61,7 +61,7 @@ class EarlyPress:
         self._end().set_exception(error)
 
     def _end(self) -> "asyncio.Future[None]":
-        accepted, self._accepted = self._waiting(), None
+        accepted, self._accepted, self.waiting = self._waiting(), None, False
         if self._timer is not None:
             self._timer.cancel()
         return accepted

@@ -93,9 +93,9 @@ class Talker:
 
     def record(self, data: bytes) -> int:
         """Pass on what the microphone recorded; return how many bytes had to go for it."""
-        conversation = self._session().conversation
         if self._early.waiting:
             return self._early.record(data)
+        conversation = self._session().conversation
         if conversation is not None:
             conversation.record(data)
         return 0

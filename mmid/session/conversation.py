@@ -107,7 +107,8 @@ class Conversation:
         for effect in effects:
             match effect:
                 case SendAudio():
-                    self._put_speech(effect)
+                    if dropped := self._outbox.put_speech(effect):
+                        self._host.speech_dropped(dropped)
                 case Send(text):
                     self._trace(">", text)
                     self._put_text(text)
@@ -137,12 +138,6 @@ class Conversation:
                 for effect in effects
             ]
         self._carry_out(effects)  # sound puts deadlines off: the timer sees it when it fires
-
-    def _put_speech(self, speech: SendAudio) -> None:
-        before = self._outbox.dropped_bytes
-        self._outbox.put_speech(speech)
-        if self._outbox.dropped_bytes != before:
-            self._host.speech_dropped(self._outbox.dropped_bytes - before)
 
     def _put_text(self, text: str) -> None:
         try:

@@ -49,16 +49,21 @@ class Outbox:
         self._items.append(text)
         self._wake()
 
-    def put_speech(self, speech: SendAudio) -> None:
+    def put_speech(self, speech: SendAudio) -> int:
         """Queue speech; live speech over the limit pushes the oldest live chunks out.
 
         Speech from before the cloud listened is exempt, and the newest chunk
         always stays: it may be longer than the limit.
+
+        Returns:
+            How many bytes were pushed out.
         """
+        before = self.dropped_bytes
         self._items.append(self._counted(speech, 1))
         while self._live_bytes > self._limit and self._live_chunks > 1:
             self._drop_oldest_live()
         self._wake()
+        return self.dropped_bytes - before
 
     def finish(self) -> None:
         """Nothing more will be queued: ``get`` hands out the rest, then None."""

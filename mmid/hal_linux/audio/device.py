@@ -65,9 +65,8 @@ class SoundDevice(Generic[PcmType]):
 
     def count_xruns(self, number: int = 1) -> None:
         """Samples were lost or missing."""
-        if number:
-            self.xruns += number
-            self.on_change()
+        self.xruns += number
+        self.on_change()
 
     def _show(self, text: str) -> None:
         if text != self.format:

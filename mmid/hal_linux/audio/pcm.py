@@ -47,7 +47,7 @@ class CapturePcm:
         self.rate_hz = rate_hz
         self.overruns = self.held_back = 0
         self._device = device
-        self._heard_at = time.monotonic()
+        self._silent_since: float | None = None  # it gives no samples
         self._open = open_pcm(
             Direction.CAPTURE, device, rate_hz, period_ms, _CAPTURE_BUFFER_MS, terms=terms
         )
@@ -62,7 +62,6 @@ class CapturePcm:
         A free-running device gives a whole period at once and has a full
         buffer left. What it gave is kept: it is the beginning of the speech.
         """
-        self._heard_at = time.monotonic()
         self._read_periods(1, self._ahead)
         open_ = self._open
         if self._ahead.size and open_.pcm.avail() >= open_.buffer_frames - open_.period_frames:
@@ -85,18 +84,21 @@ class CapturePcm:
             if self._ahead.size:
                 into.put(self._ahead.take(self._ahead.size))
             self._read_available(into, missing)
-        self._check_alive(into.size > before)
-        return into.size > before
+        if into.size > before:
+            self._silent_since = None
+            return True
+        self._check_alive()
+        return False
 
     def close(self) -> None:
         """Close the device."""
         self._open.pcm.close()
 
-    def _check_alive(self, heard: bool) -> None:
+    def _check_alive(self) -> None:
         now = time.monotonic()
-        if heard:
-            self._heard_at = now
-        elif now - self._heard_at > _STUCK_S:
+        if self._silent_since is None:
+            self._silent_since = now
+        elif now - self._silent_since > _STUCK_S:
             raise AudioDeviceFailed(
                 f"the sound device {self._device!r} gave no sample for {_STUCK_S:g} s: "
                 "check its clock and its capture route"

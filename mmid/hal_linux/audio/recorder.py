@@ -112,12 +112,14 @@ class _Recording:
         self._pending = Pieces()
         self._pcm = self._opened()
         self._wanted = self._pcm.rate_hz * period_ms // 1000 * FRAME_BYTES
-        self._timer = self._wake_in(self._wait_s(), self._tick)
+        self._chunk_bytes = self._pcm.rate_hz * _CHUNK_MS // 1000 * FRAME_BYTES
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(self._wait_s(), self._tick)
 
     @property
     def overdue_s(self) -> float:
         """How long ago it should have woken up, in seconds; each wake-up sees to the next."""
-        return max(0.0, asyncio.get_running_loop().time() - self._timer.when())
+        return max(0.0, self._loop.time() - self._timer.when())
 
     def stop(self) -> None:
         """Close, and deliver what was recorded up to now."""
@@ -157,23 +159,24 @@ class _Recording:
             self._deliver(self._wanted)
             self._wanted = self._chunk_bytes
         if self.open:
-            self._timer = self._wake_in(self._wait_s(), self._tick)
+            self._timer = self._loop.call_later(self._wait_s(), self._tick)
 
     def _fetch(self, missing: int | None = None) -> None:
         before = self._pcm.overruns
         try:
             heard = self._pcm.read(self._pending, missing)
         finally:
-            self._device.count_xruns(self._pcm.overruns - before)
+            if self._pcm.overruns != before:
+                self._device.count_xruns(self._pcm.overruns - before)
         if heard:
             self._outage.end()
 
     def _wait_for_device(self, error: AudioDeviceFailed) -> None:
-        delay = self._outage.next_delay(asyncio.get_running_loop().time())
+        delay = self._outage.next_delay(self._loop.time())
         if delay is None:
             self._fail(error)
         else:
-            self._timer = self._wake_in(delay, self._come_back)
+            self._timer = self._loop.call_later(delay, self._come_back)
 
     def _come_back(self) -> None:
         try:
@@ -182,11 +185,7 @@ class _Recording:
             self._wait_for_device(error)
         else:
             self._away = False
-            self._timer = self._wake_in(self._wait_s(), self._tick)
-
-    @property
-    def _chunk_bytes(self) -> int:
-        return self._pcm.rate_hz * _CHUNK_MS // 1000 * FRAME_BYTES
+            self._timer = self._loop.call_later(self._wait_s(), self._tick)
 
     @property
     def _missing(self) -> int:
@@ -215,7 +214,3 @@ class _Recording:
         self.open = False
         self._timer.cancel()
         self._pcm.close()
-
-    @staticmethod
-    def _wake_in(delay_s: float, action: Callable[[], None]) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(delay_s, action)
