@@ -74,7 +74,8 @@ class Playout:
 
     def __init__(self, speaker: Speaker, ring_bytes: int, listener: PlayerListener) -> None:
         self._speaker = speaker
-        self._line = speaker.open()
+        self._loop = asyncio.get_running_loop()
+        self._open_line()
         self._ring = ByteRing(ring_bytes)
         self._listener = listener
         self._phase = _Phase.BUFFERING
@@ -92,7 +93,7 @@ class Playout:
     @property
     def overdue_s(self) -> float:
         """How long ago it should have woken up, in seconds; 0 if it waits for more to play."""
-        return max(0.0, asyncio.get_running_loop().time() - self._due_at) if self.open else 0.0
+        return max(0.0, self._loop.time() - self._due_at) if self.open else 0.0
 
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte; none are taken after the end or ``finish``."""
@@ -165,7 +166,7 @@ class Playout:
 
     def _feeds_soon(self, timer: asyncio.TimerHandle) -> bool:
         """Whether the device is fed soon: as the loop is awake now, it need not wake up again."""
-        delay = timer.when() - asyncio.get_running_loop().time()
+        delay = timer.when() - self._loop.time()
         return self._phase is _Phase.PLAYING and 0 < delay < _REFILL_S
 
     def _notice_gap(self, buffered: int) -> None:
@@ -205,19 +206,12 @@ class Playout:
     def _all_heard(self, buffered: int) -> bool:
         return self._finished and not self._ring.frames and buffered <= self._line.tail
 
-    @property
-    def _tail_frames(self) -> int:
-        return _TAIL_PERIODS * self._line.pcm.period_frames
-
-    @property
-    def _low_frames(self) -> int:
+    def _open_line(self) -> None:
+        self._line = self._speaker.open()
         pcm = self._line.pcm
-        return min(_LOW_PERIODS * pcm.period_frames, pcm.buffer_frames // 2)
-
-    @property
-    def _refill_frames(self) -> int:
-        pcm = self._line.pcm
-        return min(int(_REFILL_S * pcm.rate_hz), pcm.buffer_frames // 2)
+        self._tail_frames = _TAIL_PERIODS * pcm.period_frames
+        self._low_frames = min(_LOW_PERIODS * pcm.period_frames, pcm.buffer_frames // 2)
+        self._refill_frames = min(int(_REFILL_S * pcm.rate_hz), pcm.buffer_frames // 2)
 
     def _schedule(self) -> None:
         """Wake up to fill the device again, or when it is nearly dry, or all was heard."""
@@ -243,7 +237,7 @@ class Playout:
 
     def _wake_in(self, delay_s: float, action: Callable[[], None]) -> None:
         self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay_s, action)
+        self._timer = self._loop.call_later(delay_s, action)
         self._due_at = self._timer.when()
         self._may_hurry = False
 
@@ -272,7 +266,7 @@ class Playout:
         self._wait_for_device(error)
 
     def _wait_for_device(self, error: AudioDeviceFailed) -> None:
-        delay = self._speaker.outage.next_delay(asyncio.get_running_loop().time())
+        delay = self._speaker.outage.next_delay(self._loop.time())
         if delay is None:
             self._fail(error)
         else:
@@ -280,7 +274,7 @@ class Playout:
 
     def _come_back(self) -> None:
         try:
-            self._line = self._speaker.open()
+            self._open_line()
         except AudioDeviceFailed as error:
             self._wait_for_device(error)
             return
