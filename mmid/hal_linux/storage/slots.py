@@ -130,8 +130,9 @@ class SlotStore:
             newest = _newest(copies)
             if newest is None or always or not self._holds(newest, payload):
                 if newest is None and self._medium.tears:
-                    copies = self._put(slots, copies, FIRST_RECORD)
-                newest = self._record(_next_sequence(copies), payload)
+                    newest = FIRST_RECORD
+                    copies = self._put(slots, copies, newest)
+                newest = self._record(_next_sequence(newest), payload)
                 copies = self._put(slots, copies, newest, both=both)
             elif both:
                 copies = self._put(slots, copies, newest)
@@ -155,7 +156,7 @@ class SlotStore:
                 return
             newest = _newest(copies)
             if newest is None or not newest.erased:
-                newest = Record(_next_sequence(copies), b"", Flag.ERASED)
+                newest = Record(_next_sequence(newest), b"", Flag.ERASED)
             self._put(slots, copies, newest)
 
     def inspect(self) -> list[Copy]:
@@ -302,8 +303,7 @@ def _oldest_first(copies: list[Copy]) -> list[Copy]:
     return sorted(copies, key=lambda copy: copy.age)
 
 
-def _next_sequence(copies: list[Copy]) -> int:
-    newest = _newest(copies)
+def _next_sequence(newest: Record | None) -> int:
     return newest.sequence + 1 if newest else 1
 
 

@@ -13,8 +13,6 @@ import glob
 import mmap
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from mmid.errors import StorageFailed
@@ -71,16 +69,12 @@ class SystemCalls:
                 with view[done:] as rest:
                     done += os.pwritev(descriptor, [rest], offset + done)
 
-    @contextmanager
-    def _buffer(self, length: int) -> Iterator[memoryview]:
-        """Give so many bytes that begin at a page."""
+    def _buffer(self, length: int) -> memoryview:
+        """Return so many bytes that begin at a page."""
         if length > _KEPT_BYTES:
-            with mmap.mmap(-1, length) as once, memoryview(once) as view:
-                yield view
-            return
+            return memoryview(mmap.mmap(-1, length))
         self._kept = self._kept or mmap.mmap(-1, _KEPT_BYTES)
-        with memoryview(self._kept) as whole, whole[:length] as view:
-            yield view
+        return memoryview(self._kept)[:length]
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write all of it at the file's position."""
