@@ -1,16 +1,9 @@
-import subprocess
-import sys
-
-from tests.rig.processes import REPOSITORY
+from tests.rig.script import run_script
 
 
 def told(script: str) -> list[str]:
     """Run a script in a process of its own, and return the lines that it prints."""
-    command = [sys.executable, "-c", f"import sys\n{script}"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=30
-    )
-    return done.stdout.splitlines()
+    return run_script(f"import sys\n{script}").stdout.splitlines()
 
 
 DEFER = "from mmid.deferred_imports import defer_import\n"

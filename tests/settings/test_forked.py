@@ -1,13 +1,11 @@
 """Settings from a fork; each test forks a process of its own, as pytest has threads."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.rig.processes import REPOSITORY
+from tests.rig.script import run_script
 
 SECRET = "0123456789abcdef" * 2
 
@@ -28,15 +26,7 @@ def told(config: Path, script: str, **environment: str) -> list[str]:
         "from mmid.settings import forked\n"
         f"config = Path({str(config)!r})\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", prelude + script],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=REPOSITORY,
-        timeout=30,
-    )
+    done = run_script(prelude + script, **environment)
     assert done.stderr == ""
     return done.stdout.splitlines()
 

@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from mmid.errors import SettingsInvalid
 from mmid.settings import load, proven
 from mmid.settings.proven import load_proven
 from mmid.settings.sources import Layer
-from tests.rig.processes import REPOSITORY
+from tests.rig.script import run_script
 
 SECRET = "0123456789abcdef" * 2
 TOML = f"""
@@ -154,17 +152,7 @@ def test_where_pydantic_would_change_a_value_nothing_is_kept(
 
 def printed(script: str, **environment: Path) -> str:
     """Run a script in a process of its own, which has imported nothing yet."""
-    more = {name: str(path) for name, path in environment.items()}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, **more},
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    return done.stdout.strip()
+    return run_script(script, **environment).stdout.strip()
 
 
 def test_a_start_with_settings_as_before_does_without_pydantic(config: Path, state: Path) -> None:
