@@ -20,7 +20,7 @@ from tests.rig.processes import REPOSITORY
 
 __all__ = ["measure"]
 
-_DAEMON = "from mmid.cli import mmid; mmid.import_daemon()"
+_DAEMON = "from mmid.cli.mmid import __main__ as mmid; mmid.import_daemon()"
 _FLOOR = "import asyncio, ssl"
 _GROUPS = ("mmid", "websockets", "dbus_next", "alsaaudio")
 _LISTED = 40

@@ -26,13 +26,13 @@ _PARTS = {
     "websockets": "import websockets.asyncio.client",
     "dbus-next": "import dbus_next.message, dbus_next._private.unmarshaller",
     "pyalsaaudio and ALSA": "import alsaaudio",
-    "mmid": "import mmid.daemon",
+    "mmid": "import mmid.service.daemon",
 }
 _REST = "connections, and what the start left"
 
 # As ``mmid run`` does, it puts off what websockets imports and hardly uses.
 _PROGRAM = """\
-from mmid.deferred_imports import defer_import
+from mmid.service.deferred_imports import defer_import
 defer_import("importlib.metadata")
 defer_import("urllib.request")
 def private_mib():

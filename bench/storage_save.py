@@ -39,7 +39,7 @@ from mmid.hal_linux.storage import medium_of
 from mmid.hal_linux.storage.record_format import encode
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import SlotStore
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 
 __all__ = ["measure"]
 

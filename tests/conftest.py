@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.board import Board
 from tests.dbus.private_bus import PrivateBus
+from tests.gateway.board import Board
 
 # Where this is set, each program that a test starts would compile all of mmid
 # again: that is two thirds of a start.

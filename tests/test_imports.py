@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # Tools that every floor may use.
-FOR_ALL = {"mmid.deferred_imports", "mmid.frozen"}
+FOR_ALL = {"mmid.service.deferred_imports", "mmid.frozen"}
 
 # Module or package -> what of mmid it may import; a package includes what is in it. The longest
 # name that fits a module counts. Nothing imports daemon but cli, and nothing simcloud but simcloud.
@@ -21,47 +21,30 @@ FLOOR_PLAN = {
     "mmid": "",
     "mmid.errors": "",
     "mmid.events": "",
-    "mmid.redaction": "",
-    "mmid.deferred_imports": "",
+    "mmid.secrets": "",
     "mmid.frozen": "",
     "mmid.hal": "mmid.errors",
     "mmid.status": "mmid mmid.events",
-    "mmid.log": "mmid.redaction",
-    "mmid.sysd": "mmid.log",
-    "mmid.settings": "mmid mmid.errors mmid.redaction mmid.settings",
-    "mmid.session": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status "
+    "mmid.settings": "mmid mmid.errors mmid.secrets mmid.settings",
+    "mmid.session": "mmid mmid.errors mmid.events mmid.hal mmid.secrets mmid.status "
     "mmid.settings mmid.session",
     "mmid.session.effects": "mmid.errors mmid.events",
-    "mmid.session.dialects": "mmid.errors mmid.events mmid.redaction mmid.settings "
+    "mmid.session.dialects": "mmid.errors mmid.events mmid.secrets mmid.settings "
     "mmid.session.effects mmid.session.backlog mmid.session.dialects",
-    "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.redaction mmid.hal_linux",
-    "mmid.dbus": "mmid mmid.errors mmid.events mmid.redaction mmid.status mmid.dbus",
-    "mmid.black_box": "",
-    "mmid.volume": "mmid.errors",
-    "mmid.timeline": "mmid.events",
-    "mmid.last_error": "mmid.errors mmid.events mmid.redaction mmid.status",
-    "mmid.loudspeaker_volume": "mmid.errors mmid.events mmid.hal mmid.status mmid.volume",
-    "mmid.microphone": "mmid.errors mmid.hal mmid.status",
-    "mmid.early_press": "mmid.errors mmid.session.backlog",
-    "mmid.talker": "mmid.errors mmid.status mmid.session mmid.early_press mmid.microphone",
-    "mmid.board_host": "mmid.errors mmid.events mmid.hal mmid.status mmid.settings mmid.session "
-    "mmid.black_box mmid.early_press mmid.loudspeaker_volume mmid.microphone mmid.talker "
-    "mmid.timeline",
-    "mmid.gateway": "mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.settings "
-    "mmid.session mmid.black_box mmid.board_host mmid.timeline",
-    "mmid.reload": "mmid mmid.errors mmid.settings mmid.sysd",
-    "mmid.daemon": "mmid mmid.errors mmid.events mmid.hal mmid.redaction mmid.status mmid.sysd "
-    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.black_box "
-    "mmid.board_host mmid.last_error mmid.reload",
-    "mmid.cli": "mmid mmid.errors mmid.redaction",
-    "mmid.cli.mmid": "mmid mmid.deferred_imports mmid.errors mmid.redaction mmid.settings "
-    "mmid.sysd mmid.daemon mmid.hal_linux mmid.session.license.record mmid.cli.mmid "
-    "mmid.cli.streams",
-    "mmid.cli.mmictl": "mmid mmid.errors mmid.redaction mmid.dbus mmid.doctor mmid.cli.mmictl "
-    "mmid.cli.streams",
-    "mmid.doctor": "mmid mmid.errors mmid.redaction mmid.settings mmid.hal_linux "
-    "mmid.session.license.record mmid.session.proxy mmid.dbus mmid.doctor",
-    "mmid.simcloud": "mmid mmid.errors mmid.redaction mmid.session.license mmid.simcloud",
+    "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.secrets mmid.hal_linux",
+    "mmid.dbus": "mmid mmid.errors mmid.events mmid.secrets mmid.status mmid.dbus",
+    "mmid.gateway": "mmid mmid.errors mmid.events mmid.hal mmid.secrets mmid.status "
+    "mmid.settings mmid.session mmid.gateway",
+    "mmid.service": "mmid mmid.errors mmid.secrets mmid.settings mmid.service",
+    "mmid.service.daemon": "mmid mmid.errors mmid.events mmid.hal mmid.secrets mmid.status "
+    "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.service",
+    "mmid.cli": "mmid mmid.errors mmid.secrets mmid.cli",
+    "mmid.cli.mmid": "mmid mmid.errors mmid.secrets mmid.settings mmid.service mmid.hal_linux "
+    "mmid.session.license.record mmid.cli",
+    "mmid.cli.mmictl": "mmid mmid.errors mmid.secrets mmid.dbus mmid.cli",
+    "mmid.cli.doctor": "mmid mmid.errors mmid.secrets mmid.settings mmid.hal_linux "
+    "mmid.session.license.record mmid.session.proxy mmid.dbus mmid.cli",
+    "mmid.simcloud": "mmid mmid.errors mmid.secrets mmid.session.license mmid.simcloud",
 }
 
 # Libraries with one place in the house, or one a child process; simcloud is a program of its own.
@@ -75,7 +58,7 @@ HOMES = {
     "http": "mmid.session.license.https_post mmid.session.license.exchange_child",
     "pydantic": "mmid.settings.load",
     "pydantic_settings": "mmid.settings.load",
-    "systemd": "mmid.sysd",
+    "systemd": "mmid.service.sysd",
     "urllib.request": "mmid.session.license.https_post",
     "websockets": "mmid.session.link",
 }
@@ -107,24 +90,24 @@ WORLD = {
 READ_THE_ENVIRONMENT = {
     "mmid.settings.sources",
     "mmid.settings.proven",
-    "mmid.sysd",
+    "mmid.service.sysd",
     "mmid.session.proxy",
     "mmid.dbus.address",
-    "mmid.cli.mmictl",
+    "mmid.cli.mmictl.__main__",
 }
 
 # Process -> what must not be in its memory; a board may have 64 MiB. (What websockets would
-# bring and ``mmid run`` puts off is looked for in ``tests/test_deferred_imports.py``.)
+# bring and ``mmid run`` puts off is looked for in ``tests/service/test_deferred_imports.py``.)
 NOT_LOADED = {
-    "mmid.daemon": "mmid.session.license.codec mmid.session.license.vendor_codec "
+    "mmid.service.daemon": "mmid.session.license.codec mmid.session.license.vendor_codec "
     "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "
     "mmid.hal_linux.audio.codecs.libopus mmid.hal_linux.audio.codecs.libmpg123 "
     "mmid.hal_linux.audio.codecs.ogg",
     "mmid.settings.child": "pydantic pydantic_settings tomllib asyncio",
     "mmid.settings.forked": "pydantic pydantic_settings tomllib asyncio",
-    "mmid.cli.mmid": "argparse pydantic asyncio websockets dbus_next alsaaudio systemd",
-    "mmid.cli.mmictl": "cryptography pydantic alsaaudio websockets systemd mmid.settings "
-    "mmid.session mmid.doctor",
+    "mmid.cli.mmid.__main__": "argparse pydantic asyncio websockets dbus_next alsaaudio systemd",
+    "mmid.cli.mmictl.__main__": "cryptography pydantic alsaaudio websockets systemd mmid.settings "
+    "mmid.session mmid.cli.doctor",
 }
 
 LONGEST_LINES = 350
@@ -162,69 +145,72 @@ def read_modules() -> Iterator[Module]:
 
 MODULES = list(read_modules())
 NAMES = {module.name for module in MODULES}
-each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 
 
 def within(name: str, place: str) -> bool:
-    """Whether a module is this one or in this package; mmid_x and mmictl_x count as in one."""
-    for tool in ("mmid", "mmictl"):
-        name = name.replace(f".{tool}_", f".{tool}.")
+    """Whether a module is this one or in this package."""
     return f"{name}.".startswith(f"{place}.")
 
 
-@each_module
-def test_a_module_imports_only_from_the_floors_it_may(module: Module) -> None:
-    room = max((place for place in FLOOR_PLAN if within(module.name, place)), key=len)
-    assert room != "mmid" or module.name == "mmid", "a new module needs its line in FLOOR_PLAN"
-    allowed = {*FLOOR_PLAN[room].split(), *FOR_ALL}
-    for name in module.imported():
-        if within(name, "mmid"):
-            fits = name in allowed or any(within(name, place) for place in allowed if "." in place)
-            assert fits, f"{module.name} must not import {name}"
+def test_modules_import_only_from_the_floors_they_may() -> None:
+    for module in MODULES:
+        room = max((place for place in FLOOR_PLAN if within(module.name, place)), key=len)
+        assert room != "mmid" or module.name == "mmid", "a new module needs its line in FLOOR_PLAN"
+        allowed = {*FLOOR_PLAN[room].split(), *FOR_ALL}
+        for name in module.imported():
+            if within(name, "mmid"):
+                fits = name in allowed or any(
+                    within(name, place) for place in allowed if "." in place
+                )
+                assert fits, f"{module.name} must not import {name}"
 
 
-@each_module
-def test_a_library_is_imported_in_its_home_only(module: Module) -> None:
-    if within(module.name, "mmid.simcloud"):
-        return
-    for name in module.imported():
-        for library, home in HOMES.items():
-            if within(name, library):
-                homes = home.split()
-                assert any(within(module.name, home) for home in homes), f"{name}: in {homes} only"
+def test_libraries_are_imported_in_their_homes_only() -> None:
+    for module in MODULES:
+        if within(module.name, "mmid.simcloud"):
+            continue
+        for name in module.imported():
+            for library, home in HOMES.items():
+                if within(name, library):
+                    homes = home.split()
+                    assert any(within(module.name, home) for home in homes), (
+                        f"{name}: in {homes} only"
+                    )
 
 
-@each_module
-def test_a_dialect_touches_nothing_of_the_world(module: Module) -> None:
-    if within(module.name, "mmid.session.dialects"):
-        assert {name.partition(".")[0] for name in module.imported()}.isdisjoint(WORLD)
+def test_dialects_touch_nothing_of_the_world() -> None:
+    for module in MODULES:
+        if within(module.name, "mmid.session.dialects"):
+            used = {name.partition(".")[0] for name in module.imported()}
+            assert used.isdisjoint(WORLD), f"{module.name}: {used & WORLD}"
 
 
-@each_module
-def test_the_environment_is_read_where_it_may_be(module: Module) -> None:
-    reads = any(
-        isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}
-        for node in ast.walk(module.tree)
-    )
-    if not within(module.name, "mmid.simcloud"):
-        assert not reads or module.name in READ_THE_ENVIRONMENT
+def test_the_environment_is_read_where_it_may_be() -> None:
+    for module in MODULES:
+        reads = any(
+            isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}
+            for node in ast.walk(module.tree)
+        )
+        if not within(module.name, "mmid.simcloud"):
+            assert not reads or module.name in READ_THE_ENVIRONMENT, module.name
 
 
-@each_module
-def test_a_module_says_what_it_is_for(module: Module) -> None:
-    assert ast.get_docstring(module.tree)
+def test_modules_say_what_they_are_for() -> None:
+    for module in MODULES:
+        assert ast.get_docstring(module.tree), module.name
 
 
-@each_module
-def test_a_module_can_be_read_at_one_sitting(module: Module) -> None:
-    assert len(module.text.splitlines()) <= LONGER.get(module.name, LONGEST_LINES)
+def test_modules_can_be_read_at_one_sitting() -> None:
+    for module in MODULES:
+        longest = LONGER.get(module.name, LONGEST_LINES)
+        assert len(module.text.splitlines()) <= longest, module.name
 
 
-@each_module
-def test_a_function_fits_on_a_page(module: Module) -> None:
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < 60, f"{module.name}.{node.name}"
+def test_functions_fit_on_a_page() -> None:
+    for module in MODULES:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 60, f"{module.name}.{node.name}"
 
 
 @pytest.mark.parametrize(("module", "without"), NOT_LOADED.items())

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings, from_plain
 
 CONTRACT = {

@@ -15,7 +15,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.settings.load import allowed
 from mmid.settings.sources import CREDENTIALS, TABLES
 

@@ -1,6 +1,6 @@
 """The D-Bus front, ``org.mmid1``: it translates, and decides nothing about dialogs."""
 
-from mmid.deferred_imports import defer_import
+from mmid.service.deferred_imports import defer_import
 
 # The package imports all of itself, for asyncio and for GLib; its messages are all we need.
 defer_import("dbus_next")

@@ -18,7 +18,7 @@ from mmid.dbus.service import Service
 from mmid.dbus.watch import ClientWatch
 from mmid.errors import MmidError
 from mmid.events import Event
-from mmid.redaction import redact
+from mmid.secrets import redact
 from mmid.status import Status
 
 __all__ = ["Application", "Front"]

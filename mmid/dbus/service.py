@@ -22,7 +22,7 @@ from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES, STANDARD_ERRORS
 from mmid.dbus.stream import close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, Variant, variant
 from mmid.errors import MmidError
-from mmid.redaction import redact
+from mmid.secrets import redact
 
 __all__ = ["Service"]
 

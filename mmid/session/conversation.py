@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mmid.errors import MalformedMessage, MmidError
 from mmid.events import Error
-from mmid.redaction import redact
+from mmid.secrets import redact
 from mmid.session.dialects.dialect import Dialect
 from mmid.session.effects import Close, Effect, Emit, Next, Note, Send, SendAudio, SpeechDropped
 

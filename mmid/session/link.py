@@ -26,7 +26,7 @@ from mmid.errors import (
     TlsFailed,
 )
 from mmid.frozen import frozen
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.keeper import TokenRefused
 from mmid.session.proxy import environment_names_proxy
 from mmid.session.tls import Tls

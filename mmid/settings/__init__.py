@@ -12,7 +12,7 @@ from dataclasses import field, fields
 from typing import Any, Literal
 
 from mmid.frozen import frozen
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.settings.option import HEADERS, HTTPS, HTTPS_OR_EMPTY, WSS, option
 
 __all__ = [

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from mmid.errors import SettingsInvalid
-from mmid.redaction import redact
+from mmid.secrets import redact
 from mmid.settings import Settings, from_plain
 
 __all__ = ["LONGEST_S", "Loading", "not_in_time", "start_loading"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mmid.errors import SettingsInvalid
-from mmid.redaction import redact
+from mmid.secrets import redact
 from mmid.settings import Settings, from_plain
 from mmid.settings.child import LONGEST_S, not_in_time
 

@@ -24,7 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mmid.errors import SettingsInvalid
-from mmid.redaction import MASK, Secret, redact
+from mmid.secrets import MASK, Secret, redact
 from mmid.settings.sources import TABLES, Layer, read_layers
 
 __all__ = ["allowed", "judge", "load", "main"]

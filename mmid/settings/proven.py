@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from mmid import __version__
-from mmid.deferred_imports import defer_import
-from mmid.redaction import Secret
+from mmid.secrets import Secret
+from mmid.service.deferred_imports import defer_import
 from mmid.settings.sources import TABLES, Layer, read_layers, state_directory
 
 __all__ = ["load_proven"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.simcloud.certificates import make_certificates
 from mmid.simcloud.dialog_service import PATH, DialogService, Gate
 from mmid.simcloud.dialog_terms import Account, Conversation

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.simcloud.dialog_connection import Connection
 from mmid.simcloud.dialog_protocol import DialogProtocol
 from mmid.simcloud.dialog_terms import Account, Conversation

@@ -28,7 +28,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from mmid.redaction import redact
+from mmid.secrets import redact
 
 __all__ = ["Entry", "Journal"]
 

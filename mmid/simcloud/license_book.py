@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mmid.errors import CloudRefused, MalformedMessage, StorageFailed
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.codec import Context, Message, compact, seal, unseal
 from mmid.session.license.messages import Identity, Kind, make_nonce
 from mmid.session.license.protocol import TOKEN_TYPE

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmid.errors import MmidError, SettingsInvalid
-from mmid.redaction import Secret, redact
+from mmid.secrets import Secret, redact
 from mmid.simcloud import catalogue
 from mmid.simcloud.cloud import Address, SimCloud
 from mmid.simcloud.license_service import Product

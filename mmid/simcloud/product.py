@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 
 from mmid.errors import SettingsInvalid
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.simcloud.license_book import Product
 
 __all__ = ["load_product", "make_product"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mmid.cli import mmictl
+from mmid.cli.mmictl import __main__ as mmictl
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.interface import DIALOG, NAME, PATH
 from mmid.dbus.wire import Message

@@ -14,7 +14,7 @@ from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH, Property, loa
 from mmid.dbus.names import PEER, PROPERTIES
 from mmid.errors import BusFailed
 from mmid.events import State
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.status import LicenseState, Status
 from tests.dbus.private_bus import WAIT_S, NotingApplication, PrivateBus
 

@@ -13,7 +13,7 @@ from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH, load
 from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES, STANDARD_ERRORS
 from mmid.dbus.wire import Message, MessageFlag, Variant
 from mmid.errors import Busy, LicenseRefused, NotReady, StorageFailed
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.status import Status
 from tests.dbus.private_bus import WAIT_S, NotingApplication
 

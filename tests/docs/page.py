@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmid.cli import mmictl_arguments, mmid_arguments
+from mmid.cli.mmictl import arguments as mmictl_arguments
+from mmid.cli.mmid import arguments as mmid_arguments
 from tests.docs.blocks import FENCE
 
 __all__ = ["inline_commands", "parse_command"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mmid import black_box, timeline
 from mmid.dbus import bus, image, incoming, members, service
 from mmid.dbus.wire import MessageType
+from mmid.gateway import black_box, timeline
 from mmid.hal_linux.audio import alsa, coded_player, jitter, level, outage, pcm
 from mmid.session import backlog, backoff, conversation, link, outbox, supervisor
 from mmid.session.dialects import heartbeat

@@ -65,7 +65,7 @@ async def test_the_daemon_that_listens_carries_nothing_heavy(
     await listener.wait_for(".State", "listening")
 
     collects, *loaded = await asked(board, answer)
-    assert {"mmid.daemon", "mmid.session.link", "websockets.asyncio.client"} <= {*loaded}
+    assert {"mmid.service.daemon", "mmid.session.link", "websockets.asyncio.client"} <= {*loaded}
     assert {name: by for name, by in _HEAVY.items() if name in loaded} == {}
 
     # Garbage is not looked for during the start; from then on it is.

@@ -10,9 +10,9 @@ import pytest
 
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import DIALOG
+from mmid.gateway.timeline import Moment
 from mmid.hal_linux.storage.file_store import FileStore
 from mmid.session.license.record import DeviceRecord
-from mmid.timeline import Moment
 from tests.end_to_end.conftest import MICROPHONE, MakeBoard, one_turn
 from tests.rig.board import Board
 from tests.rig.processes import Process, python

@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from mmid import daemon
-from mmid.black_box import BlackBox
-from mmid.gateway import Gateway
-from mmid.hal_linux.clock import KernelClock
+from mmid.gateway.black_box import BlackBox
+from mmid.gateway.gateway import Gateway
 from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.time.clock import KernelClock
+from mmid.service import daemon
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
 from mmid.settings import Settings

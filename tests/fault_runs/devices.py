@@ -19,8 +19,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mmid.hal_linux.boottime_loop import BoottimeEventLoop
-from mmid.redaction import Secret
+from mmid.hal_linux.time.boottime_loop import BoottimeEventLoop
+from mmid.secrets import Secret
 from mmid.settings import Audio, Cloud, Dialog, License, Settings, Storage, WorkMode
 from mmid.settings import Clock as ClockTable
 from tests.fault_runs.device import Device

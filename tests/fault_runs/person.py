@@ -16,7 +16,7 @@ from typing import Any
 
 from mmid.errors import Busy, NotReady, NotTalking
 from mmid.events import DataDeinit, DataInit, Error, Event, SpeechPrepare, State
-from mmid.gateway import Gateway
+from mmid.gateway.gateway import Gateway
 from mmid.status import Status
 
 __all__ = ["KINDS", "Ending", "Outcome", "Person"]

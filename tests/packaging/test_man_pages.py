@@ -10,18 +10,18 @@ from mmid.errors import TABLE
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
     "mmid.8": [
-        "mmid.cli.mmid",
-        "mmid.cli.mmid run",
-        "mmid.cli.mmid check",
-        "mmid.cli.mmid hal-test",
-        "mmid.cli.mmid provision",
-        "mmid.cli.mmid storage show",
-        "mmid.cli.mmid storage erase",
+        "mmid.cli.mmid.__main__",
+        "mmid.cli.mmid.__main__ run",
+        "mmid.cli.mmid.__main__ check",
+        "mmid.cli.mmid.__main__ hal-test",
+        "mmid.cli.mmid.__main__ provision",
+        "mmid.cli.mmid.__main__ storage show",
+        "mmid.cli.mmid.__main__ storage erase",
     ],
     "mmictl.1": [
-        "mmid.cli.mmictl",
+        "mmid.cli.mmictl.__main__",
         *(
-            f"mmid.cli.mmictl {name}"
+            f"mmid.cli.mmictl.__main__ {name}"
             for name in ("status", "talk", "ask", "timeline", "device", "doctor", "support-bundle")
         ),
     ],
@@ -60,7 +60,8 @@ def test_a_page_has_every_option_of_its_command(name: str, command: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "command"), [("mmid.8", "mmid.cli.mmid"), ("mmictl.1", "mmid.cli.mmictl")]
+    ("name", "command"),
+    [("mmid.8", "mmid.cli.mmid.__main__"), ("mmictl.1", "mmid.cli.mmictl.__main__")],
 )
 def test_a_page_has_every_command(name: str, command: str) -> None:
     commands = re.findall(r"^    ([a-z][a-z-]+)\b", help_of(command), re.MULTILINE)
@@ -70,7 +71,7 @@ def test_a_page_has_every_command(name: str, command: str) -> None:
 
 
 def test_the_page_of_mmictl_has_every_exit_status() -> None:
-    said = re.findall(r"^    (\d+) ", help_of("mmid.cli.mmictl"), re.MULTILINE)
+    said = re.findall(r"^    (\d+) ", help_of("mmid.cli.mmictl.__main__"), re.MULTILINE)
     assert len(said) >= 10
     for status in said:
         assert re.search(rf"^{status} ", page("mmictl.1"), re.MULTILINE), status

@@ -13,7 +13,7 @@ from typing import Self
 
 from mmid.errors import MmidError, StorageFailed
 from mmid.events import Error, Event
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.effects import Effect, Emit
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Registration, Token
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.events import State
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
 from mmid.session.dialects.multimodal_dialog.directives import Identity

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.errors import SettingsInvalid
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.dialer import Dialer, require_built
 from mmid.session.license.keeper import Credential
 from mmid.settings import Cloud, Dialog, License, Settings

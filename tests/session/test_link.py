@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from mmid.errors import ConnectionLost, MalformedMessage, MmidError, SettingsInvalid, TlsFailed
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.keeper import TokenRefused
 from mmid.session.link import Link, LinkOptions, open_link
 from mmid.session.tls import Tls

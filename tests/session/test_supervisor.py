@@ -15,7 +15,7 @@ from websockets.http11 import Request
 
 from mmid.errors import MalformedMessage
 from mmid.events import DataDeinit, DataInit, SpeechPrepare, SpeechReady, State
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session import backoff, supervisor
 from mmid.session.backoff import Backoff
 from mmid.session.dialer import Dialer

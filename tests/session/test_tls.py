@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from mmid.errors import ConnectionLost, TlsFailed
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.link import Link, LinkOptions, open_link
 from mmid.session.tls import Tls
 from mmid.simcloud.certificates import Certificates, make_certificates

@@ -94,7 +94,7 @@ def test_a_fork_that_is_killed_leaves_no_settings(config: Path) -> None:
 def test_an_error_nobody_thought_of_is_told_without_its_secrets(config: Path) -> None:
     lines = told(
         config,
-        "from mmid.redaction import Secret\n"
+        "from mmid.secrets import Secret\n"
         f"secret = Secret({SECRET!r})\n"
         "from mmid.settings import proven\n"
         "def broken(_): raise RuntimeError(f'bad {secret.reveal()}')\n"

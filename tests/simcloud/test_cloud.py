@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from mmid.errors import SettingsInvalid
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import (
     ExchangeReply,

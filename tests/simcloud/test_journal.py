@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.simcloud.journal import Journal
 
 

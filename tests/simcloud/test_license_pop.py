@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from mmid.errors import CloudRefused
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.messages import (
     ExchangeRequest,
     Identity,

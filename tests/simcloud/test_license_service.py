@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mmid.errors import StorageFailed
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.codec import Context, Message, compact, seal
 from mmid.session.license.messages import (
     ExchangeRequest,

@@ -9,7 +9,7 @@ from mmid.hal_linux.storage.record_format import sealed_header
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import Copy, SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 
 __all__ = ["SlotReport", "SlotState", "describe", "medium_of", "open_store"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmid.errors import StorageFailed
-from mmid.redaction import Secret, redact
+from mmid.secrets import Secret, redact
 
 __all__ = ["Sealing"]
 

@@ -29,7 +29,7 @@ from mmid.errors import (
     SettingsInvalid,
     TlsFailed,
 )
-from mmid.redaction import redact
+from mmid.secrets import redact
 from mmid.session.license.messages import (
     BUILT_IN,
     ExchangeReply,

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from mmid.errors import CloudRefused, LicenseRefused, NotProvisioned
 from mmid.frozen import frozen
 from mmid.hal import Clock
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.effects import Next
 from mmid.session.license import license_error
 from mmid.session.license.codes import Remedy

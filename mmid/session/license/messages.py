@@ -14,7 +14,7 @@ from typing import Any
 
 from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 
 __all__ = [
     "BUILT_IN",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmid.errors import MalformedMessage
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.codec import (
     DEFAULT,
     CodecParameters,

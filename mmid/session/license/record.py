@@ -19,7 +19,7 @@ from dataclasses import field, replace
 
 from mmid.errors import StorageFailed
 from mmid.frozen import frozen
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.messages import Unopened
 
 __all__ = ["REGISTERED_FLAGS", "DeviceRecord", "Pending"]

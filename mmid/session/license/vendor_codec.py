@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from mmid.errors import LicenseCodecFailed, MalformedMessage, SettingsInvalid
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.codec import DEFAULT, compact
 from mmid.session.license.messages import (
     ExchangeRequest,

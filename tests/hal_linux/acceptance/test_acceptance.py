@@ -7,8 +7,8 @@ import pytest
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux import acceptance
-from mmid.hal_linux.clock import KernelClock
 from mmid.hal_linux.storage import describe, open_store
+from mmid.hal_linux.time.clock import KernelClock
 
 NOTHING = bytes(4)
 

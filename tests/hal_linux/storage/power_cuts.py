@@ -29,7 +29,7 @@ from mmid.hal_linux.storage import medium_of
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 
 __all__ = ["KillingCalls", "Tally", "cut_saves", "main"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.system_calls import SystemCalls
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from tests.hal_linux.storage.power_cuts import cut_saves
 from tests.hal_linux.storage.simulated_cuts import KINDS, cuts_of_kind
 

@@ -11,7 +11,7 @@ from mmid.hal_linux.storage import sealing as module
 from mmid.hal_linux.storage.record_format import SEALING_BYTES
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.sealing_child import seal, unseal
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 
 KEY = Secret("0123456789abcdef" * 4)
 HEADER = b"header"

@@ -11,7 +11,7 @@ from mmid.hal_linux.storage.record_format import FIRST, Flag, encode
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from tests.hal_linux.storage.medium_doubles import BlockDouble, Double, UbiDouble, spliced
 from tests.hal_linux.storage.simulated_cuts import KINDS, store_on
 

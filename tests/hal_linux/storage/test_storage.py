@@ -10,7 +10,7 @@ from mmid.hal_linux.storage.file_store import FileMedium
 from mmid.hal_linux.storage.mtd_store import MtdMedium
 from mmid.hal_linux.storage.system_calls import SystemCalls
 from mmid.hal_linux.storage.ubi_store import UbiMedium
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 
 KEY = Secret("5a" * 32)
 

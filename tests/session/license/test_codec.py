@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import MalformedMessage
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.codec import (
     CodecParameters,
     Context,

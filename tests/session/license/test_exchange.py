@@ -23,7 +23,7 @@ from mmid.errors import (
     SettingsInvalid,
     TlsFailed,
 )
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license import exchange as exchange_module
 from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import (

@@ -20,7 +20,7 @@ from mmid.errors import (
 )
 from mmid.hal import Store
 from mmid.hal_linux.storage.file_store import FileStore
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.effects import Next
 from mmid.session.license import exchange_child
 from mmid.session.license.codes import CODES, CodeClass

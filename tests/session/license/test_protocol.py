@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mmid.errors import MalformedMessage
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.codec import CodecParameters, Context, Message, compact, seal, unseal
 from mmid.session.license.messages import (
     ExchangeRequest,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import StorageFailed
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.messages import Unopened
 from mmid.session.license.record import REGISTERED_FLAGS, DeviceRecord, Pending
 

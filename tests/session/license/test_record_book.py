@@ -9,7 +9,7 @@ import pytest
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage.file_store import FileStore
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license import record_book
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import DIALOG_SAVE_S, RecordBook

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mmid.errors import ConnectionLost, HttpFailed, LicenseRefused, TlsFailed
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.exchange import exchange
 from mmid.session.license.keeper import Keeper
 from mmid.session.license.record_book import RecordBook

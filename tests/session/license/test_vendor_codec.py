@@ -19,7 +19,7 @@ from mmid.errors import (
     NotProvisioned,
     SettingsInvalid,
 )
-from mmid.redaction import Secret
+from mmid.secrets import Secret
 from mmid.session.license.codec import Context, Message, unseal
 from mmid.session.license.exchange import exchange
 from mmid.session.license.keeper import Keeper

@@ -1,0 +1,144 @@
+"""What the board itself must offer: the record's flash, the time, sound."""
+
+from typing import Literal
+
+from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
+from mmid.errors import TABLE, AudioDeviceFailed, ClockNotSet, SettingsInvalid, StorageFailed
+from mmid.hal_linux.storage import SlotReport, SlotState, describe, open_store
+from mmid.hal_linux.time.clock import KernelClock
+from mmid.session.license.record import DeviceRecord
+from mmid.settings import RAW_OPUS_BITS_PER_S, Settings
+
+__all__ = [
+    "check_capture",
+    "check_clock",
+    "check_codecs",
+    "check_mixer",
+    "check_playback",
+    "check_record",
+]
+
+# As much as a recorder opens; the device is closed again at once.
+_BUFFER_MS = 500
+
+
+def check_record(settings: Settings) -> Finding:
+    """Whether the device record can be read, in all its copies."""
+    target, key = settings.storage.target, settings.storage.key
+    try:
+        copies = describe(target, key)
+        if not key and any(copy.sealed for copy in copies):
+            return fine("record", f"{target} holds a sealed record; the daemon has its key")
+        payload = open_store(target, key=key).load()
+        record = None if payload is None else DeviceRecord.decode(payload)
+    except StorageFailed as error:
+        return failed("record", str(error), _storage_remedy(error))
+    damaged = [copy for copy in copies if copy.state is SlotState.DAMAGED]
+    if damaged:
+        return _damaged(damaged, lost=record is None)
+    if record is None:
+        if settings.license.mode == "pay-as-you-go":
+            return fine("record", f"{target} is empty, as it may be in pay-as-you-go")
+        return warned(
+            "record",
+            f"{target} is empty: this device was never registered",
+            "Provision it (mmid provision) and let mmid connect; it registers by itself.",
+        )
+    name = record.device_name or "no name yet"
+    sealed = any(copy.sealed for copy in copies)
+    return fine("record", f"{target} holds {name}, {'sealed' if sealed else 'plain'}")
+
+
+def _damaged(copies: list[SlotReport], *, lost: bool) -> Finding:
+    text = "; ".join(f"{copy.place}: {copy.problem or 'damaged'}" for copy in copies)
+    if lost:
+        return failed(
+            "record",
+            f"no copy can be read: {text}",
+            "Look at the flash (dmesg), and at what else writes there; mmid storage show tells "
+            "more. A registered name cannot be registered again: ask the vendor to reset it.",
+        )
+    return warned(
+        "record",
+        f"one copy cannot be read, the other serves: {text}",
+        "Nothing is lost; the next save mends it. If it comes again, the flash is failing.",
+    )
+
+
+def _storage_remedy(error: StorageFailed) -> str:
+    if isinstance(error.__cause__, PermissionError):
+        return "Run it as root, or as a member of the group that owns the partition."
+    return TABLE[StorageFailed].remedy
+
+
+def check_clock(settings: Settings) -> Finding:
+    """Whether the time can be trusted to sign with."""
+    required = settings.clock.require_sync
+    if KernelClock(required).synchronized:
+        how = "is synchronised" if required else "is past the release of mmid, as the settings ask"
+        return fine("clock", f"the clock {how}")
+    text = "the clock is not synchronised" if required else "the clock stands before the release"
+    return failed("clock", text, TABLE[ClockNotSet].remedy)
+
+
+def check_capture(settings: Settings) -> Finding:
+    """Open the microphone's device as a dialog does, and close it again."""
+    device, rate = settings.audio.capture_device, settings.dialog.us_sample_rate
+    return _open_and_close("capture", device, rate, settings.audio.period_ms)
+
+
+def check_playback(settings: Settings) -> Finding:
+    """Open the loudspeaker's device as a dialog does, and close it again."""
+    device, rate = settings.audio.playback_device, settings.dialog.ds_sample_rate
+    return _open_and_close("playback", device, rate, settings.audio.period_ms)
+
+
+def _open_and_close(
+    check: Literal["capture", "playback"], device: str, rate: int, period_ms: int
+) -> Finding:
+    from mmid.hal_linux.audio.alsa import Direction, open_pcm  # noqa: PLC0415
+
+    direction = Direction.CAPTURE if check == "capture" else Direction.PLAYBACK
+    try:
+        opened = open_pcm(direction, device, rate, period_ms, _BUFFER_MS)
+    except AudioDeviceFailed as error:
+        return failed(check, str(error), TABLE[AudioDeviceFailed].remedy)
+    opened.pcm.drop()
+    opened.pcm.close()
+    return fine(check, f"{device}: {opened.format}")
+
+
+def check_codecs(settings: Settings) -> Finding:
+    """Whether the libraries are there that the codecs of the settings need."""
+    from mmid.hal_linux.audio.codecs import make_decoder, make_encoder  # noqa: PLC0415
+
+    dialog = settings.dialog
+    try:
+        if dialog.upstream_mode != "pcm":
+            make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
+        if dialog.downstream_mode != "pcm":
+            make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
+    except SettingsInvalid as error:
+        return failed("codecs", str(error), "Install the library that the message names.")
+    return fine("codecs", f"{dialog.upstream_mode} up, {dialog.downstream_mode} down")
+
+
+def check_mixer(settings: Settings) -> Finding:
+    """Whether the mixer control is there that the settings name."""
+    from mmid.hal_linux.audio.mixer import AlsaMixer  # noqa: PLC0415
+
+    audio = settings.audio
+    if not audio.mixer_control:
+        return skipped("mixer", "no audio.mixer_control: mmid scales the samples itself")
+    try:
+        mixer = AlsaMixer(audio.mixer_device, audio.mixer_control)
+        volume, muted = mixer.volume, mixer.muted
+    except AudioDeviceFailed as error:
+        return failed(
+            "mixer", str(error), f"amixer -D {audio.mixer_device} scontrols lists the controls."
+        )
+    text = f"{audio.mixer_device} {audio.mixer_control} stands at {volume} %"
+    if muted or volume == 0:
+        remedy = "Nobody hears the replies: mmictl mute off, mmictl volume 80."
+        return warned("mixer", f"{text}{', muted' if muted else ''}", remedy)
+    return fine("mixer", text)

@@ -1,0 +1,78 @@
+"""The order of the doctor's checks: a later one stands on the earlier ones."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from mmid.cli.doctor.board import (
+    check_capture,
+    check_clock,
+    check_codecs,
+    check_mixer,
+    check_playback,
+    check_record,
+)
+from mmid.cli.doctor.finding import Finding, failed, fine, skipped
+from mmid.cli.doctor.gateway import check_gateway
+from mmid.cli.doctor.host import Host, check_access, check_unit
+from mmid.cli.doctor.network import check_names, check_tls
+from mmid.errors import TABLE, SettingsInvalid
+from mmid.settings import Settings
+from mmid.settings.child import start_loading
+from mmid.settings.sources import DEFAULT_FILE
+
+__all__ = ["examine"]
+
+_STANDING_ON_SETTINGS: dict[str, Callable[[Settings], Finding | Awaitable[Finding]]] = {
+    "record": check_record,
+    "clock": check_clock,
+    "names": check_names,
+    "tls": check_tls,
+    "capture": check_capture,
+    "playback": check_playback,
+    "codecs": check_codecs,
+    "mixer": check_mixer,
+}
+
+
+async def examine(config: Path | None, bus: str, host: Host) -> AsyncIterator[Finding]:
+    """Yield what each check finds, as soon as it is known.
+
+    Args:
+        config: the settings file; None for the default one.
+        bus: where mmid is on D-Bus: ``system``, ``session`` or an address.
+        host: where this machine keeps its accounts and units.
+    """
+    settings, finding = _check_settings(config)
+    yield finding
+    for name, check in _STANDING_ON_SETTINGS.items():
+        if settings is None:
+            yield skipped(name, "the settings cannot be read")
+        else:
+            yield await _tried(name, check, settings)
+    yield await _tried("access", check_access, host, bus)
+    yield await _tried("unit", check_unit, host)
+    for finding in await check_gateway(bus, settings.dbus.bus if settings else ""):
+        yield finding
+
+
+async def _tried(
+    name: str, check: Callable[..., Finding | Awaitable[Finding]], *arguments: object
+) -> Finding:
+    """Return what a check finds; one that stumbles is a finding, too, and not the last one."""
+    try:
+        found = check(*arguments)
+        return await found if inspect.isawaitable(found) else found
+    except Exception as error:  # noqa: BLE001 - whoever needs a doctor needs the other checks
+        return failed(name, f"the check itself failed: {error!r}", "Please report it.")
+
+
+def _check_settings(config: Path | None) -> tuple[Settings | None, Finding]:
+    try:
+        settings = start_loading(config).finish()
+    except SettingsInvalid as error:
+        return None, failed("settings", str(error), TABLE[SettingsInvalid].remedy)
+    file = config or DEFAULT_FILE
+    return settings, fine(
+        "settings", f"{file} is valid" if file.exists() else f"no {file}: defaults"
+    )

@@ -1,0 +1,100 @@
+"""How this machine is set up for mmid: accounts, the bus's policy, the unit."""
+
+import grp
+import os
+import pwd
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
+
+__all__ = ["Host", "check_access", "check_unit"]
+
+_Key = TypeVar("_Key")
+_Entry = TypeVar("_Entry")
+
+_POLICY = (
+    "etc/dbus-1/system.d/org.mmid1.conf",
+    "usr/share/dbus-1/system.d/org.mmid1.conf",
+)
+
+# systemd.unit(5): where units live, the strongest first.
+_UNITS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system")
+_SHIPPED = ("usr/lib/systemd/system", "lib/systemd/system")
+_UNIT = "mmid.service"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a machine keeps these things.
+
+    Attributes:
+        root: the root directory.
+        user: who the daemon runs as.
+        group: whose members may talk with it.
+        sound_group: who may open sound cards.
+    """
+
+    root: Path = Path("/")
+    user: str = "mmid"
+    group: str = "mmid"
+    sound_group: str = "audio"
+
+
+def check_access(host: Host, bus: str) -> Finding:
+    """Whether accounts and bus policy let the daemon work and this user call it."""
+    if bus != "system":
+        return skipped("access", "not the system bus: its policy and its accounts do not matter")
+    group, user = _find(grp.getgrnam, host.group), _find(pwd.getpwnam, host.user)
+    if group is None or user is None:
+        text = f"there is no {'group ' + host.group if user else 'user ' + host.user}"
+        return failed("access", text, "Run systemd-sysusers, or install the package again.")
+    if not any((host.root / place).exists() for place in _POLICY):
+        text = "the bus has no policy for org.mmid1: it lets nobody own the name"
+        return failed("access", text, "Install /usr/share/dbus-1/system.d/org.mmid1.conf.")
+    if host.sound_group not in _groups_of(user):
+        text = f"the user {host.user} is not in the group {host.sound_group}"
+        remedy = f"As root: adduser {host.user} {host.sound_group}; then systemctl restart mmid."
+        return warned("access", text, remedy)
+    if os.geteuid() != 0 and group.gr_gid not in {os.getegid(), *os.getgroups()}:
+        caller = _find(pwd.getpwuid, os.geteuid())
+        name = caller.pw_name if caller else f"user {os.geteuid()}"
+        text = f"{name} is not in the group {host.group} and may not call mmid"
+        remedy = f"As root: adduser {name} {host.group}; it counts from the next login on."
+        return warned("access", text, remedy)
+    return fine("access", f"user and group {host.user}, in {host.sound_group}; the policy is there")
+
+
+def _find(look_up: Callable[[_Key], _Entry], key: _Key) -> _Entry | None:
+    try:
+        return look_up(key)
+    except KeyError:
+        return None
+
+
+def _groups_of(user: pwd.struct_passwd) -> set[str]:
+    groups = (_find(grp.getgrgid, gid) for gid in os.getgrouplist(user.pw_name, user.pw_gid))
+    return {group.gr_name for group in groups if group}
+
+
+def check_unit(host: Host) -> Finding:
+    """Whether somebody changed the unit: what was tested is what was shipped."""
+    if not any((host.root / place / _UNIT).exists() for place in (*_UNITS, *_SHIPPED)):
+        return skipped("unit", f"there is no {_UNIT} on this machine")
+    changes = []
+    for place in _UNITS:
+        whole = host.root / place / _UNIT
+        if whole.is_symlink() and str(whole.readlink()) == os.devnull:
+            return failed("unit", f"{_UNIT} is masked", f"systemctl unmask {_UNIT}")
+        if whole.exists():
+            changes.append(str(whole))
+        changes += map(str, sorted((host.root / place / f"{_UNIT}.d").glob("*.conf")))
+    if changes:
+        return warned(
+            "unit",
+            f"the unit was changed by {', '.join(changes)}",
+            f"systemctl cat {_UNIT} shows what is in force; systemctl revert {_UNIT} undoes it.",
+        )
+    return fine("unit", f"{_UNIT} is as it was shipped")

@@ -1,0 +1,179 @@
+"""The support bundle: what somebody who cannot reach the board needs to help it.
+
+One ``tar.gz`` of small texts. Each passes through ``redact`` when all secrets
+of this board are known to it: those of the settings and of the record.
+"""
+
+import io
+import json
+import os
+import platform
+import tarfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mmid import __version__
+from mmid.cli.doctor.commands import output_of
+from mmid.cli.doctor.examination import examine
+from mmid.cli.doctor.host import Host
+from mmid.dbus.client import Client
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
+from mmid.errors import InvalidArgument, MmidError, StorageFailed
+from mmid.hal_linux.storage import describe, open_store
+from mmid.secrets import Secret, redact
+from mmid.session.license.record import DeviceRecord
+from mmid.settings import Settings
+from mmid.settings.child import start_loading
+
+__all__ = ["write_bundle"]
+
+_JOURNAL_LINES = 5000
+_LONGEST_TEXT = 4 << 20  # characters; the end of a longer one is kept
+
+_INTERFACES = (DIALOG, DEVICE, AUDIO)
+
+# What a command prints, by the name of the file that it is kept in.
+_COMMANDS = {
+    "journal.txt": f"journalctl --unit=mmid --lines={_JOURNAL_LINES} --no-pager --output=short-iso",
+    "unit.txt": "systemctl cat mmid.service",
+    "unit-state.txt": "systemctl show mmid.service",
+    "kernel.txt": "journalctl --dmesg --boot --lines=500 --no-pager --output=short-monotonic",
+}
+
+# What the kernel says of sound, flash and memory; a board may lack some of it.
+_KERNEL_FILES = (
+    "/etc/os-release",
+    "/proc/uptime",
+    "/proc/meminfo",
+    "/proc/asound/cards",
+    "/proc/asound/pcm",
+    "/proc/mtd",
+    "/proc/partitions",
+)
+
+
+async def write_bundle(path: Path, config: Path | None, bus: str, host: Host) -> list[str]:
+    """Collect everything and write it; return the names of what is in it.
+
+    Args:
+        path: the file to make, which must not exist; only its owner may read it.
+        config: the settings file; None for the default one.
+        bus: where mmid is on D-Bus.
+        host: where this machine keeps its accounts and units.
+
+    Raises:
+        InvalidArgument: the file exists or cannot be made.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise InvalidArgument(f"{path} cannot be made: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            return await _write(file, config, bus, host)
+    except BaseException:
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - nobody else waits
+        raise
+
+
+async def _write(file: BinaryIO, config: Path | None, bus: str, host: Host) -> list[str]:
+    known = _Known(config)
+    texts = {name: text async for name, text in _collect(known, config, bus, host)}
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, text in texts.items():
+            _add(archive, f"mmid-support/{name}", redact(text[-_LONGEST_TEXT:]))
+    return list(texts)
+
+
+class _Known:
+    """Settings and record of this board, as far as they can be read.
+
+    It is held until the bundle is written: what it holds is what ``redact`` knows.
+    """
+
+    def __init__(self, config: Path | None) -> None:
+        self.settings: Settings | None = None
+        self.record: DeviceRecord | None = None
+        self.problem = ""
+        try:
+            self.settings = start_loading(config).finish()
+            storage = self.settings.storage
+            payload = open_store(storage.target, key=storage.key).load()
+            self.record = None if payload is None else DeviceRecord.decode(payload)
+        except MmidError as error:
+            self.problem = str(error)
+
+
+async def _collect(
+    known: _Known, config: Path | None, bus: str, host: Host
+) -> AsyncIterator[tuple[str, str]]:
+    yield "about.json", _json(_about())
+    yield (
+        "doctor.jsonl",
+        "\n".join([_json(asdict(one)) async for one in examine(config, bus, host)]),
+    )
+    for name, told in (await _daemon_says(bus)).items():
+        yield name, _json(told)
+    settings = known.settings
+    yield "settings.json", _json(_plain(settings) if settings else {"problem": known.problem})
+    if settings is not None:
+        yield "storage.json", _json(list(_copies(settings)))
+    for name, command in _COMMANDS.items():
+        yield name, await output_of(command)
+    for file in map(Path, _KERNEL_FILES):
+        with suppress(OSError):
+            yield f"system/{file.name}", file.read_text(errors="replace")
+
+
+def _about() -> dict[str, str]:
+    return {
+        "mmid": __version__,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+async def _daemon_says(bus: str) -> dict[str, Any]:
+    """Properties, black box and timeline, or why there are none."""
+    try:
+        async with await Client.connect(bus, start=False) as client:
+            return {
+                "status.json": {name: await client.get_all(name) for name in _INTERFACES},
+                "history.json": await client.call(DEVICE, "GetHistory"),
+                "timeline.json": await client.call(DIALOG, "GetTimeline"),
+            }
+    except MmidError as error:
+        return {"status.json": {"problem": str(error)}}
+
+
+def _plain(value: Any) -> Any:
+    """The settings as JSON can have them; of a secret only whether it is set."""
+    if isinstance(value, Secret):
+        return bool(value)
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _copies(settings: Settings) -> Iterator[dict[str, Any]]:
+    try:
+        yield from map(asdict, describe(settings.storage.target, settings.storage.key))
+    except StorageFailed as error:
+        yield {"problem": str(error)}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
+    data = text.encode()
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = len(data), int(time.time()), 0o600
+    archive.addfile(member, io.BytesIO(data))

@@ -1,0 +1,1 @@
+"""``mmictl``: what an operator asks the running daemon."""

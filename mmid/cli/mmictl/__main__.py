@@ -1,0 +1,127 @@
+"""mmictl: talk with mmid over D-Bus, from a shell or a script.
+
+It knows the D-Bus contract and nothing else of mmid, so what it can do any
+other program of the board can do too. Only the doctor looks behind it.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+from mmid.cli.mmictl import commands
+from mmid.cli.mmictl.arguments import parse
+from mmid.cli.mmictl.exit import INTERNAL, OUTPUT_FAILED, Outcome, outcome
+from mmid.cli.mmictl.show import printable
+from mmid.cli.mmictl.timeline import timeline
+from mmid.cli.streams import abandon, complain, open_closed_streams, settle
+from mmid.dbus.client import Client
+from mmid.errors import MmidError
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+_NO_READER = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run mmictl and return its exit status."""
+    open_closed_streams()
+    try:
+        return _obey(arguments)
+    finally:
+        settle(sys.stderr)
+
+
+def _obey(arguments: Sequence[str] | None) -> int:
+    """Do what the command line says; what went wrong is told, and an exit status."""
+    options = parse(arguments, os.environ.get("MMID_DBUS__BUS") or "system")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
+    try:
+        status = asyncio.run(_run(options))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads us any more: say nothing, not even when Python flushes.
+        abandon(sys.stdout)
+        return _NO_READER
+    except MmidError as error:
+        return _report(outcome(error))
+    except OSError as error:
+        abandon(sys.stdout)
+        return _report(Outcome(OUTPUT_FAILED, (f"the output cannot be written: {error}",)))
+    except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
+        return _report(Outcome(INTERNAL, (_internal(error),)))
+    return status
+
+
+async def _run(options: argparse.Namespace) -> int:
+    if behind := _BEHIND_THE_BUS.get(options.command):
+        return await behind(options)
+    async with await Client.connect(options.bus, start=not _only_looks(options)) as client:
+        await _COMMANDS[options.command](client, options)
+    return 0
+
+
+def _only_looks(options: argparse.Namespace) -> bool:
+    """Whether a command changes nothing, and so does not start a daemon that was stopped."""
+    match options.command:
+        case "device":
+            return bool(options.action == "show")
+        case "volume":
+            return options.percent is None
+    return options.command in {"status", "monitor", "timeline"}
+
+
+_COMMANDS: dict[str, commands.Run] = {
+    "status": commands.status,
+    "talk": commands.talk,
+    "ask": commands.ask,
+    "say": commands.say,
+    "interrupt": commands.interrupt,
+    "cancel": commands.cancel,
+    "new-dialog": commands.new_dialog,
+    "monitor": commands.monitor,
+    "timeline": timeline,
+    "connect": commands.connect,
+    "disconnect": commands.disconnect,
+    "device": commands.device,
+    "volume": commands.volume,
+    "mute": commands.mute,
+}
+
+
+async def _doctor(options: argparse.Namespace) -> int:
+    from mmid.cli.mmictl.doctor import doctor  # noqa: PLC0415 - it needs half of mmid
+
+    return await doctor(options)
+
+
+async def _support_bundle(options: argparse.Namespace) -> int:
+    from mmid.cli.mmictl.support import support_bundle  # noqa: PLC0415 - as the doctor
+
+    return await support_bundle(options)
+
+
+# What works without the daemon, and without the bus.
+_BEHIND_THE_BUS = {"doctor": _doctor, "support-bundle": _support_bundle}
+
+
+def _report(result: Outcome) -> int:
+    for line in result.lines:
+        complain(f"mmictl: {printable(line)}")
+    return result.status
+
+
+def _internal(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

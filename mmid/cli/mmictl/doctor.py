@@ -1,0 +1,50 @@
+"""``mmictl doctor``: what is wrong with this board, and what to do about it."""
+
+import json
+import sys
+from argparse import Namespace
+
+from mmid.cli.doctor.examination import examine
+from mmid.cli.doctor.finding import Finding, Verdict
+from mmid.cli.doctor.host import Host
+from mmid.cli.mmictl.show import printable
+from mmid.secrets import redact
+
+__all__ = ["FOUND_FAILURES", "doctor"]
+
+# Exit status: at least one check failed. Warnings are none.
+FOUND_FAILURES = 1
+
+_CHECK_WIDTH = 10
+_VERDICT_WIDTH = 9
+_COLOURS = {Verdict.OK: 32, Verdict.WARNING: 33, Verdict.FAILURE: 31, Verdict.SKIPPED: 2}
+
+
+async def doctor(options: Namespace) -> int:
+    """Print the findings as they come; return the exit status."""
+    status = 0
+    async for finding in examine(options.config, options.bus, Host()):
+        if finding.verdict is Verdict.FAILURE:
+            status = FOUND_FAILURES
+        print(_json(finding) if options.json else _lines(finding), flush=True)
+    return status
+
+
+def _json(finding: Finding) -> str:
+    fields = {
+        "check": finding.check,
+        "verdict": finding.verdict.value,
+        "text": finding.text,
+        "remedy": finding.remedy,
+    }
+    return redact(json.dumps(fields, ensure_ascii=False))
+
+
+def _lines(finding: Finding) -> str:
+    word = f"{finding.verdict.value:<{_VERDICT_WIDTH}}"
+    if sys.stdout.isatty():
+        word = f"\033[{_COLOURS[finding.verdict]}m{word}\033[0m"
+    line = f"{word}{finding.check:<{_CHECK_WIDTH}}{printable(redact(finding.text))}"
+    if not finding.remedy:
+        return line
+    return f"{line}\n{'':<{_VERDICT_WIDTH + _CHECK_WIDTH}}-> {printable(redact(finding.remedy))}"

@@ -1,0 +1,94 @@
+"""``mmictl status``: the whole board on one screen, for a person.
+
+What is wrong stands last, with its remedy, where the eye ends up. Colours on a
+terminal only, so what is piped or logged stays plain.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmid.cli.mmictl.show import moment, printable
+
+__all__ = ["print_status"]
+
+_LABEL_WIDTH = 11
+
+_BOLD, _RED, _GREEN, _YELLOW = 1, 31, 32, 33
+_STATE_COLOURS = {"offline": _RED, "connecting": _YELLOW}
+
+Values = Mapping[str, Any]
+
+
+def print_status(dialog: Values, device: Values, audio: Values) -> None:
+    """Print the properties of the three interfaces as a screen."""
+    colour = _coloured if sys.stdout.isatty() else _plain
+    state = dialog["State"]
+    shown = colour(state, _STATE_COLOURS.get(state, _GREEN))
+    print(f"{colour('mmid ' + device['Version'], _BOLD)} is {shown}")
+    rows = [*_device(device), *_link(dialog), *_audio(audio)]
+    for label, text in rows:
+        print(f"  {label:<{_LABEL_WIDTH}}{printable(text)}")
+    for label, text, remedy in _problems(dialog, device):
+        print(f"  {colour(f'{label:<{_LABEL_WIDTH}}', _RED)}{printable(text)}")
+        if remedy:
+            print(f"  {'':<{_LABEL_WIDTH}}-> {printable(remedy)}")
+
+
+def _device(device: Values) -> Iterator[tuple[str, str]]:
+    name, app_id = device["DeviceName"] or "no name", device["AppId"] or "no AppId"
+    registered = "registered" if device["Registered"] else "not registered"
+    yield "device", f"{name}, {app_id}, {registered}"
+    expiry = device["TokenExpiry"]
+    token = f", token until {moment(expiry)}" if expiry else ""
+    yield "license", f"{device['LicenseMode']}, {device['LicenseState']}{token}"
+    yield "clock", "set" if device["ClockSynchronized"] else "not set: mmid waits for it"
+
+
+def _link(dialog: Values) -> Iterator[tuple[str, str]]:
+    connected = "connected" if dialog["Connected"] else "not connected"
+    name = f", dialog {dialog['DialogId']}" if dialog["DialogId"] else ""
+    yield "link", f"{connected}{name}"
+    talker = dialog["Talker"]
+    yield "dialog", f"{dialog['WorkMode']}, {f'{talker} talks' if talker else 'nobody talks'}"
+
+
+def _audio(audio: Values) -> Iterator[tuple[str, str]]:
+    for label, overruns in (("Capture", "RecorderOverruns"), ("Playback", "PlayerUnderruns")):
+        negotiated = audio[f"{label}Format"] or "not used yet"
+        word = "overruns" if label == "Capture" else "underruns"
+        count = f"; {audio[overruns]} {word}" if audio[overruns] else ""
+        yield label.lower(), f"{audio[f'{label}Device']}: {negotiated}{count}"
+    if lost := audio["SpeechDroppedBytes"]:
+        yield "network", f"too slow for speech: {lost} bytes of it were lost"
+    yield "volume", f"{audio['Volume']} %{', muted' if audio['Muted'] else ''}"
+
+
+def _problems(dialog: Values, device: Values) -> Iterator[tuple[str, str, str]]:
+    """What stands in the way now, and what went wrong last."""
+    if refused := device["LicenseError"]:
+        then = refused["next_attempt"]
+        again = f"; next attempt {moment(then)}" if then else "; waits for mmictl device register"
+        meaning, _, advice = refused["message"].partition(". ")
+        text = f"{refused['code']} {meaning} (since {moment(refused['since'])}{again})"
+        yield "no license", text, f"{refused['remedy']}: {advice}" if advice else refused["remedy"]
+    last = dialog["LastError"]
+    if last and last["code"] != (refused or {}).get("code"):
+        age = _age(time.time() - last["time"] / 1000)
+        yield "last error", f"{last['code']}: {last['message']} ({age})", last["remedy"]
+
+
+def _age(seconds: float) -> str:
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name} ago"
+    return f"{max(0, seconds):.0f} seconds ago"
+
+
+def _coloured(text: str, colour: int) -> str:
+    return f"\033[{colour}m{text}\033[0m"
+
+
+def _plain(text: str, _: int) -> str:
+    return text

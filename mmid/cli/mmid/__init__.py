@@ -1,0 +1,1 @@
+"""``mmid``: the daemon and the tools of whoever makes and mends boards."""

@@ -1,0 +1,165 @@
+"""The command ``mmid``: the daemon, and the tools of who builds the board.
+
+    mmid run             run the daemon (the service unit does this)
+    mmid check           say what it would use, and whether it could
+    mmid hal-test        the vendor's acceptance test, and a check of the sound
+    mmid provision       tell the board who it is, on the factory line
+    mmid storage show    what the device record holds
+    mmid storage erase   forget it
+
+Each takes ``--config FILE`` and ``--help``. A tool lies in the module of its
+name; it is imported when it is asked for, so that the daemon carries none.
+"""
+
+import gc
+import logging
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from mmid.cli.streams import complain, open_closed_streams, settle
+from mmid.errors import MmidError, SettingsInvalid
+from mmid.secrets import redact
+from mmid.service.deferred_imports import defer_import
+from mmid.settings.child import start_loading
+from mmid.settings.forked import fork_loading
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["import_daemon", "main"]
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run the command line; the entry point of the package."""
+    open_closed_streams()
+    try:
+        match sys.argv[1:]:
+            # As a service is started: a parser would stay in its memory with 0.4 MiB.
+            case ["run"]:
+                status = _run(None)
+            case ["run", "--config", file] if not file.startswith("-"):
+                status = _run(Path(file))
+            case _:
+                status = _parsed()
+    except MmidError as error:
+        return _failed(error)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
+        return _broken(error)
+    finally:
+        settle(sys.stderr)
+    return status
+
+
+def _parsed() -> int:
+    """Do what the command line says, whatever that is."""
+    from mmid.cli.mmid.arguments import parse  # noqa: PLC0415 - not for the service
+
+    options = parse(
+        {
+            "run": lambda options: _run(options.config),
+            "check": _check,
+            "hal-test": _hal_test,
+            "provision": _provision,
+            "storage show": _storage_show,
+            "storage erase": _storage_erase,
+        }
+    )
+    status: int = options.run(options)
+    return status
+
+
+def _run(config: Path | None) -> int:
+    """Read the settings and import the daemon side by side, then run it."""
+    # Imports make next to no garbage: looking for it would be a tenth of the start. The
+    # daemon does so once it is ready; the fork never lives that long.
+    gc.disable()
+    loading = fork_loading(config)
+    daemon = import_daemon()
+    status: int = daemon.run(loading.finish(), lambda: start_loading(config))
+    return status
+
+
+def import_daemon() -> ModuleType:
+    """Import what ``mmid run`` needs to be ready, and nothing that it may never use."""
+    # websockets imports both, and uses neither unless there is a proxy.
+    defer_import("importlib.metadata")
+    defer_import("urllib.request")
+    from mmid.service import daemon  # noqa: PLC0415 - after the fork, beside it
+
+    return daemon
+
+
+def _check(options: "argparse.Namespace") -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid.check import check  # noqa: PLC0415
+
+    return check(loading.finish())
+
+
+def _hal_test(options: "argparse.Namespace") -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid.hal_test import hal_test  # noqa: PLC0415
+
+    return hal_test(loading.finish(), options)
+
+
+def _provision(options: "argparse.Namespace") -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid.provision import provision  # noqa: PLC0415
+
+    return provision(loading.finish(), options)
+
+
+def _storage_show(options: "argparse.Namespace") -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid.storage import storage_show  # noqa: PLC0415
+
+    return storage_show(loading.finish(), as_json=options.json)
+
+
+def _storage_erase(options: "argparse.Namespace") -> int:
+    loading = start_loading(options.config)
+    from mmid.cli.mmid.storage import storage_erase  # noqa: PLC0415
+
+    return storage_erase(loading.finish(), yes=options.yes, force=options.force)
+
+
+def _failed(error: MmidError) -> int:
+    """Say what failed and what to do: to the journal with its fields, else on stderr."""
+    from mmid.service import sysd  # noqa: PLC0415 - the tools need not wait for it
+
+    text = f"{error}{_remedy(error)}"
+    if sysd.stderr_is_journal():
+        sysd.configure_logging("info")
+        fields = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
+        _log.error("%s", text, extra=fields)
+    else:
+        complain(redact(f"mmid: {text}"))
+    return error.facts.exit_code
+
+
+def _remedy(error: MmidError) -> str:
+    if isinstance(error, SettingsInvalid):
+        return ""  # its message says what is allowed
+    # Some errors know better what to do than their row of the table.
+    return f" ({getattr(error, 'remedy', error.facts.remedy)})"
+
+
+def _broken(error: Exception) -> int:
+    """Say what is wrong with mmid itself; the traceback is in the log at level debug."""
+    _log.debug("internal error", exc_info=error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
+    complain(redact(f"mmid: {text}"))
+    return 70
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""``mmid check``: what the daemon would use, and whether it could. Changes nothing."""
+
+from collections.abc import Iterator
+
+from mmid.cli.mmid.output import print_lines
+from mmid.errors import TABLE, NotProvisioned
+from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
+from mmid.hal_linux.storage import describe, open_store
+from mmid.hal_linux.time.clock import KernelClock
+from mmid.secrets import MASK
+from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, License, Settings, Storage
+
+__all__ = ["check"]
+
+
+def check(settings: Settings) -> int:
+    """Print the report; the exit status is 0.
+
+    Raises:
+        SettingsInvalid: a codec is asked for whose library is not installed.
+        StorageFailed: the device record cannot be read.
+    """
+    _load_codecs(settings.dialog)
+    storage = settings.storage
+    record = open_store(storage.target, key=storage.key).load()
+    clock = KernelClock(settings.clock.require_sync)
+    report = _report(settings, record, clock_is_set=clock.synchronized)
+    print_lines(f"{topic:8} {facts}" for topic, facts in report)
+    return 0
+
+
+def _report(
+    settings: Settings, record: bytes | None, *, clock_is_set: bool
+) -> Iterator[tuple[str, str]]:
+    """What the daemon would use, by topic."""
+    cloud, license_, audio = settings.cloud, settings.license, settings.audio
+    yield "cloud", f"{cloud.protocol} at {cloud.ws_url}"
+    yield "trust", cloud.ca_file or "the system's authorities"
+    if license_.mode == "pay-as-you-go":
+        yield "license", f"{license_.mode}, workspace {cloud.workspace_id}"
+    else:
+        where = license_.register_url or cloud.license_url
+        yield "license", f"{license_.mode}, at {where}, codec {license_.codec}"
+    yield "device", _identity(license_)
+    held = _held(settings.storage, record) if record else _nothing_held(license_)
+    yield "record", f"{settings.storage.target}: {held}"
+    trusted = "set" if clock_is_set else "not set; mmid would wait for it"
+    yield "clock", f"{trusted} (clock.require_sync = {str(settings.clock.require_sync).lower()})"
+    yield "audio", f"records from {audio.capture_device}, plays to {audio.playback_device}"
+    yield "dialog", settings.dialog.work_mode
+    yield "codecs", f"{settings.dialog.upstream_mode} up, {settings.dialog.downstream_mode} down"
+    yield "bus", settings.dbus.bus
+
+
+def _load_codecs(dialog: Dialog) -> None:
+    """Load the libraries that the daemon would, so that one that is missing is found now."""
+    if dialog.upstream_mode != "pcm":
+        make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
+    if dialog.downstream_mode != "pcm":
+        make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
+
+
+def _identity(identity: License) -> str:
+    unused = " (not used when semi-managed: remove it)" if identity.mode == "semi-managed" else ""
+    return (
+        f"name {identity.device_name or 'as in the record'}, "
+        f"AppId {identity.app_id or 'not set'}, "
+        f"AppSecret {MASK if identity.app_secret else 'not set'}, "
+        f"API key {MASK + unused if identity.api_key else 'not set'}"
+    )
+
+
+def _held(storage: Storage, record: bytes) -> str:
+    """Say what the store holds, and who could read it."""
+    sealed = any(slot.sealed for slot in describe(storage.target, storage.key))
+    if sealed:
+        protection = "sealed"
+    elif storage.key:
+        protection = "plain; the next save seals it"
+    else:
+        protection = "plain; whoever reads the flash has the secrets, storage.key seals them"
+    return f"{len(record)} bytes, {protection}"
+
+
+def _nothing_held(identity: License) -> str:
+    """Say what the daemon would do about an empty store."""
+    if identity.mode == "pay-as-you-go":
+        return "empty; this mode needs none"
+    if identity.app_id and identity.app_secret and identity.device_name:
+        return "empty; the device would register"
+    return f"empty, and the device cannot register. {TABLE[NotProvisioned].remedy}"

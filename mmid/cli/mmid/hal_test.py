@@ -1,0 +1,155 @@
+"""``mmid hal-test``: the vendor's acceptance test on the configured devices, and more.
+
+What it prints for the vendor is the log of the SDK's own test, line for
+line; ``--audio`` and ``--acoustic`` go beyond it, for the factory line. The
+exit status is 1 if any check failed.
+"""
+
+import argparse
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from mmid.cli.mmid.output import print_json, print_lines
+from mmid.errors import SettingsInvalid, StorageFailed
+from mmid.hal_linux import acceptance
+from mmid.hal_linux.acceptance.verdict import Verdict
+from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.storage.store_lock import hold_store
+from mmid.hal_linux.time.clock import KernelClock
+from mmid.session.license.record import DeviceRecord
+from mmid.settings import Settings
+
+__all__ = ["hal_test"]
+
+_INFO = "[UT][I][aliyun_sdk_test]"
+_ERROR = "[UT][E][aliyun_sdk_test]"
+_RULER = "*" * 40
+
+# A sweep lasts two seconds, and the whole test at most twenty.
+_MOST_PAIRS = 6
+
+Say = Callable[[str], None]
+
+
+def hal_test(settings: Settings, options: argparse.Namespace) -> int:
+    """Run the checks and print what they found.
+
+    Raises:
+        SettingsInvalid: the options make no sense together.
+    """
+    pairs = _pairs(settings, options)
+    say = _no_lines if options.json else _line
+    verdicts = list(_vendor_s(settings, say))
+    if options.audio or options.acoustic:
+        verdicts += asyncio.run(_sound(settings, options, pairs, say))
+    passed = all(verdict.passed for verdict in verdicts)
+    if options.json:
+        serial = _serial(settings)
+        checks = [asdict(verdict) for verdict in verdicts]
+        print_json({"serial": serial, "passed": passed, "checks": checks})
+    return 0 if passed else 1
+
+
+def _line(text: str) -> None:
+    print_lines([text])
+
+
+def _no_lines(text: str) -> None:
+    """JSON is one object at the end."""
+
+
+def _serial(settings: Settings) -> str:
+    """Return the device's name: of the settings, else of the record; empty if it has none."""
+    if settings.license.device_name:
+        return settings.license.device_name
+    try:
+        payload = open_store(settings.storage.target, key=settings.storage.key).load()
+        return DeviceRecord.decode(payload).device_name if payload else ""
+    except StorageFailed:
+        return ""  # the check of the storage has said so
+
+
+# --- the vendor's five ----------------------------------------------------------------------
+
+
+def _vendor_s(settings: Settings, say: Say) -> Iterator[Verdict]:
+    """Run the five modules in the SDK's order, and print its log."""
+    clock = KernelClock(settings.clock.require_sync)
+    checks: list[Callable[[], Verdict]] = [
+        acceptance.check_memory,
+        lambda: acceptance.check_time(clock),
+        lambda: _check_storage(settings),
+        acceptance.check_random,
+        acceptance.check_mutex,
+    ]
+    _headline(say, "Hal Test Start")
+    for check in checks:
+        verdict = check()
+        if "now_ms" in verdict.measured:
+            say(f"{_INFO} time is {verdict.measured['now_ms']}")
+        if verdict.passed:
+            say(f"{_INFO} {verdict.check} test done")
+        else:
+            say(f"{_ERROR} {verdict.check} test failed: {verdict.detail}")
+        yield verdict
+    _headline(say, "Hal Test End")
+
+
+def _headline(say: Say, text: str) -> None:
+    for line in (_RULER, text, _RULER):
+        say(f"{_INFO} {line}")
+
+
+def _check_storage(settings: Settings) -> Verdict:
+    storage = settings.storage
+    try:
+        with hold_store(storage.target):
+            store = open_store(storage.target, key=storage.key)
+            return acceptance.check_storage(store, DeviceRecord().encode())
+    except StorageFailed as error:
+        remedy = getattr(error, "remedy", "")
+        return Verdict("storage", False, f"{error}. {remedy}".removesuffix(". "))
+
+
+# --- beyond the SDK -------------------------------------------------------------------------
+
+
+def _pairs(settings: Settings, options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return which microphone is to hear which loudspeaker."""
+    if not options.acoustic:
+        if options.capture or options.playback:
+            raise SettingsInvalid("--capture and --playback go with --acoustic")
+        return []
+    capture = options.capture or [settings.audio.capture_device]
+    playback = options.playback or [settings.audio.playback_device]
+    pairs = list(itertools.product(capture, playback))
+    if len(pairs) > _MOST_PAIRS:
+        raise SettingsInvalid(
+            f"--capture and --playback make {len(pairs)} pairs, {_MOST_PAIRS} is the most: "
+            "test the channels in two runs"
+        )
+    return pairs
+
+
+async def _sound(
+    settings: Settings, options: argparse.Namespace, pairs: list[tuple[str, str]], say: Say
+) -> list[Verdict]:
+    # Only here, so that a board without alsa-lib can pass the vendor's test.
+    from mmid.cli.mmid.hal_test_sound import check_audio, check_room  # noqa: PLC0415
+
+    verdicts: list[Verdict] = []
+    if options.audio:
+        verdicts += await check_audio(settings)
+        _show(verdicts, say)
+    for capture, playback in pairs:
+        found = await check_room(settings, capture, playback)
+        _show(found, say)
+        verdicts += found
+    return verdicts
+
+
+def _show(verdicts: list[Verdict], say: Say) -> None:
+    for verdict in verdicts:
+        say(f"{'ok' if verdict.passed else 'FAILED':7} {verdict.check:20} {verdict.detail}")

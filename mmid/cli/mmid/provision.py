@@ -1,0 +1,180 @@
+"""``mmid provision``: tell the board who it is, on the factory line, without a network.
+
+Running it twice changes nothing, so a line may repeat a station. A device
+that is registered is not overwritten by accident: its registration was paid
+for, and can be made only once.
+"""
+
+import argparse
+import re
+import sys
+from dataclasses import Field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from mmid.cli.mmid.output import as_set, print_json, print_lines
+from mmid.errors import SettingsInvalid, StorageFailed
+from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.storage.store_lock import hold_store
+from mmid.secrets import Secret
+from mmid.session.license.record import DeviceRecord
+from mmid.settings import Cloud, License, Settings, Storage
+
+__all__ = ["provision"]
+
+# A file longer than this holds something else than 32 digits and a line's end.
+_LONGEST_SECRET_FILE_BYTES = 256
+
+
+def provision(settings: Settings, options: argparse.Namespace) -> int:
+    """Write the identity into the device record, unless it is there already.
+
+    Raises:
+        SettingsInvalid: a value is wrong, contradicts the settings, or would
+            overwrite a registered device.
+        StoreInUse: the daemon runs.
+        StorageFailed: the record cannot be read or written.
+    """
+    _validate(options)
+    _agree(settings, options)
+    secret = None if options.app_secret_file is None else _read_secret(options.app_secret_file)
+    with hold_store(settings.storage.target):
+        before = _load(settings.storage, force=options.force)
+        after = _provisioned(before, options, secret)
+        if after != before:
+            _refuse_to_overwrite(before, options)
+            _save(settings.storage, after, force=options.force)
+    result = "already provisioned" if after == before else "provisioned"
+    _tell(result, settings.storage, after, as_json=options.json)
+    return 0
+
+
+# --- what was asked for ---------------------------------------------------------------------
+
+
+def _validate(options: argparse.Namespace) -> None:
+    """Hold each value against the limits of the settings' key of the same name."""
+    for table, key in ((License, "app_id"), (License, "device_name"), (Cloud, "workspace_id")):
+        value: str | None = getattr(options, key)
+        if value is None:
+            continue
+        option = _option(table, key)
+        if not value or not _allows(option, value):
+            form = (
+                option.metadata["form"]
+                or f"1 to {option.metadata['limits']['max_length']} characters"
+            )
+            raise SettingsInvalid(f"--{key.replace('_', '-')} {value!r}: must be {form}")
+
+
+def _option(table: type[License | Cloud], key: str) -> Field[Any]:
+    return next(option for option in fields(table) if option.name == key)
+
+
+def _allows(option: Field[Any], value: str) -> bool:
+    limits = option.metadata["limits"]
+    fits = re.fullmatch(limits.get("pattern", ".*"), value) is not None
+    return fits and len(value) <= limits.get("max_length", len(value))
+
+
+def _agree(settings: Settings, options: argparse.Namespace) -> None:
+    """Refuse what the daemon would not use: its settings win over the record."""
+    given = {
+        "license.app_id": (settings.license.app_id, options.app_id),
+        "license.device_name": (settings.license.device_name, options.device_name),
+        "cloud.workspace_id": (settings.cloud.workspace_id, options.workspace_id),
+    }
+    for name, (ours, theirs) in given.items():
+        if ours and theirs and ours != theirs:
+            raise SettingsInvalid(
+                f"{name} = {ours!r} in the settings would win over {theirs!r}: "
+                "leave it empty there, or provision the same"
+            )
+
+
+def _read_secret(name: str) -> Secret:
+    where = "standard input" if name == "-" else name
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(_LONGEST_SECRET_FILE_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(_LONGEST_SECRET_FILE_BYTES + 1)
+    except OSError as error:
+        text = f"--app-secret-file: {where} cannot be read: {error.strerror}"
+        raise SettingsInvalid(text) from None
+    text = data.decode(errors="replace").strip()
+    option = _option(License, "app_secret")
+    if not text or not _allows(option, text):
+        form = option.metadata["form"]
+        raise SettingsInvalid(f"--app-secret-file: what {where} holds must be {form}")
+    return Secret(text)
+
+
+# --- the record -----------------------------------------------------------------------------
+
+
+def _load(storage: Storage, *, force: bool) -> DeviceRecord:
+    try:
+        payload = open_store(storage.target, key=storage.key).load()
+        return DeviceRecord() if payload is None else DeviceRecord.decode(payload)
+    except StorageFailed:
+        if not force:
+            raise
+        return DeviceRecord()
+
+
+def _provisioned(
+    before: DeviceRecord, options: argparse.Namespace, secret: Secret | None
+) -> DeviceRecord:
+    """Return the record with what was asked for; what another device was, goes."""
+    ours = (before.app_id, before.device_name)
+    same = ours == (options.app_id, options.device_name)
+    return replace(
+        before if same else DeviceRecord(),
+        app_id=options.app_id,
+        device_name=options.device_name,
+        # The AppSecret is the product's: another name keeps it, another AppId does not.
+        app_secret=secret or (before.app_secret if before.app_id == options.app_id else Secret("")),
+        workspace_id=options.workspace_id or (before.workspace_id if same else ""),
+    )
+
+
+def _refuse_to_overwrite(before: DeviceRecord, options: argparse.Namespace) -> None:
+    another = (before.app_id, before.device_name) != (options.app_id, options.device_name)
+    # An answer that waits for a corrected codec is a registration too, for this name.
+    lost = before.registered or (before.unopened and another)
+    if lost and not options.force:
+        raise SettingsInvalid(
+            f"this board is registered as {before.app_id} {before.device_name}, and its record "
+            f"differs from what would be written for {options.app_id} {options.device_name}: "
+            "add --force if the registration may be lost"
+        )
+
+
+def _save(storage: Storage, record: DeviceRecord, *, force: bool) -> None:
+    payload = record.encode()
+    open_store(storage.target, key=storage.key, force=force).save(payload)
+    # Opened anew, so that no memory of it can answer.
+    if open_store(storage.target, key=storage.key).load() != payload:
+        raise StorageFailed(f"{storage.target} does not hold what was written to it")
+
+
+def _tell(result: str, storage: Storage, record: DeviceRecord, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "result": result,
+                "target": storage.target,
+                "app_id": record.app_id,
+                "device_name": record.device_name,
+                "app_secret": bool(record.app_secret),
+                "workspace_id": record.workspace_id,
+                "registered": record.registered,
+            }
+        )
+        return
+    state = "registered" if record.registered else "not registered yet"
+    secret = f"AppSecret {as_set(record.app_secret)}"
+    who = f"{record.app_id} {record.device_name}"
+    print_lines([f"{result}: {who}, {secret}, {state}, in {storage.target}"])

@@ -1,0 +1,139 @@
+"""``mmid storage show`` and ``mmid storage erase``: the device record from outside."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from mmid.cli.mmid.output import as_set, print_json, print_lines
+from mmid.errors import SettingsInvalid, StorageFailed
+from mmid.hal_linux.storage import SlotReport, describe, open_store
+from mmid.hal_linux.storage.store_lock import hold_store
+from mmid.session.license.record import DeviceRecord
+from mmid.settings import Settings, Storage
+
+__all__ = ["storage_erase", "storage_show"]
+
+
+def storage_show(settings: Settings, *, as_json: bool) -> int:
+    """Print where the record lies, its copies and its fields; secrets are not shown.
+
+    Raises:
+        StorageFailed: it cannot be used; what could be read of it was printed.
+    """
+    storage = settings.storage
+    slots = describe(storage.target, storage.key)
+    record, failure = _try_to_load(storage)
+    if as_json:
+        print_json(_as_json(storage, slots, record, failure))
+    else:
+        print_lines(_as_lines(storage, slots, record))
+    if failure is not None:
+        raise failure
+    return 0
+
+
+def storage_erase(settings: Settings, *, yes: bool, force: bool) -> int:
+    """Erase the record.
+
+    Raises:
+        SettingsInvalid: nobody said yes.
+        StoreInUse: the daemon runs.
+        StorageFailed: it could not be erased, or is foreign and nobody forces.
+    """
+    storage = settings.storage
+    with hold_store(storage.target):
+        loss = _loss(storage)
+        if not yes:
+            raise SettingsInvalid(f"storage erase would lose {loss}; add --yes if that is meant")
+        open_store(storage.target, key=storage.key, force=force).erase()
+        # Opened anew, so that no memory of it can answer.
+        if open_store(storage.target, key=storage.key).load() is not None:
+            raise StorageFailed(f"{storage.target} still holds a record after it was erased")
+    print_lines([f"erased {storage.target}, and with it {loss}"])
+    return 0
+
+
+def _loss(storage: Storage) -> str:
+    """Say what erasing would lose."""
+    record, failure = _try_to_load(storage)
+    if failure is not None:
+        return f"what cannot be read: {failure}"
+    if record is None:
+        return "nothing: there is no record"
+    who = f"{record.app_id or 'no AppId'} {record.device_name or 'without a name'}"
+    if record.registered or record.unopened:
+        return (
+            f"the registration of {who}, which can be made only once: "
+            "the device must be reset in the console before it can register again"
+        )
+    return f"what {who} was provisioned with"
+
+
+def _try_to_load(storage: Storage) -> tuple[DeviceRecord | None, StorageFailed | None]:
+    try:
+        payload = open_store(storage.target, key=storage.key).load()
+        return (None if payload is None else DeviceRecord.decode(payload)), None
+    except StorageFailed as error:
+        return None, error
+
+
+# --- how it is shown ------------------------------------------------------------------------
+
+
+def _as_lines(
+    storage: Storage, slots: list[SlotReport], record: DeviceRecord | None
+) -> Iterator[str]:
+    yield f"{'target':14} {storage.target}"
+    yield f"{'storage key':14} {as_set(storage.key)}"
+    for number, slot in enumerate(slots, 1):
+        yield f"{f'copy {number}':14} {slot.place}: {_slot(slot)}"
+    if record is None:
+        yield f"{'record':14} none"
+        return
+    yield f"{'registered':14} {'yes' if record.registered else 'no'}"
+    yield f"{'flags':14} 0x{record.flags:08x}"
+    for name, value in _fields(record).items():
+        yield f"{name:14} {as_set(value) if isinstance(value, bool) else value or 'not set'}"
+
+
+def _slot(slot: SlotReport) -> str:
+    if slot.problem or not slot.sequence:
+        return ", ".join(filter(None, [slot.state, slot.problem]))
+    how = "sealed" if slot.sealed else "plain"
+    return f"{slot.state}, sequence {slot.sequence}, {slot.size_bytes} bytes, {how}"
+
+
+def _as_json(
+    storage: Storage,
+    slots: list[SlotReport],
+    record: DeviceRecord | None,
+    failure: StorageFailed | None,
+) -> dict[str, Any]:
+    shown: dict[str, Any] | None = None
+    if record is not None:
+        shown = {"registered": record.registered, "flags": record.flags, **_fields(record)}
+    return {
+        "target": storage.target,
+        "storage_key": bool(storage.key),
+        "copies": [asdict(slot) for slot in slots],
+        "record": shown,
+        "error": None if failure is None else str(failure),
+    }
+
+
+def _fields(record: DeviceRecord) -> dict[str, str | bool]:
+    """The fields in the order of their bits; of a secret only whether it is set."""
+    fields: dict[str, str | bool] = {
+        "app_id": record.app_id,
+        "app_secret": bool(record.app_secret),
+        "device_name": record.device_name,
+        "nonce": bool(record.nonce),
+        "device_secret": bool(record.device_secret),
+        "dialog_id": record.dialog_id,
+        "workspace_id": record.workspace_id,
+        "pending": record.pending.device_name if record.pending else "",
+        "unopened": record.unopened.device_name if record.unopened else "",
+        "codec_state": bool(record.codec_state),
+    }
+    unknown = {f"field {bit}": f"{len(data)} bytes" for bit, data in record.unknown.items()}
+    return {**fields, **unknown}

@@ -1,0 +1,1 @@
+"""The application: what programs on D-Bus ask for, put to the dialog and the board."""

@@ -1,0 +1,1 @@
+"""The kernel's time: the clock, its steps, and a loop that counts suspended time."""

@@ -1,0 +1,1 @@
+"""The process: how the daemon is put together, started, told to reload, and stopped."""

@@ -1,0 +1,271 @@
+"""The composition root: builds every part, starts them in order, stops them in reverse.
+
+The only module that knows all others. READY is told when the record was read
+and the bus name is owned, not when the cloud answered: a board without a
+network is a healthy board. What talks to the cloud is imported after it. What
+cannot be degraded (no bus, no store, a broken invariant) ends the process, and
+systemd starts it again.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+from mmid import __version__
+from mmid.dbus.front import Front
+from mmid.errors import AudioDeviceFailed
+from mmid.events import State
+from mmid.gateway.black_box import BlackBox
+from mmid.gateway.board_host import BoardHost
+from mmid.gateway.gateway import Gateway
+from mmid.gateway.last_error import LastError
+from mmid.hal import Clock, Mixer, Player, Recorder
+from mmid.hal_linux.audio.gain import SoftwareGain
+from mmid.hal_linux.audio.player import AlsaPlayer
+from mmid.hal_linux.audio.recorder import AlsaRecorder
+from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.storage.store_lock import hold_store
+from mmid.hal_linux.time.boottime_loop import BoottimeEventLoop
+from mmid.hal_linux.time.clock import KernelClock
+from mmid.hal_linux.time.clock_step import StepWatch
+from mmid.service import sysd
+from mmid.service.reload import Reload
+from mmid.session.dialer import Dialer
+from mmid.session.license.exchange import exchange
+from mmid.session.license.keeper import Keeper
+from mmid.session.license.record_book import RecordBook
+from mmid.session.supervisor import Supervisor
+from mmid.settings import RAW_OPUS_BITS_PER_S, Audio, Dialog, Settings
+from mmid.settings.child import Loading
+from mmid.status import LicenseState, Status
+
+__all__ = ["run"]
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, start_loading: Callable[[], Loading]) -> int:
+    """Run until SIGTERM or SIGINT; return the exit status.
+
+    Args:
+        settings: what to run with.
+        start_loading: reads them again, on SIGHUP.
+
+    Raises:
+        MmidError: a part that cannot be done without failed.
+    """
+    sysd.configure_logging(settings.log.level)
+    # Timers count suspended time: after a resume what is overdue is due at once.
+    with asyncio.Runner(loop_factory=BoottimeEventLoop) as runner:
+        return runner.run(_serve(settings, start_loading))
+
+
+async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    reload = Reload(settings, start_loading)
+    loop.add_signal_handler(signal.SIGHUP, reload.ask)
+    clock = KernelClock(settings.clock.require_sync)
+    status = _first_status(settings, clock)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(hold_store(settings.storage.target))
+        black_box = stack.enter_context(_black_box(loop))
+        book = RecordBook(open_store(settings.storage.target, key=settings.storage.key))
+        await book.load()
+        stack.push_async_callback(book.close)
+        host, supervisor = _build(settings, status, clock, book, black_box)
+        gateway = Gateway(
+            supervisor=supervisor,
+            host=host,
+            status=status,
+            book=book,
+            black_box=black_box,
+            clock=clock,
+        )
+        watch = StepWatch(lambda step_s: _clock_stepped(clock, status, supervisor, step_s))
+        stack.callback(watch.close)
+        front = await Front.open(settings.dbus.bus, status, gateway)
+        stack.push_async_callback(front.close)
+        host.on_event = LastError(status, clock.now_ms, front.emit).hear
+        line = sysd.StatusLine()
+        status.observe(lambda _: line.show(_status_line(status)))
+        watchdog = sysd.Watchdog(host.standing_still)
+        watchdog.start()
+        stack.callback(watchdog.stop)
+        sysd.notify(ready=True, status=_status_line(status))
+        _log.info("ready as org.mmid1 on the %s bus", settings.dbus.bus)
+        settling = asyncio.create_task(_settle(supervisor), name="mmid-settle")
+        try:
+            await _live(stop, supervisor, front, reload.run(gateway.use))
+        finally:
+            await asyncio.gather(settling, return_exceptions=True)
+    return 0
+
+
+@contextmanager
+def _black_box(loop: asyncio.AbstractEventLoop) -> Iterator[BlackBox]:
+    """Keep the black box open; tell how the run before ended, and note how this one does."""
+    black_box = BlackBox.open(sysd.runtime_directory())
+    black_box.started(loop.time(), __version__)
+    try:
+        yield black_box
+    except BaseException as error:
+        black_box.ended(loop.time(), error)
+        raise
+    else:
+        black_box.ended(loop.time(), None)
+    finally:
+        black_box.close()
+
+
+def _build(
+    settings: Settings, status: Status, clock: Clock, book: RecordBook, black_box: BlackBox
+) -> tuple[BoardHost, Supervisor]:
+    audio, dialog = settings.audio, settings.dialog
+    gain = SoftwareGain()
+    host = BoardHost(
+        dialog=dialog,
+        status=status,
+        book=book,
+        black_box=black_box,
+        recorder=_recorder(audio, dialog, status),
+        player=_player(audio, dialog, gain, status),
+        mixer=_mixer(audio, gain),
+    )
+    keeper = Keeper(
+        cloud=settings.cloud,
+        license=settings.license,
+        book=book,
+        clock=clock,
+        status=status,
+        exchange=exchange,
+    )
+    keeper.show()
+    dialer = Dialer(settings)
+    supervisor = Supervisor(keeper=keeper, dialer=dialer, clock=clock, status=status, host=host)
+    host.supervisor = supervisor
+    return host, supervisor
+
+
+def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:
+    """Return the microphone, with an encoder behind it if the cloud is to get another codec."""
+    recorder = AlsaRecorder(audio.capture_device, dialog.us_sample_rate, audio.period_ms)
+    recorder.observe(
+        lambda: status.update(capture_format=recorder.format, recorder_overruns=recorder.overruns)
+    )
+    if dialog.upstream_mode == "pcm":
+        return recorder
+    from mmid.hal_linux.audio.codecs import make_encoder  # noqa: PLC0415 - few want them
+    from mmid.hal_linux.audio.coded_recorder import CodedRecorder  # noqa: PLC0415
+
+    encoder = make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
+    return CodedRecorder(recorder, encoder)
+
+
+def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) -> Player:
+    """Return the loudspeaker, with a decoder before it if the cloud sends another codec."""
+    player = AlsaPlayer(
+        audio.playback_device,
+        dialog.ds_sample_rate,
+        audio.period_ms,
+        dialog.player_rb_size,
+        gain,
+    )
+    player.observe(
+        lambda: status.update(playback_format=player.format, player_underruns=player.underruns)
+    )
+    if dialog.downstream_mode == "pcm":
+        return player
+    from mmid.hal_linux.audio.codecs import make_decoder  # noqa: PLC0415 - few want them
+    from mmid.hal_linux.audio.coded_player import CodedPlayer  # noqa: PLC0415
+
+    return CodedPlayer(player, make_decoder(dialog.downstream_mode, dialog.ds_sample_rate))
+
+
+def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:
+    """Return the card's control if there is one; a card that is away must not stop the start."""
+    if not audio.mixer_control:
+        return gain
+    from mmid.hal_linux.audio.mixer import AlsaMixer  # noqa: PLC0415 - few have one
+
+    try:
+        return AlsaMixer(audio.mixer_device, audio.mixer_control)
+    except AudioDeviceFailed as error:
+        _log.warning("%s; mmid scales the samples itself", error)
+        return gain
+
+
+def _clock_stepped(
+    clock: KernelClock, status: Status, supervisor: Supervisor, step_s: float
+) -> None:
+    """Say that the time is another now, and let who waits for it look."""
+    _log.info("the clock was set, or the board woke from suspend: it moved by %+.3f s", step_s)
+    clock.notice_step()
+    status.update(clock_synchronized=clock.synchronized)
+    supervisor.clock_set()
+
+
+def _first_status(settings: Settings, clock: Clock) -> Status:
+    return Status(
+        work_mode=settings.dialog.work_mode,
+        license_mode=settings.license.mode,
+        clock_synchronized=clock.synchronized,
+        capture_device=settings.audio.capture_device,
+        playback_device=settings.audio.playback_device,
+    )
+
+
+async def _settle(supervisor: Supervisor) -> None:
+    """Import the rest; then what the start made is there for good, and garbage is looked for.
+
+    A full collection would look at all of it, and on a small board hold up the sound for
+    longer than a period.
+    """
+    try:
+        await supervisor.prepare()
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+async def _live(
+    stop: asyncio.Event,
+    supervisor: Supervisor,
+    front: Front,
+    reloading: Coroutine[None, None, None],
+) -> None:
+    """Run until the event; a part that ends before has failed, and its error is raised."""
+    parts = {
+        asyncio.create_task(supervisor.run(), name="mmid-supervisor"),
+        asyncio.create_task(front.wait_lost(), name="mmid-bus"),
+        asyncio.create_task(reloading, name="mmid-reload"),
+    }
+    stopping = asyncio.create_task(stop.wait(), name="mmid-stop")
+    try:
+        done, _ = await asyncio.wait({*parts, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for part in done & parts:
+            part.result()
+    finally:
+        sysd.notify(stopping=True, status="stopping")
+        _log.info("stopping")
+        await supervisor.stop()
+        for task in (*parts, stopping):
+            task.cancel()
+        await asyncio.gather(*parts, stopping, return_exceptions=True)
+
+
+def _status_line(status: Status) -> str:
+    """Say in a line what mmid is doing, for ``systemctl status``."""
+    if not status.clock_synchronized and status.state is State.CONNECTING:
+        return "waiting for the clock to be set"
+    if status.license_state is LicenseState.UNPROVISIONED:
+        return "not provisioned: set license.app_id and the others"
+    if error := status.license_error:
+        return f"no license, {error['code']} ({error['remedy']}): {error['message']}"
+    return f"{status.state} as {status.device_name}"

@@ -1,0 +1,128 @@
+"""The log's last step: every entry is redacted, of bounded length, and not endlessly repeated.
+
+``mmid.service.sysd`` decides where the entries go. Here an entry becomes text, and as
+the last thing that happens to it this text passes ``mmid.secrets.redact``:
+arguments, tracebacks and journal fields are text by then, so there is no way
+around it.
+"""
+
+import logging
+import re
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from typing import TextIO
+
+from mmid.secrets import redact
+
+__all__ = ["LineHandler", "RedactingHandler", "Repeats", "clean"]
+
+# What must not reach a terminal or forge a line: control characters but tab and newline.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+_LONGEST_TEXT = 16384  # characters of one entry; a message of the cloud can be 1 MiB
+
+
+def clean(text: str) -> str:
+    """The text without secrets and control characters, and not endless.
+
+    Secrets first: an escape in the middle of one would hide it from the search.
+    """
+    text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", redact(text))
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
+    return text
+
+
+class Repeats:
+    """Which of many identical lines are written: a few, and then how many more there were.
+
+    Bounded: at most ``LINES`` different lines are watched, the oldest goes
+    first. There is no timer: a count is told with the next line of any kind.
+    """
+
+    ALLOWED = 5
+    WINDOW_S = 60.0
+    LINES = 64
+
+    def __init__(self) -> None:
+        # line -> when its window began, how often it came
+        self._seen: OrderedDict[tuple[str, int, str], tuple[float, int]] = OrderedDict()
+
+    def admit(self, line: tuple[str, int, str], now: float) -> bool:
+        """Count a line, given as logger, level and text; whether it is to be written."""
+        began, count = self._seen.get(line, (now, 0))
+        self._seen[line] = (began, count + 1)
+        return count < self.ALLOWED
+
+    def withheld(self, now: float) -> list[tuple[tuple[str, int, str], int]]:
+        """Lines whose window is over, with how often each was not written; forgets them."""
+        told = []
+        while self._seen:
+            line, (began, count) = next(iter(self._seen.items()))
+            if now - began < self.WINDOW_S and len(self._seen) <= self.LINES:
+                break
+            del self._seen[line]
+            if count > self.ALLOWED:
+                told.append((line, count - self.ALLOWED))
+        return told
+
+
+class RedactingHandler(logging.Handler, ABC):
+    """What both ways of writing share: redaction, the limit on repeats, and never raising."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._repeats = Repeats()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, unless it is one repeat too many."""
+        now = time.monotonic()
+        try:
+            for (name, level, text), count in self._repeats.withheld(now):
+                again = logging.LogRecord(name, level, "", 0, text, None, None)
+                first_line = text.partition("\n")[0]
+                self.write(again, f"repeated {count} times: {first_line}")
+            text = clean(self.format(record))
+            if self._repeats.admit((record.name, record.levelno, text), now):
+                self.write(record, text)
+        except Exception as error:  # noqa: BLE001 - a log call must not break its caller
+            self._give_up(record, error)
+
+    @abstractmethod
+    def write(self, record: logging.LogRecord, text: str) -> None:
+        """Write one entry; ``text`` is clean, the record's own is not."""
+
+    def _give_up(self, record: logging.LogRecord, error: Exception) -> None:
+        """Say that a line is lost; the usual handler would print its raw arguments."""
+        try:
+            sys.stderr.write(
+                f"mmid: a line of {record.name}:{record.lineno} cannot be logged "
+                f"({type(error).__name__})\n"
+            )
+        except (OSError, ValueError):
+            return  # there is no stderr to say it on
+
+
+class LineHandler(RedactingHandler):
+    """Plain lines, such as ``2026-11-20T22:41:07.123 info  mmid.session.link: text``.
+
+    Args:
+        stream: where to; None is whatever stderr is at the time.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def write(self, record: logging.LogRecord, text: str) -> None:
+        """Write one line, or more for a text that has more."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.created))
+        milliseconds = int(record.msecs)
+        level = record.levelname.lower()
+        # Further lines are set in, so that no text can pass for an entry of its own.
+        text = text.replace("\n", "\n    ")
+        stream = self._stream or sys.stderr
+        stream.write(f"{moment}.{milliseconds:03} {level:5} {record.name}: {text}\n")
+        stream.flush()

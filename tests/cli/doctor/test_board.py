@@ -1,0 +1,208 @@
+import ctypes
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mmid import RELEASED_MS
+from mmid.cli.doctor.board import (
+    check_capture,
+    check_clock,
+    check_codecs,
+    check_mixer,
+    check_playback,
+    check_record,
+)
+from mmid.cli.doctor.finding import Finding, Verdict
+from mmid.hal_linux.audio.mixer import AlsaMixer
+from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.time import clock
+from mmid.secrets import Secret
+from mmid.session.license.record import DeviceRecord
+from mmid.settings import Dialog, Settings
+
+Define = Callable[[str], None]
+Compile = Callable[[str], Path]
+
+REGISTERED = DeviceRecord(
+    app_id="mm_0123456789abcdef",
+    device_name="lamp-1",
+    nonce="0123456789abcdef0123456789",
+    device_secret=Secret("f" * 32),
+)
+KEY = Secret("0123456789abcdef" * 4)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A board whose record is a file, and whose devices are called as below."""
+    plain = Settings()
+    return replace(
+        plain,
+        storage=replace(plain.storage, target=f"file:{tmp_path}/device.bin"),
+        clock=replace(plain.clock, require_sync=False),
+        audio=replace(plain.audio, capture_device="ear", playback_device="mouth"),
+    )
+
+
+def store(settings: Settings) -> None:
+    open_store(settings.storage.target, key=settings.storage.key).save(REGISTERED.encode())
+
+
+def copies(tmp_path: Path) -> list[Path]:
+    return sorted(tmp_path.glob("device.bin*"))
+
+
+def test_a_record_that_can_be_read_is_fine_and_named(settings: Settings) -> None:
+    store(settings)
+    finding = check_record(settings)
+    assert finding.verdict is Verdict.OK
+    assert "lamp-1" in finding.text
+
+
+def test_an_empty_store_is_a_warning_with_the_way_out(settings: Settings) -> None:
+    finding = check_record(settings)
+    assert finding.verdict is Verdict.WARNING
+    assert "mmid provision" in finding.remedy
+
+
+def test_an_empty_store_is_fine_where_nobody_registers(settings: Settings) -> None:
+    paying = replace(settings, license=replace(settings.license, mode="pay-as-you-go"))
+    assert check_record(paying).verdict is Verdict.OK
+
+
+def test_one_damaged_copy_is_a_warning_because_the_other_serves(
+    settings: Settings, tmp_path: Path
+) -> None:
+    store(settings)
+    store(settings)
+    damaged = copies(tmp_path)[0]
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    finding = check_record(settings)
+    assert finding.verdict is Verdict.WARNING
+    assert str(damaged) in finding.text
+
+
+def test_two_damaged_copies_are_a_failure(settings: Settings, tmp_path: Path) -> None:
+    store(settings)
+    store(settings)
+    for damaged in copies(tmp_path):
+        damaged.write_bytes(damaged.read_bytes()[:-3])
+    assert check_record(settings).verdict is Verdict.FAILURE
+
+
+def test_a_store_that_is_not_there_is_a_failure(settings: Settings) -> None:
+    storage = replace(settings.storage, target="block:/dev/disk/by-partlabel/nowhere")
+    finding = check_record(replace(settings, storage=storage))
+    assert finding.verdict is Verdict.FAILURE
+    assert "nowhere" in finding.text
+
+
+def test_a_sealed_record_without_the_key_is_the_daemons_own(settings: Settings) -> None:
+    sealing = replace(settings, storage=replace(settings.storage, key=KEY))
+    store(sealing)
+    assert "sealed" in check_record(sealing).text
+    finding = check_record(settings)
+    assert finding.verdict is Verdict.OK
+    assert "sealed" in finding.text
+
+
+def test_a_clock_before_the_release_is_a_failure(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check_clock(settings).verdict is Verdict.OK
+    monkeypatch.setattr(time, "time_ns", lambda: (RELEASED_MS - 1) * 1_000_000)
+    finding = check_clock(settings)
+    assert finding.verdict is Verdict.FAILURE
+    assert "NTP" in finding.remedy
+
+
+def test_a_clock_that_nobody_synchronised_is_a_failure_where_that_is_required(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    strict = replace(settings, clock=replace(settings.clock, require_sync=True))
+    flag = tmp_path / "synchronized"
+    monkeypatch.setattr(clock, "_kernel_is_synchronized", lambda: False)
+    monkeypatch.setattr(clock, "_TIMESYNC_FLAG", flag)
+    finding = check_clock(strict)
+    assert finding.verdict is Verdict.FAILURE
+    assert "not synchronised" in finding.text
+    flag.touch()
+    assert check_clock(strict).verdict is Verdict.OK
+
+
+def test_sound_devices_that_are_there_tell_what_was_negotiated(
+    settings: Settings, define: Define
+) -> None:
+    define("pcm.ear { type null }\npcm.mouth { type null }\n")
+    findings = by_check(settings)
+    assert {finding.verdict for finding in findings.values()} == {Verdict.OK}
+    assert "16000 Hz mono" in findings["capture"].text
+    assert "24000 Hz mono" in findings["playback"].text
+
+
+@pytest.mark.parametrize(("there", "missing"), [("ear", "playback"), ("mouth", "capture")])
+def test_a_sound_device_that_is_missing_is_a_failure_and_the_other_is_still_tried(
+    settings: Settings, define: Define, there: str, missing: str
+) -> None:
+    define(f"pcm.{there} {{ type null }}\n")
+    findings = by_check(settings)
+    wrong = [name for name, found in findings.items() if found.verdict is not Verdict.OK]
+    assert wrong == [missing]
+    assert "does not exist" in findings[missing].text
+
+
+def by_check(settings: Settings) -> dict[str, Finding]:
+    return {check(settings).check: check(settings) for check in (check_capture, check_playback)}
+
+
+@pytest.mark.parametrize(
+    ("dialog", "package"),
+    [
+        (Dialog(upstream_mode="raw-opus"), "libopus0"),
+        (Dialog(downstream_mode="mp3"), "libmpg123"),
+        (Dialog(downstream_mode="opus"), "libopus0"),
+    ],
+    ids=["speech", "mp3", "opus"],
+)
+def test_a_codec_whose_library_is_missing_is_a_failure_that_names_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, dialog: Dialog, package: str
+) -> None:
+    def no_library(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    coded = replace(settings, dialog=dialog)
+    assert check_codecs(coded).verdict is Verdict.OK
+    monkeypatch.setattr(ctypes, "CDLL", no_library)
+    assert check_codecs(settings).verdict is Verdict.OK  # PCM needs none
+    finding = check_codecs(coded)
+    assert finding.verdict is Verdict.FAILURE
+    assert package in finding.text
+    assert finding.remedy
+
+
+def test_no_mixer_control_is_nothing_to_check(settings: Settings) -> None:
+    assert check_mixer(settings).verdict is Verdict.SKIPPED
+
+
+def test_a_mixer_control_is_fine_silent_or_missing(
+    settings: Settings, define: Define, compile_plugin: Compile
+) -> None:
+    define(
+        f'ctl_type.mixer {{ lib "{compile_plugin("mixer_ctl.c")}" }}\nctl.card {{ type mixer }}\n'
+    )
+    audio = replace(settings.audio, mixer_device="card", mixer_control="Master")
+    mixed = replace(settings, audio=audio)
+    mixer = AlsaMixer("card", "Master")
+    mixer.set_muted(False)
+    mixer.set_volume(100)
+    assert check_mixer(mixed).verdict is Verdict.OK
+    mixer.set_muted(True)
+    muted = check_mixer(mixed)
+    assert muted.verdict is Verdict.WARNING
+    assert "mmictl mute off" in muted.remedy
+    missing = check_mixer(replace(mixed, audio=replace(audio, mixer_control="Absent")))
+    assert missing.verdict is Verdict.FAILURE
+    assert "amixer" in missing.remedy

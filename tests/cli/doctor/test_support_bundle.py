@@ -1,0 +1,150 @@
+import asyncio
+import json
+import os
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mmid.cli.doctor import support_bundle
+from mmid.cli.doctor.host import Host
+from mmid.cli.doctor.support_bundle import write_bundle
+from mmid.dbus.front import Front
+from mmid.errors import InvalidArgument
+from mmid.hal_linux.storage import open_store
+from mmid.secrets import Secret
+from mmid.session.license.record import DeviceRecord
+from mmid.status import Status
+from tests.dbus.private_bus import NotingApplication, PrivateBus
+
+SECRETS = {
+    "app_secret": "a0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5",
+    "api_key": "key-of-this-board-4711",
+    "device_secret": "5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a",
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings and record of a board, full of secrets."""
+    target = f"file:{tmp_path}/device.bin"
+    record = DeviceRecord(
+        app_id="mm_0123456789abcdef",
+        app_secret=Secret(SECRETS["app_secret"]),
+        device_name="lamp-1",
+        nonce="0123456789abcdef0123456789",
+        device_secret=Secret(SECRETS["device_secret"]),
+    )
+    open_store(target).save(record.encode())
+    path = tmp_path / "mmid.toml"
+    path.write_text(
+        f'[storage]\ntarget = "{target}"\n'
+        f'[license]\napp_secret = "{SECRETS["app_secret"]}"\napi_key = "{SECRETS["api_key"]}"\n'
+        '[cloud]\nws_url = "wss://nowhere.invalid/ws"\nlicense_url = "https://nowhere.invalid"\n'
+        '[audio]\ncapture_device = "null"\nplayback_device = "null"\n'
+    )
+    return path
+
+
+async def bundle(tmp_path: Path, config: Path, bus: str = "unix:path=/none") -> dict[str, str]:
+    path = tmp_path / "support.tar.gz"
+    names = await write_bundle(path, config, bus, Host(tmp_path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with tarfile.open(path) as archive:
+        texts = {
+            member.name.removeprefix("mmid-support/"): read(archive, member)
+            for member in archive.getmembers()
+        }
+    assert list(texts) == names
+    return texts
+
+
+def read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    file = archive.extractfile(member)
+    assert file is not None
+    return file.read().decode()
+
+
+async def test_it_holds_what_a_helper_needs(tmp_path: Path, config: Path) -> None:
+    texts = await bundle(tmp_path, config)
+    findings = [json.loads(line) for line in texts["doctor.jsonl"].splitlines()]
+    assert findings[0]["check"] == "settings"
+    assert json.loads(texts["settings.json"])["license"]["app_secret"] is True
+    assert json.loads(texts["storage.json"])[0]["state"] == "valid"
+    assert "problem" in json.loads(texts["status.json"])  # the bus is not there
+    assert "journal.txt" in texts
+    assert "MemTotal" in texts["system/meminfo"]
+
+
+async def test_no_secret_is_in_it_whatever_printed_it(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the journal's own text has one: an elder version may have let it slip."""
+    careless = tmp_path / "bin" / "journalctl"
+    careless.parent.mkdir()
+    careless.write_text(f"#!/bin/sh\necho said in error: {' '.join(SECRETS.values())}\n")
+    careless.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{careless.parent}:{os.environ['PATH']}")
+    texts = await bundle(tmp_path, config)
+    assert "said in error: *** *** ***" in texts["journal.txt"]
+    for name, text in texts.items():
+        for secret in SECRETS.values():
+            assert secret not in text, name
+
+
+async def test_no_secret_is_in_it_that_somebody_wrote_into_the_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody should, and then nobody who reads the settings knows it."""
+    careless = tmp_path / "bin" / "systemctl"
+    careless.parent.mkdir()
+    unit = (
+        f"Environment=MMID_LICENSE__APP_SECRET={SECRETS['app_secret']}\n"
+        f"SetCredential=api_key:{SECRETS['api_key']}\n"
+    )
+    careless.write_text(f"#!/bin/sh\ncat << EOF\n{unit}EOF\n")
+    careless.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{careless.parent}:{os.environ['PATH']}")
+    texts = await bundle(tmp_path, tmp_path / "no.toml")
+    masked = "Environment=MMID_LICENSE__APP_SECRET=***\nSetCredential=api_key:***\n"
+    assert texts["unit.txt"] == texts["unit-state.txt"] == masked
+
+
+async def test_a_bundle_that_was_given_up_leaves_no_file(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def give_up(_: str) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(support_bundle, "_daemon_says", give_up)
+    with pytest.raises(asyncio.CancelledError):
+        await bundle(tmp_path, config)
+    assert not (tmp_path / "support.tar.gz").exists()
+
+
+async def test_settings_that_cannot_be_read_are_part_of_the_story(tmp_path: Path) -> None:
+    texts = await bundle(tmp_path, tmp_path / "no.toml")
+    assert "no.toml" in json.loads(texts["settings.json"])["problem"]
+
+
+async def test_what_the_daemon_knows_is_in_it(tmp_path: Path, config: Path) -> None:
+    bus = PrivateBus(tmp_path)
+    status = Status(device_name="lamp-1")
+    front = await Front.open(bus.address, status, NotingApplication(status))
+    try:
+        texts = await bundle(tmp_path, config, bus.address)
+    finally:
+        await front.close()
+        bus.stop()
+    assert json.loads(texts["status.json"])["org.mmid1.Device"]["DeviceName"] == "lamp-1"
+    assert json.loads(texts["timeline.json"])[0][0]["heard"] == 1250.5
+    assert isinstance(json.loads(texts["history.json"])[0], list)
+
+
+async def test_a_file_that_exists_is_not_overwritten(tmp_path: Path, config: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("mine")
+    with pytest.raises(InvalidArgument, match=r"mine\.txt cannot be made: File exists"):
+        await write_bundle(path, config, "system", Host(tmp_path))
+    assert path.read_text() == "mine"

@@ -1,0 +1,125 @@
+import os
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from mmid.cli.mmictl.status import print_status
+
+DIALOG: dict[str, Any] = {
+    "State": "listening",
+    "Connected": True,
+    "WorkMode": "push2talk",
+    "DialogId": "d-1",
+    "Talker": "",
+    "LastError": {},
+}
+DEVICE: dict[str, Any] = {
+    "AppId": "mm_1",
+    "DeviceName": "kitchen-7",
+    "Registered": True,
+    "LicenseMode": "fully-managed",
+    "LicenseState": "authorized",
+    "LicenseError": {},
+    "TokenExpiry": 0,
+    "ClockSynchronized": True,
+    "Version": "1.2",
+}
+AUDIO: dict[str, Any] = {
+    "Volume": 80,
+    "Muted": True,
+    "CaptureDevice": "hw:0",
+    "PlaybackDevice": "hw:1",
+    "CaptureFormat": "16000 Hz mono S16_LE",
+    "PlaybackFormat": "",
+    "RecorderOverruns": 3,
+    "PlayerUnderruns": 0,
+    "SpeechDroppedBytes": 0,
+}
+REFUSED = {
+    "code": "100008",
+    "message": "the device is registered already. Reset it in the console.",
+    "remedy": "reset-in-console",
+    "since": 1_795_132_800_000,
+    "next_attempt": 0,
+}
+
+
+def screen(
+    capsys: pytest.CaptureFixture[str],
+    dialog: dict[str, Any] | None = None,
+    device: dict[str, Any] | None = None,
+) -> list[str]:
+    print_status(DIALOG | (dialog or {}), DEVICE | (device or {}), AUDIO)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_board_that_is_well_is_shown_in_nine_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert screen(capsys) == [
+        "mmid 1.2 is listening",
+        "  device     kitchen-7, mm_1, registered",
+        "  license    fully-managed, authorized",
+        "  clock      set",
+        "  link       connected, dialog d-1",
+        "  dialog     push2talk, nobody talks",
+        "  capture    hw:0: 16000 Hz mono S16_LE; 3 overruns",
+        "  playback   hw:1: not used yet",
+        "  volume     80 %, muted",
+    ]
+
+
+def test_a_refused_license_is_shown_last_with_what_mends_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    *_, problem, remedy = screen(capsys, device={"LicenseError": REFUSED})
+    assert problem.startswith("  no license 100008 the device is registered already (since 2026-")
+    assert problem.endswith("; waits for mmictl device register)")
+    assert remedy.strip() == "-> reset-in-console: Reset it in the console."
+    again = REFUSED | {"next_attempt": 1_795_132_800_000}
+    assert "; next attempt 2026-" in screen(capsys, device={"LicenseError": again})[-2]
+
+
+def test_what_the_network_cost_is_shown_when_it_cost_something(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AUDIO, "SpeechDroppedBytes", 3200)
+    [line] = [line for line in screen(capsys) if line.startswith("  network")]
+    assert line.endswith("3200 bytes of it were lost")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(5, "5 seconds ago"), (125, "2 minutes ago"), (7300, "2 hours ago"), (200000, "2 days ago")],
+)
+def test_the_last_error_is_shown_with_its_age_and_remedy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, seconds: int, words: str
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_000_000.0 + seconds)
+    last = {"code": "tls", "message": "expired", "remedy": "Look.", "time": 1_000_000_000}
+    *_, problem, remedy = screen(capsys, {"LastError": last})
+    assert problem == f"  last error tls: expired ({words})"
+    assert remedy.strip() == "-> Look."
+
+
+def test_the_license_error_is_not_told_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    last = {"code": "100008", "message": "the same", "remedy": "", "time": 0}
+    lines = screen(capsys, {"LastError": last}, {"LicenseError": REFUSED})
+    assert not [line for line in lines if "last error" in line]
+
+
+def test_a_terminal_gets_colours_and_a_pipe_does_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "\033" not in "".join(screen(capsys))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert screen(capsys)[0] == "\033[1mmmid 1.2\033[0m is \033[32mlistening\033[0m"
+    lost = screen(capsys, {"State": "offline"}, {"LicenseError": REFUSED})
+    assert lost[0].endswith("\033[31moffline\033[0m")
+    assert "\033[31mno license \033[0m" in lost[-2]
+
+
+def test_what_others_wrote_does_not_command_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "\033" not in "".join(screen(capsys, device={"DeviceName": f"a\033[31mb{os.linesep}c"}))

@@ -1,0 +1,180 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmid import __version__
+from mmid.errors import TABLE, SettingsInvalid, StorageFailed
+from mmid.hal_linux.storage import open_store
+
+ROOT = Path(__file__).parents[3]
+APP_SECRET = "0123456789abcdef" * 2
+API_KEY = "key-that-nobody-may-see"
+
+SETTINGS = f"""
+[license]
+app_id = "mm_0123456789abcdef"
+app_secret = "{APP_SECRET}"
+api_key = "{API_KEY}"
+device_name = "lamp-1"
+[clock]
+require_sync = false
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "mmid.toml"
+    path.write_text(f'{SETTINGS}[storage]\ntarget = "file:{tmp_path}/device.bin"\n')
+    return path
+
+
+def mmid(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("MMID_")}
+    return subprocess.run(
+        [sys.executable, "-m", "mmid.cli.mmid", *map(str, arguments)],
+        env={**ours, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def one_line(result: subprocess.CompletedProcess[str]) -> str:
+    """The only line of the complaint, with nothing on standard output."""
+    (line,) = result.stderr.splitlines()
+    assert result.stdout == ""
+    assert line.startswith("mmid: ")
+    return line
+
+
+def test_it_says_what_would_be_used(config: Path, tmp_path: Path) -> None:
+    result = mmid("check", "--config", config)
+    assert (result.returncode, result.stderr) == (0, "")
+    report = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert report["cloud"].startswith("multimodal-dialog at wss://")
+    assert report["device"].startswith("name lamp-1, AppId mm_0123456789abcdef, AppSecret ***")
+    assert report["record"] == f"file:{tmp_path}/device.bin: empty; the device would register"
+    assert report["clock"] == "set (clock.require_sync = false)"
+    assert report["bus"] == "system"
+
+
+def test_it_loads_the_codecs_that_the_settings_ask_for(config: Path) -> None:
+    codecs = {"MMID_DIALOG__UPSTREAM_MODE": "raw-opus", "MMID_DIALOG__DOWNSTREAM_MODE": "mp3"}
+    assert "codecs   raw-opus up, mp3 down\n" in mmid("check", "--config", config, **codecs).stdout
+    assert "codecs   pcm up, pcm down\n" in mmid("check", "--config", config).stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "mode", "package"),
+    [
+        ("MMID_DIALOG__DOWNSTREAM_MODE", "mp3", "libmpg123-0"),
+        ("MMID_DIALOG__DOWNSTREAM_MODE", "opus", "libopus0"),
+        ("MMID_DIALOG__UPSTREAM_MODE", "raw-opus", "libopus0"),
+    ],
+)
+def test_a_codec_without_its_library_is_refused_with_the_package_to_install(
+    config: Path, tmp_path: Path, variable: str, mode: str, package: str
+) -> None:
+    for library in ("libmpg123.so.0", "libopus.so.0"):
+        (tmp_path / library).write_text("no library")  # found first, and not one
+    missing = {variable: mode, "LD_LIBRARY_PATH": str(tmp_path)}
+    result = mmid("check", "--config", config, **missing)
+    assert result.returncode == TABLE[SettingsInvalid].exit_code
+    key = variable.removeprefix("MMID_DIALOG__").lower()
+    assert f"dialog.{key} = {mode!r} needs lib" in one_line(result)
+    assert f"install {package}" in one_line(result)
+
+
+def test_it_changes_nothing(config: Path, tmp_path: Path) -> None:
+    assert mmid("check", "--config", config).returncode == 0
+    assert list(tmp_path.iterdir()) == [config]
+
+
+def test_it_shows_no_secret(config: Path) -> None:
+    result = mmid("check", "--config", config)
+    assert APP_SECRET not in result.stdout + result.stderr
+    assert API_KEY not in result.stdout + result.stderr
+
+
+def test_it_sees_the_record(config: Path, tmp_path: Path) -> None:
+    open_store(f"file:{tmp_path}/device.bin").save(b"a record")
+    assert "device.bin: 8 bytes, plain" in mmid("check", "--config", config).stdout
+
+
+def test_a_device_without_identity_is_a_state_and_not_an_error(tmp_path: Path) -> None:
+    config = tmp_path / "mmid.toml"
+    config.write_text(f'storage.target = "file:{tmp_path}/device.bin"\n')
+    result = mmid("check", "--config", config)
+    assert result.returncode == 0
+    assert "the device cannot register. Set license.app_id" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_wrong_setting_is_one_line_and_exit_2(command: str, config: Path) -> None:
+    config.write_text("[audio]\nperiod_ms = 5\n")
+    result = mmid(command, "--config", config)
+    assert result.returncode == TABLE[SettingsInvalid].exit_code == 2
+    said = f"mmid: {config}: audio.period_ms = 5: must be a whole number from 10 to 100"
+    assert one_line(result) == said
+
+
+def test_a_wrong_secret_is_not_shown(config: Path) -> None:
+    result = mmid("check", "--config", config, MMID_LICENSE__APP_SECRET=API_KEY)
+    assert "MMID_LICENSE__APP_SECRET: license.app_secret = ***: must be" in one_line(result)
+
+
+def test_a_damaged_record_is_one_line_with_its_remedy(config: Path, tmp_path: Path) -> None:
+    store = open_store(f"file:{tmp_path}/device.bin")
+    store.save(b"a record")
+    for copy in tmp_path.glob("device.bin*"):
+        copy.write_bytes(copy.read_bytes()[:-1] + b"\xff")
+    result = mmid("check", "--config", config)
+    assert result.returncode == TABLE[StorageFailed].exit_code
+    assert f"{tmp_path}/device.bin" in one_line(result)
+    assert one_line(result).endswith(f"({TABLE[StorageFailed].remedy})")
+
+
+def test_a_module_that_happens_to_lie_around_is_not_run(config: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "elsewhere"
+    trap.mkdir()
+    (trap / "tomllib.py").write_text("raise SystemExit('trapped')")
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", "mmid.cli.mmid", "check", "--config", config],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=trap,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_reader_that_goes_away_is_no_error(config: Path) -> None:
+    command = f'"{sys.executable}" -m mmid.cli.mmid check --config "{config}"; echo $? >&2'
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    os.close(writer)
+    assert result.stderr == "0\n"
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert mmid("--version").stdout == f"mmid {__version__}\n"
+
+
+def test_help_names_every_exit_status() -> None:
+    text = " ".join(mmid("--help").stdout.split())
+    assert "0 all is well; 1 a check of hal-test failed; 2 a setting or an option is wrong" in text

@@ -1,0 +1,285 @@
+"""A board whose microphone, loudspeaker and cloud a test holds in its hand."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from mmid.errors import AudioDeviceFailed, ConnectionLost
+from mmid.events import Error, Event, State
+from mmid.gateway.black_box import BlackBox
+from mmid.gateway.board_host import BoardHost
+from mmid.gateway.gateway import Gateway
+from mmid.hal import PlayerListener, RecorderListener
+from mmid.session.conversation import Conversation
+from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
+from mmid.session.dialects.multimodal_dialog.directives import Identity
+from mmid.session.license.record import DeviceRecord
+from mmid.session.license.record_book import RecordBook
+from mmid.session.link import Link
+from mmid.session.outbox import Outbox
+from mmid.session.supervisor import Supervisor
+from mmid.settings import Dialog
+from mmid.simcloud.dialog_messages import event_text
+from mmid.status import Status
+from tests.session.doubles import MemoryStore, TestClock
+
+ALICE, BOB = ":1.1", ":1.2"
+AMPLE_S = 10.0
+TASK = "ab" * 16
+
+
+class Recorder:
+    """A microphone that records what a test says; ``broken`` ones do not open."""
+
+    device = "microphone"
+
+    def __init__(self) -> None:
+        self.listener: RecorderListener | None = None
+        self.overruns = 0
+        self.level = 42
+        self.overdue_s = 0.0
+        self.broken = False
+        self.last_words = b""
+
+    @property
+    def recording(self) -> bool:
+        return self.listener is not None
+
+    def start(self, listener: RecorderListener) -> None:
+        if self.broken:
+            raise AudioDeviceFailed("microphone is not there")
+        self.listener = listener
+
+    def stop(self) -> None:
+        listener, self.listener = self.listener, None
+        if listener is not None and self.last_words:
+            listener.recorder_audio(self.last_words)
+
+    def hear(self, data: bytes) -> None:
+        assert self.listener is not None
+        self.listener.recorder_audio(data)
+
+    def fail(self) -> None:
+        listener, self.listener = self.listener, None
+        assert listener is not None
+        listener.recorder_failed(AudioDeviceFailed("microphone was pulled out"))
+
+
+class Player:
+    """A loudspeaker that plays what it gets when a test says so; ``broken`` ones do not open."""
+
+    device = "loudspeaker"
+
+    def __init__(self) -> None:
+        self.listener: PlayerListener | None = None
+        self.played = b""
+        self.underruns = 0
+        self.overdue_s = 0.0
+        self.broken = self.finishing = False
+        self.room = asyncio.Event()
+        self.room.set()
+
+    @property
+    def playing(self) -> bool:
+        return self.listener is not None
+
+    def start(self, listener: PlayerListener) -> None:
+        if self.broken:
+            raise AudioDeviceFailed("loudspeaker is not there")
+        self.listener = listener
+
+    def write(self, data: bytes) -> None:
+        assert self.listener is not None
+        self.played += data
+
+    async def wait_room(self) -> None:
+        await self.room.wait()
+
+    def finish(self) -> None:
+        self.finishing = True
+
+    def flush(self) -> None:
+        self.listener = None
+        self.finishing = False
+
+    def drain(self) -> None:
+        listener, self.listener = self.listener, None
+        assert listener is not None
+        listener.player_finished()
+
+
+class Mixer:
+    """A volume; ``broken`` cards refuse."""
+
+    def __init__(self) -> None:
+        self.volume, self.muted, self.broken = 100, False, False
+
+    def set_volume(self, percent: int) -> None:
+        self._check()
+        self.volume = percent
+
+    def set_muted(self, muted: bool) -> None:
+        self._check()
+        self.muted = muted
+
+    def _check(self) -> None:
+        if self.broken:
+            raise AudioDeviceFailed("the card refused")
+
+
+class Wire(Link):
+    """A link to a test: it reads what was sent and says what the cloud would."""
+
+    def __init__(self) -> None:
+        self.sent: list[str | bytes] = []
+        self._said: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self._news = asyncio.Event()
+
+    async def send(self, frame: str | bytes) -> None:
+        self.sent.append(frame)
+        self._news.set()
+
+    async def receive(self) -> str | bytes:
+        frame = await self._said.get()
+        if frame is None:
+            raise ConnectionLost("the connection broke")
+        return frame
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def say(self, event: str, **fields: Any) -> None:
+        self._said.put_nowait(event_text(TASK, "dialog-1", event, fields))
+
+    def state(self, name: str) -> None:
+        self.say("DialogStateChanged", state=name)
+
+    def audio(self, data: bytes) -> None:
+        self._said.put_nowait(data)
+
+    def hang_up(self) -> None:
+        self._said.put_nowait(None)
+
+    @property
+    def directives(self) -> list[str]:
+        frames = [json.loads(frame) for frame in self.sent if isinstance(frame, str)]
+        return [frame["payload"]["input"]["directive"] for frame in frames]
+
+    @property
+    def speech(self) -> bytes:
+        return b"".join(frame for frame in self.sent if isinstance(frame, bytes))
+
+    async def until(self, directive: str) -> None:
+        """Wait until the latest directive is this one."""
+        try:
+            async with asyncio.timeout(AMPLE_S):
+                while self.directives[-1:] != [directive]:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"{directive} was not sent, but {self.directives}") from None
+
+
+class Supervision:
+    """What the gateway needs of a supervisor: the conversation, and somebody to tell."""
+
+    def __init__(self) -> None:
+        self.conversation: Conversation | None = None
+        self.told: list[str] = []
+        self.hopeful = False
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        return lambda: self.told.append(name)
+
+    def hurry(self) -> bool:
+        self.told.append("hurry")
+        return self.hopeful
+
+    async def stop(self) -> None:
+        self.told.append("stop")
+
+
+class Board:
+    """A gateway, its host, and all they work with."""
+
+    def __init__(self, press_wait_s: float = 2.0) -> None:
+        self.status = Status()
+        self.store = MemoryStore(DeviceRecord(app_id="mm_01").encode())
+        self.book = RecordBook(self.store)
+        self.recorder, self.player, self.mixer = Recorder(), Player(), Mixer()
+        self.supervision, self.black_box = Supervision(), BlackBox()
+        self.host = BoardHost(
+            dialog=Dialog(press_wait_s=press_wait_s),
+            status=self.status,
+            book=self.book,
+            black_box=self.black_box,
+            recorder=self.recorder,
+            player=self.player,
+            mixer=self.mixer,
+        )
+        self.host.supervisor = cast("Supervisor", self.supervision)
+        self.gateway = Gateway(
+            supervisor=self.host.supervisor,
+            host=self.host,
+            status=self.status,
+            book=self.book,
+            black_box=self.black_box,
+            clock=TestClock(),
+        )
+        self.events: list[Event] = []
+        self.host.on_event = self._heard
+        self.wire = Wire()
+        self._news = asyncio.Event()
+        self.status.observe(lambda _: self._news.set())
+
+    def _heard(self, event: Event) -> None:
+        self.events.append(event)
+        self._news.set()
+
+    @property
+    def codes(self) -> list[str]:
+        return [event.code for event in self.events if isinstance(event, Error)]
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is true after an event or a change of the status."""
+        async with asyncio.timeout(AMPLE_S):
+            while not true():
+                self._news.clear()
+                await self._news.wait()
+
+    async def shows(self, state: State) -> None:
+        await self.until(lambda: self.status.state is state)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Conversation]:
+        """Have a dialog that listens, in a connection that a test holds the other end of."""
+        dialect = MultimodalDialog(
+            Identity("mm_01", "", "tester", "board1", "multimodal-dialog"),
+            Dialog(),
+            task_id=TASK,
+            dialog_id="",
+            listening_by=asyncio.get_running_loop().time() + AMPLE_S,
+        )
+        conversation = Conversation(dialect, self.wire, Outbox(8192, 3200), self.host)
+        self.supervision.conversation = conversation
+        running = asyncio.create_task(conversation.run())
+        self.wire.say("Started")
+        self.wire.state("Listening")
+        await self.shows(State.LISTENING)
+        try:
+            yield conversation
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+            self.supervision.conversation = None
+
+    async def reply(self) -> None:
+        """Let a speech be answered up to the reply's first audio."""
+        self.gateway.start_speech(ALICE)
+        self.recorder.hear(bytes(640))
+        self.gateway.stop_speech(ALICE)
+        self.wire.state("Thinking")
+        self.wire.state("Responding")
+        await self.shows(State.RESPONDING)

@@ -1,0 +1,80 @@
+from tests.rig.script import run_script
+
+
+def told(script: str) -> list[str]:
+    """Run a script in a process of its own, and return the lines that it prints."""
+    return run_script(f"import sys\n{script}").stdout.splitlines()
+
+
+DEFER = "from mmid.service.deferred_imports import defer_import\n"
+
+
+def test_a_deferred_module_comes_with_the_first_use_of_it_and_not_with_its_import() -> None:
+    lines = told(
+        DEFER + "defer_import('urllib.request')\n"
+        "import urllib.request\n"
+        "print('http.client' in sys.modules)\n"
+        "print(callable(urllib.request.getproxies), 'http.client' in sys.modules)\n"
+        "from urllib.request import Request\n"
+        "print(Request('https://host/').host, type(urllib.request) is type(sys))\n"
+    )
+    assert lines == ["False", "True True", "host True"]
+
+
+def test_a_function_may_be_taken_from_a_deferred_module_and_brings_it_when_it_is_called() -> None:
+    lines = told(
+        DEFER + "defer_import('importlib.metadata', 'version')\n"
+        "from importlib.metadata import version\n"
+        "print('importlib.metadata._functools' in sys.modules)\n"
+        "try: version('no-such-package')\n"
+        "except ImportError as error: print(type(error).__name__)\n"
+        "import importlib.metadata\n"
+        "print('importlib.metadata._functools' in sys.modules)\n"
+        "print(importlib.metadata.version is version)\n"
+        "print(version(distribution_name='pydantic') == importlib.metadata.version('pydantic'))\n"
+    )
+    assert lines == ["False", "PackageNotFoundError", "True", "False", "True"]
+
+
+def test_what_a_deferred_module_does_not_have_is_missing_as_ever() -> None:
+    lines = told(
+        DEFER + "defer_import('importlib.metadata')\n"
+        "import importlib.metadata\n"
+        "print(hasattr(importlib.metadata, 'nonsense'), hasattr(importlib.metadata, 'version'))\n"
+    )
+    assert lines == ["False True"]
+
+
+def test_what_is_loaded_already_or_not_there_is_left_alone() -> None:
+    lines = told(
+        DEFER + "import json\nbefore = sys.modules['json']\n"
+        "defer_import('json')\ndefer_import('no_such_module')\n"
+        "print(sys.modules['json'] is before, 'no_such_module' in sys.modules)\n"
+    )
+    assert lines == ["True False"]
+
+
+def test_mmid_run_imports_no_more_than_it_needs_to_be_ready() -> None:
+    lines = told(
+        "from mmid.cli.mmid import __main__ as mmid\n"
+        "class Loading:\n"
+        "    def finish(self): print(*sys.modules); raise SystemExit\n"
+        "mmid.fork_loading = lambda config: Loading()\n"
+        "sys.argv = ['mmid', 'run']\n"
+        "mmid.main()\n"
+    )
+    loaded = set(lines[0].split())
+    assert {"mmid.service.daemon", "mmid.dbus.wire"} <= loaded
+    assert loaded.isdisjoint({"email", "http.client", "zipfile", "csv", "tempfile", "pydantic"})
+    assert loaded.isdisjoint({"argparse", "xml.etree.ElementTree"})
+    assert loaded.isdisjoint({"websockets", "mmid.session.link", "mmid.session.outbox"})
+    assert loaded.isdisjoint({"dbus_next.message_bus", "dbus_next.service", "dbus_next.aio"})
+
+
+def test_all_of_dbus_next_is_there_for_whoever_wants_it() -> None:
+    lines = told(
+        "import mmid.dbus.wire, dbus_next\n"
+        "print('dbus_next.aio' in sys.modules)\n"
+        "print(dbus_next.aio.MessageBus.__name__, dbus_next.Message is mmid.dbus.wire.Message)\n"
+    )
+    assert lines == ["False", "MessageBus True"]

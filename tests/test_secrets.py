@@ -1,0 +1,111 @@
+import copy
+import gc
+import pickle
+
+import pytest
+
+from mmid.secrets import MASK, Secret, redact
+
+VALUE = "f00dfacecafebeef"
+
+
+def test_a_secret_prints_as_a_mask_everywhere() -> None:
+    secret = Secret(VALUE)
+    printed = f"{secret} {secret!r} {[secret]} {secret!s:>40}" + "%s %r" % (secret, secret)  # noqa: UP031
+    assert VALUE not in printed
+    assert MASK in printed
+
+
+def test_an_empty_secret_shows_that_it_is_empty() -> None:
+    assert repr(Secret("")) == "Secret()"
+    assert not Secret("")
+    assert Secret(VALUE)
+
+
+def test_secrets_compare_by_value() -> None:
+    assert Secret(VALUE) == Secret(VALUE)
+    assert Secret(VALUE) != Secret(VALUE + "0")
+    assert Secret(VALUE) != VALUE
+    assert len({Secret(VALUE), Secret(VALUE)}) == 1
+
+
+def test_its_value_is_masked_in_any_text() -> None:
+    secret = Secret(VALUE)
+    assert redact(f"GET /?key={secret.reveal()}&x=1") == f"GET /?key={MASK}&x=1"
+
+
+def test_a_secret_is_known_from_the_moment_it_is_made() -> None:
+    text = "GET /?key=made-after-the-first-look"
+    assert redact(text) == text
+    made = Secret(text.partition("key=")[2])
+    assert redact(text) == f"GET /?key={MASK}"
+    assert made
+
+
+def test_a_short_value_does_not_mask_innocent_words() -> None:
+    held = Secret("main")
+    assert redact("the main loop") == "the main loop"
+    assert held.reveal() == "main"
+
+
+def test_a_secret_that_is_held_is_known_however_many_tokens_came_after() -> None:
+    app_secret = Secret(VALUE)
+    for number in range(1000):
+        Secret(f"passing-token-{number}")
+    gc.collect()
+    assert redact(app_secret.reveal()) == MASK
+    assert redact("passing-token-999") == MASK
+
+
+def test_tokens_let_go_are_forgotten_at_last() -> None:
+    Secret("forgotten-token-0")
+    for number in range(1, 200):
+        Secret(f"forgotten-token-{number}-")
+    gc.collect()
+    assert redact("forgotten-token-0.") == "forgotten-token-0."
+
+
+def test_a_secret_inside_a_longer_one_leaves_nothing_of_it() -> None:
+    shorter, longer = Secret("abcdef123"), Secret("abcdef123456789")
+    assert redact(f"{longer.reveal()} {shorter.reveal()}") == f"{MASK} {MASK}"
+
+
+def test_a_copy_is_as_secret_as_the_original() -> None:
+    for made in (copy.deepcopy(Secret(VALUE)), pickle.loads(pickle.dumps(Secret(VALUE)))):  # noqa: S301
+        assert str(made) == f"Secret({MASK})"
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("Authorization: Bearer abc.def/ghi", f"Authorization: Bearer {MASK}"),
+        ("key sk-0123456789abcdef, next", f"key sk-{MASK}, next"),
+        ("token st-fedcba9876543210", f"token st-{MASK}"),
+        ('{"signature":"a/b+c=","n":1}', f'{{"signature":"{MASK}","n":1}}'),
+        (r"{\"dashToken\":\"a1\"}", rf"{{\"dashToken\":\"{MASK}\"}}"),
+        ("{'deviceSecret': 'a1'}", f"{{'deviceSecret': '{MASK}'}}"),
+        ('api_key = "a1"', f'api_key = "{MASK}"'),
+        ("AppSecret: 'a1'", f"AppSecret: '{MASK}'"),
+        ("MMID_LICENSE__APP_SECRET=a1", f"MMID_LICENSE__APP_SECRET={MASK}"),
+        ('Environment="MMID_STORAGE__KEY=a1" X=2', f'Environment="MMID_STORAGE__KEY={MASK}" X=2'),
+        ("MMID_LICENSE__HEADERS=X-Key: a1, b2", f"MMID_LICENSE__HEADERS={MASK}"),
+        ("SetCredential=app_secret:a1 b2", f"SetCredential=app_secret:{MASK}"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked_though_nobody_declared_it(text: str, safe: str) -> None:
+    assert redact(text) == safe
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "set license.app_secret and license.api_key",
+        "risk-management task-finished first-run",
+        "the bearer of this message",
+        "LoadCredential=app_secret:mmid.app_secret",
+        "MMID_DBUS__BUS=session",
+        'the signature is empty: code "100011"',
+    ],
+)
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert redact(text) == text
