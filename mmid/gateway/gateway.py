@@ -7,16 +7,14 @@ the cloud) and the board's host (which carries out what the cloud wants).
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from mmid.errors import InvalidArgument, NotReady
-from mmid.events import Error, State
 from mmid.gateway.black_box import BlackBox
 from mmid.gateway.board_host import BoardHost
 from mmid.gateway.timeline import Moment
 from mmid.hal import Clock
 from mmid.session.conversation import Conversation
-from mmid.session.effects import Emit
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
 from mmid.settings import Settings, WorkMode
@@ -193,10 +191,10 @@ class Gateway:
         if mode not in _WORK_MODES:
             allowed = ", ".join(_WORK_MODES)
             raise InvalidArgument(f"WorkMode is one of {allowed}, not {mode[:40]!r}")
-        if mode == self._status.work_mode:
+        if mode == self._supervisor.work_mode:
             return
         self._host.talker.refuse(NotReady("the work mode was changed before the dialog was ready"))
-        self._status.update(work_mode=mode)
+        self._supervisor.set_work_mode(cast("WorkMode", mode))
         self._restart("the work mode was changed")
 
     def use(self, settings: Settings) -> None:
@@ -257,6 +255,4 @@ class Gateway:
 
     def _restart(self, why: str) -> None:
         """End the conversation politely and begin another; a turn under way is told lost."""
-        if self._status.state in {State.THINKING, State.RESPONDING} or self._status.talker:
-            self._host.perform(Emit(Error("connection-lost", f"{why} in mid-turn")))
-        self._supervisor.restart()
+        self._supervisor.restart(why)

@@ -8,6 +8,7 @@ deadline only, so an idle connection wakes for its heartbeat and nothing else.
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -94,9 +95,93 @@ class Conversation:
             self.perform(self.dialect.lost(self._loop.time()))
             await self._link.close()
 
-    def leave(self) -> None:
-        """End politely; ``run`` returns soon."""
-        self.perform(self.dialect.end(self._loop.time()))
+    def leave(self, why: str = "") -> None:
+        """End politely; ``run`` returns soon.
+
+        Args:
+            why: what cut a turn under way, to tell whoever is in it; empty: nobody is told.
+        """
+        self.perform(self.dialect.end(self._loop.time(), why))
+
+    # --- what people and the board do -----------------------------------------------------
+    #
+    # Each of these is the dialect's: what may be done when, and the errors raised, are
+    # described there. Here they get the time, and what the dialect wants is carried out.
+
+    @property
+    def ready(self) -> bool:
+        """Whether the cloud took speech at least once on this connection."""
+        return self.dialect.reached_listening
+
+    def check_speech(self) -> None:
+        """Raise what ``start_speech`` would."""
+        self.dialect.check_speech()
+
+    def start_speech(self) -> None:
+        """The microphone was opened by a press."""
+        self.perform(self.dialect.start_speech(self._loop.time()))
+
+    def stop_speech(self) -> None:
+        """The microphone was closed: what was said is to be answered."""
+        self.perform(self.dialect.stop_speech(self._loop.time()))
+
+    def cancel_speech(self) -> None:
+        """Forget what was said."""
+        self.perform(self.dialect.cancel_speech(self._loop.time()))
+
+    def interrupt(self) -> None:
+        """Stop the reply, or drop the question that waits, and listen."""
+        self.perform(self.dialect.interrupt(self._loop.time()))
+
+    def ask(
+        self,
+        text: str,
+        *,
+        images: Sequence[bytes] = (),
+        biz_params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put a text to the model."""
+        now = self._loop.time()
+        self.perform(self.dialect.ask(text, now, images=images, biz_params=biz_params))
+
+    def say(self, text: str) -> None:
+        """Have a text spoken."""
+        self.perform(self.dialect.say(text, self._loop.time()))
+
+    def update_info(
+        self,
+        *,
+        images: Sequence[bytes] = (),
+        client_status: Mapping[str, Any] | None = None,
+        biz_params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Tell the cloud something about the board."""
+        self.perform(
+            self.dialect.update_info(
+                self._loop.time(),
+                images=images,
+                client_status=client_status,
+                biz_params=biz_params,
+            )
+        )
+
+    def recorder_failed(self) -> None:
+        """The microphone ended by itself, or could not be opened."""
+        self.perform(self.dialect.recorder_failed(self._loop.time()))
+
+    def playback_started(self) -> None:
+        """The first sample of the reply can be heard."""
+        self.perform(self.dialect.playback_started(self._loop.time()))
+
+    def playback_finished(self) -> None:
+        """The last sample of the reply was heard."""
+        self.perform(self.dialect.playback_finished(self._loop.time()))
+
+    def playback_failed(self) -> None:
+        """The loudspeaker ended by itself."""
+        self.perform(self.dialect.playback_failed(self._loop.time()))
+
+    # --- carrying out ---------------------------------------------------------------------
 
     def perform(self, effects: list[Effect]) -> None:
         """Carry out what the dialect wants, in order, and arm its timer anew."""

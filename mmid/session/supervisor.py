@@ -7,6 +7,7 @@ told once, in words an operator can act on, and waits for ``Connect``.
 
 import asyncio
 import logging
+from typing import cast
 
 from mmid.errors import (
     ClockNotSet,
@@ -27,7 +28,7 @@ from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Emit, Moved, Next, SaveDialog
 from mmid.session.license.keeper import Keeper, TokenRefused
 from mmid.session.license.registrar import RegistrationUnreadable
-from mmid.settings import Settings
+from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 
 __all__ = ["Supervisor"]
@@ -56,13 +57,20 @@ class Supervisor:
     """
 
     def __init__(
-        self, *, keeper: Keeper, dialer: Dialer, clock: Clock, status: Status, host: Host
+        self,
+        *,
+        keeper: Keeper,
+        dialer: Dialer,
+        clock: Clock,
+        status: Status,
+        host: Host,
     ) -> None:
         self._keeper = keeper
         self._dialer = dialer
         self._clock = clock
         self._status = status
         self._host = host
+        self._work_mode = cast("WorkMode", status.work_mode)
         self._backoff = Backoff()
         self._wanted = asyncio.Event()
         self._kick = asyncio.Event()
@@ -136,11 +144,30 @@ class Supervisor:
         """Make the next attempt by other settings; see ``restart``."""
         self._dialer.use(settings)
 
-    def restart(self) -> None:
-        """End the conversation politely and begin another at once."""
+    @property
+    def work_mode(self) -> WorkMode:
+        """The work mode of this connection or, after ``set_work_mode``, of the next."""
+        return self._work_mode
+
+    def set_work_mode(self, mode: WorkMode) -> None:
+        """Hold the dialog in another work mode from the next connection on; see ``restart``."""
+        self._work_mode = mode
+        self._status.update(work_mode=mode)
+
+    @property
+    def pressed_mode(self) -> bool:
+        """Whether a press opens the microphone in the present work mode; else it is open."""
+        return self._work_mode != "duplex"
+
+    def restart(self, why: str) -> None:
+        """End the conversation politely and begin another at once.
+
+        Args:
+            why: what cuts a turn under way, to tell whoever is in it.
+        """
         self._kick.set()
         if self.conversation is not None:
-            self.conversation.leave()
+            self.conversation.leave(why)
 
     def forget(self) -> None:
         """The device record was erased: so is the token."""

@@ -20,7 +20,7 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.link import Link
 from mmid.session.outbox import Outbox
 from mmid.session.supervisor import Supervisor
-from mmid.settings import Dialog
+from mmid.settings import Dialog, WorkMode
 from mmid.simcloud.dialog_messages import event_text
 from mmid.status import Status
 from tests.session.doubles import MemoryStore, TestClock
@@ -189,9 +189,32 @@ class Supervision:
         self.conversation: Conversation | None = None
         self.told: list[str] = []
         self.hopeful = False
+        self.work_mode: WorkMode = "push2talk"
 
-    def __getattr__(self, name: str) -> Callable[[], None]:
-        return lambda: self.told.append(name)
+    @property
+    def pressed_mode(self) -> bool:
+        return self.work_mode != "duplex"
+
+    def set_work_mode(self, mode: WorkMode) -> None:
+        self.work_mode = mode
+        self.told.append("set_work_mode")
+
+    def restart(self, why: str) -> None:
+        self.told.append("restart")
+        if self.conversation is not None:
+            self.conversation.leave(why)
+
+    def connect(self) -> None:
+        self.told.append("connect")
+
+    def disconnect(self) -> None:
+        self.told.append("disconnect")
+
+    def register(self) -> None:
+        self.told.append("register")
+
+    def forget(self) -> None:
+        self.told.append("forget")
 
     def hurry(self) -> bool:
         self.told.append("hurry")

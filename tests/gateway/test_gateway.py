@@ -143,16 +143,16 @@ async def test_a_card_that_refuses_changes_nothing(board: Board) -> None:
 async def test_a_work_mode_that_does_not_exist_is_refused(board: Board) -> None:
     with pytest.raises(InvalidArgument, match="push2talk, tap2talk, duplex, not 'walkie-talkie'"):
         board.gateway.set_work_mode("walkie-talkie")
-    assert board.status.work_mode == "push2talk"
+    assert board.supervision.work_mode == "push2talk"
     assert board.supervision.told == []
 
 
 async def test_another_work_mode_applies_by_another_connection(board: Board) -> None:
     async with board.connected():
         board.gateway.set_work_mode("tap2talk")
-        assert board.status.work_mode == "tap2talk"
+        assert board.supervision.work_mode == "tap2talk"
         assert board.status.dialog_id == "dialog-1", "the dialog goes on"
-        assert board.supervision.told == ["restart"]
+        assert board.supervision.told == ["set_work_mode", "restart"]
         assert board.codes == []
 
 

@@ -297,7 +297,7 @@ async def test_restart_ends_the_dialog_politely_and_begins_another_at_once(
 ) -> None:
     async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
         await rig.listening()
-        rig.supervisor.restart()
+        rig.supervisor.restart("the settings were changed")
         await rig.listening(nth=2)
         await cloud.wait_for(lambda entry: entry.get("name") == "Stop")
         assert rig.host.errors == []
@@ -327,7 +327,7 @@ async def test_a_new_dialog_while_connecting_does_not_go_on_with_the_old_one(
             await asked.wait()
             rig.book.remember_dialog("")
             rig.status.update(dialog_id="")
-            rig.supervisor.restart()
+            rig.supervisor.restart("the settings were changed")
             go.set()
             async with asyncio.timeout(AMPLE_S):
                 start = await starts.get()

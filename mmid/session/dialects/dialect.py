@@ -28,8 +28,13 @@ class Dialect(Protocol):
     def begin(self, now: float) -> Effects:
         """The connection is open."""
 
-    def end(self, now: float) -> Effects:
-        """We want to leave: say so politely. The connection is closed afterwards."""
+    def end(self, now: float, why: str = "") -> Effects:
+        """We want to leave: say so politely. The connection is closed afterwards.
+
+        Args:
+            now: monotonic seconds.
+            why: what cuts a turn under way, which is then told as lost; empty: nobody is told.
+        """
 
     def lost(self, now: float) -> Effects:
         """The connection is gone, whoever ended it: close what is still open."""

@@ -72,17 +72,17 @@ class MultimodalDialog(Talk):
         self.heartbeat.text_received(now)
         return [Moved(self.stage.value, "begin"), Send(self._start)]
 
-    def end(self, now: float) -> Effects:
+    def end(self, now: float, why: str = "") -> Effects:
         """Leave politely: Stop."""
         if self.stage is Stage.CLOSED:
             return []
         self.cause = "end"
-        return [*self.shut(now, told=True), Send(self.frames.stop()), Close(None, Next.RETRY)]
+        return [*self.shut(now, why), Send(self.frames.stop()), Close(None, Next.RETRY)]
 
     def lost(self, now: float) -> Effects:
         """The connection is gone: close what is open, and tell whoever was in mid-turn."""
         self.cause = "lost"
-        return self.shut(now)
+        return self.shut(now, "the connection broke")
 
     @property
     def deadline(self) -> float:

@@ -111,14 +111,14 @@ class Machine:
             return "the answer is lost"
         return "what was said is lost" if self.stage is Stage.TALKING or talking else ""
 
-    def shut(self, now: float, *, told: bool = False) -> Effects:
-        """Close what is open; say so if somebody was in the middle of something."""
+    def shut(self, now: float, why: str = "") -> Effects:
+        """Close what is open; if there is a reason to tell, tell whoever loses something by it."""
         if self.stage is Stage.CLOSED:
             return []
-        loss = "" if told else self.loss
+        loss = self.loss if why else ""
         effects: Effects = [StopRecorder(), *self.cut_turn()]
         if loss:
-            effects.append(Emit(Error("connection-lost", f"the connection broke: {loss}")))
+            effects.append(Emit(Error("connection-lost", f"{why}: {loss}")))
         self.backlog.clear()
         return effects + self.enter(Stage.CLOSED, now)
 
@@ -132,7 +132,8 @@ class Machine:
         """Give this connection up. A refusal was told already, with the cloud's own words."""
         refused = isinstance(error, CloudRefused)
         again = after_failure(error.code if refused else "", listened=self.reached_listening)
-        return [*self.shut(now, told=told or refused), Close(error, again)]
+        why = "" if told or refused else "the connection broke"
+        return [*self.shut(now, why), Close(error, again)]
 
     # --- the turn -------------------------------------------------------------------------
 
