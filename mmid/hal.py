@@ -151,7 +151,7 @@ class PlayerListener(Protocol):
 
 
 class Player(Protocol):
-    """A loudspeaker, fed faster than real time through a bounded ring.
+    """A loudspeaker, fed faster than real time through a bounded buffer.
 
     One reply is: ``start``, any number of ``write``, then ``finish`` (play it
     out) or ``flush`` (silence now).
@@ -184,7 +184,10 @@ class Player(Protocol):
         """Add samples, cut at any byte. Never blocks: see ``wait_room``."""
 
     async def wait_room(self) -> None:
-        """Return once the ring holds less than its size: the socket's back-pressure."""
+        """Return once less than 4 MiB of the reply wait: the socket's back-pressure.
+
+        It begins so late because the text that silences a reply comes behind its audio.
+        """
 
     def finish(self) -> None:
         """No more samples will come; the listener hears when all were heard."""

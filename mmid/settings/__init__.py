@@ -251,7 +251,9 @@ class Dialog:
     )
     player_rb_size: int = option(
         65536,
-        "Bytes of reply that wait for the loudspeaker; when it is full the network waits.",
+        "Bytes of samples that are decoded ahead of the loudspeaker when replies come in a "
+        "codec. What is beyond waits as it came, like all of a reply in pcm: up to 4 MiB, then "
+        "the network waits.",
         ge=4096,
         le=4194304,
     )

@@ -6,6 +6,7 @@ from mmid.dbus import bus, image, incoming, members, service
 from mmid.dbus.wire import MessageType
 from mmid.gateway import black_box, timeline
 from mmid.hal_linux.audio import alsa, coded_player, jitter, level, outage, pcm
+from mmid.hal_linux.audio.ring import ByteRing
 from mmid.session import backlog, backoff, conversation, link, outbox, supervisor
 from mmid.session.dialects import heartbeat
 from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
@@ -43,6 +44,7 @@ TOLD = {
         f"| `dialog.press_wait_s`, {Dialog().press_wait_s:g} s |",
         f"A press does too, at most every {supervisor._HURRY_S:g} s.",
         f"what is said is kept ({backlog.BACKLOG_S:g} s at most)",
+        f"Up to {ByteRing.READ_AHEAD_BYTES // MIB} MiB of a reply wait on the board",
         f"to hold {link._UNSENT_BYTES // KIB} KiB that were not sent",
         f"its last {black_box.CAPACITY} transitions",
         f"its last {black_box._TAIL_LINES} moves",
@@ -59,6 +61,9 @@ TOLD = {
         f"| ALSA playback buffer | {pcm._PLAYBACK_BUFFER_MS} ms |",
         f"| pre-roll, until the cloud listens | {backlog.BACKLOG_S:g} s |",
         f"| `recorder_rb_size` | {Dialog().recorder_rb_size:,} |",
+        f"| ring before the loudspeaker | {ByteRing.READ_AHEAD_BYTES // MIB} MiB and one message",
+        f"`player_rb_size` bytes of it ({Dialog().player_rb_size:,})",
+        f"is stopped at {ByteRing.LIMIT_BYTES // MIB} MiB",
         f"{outage._LONGEST_DELAY_S * 1000:g} ms, for {outage._LONGEST_S:g} s; the speech goes on",
         f"| not back after {outage._LONGEST_S:g} s |",
         f"| gives or takes no sample for {pcm._STUCK_S:g} s |",
@@ -68,7 +73,7 @@ TOLD = {
         f"from {alsa._SLOW_OPEN_S:g} s on that is a warning",
     ],
     "codecs.md": [
-        f"{coded_player._MOST_WAITING // MIB} MiB, as in the ring of the loudspeaker",
+        f"{ByteRing.READ_AHEAD_BYTES // MIB} MiB, as in the ring of the loudspeaker",
         f"{coded_player._PIECES_AT_ONCE} pieces of at most 120 ms",
     ],
     "work-modes.md": [

@@ -86,6 +86,55 @@ async def test_in_duplex_nobody_presses_and_the_cloud_answers(make_board: MakeBo
     assert await listener.client.get(DIALOG, "Talker") == ""
 
 
+# A second of speech, and another while the reply to the first is heard.
+INTERRUPTION = [MICROPHONE[: 16000 * 2], silence(1.8), MICROPHONE[: 16000 * 2], silence(60)]
+
+# It arrives long before it was heard; the reply to the interruption is a text only.
+INTERRUPTED = """\
+thinking_ms = 50
+pace = 8
+[[turn]]
+reply_s = 7.7
+[[turn]]
+spoken = false
+"""
+
+
+@pytest.mark.parametrize("mode", ["pcm", "mp3"])
+async def test_a_voice_that_interrupts_in_duplex_silences_the_reply_and_not_its_rest(
+    make_board: MakeBoard, mode: str
+) -> None:
+    settings = {"dialog": {"work_mode": "duplex", "downstream_mode": mode}}
+    board = await make_board(
+        scenario=INTERRUPTED, settings=settings, microphone=b"".join(INTERRUPTION)
+    )
+    listener = await board.start()
+    started = await listener.wait_for("TtsStart")
+    silenced = await listener.wait_for("SpeechRestart")
+    voice = board.journal("speech-begin")[1]["t"]
+    assert 0.7 < voice - started.at < 2, "the voice came in the middle of the reply"
+    assert silenced.at - voice < 0.3
+    await listener.wait_for("LlmComplete", after=listener.heard.index(silenced))
+    # What was heard, what the device still held, and the time the text took.
+    assert len(board.played()) / 2 / 24000 < voice - started.at + 0.6
+
+
+@pytest.mark.parametrize("size", [4096, 65536])
+async def test_a_text_behind_four_megabytes_of_audio_is_acted_on_at_once(
+    make_board: MakeBoard, size: int
+) -> None:
+    settings = {"dialog": {"ds_sample_rate": 48000, "player_rb_size": size}}
+    scenario = "thinking_ms = 50\npace = 0\n[[turn]]\nreply_s = 41.6\n"
+    board = await make_board(scenario=scenario, settings=settings)
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    await listener.call("Ask", "s", "tell me a story")
+    told = await listener.wait_for("TtsEnd")
+    (sent,) = [entry for entry in board.journal("event") if entry["name"] == "RespondingEnded"]
+    assert told.at - sent["t"] < 0.3
+    assert await listener.state() == "responding", "it is heard long after"
+
+
 async def test_a_change_in_mid_turn_ends_it_with_an_error_and_the_next_turn_is_whole(
     make_board: MakeBoard,
 ) -> None:

@@ -1,9 +1,9 @@
 """A loudspeaker that is fed what a codec made of the samples.
 
-A frame of the cloud is decoded where it arrives, if it is as short as clouds
-send them. Of a longer one the rest is decoded by a task, a little at a time
-and only as fast as the loudspeaker's ring has room, so that a megabyte in one
-message neither holds the event loop up nor fills the memory.
+What arrives is decoded at once while little is left to play. Beyond that it
+waits as it came, and a task decodes it, a little at a time, as the loudspeaker
+plays: a reply of minutes neither holds the event loop up nor fills the memory,
+of which its samples would take twelve times as much.
 """
 
 import asyncio
@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal import Decoder, Player, PlayerListener
+from mmid.hal import Decoder, PlayerListener
+from mmid.hal_linux.audio.player import AlsaPlayer
+from mmid.hal_linux.audio.ring import ByteRing
 
 __all__ = ["CodedPlayer"]
 
@@ -21,9 +23,6 @@ _log = logging.getLogger(__name__)
 
 # Half a second of 60 ms packets: about 2 ms of work on a desktop.
 _PIECES_AT_ONCE = 8
-
-# Four of the largest messages the link lets in, as the ring has it.
-_MOST_WAITING = 4 * 1024 * 1024
 
 
 class _Input(Enum):
@@ -41,12 +40,13 @@ class CodedPlayer:
         decoder: makes samples of what is written here.
     """
 
-    def __init__(self, player: Player, decoder: Decoder) -> None:
+    def __init__(self, player: AlsaPlayer, decoder: Decoder) -> None:
         self._player = player
         self._decoder = decoder
         self._listener: PlayerListener | None = None
         self._coded: deque[bytes] = deque()
         self._waiting_bytes = 0
+        self._fewer = asyncio.Event()  # set when a message was taken, and at the end
         self._pieces: Iterator[bytes] = iter(())
         self._input = _Input.CLOSED
         self._task: asyncio.Task[None] | None = None
@@ -85,7 +85,7 @@ class CodedPlayer:
         """Add what the cloud sent; after the reply's end it is not wanted."""
         if self._input is not _Input.OPEN or not self._player.playing:
             return
-        if self._waiting_bytes + len(data) > _MOST_WAITING:
+        if self._waiting_bytes + len(data) > ByteRing.LIMIT_BYTES:
             self._fail_overfull()
             return
         self._waiting_bytes += len(data)
@@ -93,10 +93,10 @@ class CodedPlayer:
         self._go_on()
 
     async def wait_room(self) -> None:
-        """Return once all was decoded and the ring holds less than its size."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
-        await self._player.wait_room()
+        """Return once less than 4 MiB wait to be decoded: see ``Player``."""
+        while self._waiting_bytes >= ByteRing.READ_AHEAD_BYTES:
+            self._fewer.clear()
+            await self._fewer.wait()
 
     def finish(self) -> None:
         """No more will come; the listener hears when all was heard."""
@@ -117,14 +117,16 @@ class CodedPlayer:
     async def _decode_rest(self) -> None:
         more = True
         while more and self._player.playing:
-            await self._player.wait_room()
+            await self._player.wait_low()
             await asyncio.sleep(0)  # the others' turn, even if there is always room
             more = self._decode_some()
         self._task = None
 
     def _decode_some(self) -> bool:
-        """Decode a few pieces; return whether there are more."""
+        """Decode a few pieces while little is left to play; return whether there are more."""
         for _ in range(_PIECES_AT_ONCE):
+            if not self._player.low:
+                break
             piece = next(self._pieces, None)
             if piece:
                 self._player.write(piece)
@@ -137,6 +139,7 @@ class CodedPlayer:
         if self._coded:
             data = self._coded.popleft()
             self._waiting_bytes -= len(data)
+            self._fewer.set()
             self._pieces = self._decoder.decode(data)
             return True
         if self._input is _Input.FINISHED:
@@ -157,6 +160,7 @@ class CodedPlayer:
         self._input = _Input.CLOSED
         self._coded.clear()
         self._waiting_bytes = 0
+        self._fewer.set()
         self._pieces = iter(())
 
     def _tell_damage(self) -> None:

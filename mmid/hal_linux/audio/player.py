@@ -22,18 +22,18 @@ class AlsaPlayer:
         device: the ALSA PCM name.
         rate_hz: samples a second.
         period_ms: the card's period.
-        ring_bytes: bytes of a reply that wait before ``wait_room`` waits.
+        low_bytes: with less than this left to play ``wait_low`` returns.
         gain: the volume, applied right before the device.
     """
 
     def __init__(
-        self, device: str, rate_hz: int, period_ms: int, ring_bytes: int, gain: SoftwareGain
+        self, device: str, rate_hz: int, period_ms: int, low_bytes: int, gain: SoftwareGain
     ) -> None:
         self._device = SoundDevice(
             device, lambda terms: PlaybackPcm(device, rate_hz, period_ms, terms)
         )
         self._speaker = Speaker(self._device, gain)
-        self._ring_bytes = ring_bytes
+        self._low_bytes = low_bytes
         self._reply: Playout | None = None
 
     @property
@@ -69,7 +69,7 @@ class AlsaPlayer:
         """Open the device for a new reply; a reply still playing is flushed first."""
         self.flush()
         self._reply = None
-        self._reply = Playout(self._speaker, self._ring_bytes, listener)
+        self._reply = Playout(self._speaker, self._low_bytes, listener)
 
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte; after the reply's end they are not wanted."""
@@ -77,9 +77,19 @@ class AlsaPlayer:
             self._reply.write(data)
 
     async def wait_room(self) -> None:
-        """Return once the ring holds less than its size, or nothing plays."""
+        """Return once less than 4 MiB wait, or nothing plays: see ``Player``."""
         if self._reply is not None:
             await self._reply.wait_room()
+
+    @property
+    def low(self) -> bool:
+        """Whether less than ``low_bytes`` are left to play: a decoder should go on."""
+        return self._reply is None or self._reply.low
+
+    async def wait_low(self) -> None:
+        """Return once it is ``low``, or nothing plays."""
+        if self._reply is not None:
+            await self._reply.wait_low()
 
     def finish(self) -> None:
         """No more samples will come; the listener hears when all were heard."""

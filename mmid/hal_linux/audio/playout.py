@@ -65,18 +65,19 @@ class Playout:
 
     Args:
         speaker: opens the device, and again when it went away.
-        ring_bytes: where ``wait_room`` begins to wait.
+        low_bytes: a ring that holds less is ``low``.
         listener: told of start, end and failure, always from the event loop.
 
     Raises:
         AudioDeviceFailed: the device cannot be opened.
     """
 
-    def __init__(self, speaker: Speaker, ring_bytes: int, listener: PlayerListener) -> None:
+    def __init__(self, speaker: Speaker, low_bytes: int, listener: PlayerListener) -> None:
         self._speaker = speaker
         self._loop = asyncio.get_running_loop()
         self._open_line()
-        self._ring = ByteRing(ring_bytes)
+        self._ring = ByteRing()
+        self._low_bytes = low_bytes
         self._listener = listener
         self._phase = _Phase.BUFFERING
         self._finished = False  # nothing more will be written
@@ -105,9 +106,18 @@ class Playout:
         elif self._timer is None or self._may_hurry or self._feeds_soon(self._timer):
             self._feed_now()
 
+    @property
+    def low(self) -> bool:
+        """Whether so little is left to play that a decoder should go on."""
+        return self._ring.fill < self._low_bytes
+
+    async def wait_low(self) -> None:
+        """Return once it is low, or no more samples are wanted."""
+        await self._ring.wait_below(self._low_bytes)
+
     async def wait_room(self) -> None:
-        """Return once the ring holds less than its size, or no more samples are wanted."""
-        await self._ring.wait_room()
+        """Return once the ring takes another message, or no more samples are wanted."""
+        await self._ring.wait_below(ByteRing.READ_AHEAD_BYTES)
 
     def finish(self) -> None:
         """Play out what was written, then end."""
@@ -198,10 +208,10 @@ class Playout:
             self._listener.player_started()
 
     def _enough(self) -> bool:
-        # A ring smaller than the prefill must not wait for what it cannot hold.
+        # A decoder stops where the ring is no longer low: what is beyond would never come.
         fill_ms = self._speaker.jitter.fill_ms
         prefill = self._line.pcm.rate_hz * fill_ms // 1000 * FRAME_BYTES
-        return self._finished or self._ring.fill >= min(prefill, self._ring.size)
+        return self._finished or self._ring.fill >= min(prefill, self._low_bytes)
 
     def _all_heard(self, buffered: int) -> bool:
         return self._finished and not self._ring.frames and buffered <= self._line.tail

@@ -6,26 +6,21 @@ __all__ = ["ByteRing"]
 
 
 class ByteRing:
-    """Bytes first in, first out, with back-pressure.
+    """Bytes first in, first out, with back-pressure."""
 
-    ``size`` is where the writer has to wait, not a wall: the write that was
-    admitted may go over it. The wall is ``LIMIT_BYTES`` above, for a writer
-    that does not wait.
+    # How far the network is read ahead of the loudspeaker: 87 s at 24 kHz. What the cloud
+    # sends behind the audio, above all the text that silences it, must not wait for it.
+    READ_AHEAD_BYTES = 4 * 1024 * 1024
 
-    Attributes:
-        size: bytes at which ``wait_room`` begins to wait.
-    """
+    # A writer that waits for room may still add one message of the largest size the link
+    # lets in. Whoever adds more does not wait, and would fill the memory.
+    LIMIT_BYTES = READ_AHEAD_BYTES + 1024 * 1024
 
-    # Four of the largest messages the link lets in.
-    LIMIT_BYTES = 4 * 1024 * 1024
-
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self) -> None:
         # CPython deletes from a bytearray's front by moving its start: no copying.
         self._bytes = bytearray()
         self._released = False
-        self._room = asyncio.Event()
-        self._room.set()
+        self._fewer = asyncio.Event()  # set when bytes left, and at release
 
     @property
     def fill(self) -> int:
@@ -38,11 +33,10 @@ class ByteRing:
         return len(self._bytes) // 2
 
     def put(self, data: bytes) -> bool:
-        """Add ``data``, or return False and change nothing when the wall is reached."""
-        if len(self._bytes) + len(data) > self.size + self.LIMIT_BYTES:
+        """Add ``data``, or return False and change nothing when it would pass the limit."""
+        if len(self._bytes) + len(data) > self.LIMIT_BYTES:
             return False
         self._bytes += data
-        self._update_room()
         return True
 
     def peek(self, limit: int) -> bytes:
@@ -53,29 +47,24 @@ class ByteRing:
     def discard(self, count: int) -> None:
         """Forget the first ``count`` bytes."""
         del self._bytes[:count]
-        self._update_room()
+        self._fewer.set()
 
     def put_back(self, data: bytes) -> None:
         """Put back what was taken and not used: it is first again."""
         self._bytes[:0] = data
-        self._update_room()
 
     def clear(self) -> None:
         """Forget everything."""
         self._bytes.clear()
-        self._update_room()
+        self._fewer.set()
 
     def release(self) -> None:
         """Let nobody wait for room any more: no more data is wanted."""
         self._released = True
-        self._room.set()
+        self._fewer.set()
 
-    async def wait_room(self) -> None:
-        """Return once fewer than ``size`` bytes wait."""
-        await self._room.wait()
-
-    def _update_room(self) -> None:
-        if self._released or len(self._bytes) < self.size:
-            self._room.set()
-        else:
-            self._room.clear()
+    async def wait_below(self, count: int) -> None:
+        """Return once fewer than ``count`` bytes are left, or ``release`` was called."""
+        while len(self._bytes) >= count and not self._released:
+            self._fewer.clear()
+            await self._fewer.wait()

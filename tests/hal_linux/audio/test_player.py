@@ -2,7 +2,7 @@ import array
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from mmid.hal_linux.audio.player import AlsaPlayer
 from mmid.hal_linux.audio.ring import ByteRing
 
 RATE_HZ = 24000
-RING = 8192
+LOW_BYTES = 8192
 
 Define = Callable[[str], None]
 
@@ -53,8 +53,8 @@ class Audience:
                 await self._news.wait()
 
 
-def player_on(device: str, ring: int = RING, gain: SoftwareGain | None = None) -> AlsaPlayer:
-    return AlsaPlayer(device, RATE_HZ, 20, ring, gain or SoftwareGain())
+def player_on(device: str, gain: SoftwareGain | None = None) -> AlsaPlayer:
+    return AlsaPlayer(device, RATE_HZ, 20, LOW_BYTES, gain or SoftwareGain())
 
 
 def reply(duration_ms: int) -> bytes:
@@ -162,7 +162,7 @@ async def test_bytes_arrive_in_order_wherever_they_were_cut(
     out: Loudspeaker, cuts: list[int], duration_ms: int
 ) -> None:
     data = reply(duration_ms)
-    player, audience = player_on("file", ring=4096), Audience()
+    player, audience = player_on("file"), Audience()
     player.start(audience)
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     for start, end in itertools.pairwise(edges):
@@ -190,40 +190,61 @@ async def test_a_short_reply_is_played_without_waiting_for_more(out: Loudspeaker
     assert out.heard() == data
 
 
-async def test_a_ring_smaller_than_the_prefill_still_starts() -> None:
+async def test_a_decoder_that_stops_short_of_the_prefill_still_starts_it() -> None:
     player, audience = AlsaPlayer("paced", 48000, 20, 1024, SoftwareGain()), Audience()
     player.start(audience)
     player.write(bytes(1024))
-    await asyncio.wait_for(player.wait_room(), 5)
+    assert not player.low
+    await asyncio.wait_for(player.wait_low(), 5)
     assert audience.story == ["started"]
     player.flush()
 
 
 @both_kinds
-async def test_a_full_ring_makes_the_writer_wait(device: str) -> None:
+async def test_a_decoder_waits_until_little_is_left_to_play(device: str) -> None:
     player, audience = player_on(device), Audience()
     player.start(audience)
     player.write(reply(600))
     began = time.monotonic()
-    await asyncio.wait_for(player.wait_room(), 5)
-    # 300 ms fit into the device and 170 ms into the ring: 130 ms had to be heard first.
+    await asyncio.wait_for(player.wait_low(), 5)
+    # 300 ms fit into the device and 170 ms are little: 130 ms had to be heard first.
     assert time.monotonic() - began >= 0.1
     player.flush()
 
 
-@pytest.mark.parametrize("release", [AlsaPlayer.flush, AlsaPlayer.finish])
-async def test_nobody_waits_for_room_after_the_end(release: Callable[[AlsaPlayer], None]) -> None:
+async def test_the_network_waits_near_the_limit_and_not_before() -> None:
     player = player_on("paced")
     player.start(Audience())
-    player.write(reply(1000))
+    began = time.monotonic()
+    for _ in range(ByteRing.READ_AHEAD_BYTES // 8000):
+        player.write(bytes(8000))
+        await asyncio.wait_for(player.wait_room(), 0.3)
+    assert time.monotonic() - began < 0.3
+    player.write(bytes(40_000))  # more than the device takes at once
     waiter = asyncio.ensure_future(player.wait_room())
+    await asyncio.sleep(0)
+    assert not waiter.done()
+    await asyncio.wait_for(waiter, 5)
+    player.flush()
+
+
+@pytest.mark.parametrize("release", [AlsaPlayer.flush, AlsaPlayer.finish])
+@pytest.mark.parametrize("wait", [AlsaPlayer.wait_room, AlsaPlayer.wait_low])
+async def test_nobody_waits_after_the_end(
+    wait: Callable[[AlsaPlayer], Coroutine[None, None, None]],
+    release: Callable[[AlsaPlayer], None],
+) -> None:
+    player = player_on("paced")
+    player.start(Audience())
+    player.write(bytes(ByteRing.LIMIT_BYTES))
+    waiter = asyncio.ensure_future(wait(player))
     await asyncio.sleep(0)
     assert not waiter.done()
     release(player)
     for _ in range(3):
         await asyncio.sleep(0)
     assert waiter.done()
-    await asyncio.wait_for(player.wait_room(), 5)
+    await asyncio.wait_for(wait(player), 5)
     player.flush()
 
 
@@ -289,7 +310,7 @@ async def test_a_gap_is_silence_without_clicks_and_the_stream_never_stops(
 ) -> None:
     level = array.array("h", [8000] * (RATE_HZ // 10)).tobytes()
     # A long period: a machine that is busy with other tests may be late by as much.
-    player, audience = AlsaPlayer("heard", RATE_HZ, 50, RING, SoftwareGain()), Audience()
+    player, audience = AlsaPlayer("heard", RATE_HZ, 50, LOW_BYTES, SoftwareGain()), Audience()
     player.start(audience)
     player.write(level)
     await audience.until("started")
@@ -498,7 +519,7 @@ async def test_a_writer_that_never_waits_is_stopped() -> None:
     player, audience = player_on("paced"), Audience()
     player.start(audience)
     player.write(bytes(ByteRing.LIMIT_BYTES))
-    player.write(bytes(RING + 2))
+    player.write(bytes(2))
     player.finish()
     await audience.until("failed")
     assert "did not wait for room" in str(audience.failure)
@@ -507,7 +528,7 @@ async def test_a_writer_that_never_waits_is_stopped() -> None:
 async def test_a_new_volume_is_heard_in_the_reply_that_plays(out: Loudspeaker) -> None:
     gain = SoftwareGain()
     data = reply(400)
-    player, audience = player_on("file", ring=len(data), gain=gain), Audience()
+    player, audience = player_on("file", gain=gain), Audience()
     player.start(audience)
     player.write(data)
     player.finish()

@@ -11,7 +11,7 @@ steps = st.lists(st.one_of(st.binary(max_size=50), st.integers(0, 60)), max_size
 
 @given(steps)
 def test_bytes_come_out_once_and_in_order(plan: list[bytes | int]) -> None:
-    ring, put, taken = ByteRing(64), b"", b""
+    ring, put, taken = ByteRing(), b"", b""
     for step in plan:
         if isinstance(step, bytes):
             assert ring.put(step)
@@ -24,21 +24,27 @@ def test_bytes_come_out_once_and_in_order(plan: list[bytes | int]) -> None:
         assert taken + ring.peek(ring.fill) == put
 
 
-def test_the_wall_refuses_and_changes_nothing() -> None:
-    ring = ByteRing(10)
-    assert ring.put(bytes(10 + ring.LIMIT_BYTES))
+def test_the_limit_refuses_and_changes_nothing() -> None:
+    ring = ByteRing()
+    assert ring.put(bytes(ring.LIMIT_BYTES))
     assert not ring.put(b"x")
-    assert ring.fill == 10 + ring.LIMIT_BYTES
+    assert ring.fill == ring.LIMIT_BYTES
 
 
-async def test_room_is_there_below_the_size_and_only_there() -> None:
-    ring = ByteRing(4)
+async def test_who_waits_for_few_bytes_goes_on_when_so_few_are_left_and_not_before() -> None:
+    ring = ByteRing()
     ring.put(b"abc")
-    await asyncio.wait_for(ring.wait_room(), 5)
+    await asyncio.wait_for(ring.wait_below(4), 5)
     ring.put(b"defg")
-    waiter = asyncio.ensure_future(ring.wait_room())
-    ring.discard(3)
-    await asyncio.sleep(0)
+    waiter = asyncio.ensure_future(ring.wait_below(4))
+    other = asyncio.ensure_future(ring.wait_below(5))
+    for left in (6, 5, 4):
+        assert not other.done()
+        ring.discard(1)
+        assert ring.fill == left
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert other.done()
     assert not waiter.done()
     ring.discard(1)
     await asyncio.wait_for(waiter, 5)
@@ -46,9 +52,9 @@ async def test_room_is_there_below_the_size_and_only_there() -> None:
 
 @pytest.mark.parametrize("action", [ByteRing.clear, ByteRing.release])
 async def test_who_waits_is_let_go(action: object) -> None:
-    ring = ByteRing(4)
+    ring = ByteRing()
     ring.put(b"abcdef")
-    waiter = asyncio.ensure_future(ring.wait_room())
+    waiter = asyncio.ensure_future(ring.wait_below(4))
     await asyncio.sleep(0)
     assert callable(action)
     action(ring)
@@ -56,14 +62,14 @@ async def test_who_waits_is_let_go(action: object) -> None:
 
 
 async def test_after_release_nobody_waits_however_full() -> None:
-    ring = ByteRing(4)
+    ring = ByteRing()
     ring.release()
     ring.put(b"abcdef")
-    await asyncio.wait_for(ring.wait_room(), 5)
+    await asyncio.wait_for(ring.wait_below(4), 5)
 
 
 def test_what_is_put_back_is_first_again() -> None:
-    ring = ByteRing(64)
+    ring = ByteRing()
     ring.put(b"abcdef")
     taken = ring.peek(4)
     ring.discard(4)
@@ -72,6 +78,6 @@ def test_what_is_put_back_is_first_again() -> None:
 
 
 def test_half_a_sample_is_no_frame() -> None:
-    ring = ByteRing(64)
+    ring = ByteRing()
     ring.put(b"abc")
     assert ring.frames == 1

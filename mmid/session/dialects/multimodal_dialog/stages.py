@@ -98,7 +98,8 @@ STAGES: dict[Stage, StageFacts] = {
     Stage.RESPONDING: StageFacts(
         State.RESPONDING, 60, Exit.ASK, "more of the reply", attended=True
     ),
-    Stage.PLAYING: StageFacts(None, 120, Exit.ASK, "the loudspeaker"),
+    # A player keeps 4 MiB, 17 minutes at 32 kbit/s, and tells within seconds when it is stuck.
+    Stage.PLAYING: StageFacts(None, 1200, Exit.ASK, "the loudspeaker"),
     Stage.RESUMING: StageFacts(None, 5, Exit.ASK, "Listening after the turn"),
     Stage.IDLE: StageFacts(State.IDLE, 10, Exit.ASK, "Listening"),
     Stage.ASKING: StageFacts(None, 5, Exit.RECONNECT, "Listening after RequestToSpeak"),
