@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from mmid.errors import AudioDeviceFailed, ConnectionLost
 from mmid.events import Error, Event, State
@@ -182,22 +182,23 @@ class Wire(Link):
             raise AssertionError(f"{directive} was not sent, but {self.directives}") from None
 
 
-class Supervision:
-    """What the gateway needs of a supervisor: the conversation, and somebody to tell."""
+class Supervision(Supervisor):
+    """A supervisor without a cloud: it notes what it is told, and has the conversation it is given.
 
-    def __init__(self) -> None:
-        self.conversation: Conversation | None = None
+    A subclass, so that mypy compares its methods with the supervisor's, and whatever else
+    the gateway calls is the real thing, which fails here for want of a keeper.
+    """
+
+    def __init__(self, status: Status) -> None:
+        self.conversation = None
         self.told: list[str] = []
         self.hopeful = False
-        self.work_mode: WorkMode = "push2talk"
-
-    @property
-    def pressed_mode(self) -> bool:
-        return self.work_mode != "duplex"
+        self._status = status
+        self._work_mode = "push2talk"
 
     def set_work_mode(self, mode: WorkMode) -> None:
-        self.work_mode = mode
         self.told.append("set_work_mode")
+        super().set_work_mode(mode)
 
     def restart(self, why: str) -> None:
         self.told.append("restart")
@@ -232,7 +233,7 @@ class Board:
         self.store = MemoryStore(DeviceRecord(app_id="mm_01").encode())
         self.book = RecordBook(self.store)
         self.recorder, self.player, self.mixer = Recorder(), Player(), Mixer()
-        self.supervision, self.black_box = Supervision(), BlackBox()
+        self.supervision, self.black_box = Supervision(self.status), BlackBox()
         self.host = BoardHost(
             dialog=Dialog(press_wait_s=press_wait_s),
             status=self.status,
@@ -242,9 +243,9 @@ class Board:
             player=self.player,
             mixer=self.mixer,
         )
-        self.host.supervisor = cast("Supervisor", self.supervision)
+        self.host.supervisor = self.supervision
         self.gateway = Gateway(
-            supervisor=self.host.supervisor,
+            supervisor=self.supervision,
             host=self.host,
             status=self.status,
             book=self.book,

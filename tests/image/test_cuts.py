@@ -1,28 +1,13 @@
 """The judge of the cut registrations is judged: it must see a record that is lost."""
 
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from tests.image.cuts import Ledger, live
-from tests.vm.machine import Machine, Report
+from tests.vm.scripted import Scripted
 
 NOTHING, PENDING, REGISTERED = ("", ""), ("", "cut-1"), ("cut-1", "")
-
-
-class Scripted:
-    """A machine that reports what it is told to, and counts how often its plug is pulled."""
-
-    def __init__(self, *reports: Report) -> None:
-        self._reports = reports
-        self.pulled = 0
-
-    def reports(self) -> Iterator[Report]:
-        yield from self._reports
-
-    def pull_the_plug(self) -> None:
-        self.pulled += 1
 
 
 def found(names: tuple[str, str]) -> dict[str, Any]:
@@ -74,17 +59,17 @@ def test_a_life_remembers_the_last_that_it_was_told_in_whatever_order_it_came() 
     ledger = Ledger()
     starting = {"kind": "starting", "device_name": "cut-1"}
     lines = [found(NOTHING), starting, {"kind": "stored"}, {"kind": "asked"}]
-    live(cast("Machine", Scripted(*lines)), ledger, "nothing that is told")
+    live(Scripted(*lines), ledger, "nothing that is told")
     assert (ledger.device_name, ledger.told, ledger.wrong) == ("cut-1", "stored", [])
 
 
 def test_what_goes_wrong_inside_ends_the_life_and_is_a_failure() -> None:
     machine, ledger = Scripted(found(NOTHING), result(good=False)), Ledger()
-    live(cast("Machine", machine), ledger, "stored")
+    live(machine, ledger, "stored")
     assert (machine.pulled, ledger.wrong) == (1, ["no such device"])
 
 
 def test_a_machine_that_never_looked_is_a_failure() -> None:
     ledger = Ledger()
-    live(cast("Machine", Scripted(result(good=True))), ledger, "")
+    live(Scripted(result(good=True)), ledger, "")
     assert ledger.wrong == ["the machine was off before it had looked"]

@@ -1,28 +1,14 @@
 """The judge of the power cuts is judged: it must see a record that is lost."""
 
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from tests.vm.machine import Machine, Report
+from tests.vm.machine import Report
 from tests.vm.plugs import _STORES, _Ledger, _one_life
+from tests.vm.scripted import Scripted
 
 STORES = [f"store-{number}" for number in range(_STORES)]
-
-
-class Scripted:
-    """A machine that reports what it is told to, and counts how often its plug is pulled."""
-
-    def __init__(self, *reports: Report) -> None:
-        self._reports = reports
-        self.pulled = 0
-
-    def reports(self) -> Iterator[Report]:
-        yield from self._reports
-
-    def pull_the_plug(self) -> None:
-        self.pulled += 1
 
 
 def told(kind: str, number: int) -> list[dict[str, Any]]:
@@ -30,7 +16,7 @@ def told(kind: str, number: int) -> list[dict[str, Any]]:
 
 
 def judged(ledger: _Ledger, *reports: Report, saves: int = 0) -> list[str]:
-    _one_life(cast("Machine", Scripted(*reports)), ledger, saves, 0)
+    _one_life(Scripted(*reports), ledger, saves, 0)
     return ledger.wrong
 
 
