@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mmid.session import backoff, supervisor
 from mmid.simcloud import license_service
 from mmid.simcloud.certificates import Certificates, make_certificates
 
@@ -31,3 +32,18 @@ def cloud_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let simcloud stop in 10 ms instead of 100, for tests that start it often."""
     monkeypatch.setattr(license_service, "_POLL_S", 0.01)
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the back-off begin with 10 ms at most."""
+    for module in (backoff, supervisor):
+        monkeypatch.setattr(module, "FIRST_S", 0.01, raising=False)
+    monkeypatch.setattr(backoff, "CAP_S", 0.02)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the back-off so long that no test sees a second attempt by itself."""
+    monkeypatch.setattr(backoff, "FIRST_S", 1000.0)
+    monkeypatch.setattr(backoff, "CAP_S", 1000.0)

@@ -1,0 +1,112 @@
+"""A keeper and all it works with, and what a board is provisioned with."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from mmid.errors import LicenseRefused
+from mmid.hal import Store
+from mmid.secrets import Secret
+from mmid.session.effects import Next
+from mmid.session.license import exchange_child
+from mmid.session.license.keeper import Keeper
+from mmid.session.license.messages import ExchangeReply, ExchangeRequest
+from mmid.session.license.record import DeviceRecord, Pending
+from mmid.session.license.record_book import RecordBook
+from mmid.session.license.service import Exchange
+from mmid.settings import Cloud, License
+from mmid.simcloud.cloud import SimCloud
+from mmid.simcloud.license_service import Product
+from mmid.status import Status
+from tests.session.doubles import MemoryStore, TestClock
+
+__all__ = [
+    "APP_ID",
+    "GIVEN",
+    "PENDING",
+    "PRODUCT",
+    "REGISTERED",
+    "Parts",
+    "at",
+    "boot",
+    "handled",
+    "over_https",
+    "stored",
+]
+
+APP_ID = "mm_0123456789abcdef0123456789ab"
+PRODUCT = Product(
+    APP_ID, Secret("0123456789abcdef" * 2), Secret(f"sk-{'7' * 32}"), "llm-0123456789abcdef"
+)
+GIVEN = License(
+    app_id=APP_ID, app_secret=PRODUCT.app_secret, api_key=PRODUCT.api_key, device_name="board1"
+)
+REGISTERED = DeviceRecord(
+    app_id=APP_ID,
+    app_secret=PRODUCT.app_secret,
+    device_name="board1",
+    nonce="ab" * 13,
+    device_secret=Secret("0f" * 16),
+)
+PENDING = replace(
+    REGISTERED, nonce="", device_secret=Secret(""), pending=Pending("board1", "cd" * 13, 5)
+)
+
+
+class Parts:
+    """A keeper and all it works with; ``boot`` again for what a restart finds."""
+
+    def __init__(self, store: Store, ask: Exchange, given: License, cloud: Cloud) -> None:
+        self.book = RecordBook(store)
+        self.clock = TestClock()
+        self.status = Status()
+        self.keeper = Keeper(
+            cloud=cloud,
+            license=given,
+            book=self.book,
+            clock=self.clock,
+            status=self.status,
+            exchange=ask,
+        )
+
+    async def refused(self) -> tuple[LicenseRefused, Next]:
+        """Ask for a credential, and return the refusal and what follows."""
+        with pytest.raises(LicenseRefused) as caught:
+            await self.keeper.credential()
+        return caught.value, self.keeper.after(caught.value)
+
+
+async def boot(
+    ask: Exchange,
+    store: Store | None = None,
+    given: License = GIVEN,
+    cloud: Cloud | None = None,
+) -> Parts:
+    parts = Parts(store or MemoryStore(), ask, given, cloud or Cloud())
+    await parts.book.load()
+    parts.keeper.show()
+    return parts
+
+
+def stored(store: Store) -> DeviceRecord:
+    payload = store.load()
+    assert payload is not None
+    return DeviceRecord.decode(payload)
+
+
+def at(cloud: SimCloud) -> Cloud:
+    return Cloud(license_url=cloud.license_url, ca_file=str(cloud.ca_file))
+
+
+def handled(cloud: SimCloud) -> list[tuple[str, str]]:
+    """What the license service was asked, and its codes."""
+    kinds = ("register", "token")
+    return [
+        (entry["kind"], entry["code"]) for entry in cloud.journal.entries if entry["kind"] in kinds
+    ]
+
+
+async def over_https(request: ExchangeRequest, *, timeout_s: float) -> ExchangeReply:
+    """Do what the child process does, ten times quicker."""
+    return await asyncio.to_thread(exchange_child.answer, request, timeout_s)

@@ -1,0 +1,184 @@
+"""What cannot heal by itself is told once, and asked again only when something changed."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mmid.errors import MalformedMessage
+from mmid.events import DataDeinit, DataInit, State
+from mmid.session.effects import Emit
+from mmid.session.license.messages import Refusal
+from mmid.session.license.record import DeviceRecord
+from mmid.settings import License
+from mmid.simcloud.certificates import Certificates
+from mmid.simcloud.scenario import Fault
+from mmid.status import LicenseState
+from tests.session.doubles import LicenseDesk, MemoryStore, registration
+from tests.session.supervised import NEVER_S, clouded, fully_managed, nobody, supervised
+from tests.session.talking import AMPLE_S, settings_of
+
+pytestmark = pytest.mark.usefixtures("quick_stop")
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_refusal_stops_and_is_told_once(certificates: Certificates) -> None:
+    desk = LicenseDesk(Refusal("100007"))
+    settings = replace(nobody(certificates), license=fully_managed())
+    async with supervised(settings, desk) as rig:
+        await rig.error("100007")
+        await rig.no_more_attempts()
+        assert rig.codes == ["100007"]
+        assert desk.kinds == ["register"]
+        assert rig.status.license_state is LicenseState.REFUSED
+
+
+@pytest.mark.usefixtures("eager")
+async def test_register_asks_again_and_tells_again_what_comes_of_it(
+    certificates: Certificates,
+) -> None:
+    desk = LicenseDesk(Refusal("100007"))
+    settings = replace(nobody(certificates), license=fully_managed())
+    async with supervised(settings, desk) as rig:
+        await rig.error("100007")
+        rig.supervisor.register()
+        await rig.error("100007", nth=2)
+        assert desk.kinds == ["register", "register"]
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_quota_that_is_used_up_keeps_the_state_and_waits_for_hours(
+    certificates: Certificates,
+) -> None:
+    desk = LicenseDesk(registration(), Refusal("200014"))
+    settings = replace(nobody(certificates), license=fully_managed())
+    async with supervised(settings, desk) as rig:
+        await rig.error("200014")
+        await asyncio.sleep(NEVER_S)
+        assert desk.kinds == ["register", "token"]
+        assert rig.status.license_state is LicenseState.REGISTERED
+        error = rig.status.license_error
+        assert (error["code"], error["remedy"]) == ("200014", "buy")
+        assert 3_600_000 < int(error["next_attempt"]) - rig.clock.now_ms() < 3 * 3_600_000
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_clock_that_was_refused_is_tried_again_when_it_was_set(
+    certificates: Certificates,
+) -> None:
+    desk = LicenseDesk(registration(), Refusal("100010"))
+    settings = replace(nobody(certificates), license=fully_managed())
+    async with supervised(settings, desk) as rig:
+        await rig.error("100010")
+        await asyncio.sleep(NEVER_S)
+        assert desk.kinds == ["register", "token", "token"]
+        assert rig.status.license_state is LicenseState.REFUSED
+        rig.supervisor.clock_set()
+        await rig.error("100010", nth=2)
+        assert desk.kinds[:4] == ["register", *["token"] * 3]
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_clock_that_was_set_does_not_call_off_another_refusal(
+    certificates: Certificates,
+) -> None:
+    desk = LicenseDesk(Refusal("100007"))
+    settings = replace(nobody(certificates), license=fully_managed())
+    async with supervised(settings, desk) as rig:
+        await rig.error("100007")
+        rig.supervisor.clock_set()
+        await rig.no_more_attempts()
+        assert desk.kinds == ["register"]
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_platform_without_tokens_is_asked_six_times(certificates: Certificates) -> None:
+    desk = LicenseDesk(registration(), Refusal("300002"))
+    settings = replace(nobody(certificates), license=fully_managed())
+    async with supervised(settings, desk) as rig:
+        async with asyncio.timeout(AMPLE_S):
+            while len(desk.requests) < 7:
+                desk.asked.clear()
+                await desk.asked.wait()
+        await asyncio.sleep(NEVER_S)
+        assert desk.kinds == ["register", *["token"] * 6]
+        assert rig.codes == ["300002"]
+        assert rig.status.license_state is LicenseState.REGISTERED
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_registration_whose_answer_cannot_be_read_stops(certificates: Certificates) -> None:
+    desk = LicenseDesk(MalformedMessage("it cannot be opened"))
+    settings = replace(nobody(certificates), license=fully_managed())
+    async with supervised(settings, desk) as rig:
+        await rig.error("malformed-message")
+        await rig.no_more_attempts()
+        assert desk.kinds == ["register"]
+        assert rig.status.license_state is LicenseState.REFUSED
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_board_that_is_not_provisioned_says_so_once_and_waits(
+    certificates: Certificates,
+) -> None:
+    async with supervised(replace(nobody(certificates), license=License())) as rig:
+        await rig.error("not-provisioned")
+        await rig.no_more_attempts()
+        assert rig.codes == ["not-provisioned"]
+        assert rig.status.license_state is LicenseState.UNPROVISIONED
+        assert rig.status.state is State.OFFLINE
+
+
+async def test_a_record_that_cannot_be_kept_is_told_and_nothing_is_asked(
+    certificates: Certificates,
+) -> None:
+    store, desk = MemoryStore(), LicenseDesk(registration())
+    store.broken = True
+    settings = replace(nobody(certificates), license=fully_managed())
+    async with supervised(settings, desk, store=store) as rig:
+        await rig.error("storage")
+        await asyncio.sleep(NEVER_S)
+        assert desk.requests == []
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_start_that_the_cloud_refuses_stops(cloud_directory: Path) -> None:
+    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such app"))
+    async with clouded(cloud_directory, fault) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.error("InvalidParameter")
+        await rig.host.wait_for(Emit(DataDeinit()))
+        await rig.no_more_attempts()
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_dialog_that_the_cloud_refuses_to_go_on_with_is_begun_anew(
+    cloud_directory: Path,
+) -> None:
+    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such dialog"))
+    store = MemoryStore(DeviceRecord(dialog_id="long-forgotten").encode())
+    async with (
+        clouded(cloud_directory, fault) as cloud,
+        supervised(settings_of(cloud), store=store) as rig,
+    ):
+        await rig.listening()
+        starts = [
+            await cloud.wait_for(lambda entry: entry.get("name") == "Start", nth=nth)
+            for nth in (1, 2)
+        ]
+        assert [start.get("dialog_id") for start in starts] == ["long-forgotten", None]
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_start_without_a_dialog_that_is_refused_is_not_repeated(
+    cloud_directory: Path,
+) -> None:
+    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such app"), times=1000)
+    store = MemoryStore(DeviceRecord(dialog_id="long-forgotten").encode())
+    async with (
+        clouded(cloud_directory, fault) as cloud,
+        supervised(settings_of(cloud), store=store) as rig,
+    ):
+        await rig.host.wait_for(Emit(DataDeinit()), nth=2)
+        await rig.no_more_attempts()
+        assert rig.host.events.count(DataInit()) == 2
