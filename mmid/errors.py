@@ -24,13 +24,12 @@
         ├── NotProvisioned   no AppId, AppSecret or device name
         ├── NotRegistered    the device has no license triple yet
         ├── LicenseRefused   the license service refused, with its code
+        ├── RegistrationUnreadable it registered us, and its answer cannot be opened
         └── ClockNotSet      the time is not known, nothing can be signed
 
 The branch says who is to blame, and so who can mend it. This module imports
 the standard library only: everything above it may raise and catch these.
 """
-
-from enum import StrEnum
 
 from mmid.frozen import frozen
 
@@ -48,7 +47,6 @@ __all__ = [
     "Facts",
     "HttpFailed",
     "InvalidArgument",
-    "Kind",
     "LicenseCodecFailed",
     "LicenseRefused",
     "MalformedMessage",
@@ -59,20 +57,13 @@ __all__ = [
     "NotRegistered",
     "NotTalking",
     "OperatorError",
+    "RegistrationUnreadable",
     "SettingsInvalid",
     "StorageFailed",
     "TlsFailed",
     "Unsupported",
     "facts_of",
 ]
-
-
-class Kind(StrEnum):
-    """What waiting does to an error."""
-
-    TRANSIENT = "transient"
-    PERMANENT = "permanent"
-    NEEDS_OPERATOR = "needs-operator"
 
 
 @frozen
@@ -84,7 +75,6 @@ class Facts:
         code: the word in the ``Error`` signal.
         exit_code: exit status of a command that ends with it (sysexits(3) where one fits).
         message_id: journal MESSAGE_ID, fixed for ever.
-        kind: whether waiting, or a person, can mend it.
         remedy: what to do, as a sentence.
     """
 
@@ -92,7 +82,6 @@ class Facts:
     code: str
     exit_code: int
     message_id: str
-    kind: Kind
     remedy: str
 
 
@@ -157,11 +146,11 @@ class CloudRefused(CloudError):
 
 
 class ConnectionLost(CloudError):
-    """The connection broke, or could not be made in time."""
+    """The connection to the cloud broke, or could not be made in time."""
 
 
 class NetworkTooSlow(CloudError):
-    """The network takes less than speech comes to; the oldest of it was dropped."""
+    """The network takes less than speech comes to."""
 
 
 class TlsFailed(CloudError):
@@ -201,7 +190,7 @@ class OperatorError(MmidError):
 
 
 class SettingsInvalid(OperatorError):
-    """A key or value of the settings is wrong; one line names file, key and value."""
+    """A setting of mmid is wrong."""
 
 
 class NotProvisioned(OperatorError):
@@ -234,6 +223,10 @@ class LicenseRefused(OperatorError):
         return self.license_code
 
 
+class RegistrationUnreadable(OperatorError):
+    """The service registered the device, and its answer cannot be opened."""
+
+
 class ClockNotSet(OperatorError):
     """The time is not known, so nothing can be signed."""
 
@@ -248,89 +241,86 @@ def facts_of(code: str) -> Facts | None:
 TABLE: dict[type[MmidError], Facts] = {
     NotReady: Facts(
         "NotReady", "not-ready", 69, "37824b786fc045e9be9533ba6782a617",
-        Kind.TRANSIENT,
         "Wait until State is listening; mmictl status says what mmid is waiting for.",
     ),
     Busy: Facts(
         "Busy", "busy", 75, "608761817cf24e9b94ec169d51d074b8",
-        Kind.TRANSIENT, "Try again when the other client has finished; Talker names it.",
+        "Try again when the other client has finished; Talker names it.",
     ),
     NotTalking: Facts(
         "NotTalking", "not-talking", 65, "e0ccf2e718f7417fad187321da3c81a8",
-        Kind.PERMANENT, "Call StartSpeech first, from the same bus connection.",
+        "Call StartSpeech first, from the same bus connection.",
     ),
     Unsupported: Facts(
         "Unsupported", "unsupported", 69, "b558b1f359034980966bd14d3ebe5a37",
-        Kind.PERMANENT, "Choose a work mode or protocol that can do it.",
+        "Choose a work mode or protocol that can do it.",
     ),
     InvalidArgument: Facts(
         "InvalidArgument", "invalid-argument", 64, "632f9a77dbba4134a273e01f4c7b5c69",
-        Kind.PERMANENT, "Correct the argument; the message names it.",
+        "Correct the argument; the message names it.",
     ),
     CloudRefused: Facts(
         "Cloud", "cloud", 76, "1b7dabe73a404144a4756d9c17c67114",
-        Kind.NEEDS_OPERATOR, "Read the code in the message; it is the cloud's own.",
+        "Read the code in the message; it is the cloud's own.",
     ),
     ConnectionLost: Facts(
         "Cloud", "connection-lost", 69, "7a7e8c7264b64b90b73ff3664487379c",
-        Kind.TRANSIENT, "Check the board's network; mmid keeps trying by itself.",
+        "Check the board's network; mmid keeps trying by itself.",
     ),
     NetworkTooSlow: Facts(
         "Cloud", "network-slow", 69, "a8fa4b51133244769dfff52943332e7a",
-        Kind.TRANSIENT, "Check the board's network; raw-opus needs an eighth of what pcm does.",
+        "Check the board's network; raw-opus needs an eighth of what pcm does.",
     ),
     TlsFailed: Facts(
         "Cloud", "tls", 76, "af4d7ec5dbbe4521a9fa19e3a6a966e7",
-        Kind.NEEDS_OPERATOR, "Check the clock, cloud.ca_file and the host name in the URL.",
+        "Check the clock, cloud.ca_file and the host name in the URL.",
     ),
     HttpFailed: Facts(
         "Cloud", "http", 76, "4d1399ffcaf34b5794b85eb066ccc37e",
-        Kind.TRANSIENT, "Check cloud.license_url and any proxy between the board and the cloud.",
+        "Check cloud.license_url and any proxy between the board and the cloud.",
     ),
     MalformedMessage: Facts(
         "Cloud", "malformed-message", 76, "e864e5dc1d204f24b345d91ed088cae5",
-        Kind.TRANSIENT,
         "Check that cloud.ws_url is the cloud's dialog address and cloud.protocol fits it.",
     ),
     AudioDeviceFailed: Facts(
         "NotReady", "audio-device", 74, "8a6e7a7c12d84c9093254e79603a6c05",
-        Kind.TRANSIENT,
         "Check audio.capture_device and audio.playback_device, and who else uses the card.",
     ),
     StorageFailed: Facts(
         "Storage", "storage", 74, "92b11f50f6d144969e0c9913d136a375",
-        Kind.NEEDS_OPERATOR,
         "Check storage.target: that it exists, belongs to mmid and is not full.",
     ),
     BusFailed: Facts(
         "NotReady", "bus", 69, "26d47392b2c94178a8848bd74d383033",
-        Kind.TRANSIENT, "Check that the message bus runs and that this user may connect to it.",
+        "Check that the message bus runs and that this user may connect to it.",
     ),
     SettingsInvalid: Facts(
         "InvalidArgument", "settings", 2, "465110d8b021496190384b640e8b9fb2",
-        Kind.NEEDS_OPERATOR,
         "Correct the line that the message names; mmid.toml(5) lists every key.",
     ),
     NotProvisioned: Facts(
         "NotProvisioned", "not-provisioned", 78, "2d28f1c70f9548ffa399a3c61d6da71f",
-        Kind.NEEDS_OPERATOR, "Set license.app_id, license.app_secret and license.device_name.",
+        "Set license.app_id, license.app_secret and license.device_name.",
     ),
     NotRegistered: Facts(
         "NotRegistered", "not-registered", 78, "7ce63b43b8794816a01914d4e0757805",
-        Kind.TRANSIENT, "Wait for the registration, or call Register on org.mmid1.Device.",
+        "Wait for the registration, or call Register on org.mmid1.Device.",
     ),
     LicenseRefused: Facts(
         "NotRegistered", "license-refused", 78, "14f939ab947f4057814cb11a9a2c584f",
-        Kind.NEEDS_OPERATOR, "Do what the message says for its code, then call Register.",
+        "Do what the message says for its code, then call Register.",
+    ),
+    RegistrationUnreadable: Facts(
+        "Cloud", "registration-unreadable", 76, "4c59c01272f44678946e96e9490448d6",
+        "Correct license.app_secret or license.codec and start mmid again; the message tells more.",
     ),
     LicenseCodecFailed: Facts(
         "NotRegistered", "license-codec", 70, "384a7806d6a1b1d022c5f9a07935bcfc",
-        Kind.TRANSIENT,
         "Check the library that license.codec names; mmid keeps trying by itself.",
     ),
     ClockNotSet: Facts(
         "ClockNotSet", "clock", 75, "8f3a1373135d4ac7a081241c472a36d1",
-        Kind.TRANSIENT,
         "Give the board its time (NTP or an RTC); mmid continues within a second of it.",
     ),
 }

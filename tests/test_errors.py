@@ -4,7 +4,14 @@ from collections.abc import Iterator
 import pytest
 
 from mmid import errors
-from mmid.errors import TABLE, CloudRefused, Facts, LicenseRefused, MmidError
+from mmid.errors import (
+    TABLE,
+    CloudRefused,
+    Facts,
+    LicenseRefused,
+    MmidError,
+    RegistrationUnreadable,
+)
 
 DBUS_NAMES = {
     "NotReady",
@@ -58,7 +65,7 @@ def test_codes_and_journal_ids_tell_errors_apart() -> None:
 def test_the_tree_in_the_module_s_text_is_the_tree() -> None:
     drawn = set(re.findall(r"[├└]── (\w+)", errors.__doc__ or ""))
     assert drawn == {kind.__name__ for kind in {*leaves(), *BRANCHES}}
-    assert drawn | {"MmidError", "Facts", "Kind", "TABLE", "facts_of"} == set(errors.__all__)
+    assert drawn | {"MmidError", "Facts", "TABLE", "facts_of"} == set(errors.__all__)
 
 
 def test_the_far_side_s_own_code_goes_before_ours() -> None:
@@ -66,3 +73,9 @@ def test_the_far_side_s_own_code_goes_before_ours() -> None:
     refused = LicenseRefused("no quota left", "100007", "Buy more.")
     assert (refused.code, refused.remedy) == ("100007", "Buy more.")
     assert refused.facts.exit_code == 78
+
+
+def test_an_answer_that_cannot_be_opened_has_advice_of_its_own() -> None:
+    remedy = RegistrationUnreadable("the answer cannot be used").facts.remedy
+    assert "license.codec" in remedy
+    assert "ws_url" not in remedy

@@ -1,7 +1,7 @@
 """A call on the message bus that is answered with an error."""
 
 from mmid.dbus.names import STANDARD_ERRORS
-from mmid.errors import Facts, Kind, MmidError
+from mmid.errors import Facts, MmidError
 
 __all__ = ["ACCESS_DENIED", "LIMITS_EXCEEDED", "NO_REPLY", "CallFailed", "standard"]
 
@@ -30,7 +30,6 @@ class CallFailed(MmidError):
             "call-failed",
             70,
             "ef0a6266fcd6483193603371a544f8ac",
-            Kind.PERMANENT,
             "Read the error's name and text; they are the called program's own.",
         )
 

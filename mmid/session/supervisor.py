@@ -16,6 +16,7 @@ from mmid.errors import (
     LicenseRefused,
     MmidError,
     NotProvisioned,
+    RegistrationUnreadable,
     SettingsInvalid,
     StorageFailed,
 )
@@ -27,7 +28,6 @@ from mmid.session.dialects.multimodal_dialog.failures import START_REFUSED
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Emit, Moved, Next, SaveDialog
 from mmid.session.license.keeper import Keeper, TokenRefused
-from mmid.session.license.registrar import RegistrationUnreadable
 from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 

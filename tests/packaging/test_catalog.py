@@ -1,9 +1,10 @@
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
-from mmid.errors import TABLE
+from mmid.errors import TABLE, MmidError
 
 ROOT = Path(__file__).parents[2]
 CATALOG = (ROOT / "systemd" / "mmid.catalog").read_text()
@@ -33,6 +34,15 @@ def test_an_entry_says_what_happened_and_what_to_do(identifier: str, entry: str)
     assert len(fields["Subject"]) <= 72
     assert re.fullmatch(r"man:(mmid\(8\)|mmid\.toml\(5\)|org\.mmid1\(5\))", fields["Documentation"])
     assert len(body.strip().split("\n\n")) >= 2, "what it means, then what to do"
+
+
+@pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
+def test_an_entry_is_the_one_of_its_error(kind: type[MmidError]) -> None:
+    (entry,) = (entry for found, entry in ENTRIES if found == TABLE[kind].message_id)
+    meaning = inspect.cleandoc(kind.__doc__ or "").partition(".\n")[0].removesuffix(".")
+    assert entry.startswith(f"Subject: {meaning}\n")
+    advice = " ".join(entry.strip().split("\n\n")[-1].split())
+    assert advice.startswith(TABLE[kind].remedy.removesuffix("."))
 
 
 @each_entry

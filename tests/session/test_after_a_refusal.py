@@ -112,7 +112,7 @@ async def test_a_registration_whose_answer_cannot_be_read_stops(certificates: Ce
     desk = LicenseDesk(MalformedMessage("it cannot be opened"))
     settings = replace(nobody(certificates), license=fully_managed())
     async with supervised(settings, desk) as rig:
-        await rig.error("malformed-message")
+        await rig.error("registration-unreadable")
         await rig.no_more_attempts()
         assert desk.kinds == ["register"]
         assert rig.status.license_state is LicenseState.REFUSED

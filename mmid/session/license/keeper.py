@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from mmid.errors import CloudRefused, LicenseRefused, NotProvisioned
+from mmid.errors import CloudRefused, LicenseRefused, NotProvisioned, RegistrationUnreadable
 from mmid.frozen import frozen
 from mmid.hal import Clock
 from mmid.secrets import Secret
@@ -24,7 +24,7 @@ from mmid.session.license.messages import (
 )
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import Refusals, long_wait_s
-from mmid.session.license.registrar import Registrar, RegistrationUnreadable
+from mmid.session.license.registrar import Registrar
 from mmid.session.license.service import Exchange, LicenseService
 from mmid.settings import Cloud, License
 from mmid.status import LicenseState, Status

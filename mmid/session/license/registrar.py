@@ -14,7 +14,7 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from mmid.errors import MalformedMessage, StorageFailed
+from mmid.errors import MalformedMessage, RegistrationUnreadable, StorageFailed
 from mmid.session.license.messages import (
     ExchangeRequest,
     Identity,
@@ -27,16 +27,12 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import Refusals
 from mmid.session.license.service import LicenseService
 
-__all__ = ["Registrar", "RegistrationUnreadable"]
+__all__ = ["Registrar"]
 
 _log = logging.getLogger(__name__)
 
 # The service manager allows two seconds to stop; the rest is for the others.
 _SEE_THROUGH_S = 1.0
-
-
-class RegistrationUnreadable(MalformedMessage):
-    """The one answer to a registration came, and cannot be opened or is not for us."""
 
 
 class Registrar:

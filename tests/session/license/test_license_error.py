@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmid.errors import LicenseRefused, MalformedMessage
+from mmid.errors import LicenseRefused, RegistrationUnreadable
 from mmid.session.effects import Next
 from mmid.session.license.codes import CODES, Remedy
 from mmid.session.license.license_error import LicenseTrouble, refused, unreadable
@@ -54,5 +54,7 @@ def test_the_same_trouble_goes_on_since_it_began_and_another_begins_anew() -> No
 
 
 def test_an_answer_that_nobody_can_open_says_that_the_codec_is_to_be_mended() -> None:
-    trouble = unreadable(MalformedMessage("it does not open"), 5)
-    assert trouble == LicenseTrouble("malformed-message", "it does not open", Remedy.FIX_CODEC, 5)
+    trouble = unreadable(RegistrationUnreadable("it does not open"), 5)
+    assert trouble == LicenseTrouble(
+        "registration-unreadable", "it does not open", Remedy.FIX_CODEC, 5
+    )

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from mmid.errors import ConnectionLost, MalformedMessage, StorageFailed
+from mmid.errors import (
+    ConnectionLost,
+    MalformedMessage,
+    RegistrationUnreadable,
+    StorageFailed,
+)
 from mmid.hal_linux.storage.file_store import FileStore
 from mmid.session.effects import Next
 from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Refusal
 from mmid.session.license.record import DeviceRecord, Pending
-from mmid.session.license.registrar import RegistrationUnreadable
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.license_service import LicenseFaults
 from mmid.simcloud.scenario import Scenario

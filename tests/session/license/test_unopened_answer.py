@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmid.errors import MalformedMessage
+from mmid.errors import MalformedMessage, RegistrationUnreadable
 from mmid.hal_linux.storage.file_store import FileStore
 from mmid.secrets import Secret
 from mmid.session.effects import Next
@@ -26,7 +26,6 @@ from mmid.session.license.messages import (
     Unopened,
 )
 from mmid.session.license.protocol import open_reply
-from mmid.session.license.registrar import RegistrationUnreadable
 from mmid.simcloud.cloud import SimCloud
 from mmid.status import LicenseState
 from tests.session.doubles import LicenseDesk, MemoryStore, registration, token

@@ -17,6 +17,7 @@ from mmid.errors import (
     LicenseCodecFailed,
     MalformedMessage,
     NotProvisioned,
+    RegistrationUnreadable,
     SettingsInvalid,
 )
 from mmid.secrets import Secret
@@ -32,7 +33,6 @@ from mmid.session.license.messages import (
     make_nonce,
 )
 from mmid.session.license.record_book import RecordBook
-from mmid.session.license.registrar import RegistrationUnreadable
 from mmid.session.license.service import _EXCHANGE_S as EXCHANGE_S
 from mmid.settings import Cloud, License
 from mmid.simcloud.cloud import SimCloud
