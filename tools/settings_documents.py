@@ -17,12 +17,20 @@ from typing import Any
 
 from mmid.secrets import Secret
 from mmid.settings.load import allowed
+from mmid.settings.option import TakesEffect
 from mmid.settings.sources import CREDENTIALS, TABLES
 
 __all__ = ["DOCUMENTS", "main"]
 
 _ROOT = Path(__file__).parents[1]
 _WIDTH = 88
+
+# When a changed key counts; mmid(8) says under SIGHUP what a reload is.
+_WHEN = {
+    TakesEffect.NOW: "Reload: at once.",
+    TakesEffect.CONNECTION: "Reload: with another connection.",
+    TakesEffect.START: "Needs a restart.",
+}
 
 _CONFFILE_HEAD = """\
 # Settings of mmid, the voice gateway. mmid.toml(5) explains; `mmid check` says what
@@ -62,7 +70,8 @@ def _page_lines() -> Iterator[str]:
         yield f"\n{title}\n{'~' * len(title)}\n\n{_help(kind)}\n"
         for option in fields(kind):
             yield f"\n**{option.name}** = ``{_toml(option.default)}``\n"
-            texts = (option.metadata["help"], _range(table, option))
+            when = _WHEN[option.metadata["takes_effect"]]
+            texts = (option.metadata["help"], f"{_range(table, option)} {when}")
             yield "\n".join(_indented(_plain(text)) for text in texts)
 
 

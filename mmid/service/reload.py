@@ -1,14 +1,14 @@
 """The settings once more, while the daemon runs: SIGHUP, which ``systemctl reload`` sends.
 
-The log's level changes at once. What a connection is opened with changes with another
-connection, which goes on with the dialog. Of any other key that is different now the
-journal says that it waits for a restart, so nobody believes in a change that did not
-happen.
+Each key says in its declaration when it takes effect (``mmid.settings.option``): at
+once, with another connection, which goes on with the dialog, or at a start. Of a changed
+key of the last kind the journal says that it waits for a restart, so nobody believes in
+a change that did not happen.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -16,21 +16,11 @@ from mmid.errors import SettingsInvalid
 from mmid.service import sysd
 from mmid.settings import Settings
 from mmid.settings.child import Loading
+from mmid.settings.option import TakesEffect
 
 __all__ = ["Reload"]
 
 _log = logging.getLogger(__name__)
-
-_CHANGES_AT_ONCE = {"log.level"}
-_CHANGES_WITH_THE_CONNECTION = {
-    "cloud.connect_timeout_s",
-    "cloud.model",
-    "cloud.ws_url",
-    "dialog.text_mode",
-    "dialog.voice",
-    "license.user_id",
-    "log.wire",
-}
 
 
 class Reload:
@@ -79,30 +69,31 @@ class Reload:
     def _apply(self, found: Settings, use: Callable[[Settings], None]) -> None:
         sysd.configure_logging(found.log.level)
         _log.info("the settings were read again; log.level is %s", found.log.level)
-        changed = set(_differences(self._settings, found))
-        connection = changed & _CHANGES_WITH_THE_CONNECTION
-        self._settings = _taken_up(self._settings, found, connection | _CHANGES_AT_ONCE)
-        if connection:
-            _log.info("changed, with another connection: %s", ", ".join(sorted(connection)))
+        self._settings, changed = _taken_up(self._settings, found)
+        if connection := changed[TakesEffect.CONNECTION]:
+            _log.info("changed, with another connection: %s", ", ".join(connection))
             use(self._settings)
-        if waiting := sorted(changed - connection - _CHANGES_AT_ONCE):
+        if waiting := changed[TakesEffect.START]:
             _log.warning("changed, but only a restart of mmid takes it up: %s", ", ".join(waiting))
 
 
-def _differences(old: Settings, new: Settings) -> Iterator[str]:
-    """Names of the keys that differ, such as ``cloud.ws_url``."""
+def _taken_up(old: Settings, new: Settings) -> tuple[Settings, dict[TakesEffect, list[str]]]:
+    """Take up what need not wait for a start.
+
+    Returns:
+        The old settings with those keys as in the new ones; and the names of all keys that
+        differ, such as ``cloud.ws_url``, by when they take effect.
+    """
+    tables: dict[str, Any] = {}
+    changed: dict[TakesEffect, list[str]] = {when: [] for when in TakesEffect}
     for table in fields(Settings):
         ours, theirs = getattr(old, table.name), getattr(new, table.name)
+        taken: dict[str, Any] = {}
         for key in fields(ours):
-            if getattr(ours, key.name) != getattr(theirs, key.name):
-                yield f"{table.name}.{key.name}"
-
-
-def _taken_up(old: Settings, new: Settings, names: set[str]) -> Settings:
-    """Return the old settings with some keys as in the new ones."""
-    tables: dict[str, Any] = {}
-    for name in names:
-        table, _, key = name.partition(".")
-        taken = tables.get(table, getattr(old, table))
-        tables[table] = replace(taken, **{key: getattr(getattr(new, table), key)})
-    return replace(old, **tables)
+            value, when = getattr(theirs, key.name), key.metadata["takes_effect"]
+            if value != getattr(ours, key.name):
+                changed[when].append(f"{table.name}.{key.name}")
+                if when is not TakesEffect.START:
+                    taken[key.name] = value
+        tables[table.name] = replace(ours, **taken)
+    return Settings(**tables), changed

@@ -28,7 +28,9 @@ class Dialer:
         self._loaded = False
 
     def use(self, settings: Settings) -> None:
-        """Dial by other settings from now on; the authorities to trust stay as they are."""
+        """Dial by other settings from now on."""
+        if settings.cloud.ca_file != self._settings.cloud.ca_file:
+            self._tls = Tls(settings.cloud.ca_file)
         self._settings = settings
 
     async def load(self) -> None:

@@ -142,6 +142,7 @@ class Supervisor:
 
     def use(self, settings: Settings) -> None:
         """Make the next attempt by other settings; see ``restart``."""
+        self._keeper.use(settings)
         self._dialer.use(settings)
 
     @property

@@ -7,13 +7,20 @@ hands over a ``Settings``. Settings are read once and passed down: no other
 module reads a file or the environment for them.
 """
 
-from collections.abc import Mapping
-from dataclasses import field, fields
-from typing import Any, Literal
+from dataclasses import field
+from typing import Literal
 
 from mmid.frozen import frozen
 from mmid.secrets import Secret
-from mmid.settings.option import HEADERS, HTTPS, HTTPS_OR_EMPTY, WSS, option
+from mmid.settings.option import (
+    HEADERS,
+    HTTPS,
+    HTTPS_OR_EMPTY,
+    WSS,
+    at_once,
+    at_start,
+    per_connection,
+)
 
 __all__ = [
     "RAW_OPUS_BITS_PER_S",
@@ -27,7 +34,6 @@ __all__ = [
     "Settings",
     "Storage",
     "WorkMode",
-    "from_plain",
 ]
 
 
@@ -43,85 +49,87 @@ _RATE = Literal[8000, 16000, 24000, 48000]
 class Cloud:
     """The cloud service that holds the dialog."""
 
-    protocol: Literal["multimodal-dialog", "qwen-realtime", "baidu-rtc"] = option(
+    protocol: Literal["multimodal-dialog", "qwen-realtime", "baidu-rtc"] = at_start(
         "multimodal-dialog", "The wire protocol."
     )
-    ws_url: str = option(
+    ws_url: str = per_connection(
         "wss://dashscope.aliyuncs.com/api-ws/v1/inference",
         "Where the dialog connects. TLS only: ws:// is refused.",
         pattern=WSS,
         form="a wss:// URL",
     )
-    license_url: str = option(
+    license_url: str = per_connection(
         "https://bailian.multimodalagent.aliyuncs.com",
         "Base of the license service; the documented paths are appended. "
         "TLS only: http:// is refused.",
         pattern=HTTPS,
         form="an https:// URL",
     )
-    ca_file: str = option(
+    ca_file: str = per_connection(
         "",
         "PEM file with the authorities to trust instead of the system's. "
         "The cloud has used GlobalSign R3 and R46: a file must hold both.",
     )
-    connect_timeout_s: float = option(
+    connect_timeout_s: float = per_connection(
         15.0, "Longest time from TCP to the first Listening, in seconds.", ge=1, le=120
     )
-    workspace_id: str = option(
+    workspace_id: str = per_connection(
         "",
         "Workspace of the application (llm- and 16 characters). Needed in pay-as-you-go mode; "
         "in the license modes the cloud knows it.",
         max_length=64,
     )
-    model: str = option("multimodal-dialog", "Model named in the first message.", max_length=64)
+    model: str = per_connection(
+        "multimodal-dialog", "Model named in the first message.", max_length=64
+    )
 
 
 @frozen
 class License:
     """Who this device is, and how it proves it."""
 
-    mode: Literal["fully-managed", "semi-managed", "pay-as-you-go"] = option(
+    mode: Literal["fully-managed", "semi-managed", "pay-as-you-go"] = at_start(
         "fully-managed",
         "fully-managed: the device registers with the cloud; semi-managed: through the vendor's "
         "own server; pay-as-you-go: no registration, the API key is the credential.",
     )
-    app_id: str = option(
+    app_id: str = per_connection(
         "",
         "AppId of the product (mm_ and lower-case hex).",
         pattern=r"^(mm_[0-9a-f]{1,32})?$",
         form="mm_ and 1 to 32 of 0-9 a-f",
     )
-    app_secret: Secret = option(
+    app_secret: Secret = per_connection(
         Secret(""),
         "AppSecret of the product, 32 hex characters. Better as the systemd credential app_secret.",
         pattern=r"^([0-9A-Fa-f]{32})?$",
         form="32 hexadecimal digits",
     )
-    api_key: Secret = option(
+    api_key: Secret = per_connection(
         Secret(""),
         "API key. Better as the systemd credential api_key. Not needed when semi-managed.",
         max_length=256,
     )
-    device_name: str = option(
+    device_name: str = per_connection(
         "",
         "Name of this device, unique within the product and never changed: a serial number "
         "or MAC. Empty: the one already in the device record.",
         pattern=r"^[A-Za-z0-9_-]{0,32}$",
         form="at most 32 of A-Z a-z 0-9 _ -",
     )
-    register_url: str = option(
+    register_url: str = per_connection(
         "",
         "Whole URL to register at, instead of license_url and its path.",
         pattern=HTTPS_OR_EMPTY,
         form="an https:// URL, or empty",
     )
-    token_url: str = option(
+    token_url: str = per_connection(
         "",
         "Whole URL to fetch tokens from, instead of license_url and its path.",
         pattern=HTTPS_OR_EMPTY,
         form="an https:// URL, or empty",
     )
-    headers: Secret = option(
+    headers: Secret = per_connection(
         Secret(""),
         "Further HTTP headers for the license service or the relay: a TOML table of names and "
         "values, or a text with a line 'Name: value' each. Better as the systemd credential "
@@ -129,30 +137,30 @@ class License:
         pattern=HEADERS,
         form="lines 'Name: value' of printable ASCII",
     )
-    client_cert: str = option(
+    client_cert: str = per_connection(
         "",
         "PEM file with the certificate that this device shows to the license service or the "
         "relay. May be a systemd credential: /run/credentials/mmid.service/NAME.",
         max_length=255,
     )
-    client_key: str = option(
+    client_key: str = per_connection(
         "",
         "PEM file with the key of client_cert, without a passphrase. Empty: it is in client_cert.",
         max_length=255,
     )
-    codec: str = option(
+    codec: str = per_connection(
         "built-in",
         "What seals and opens the license's messages: built-in, or vendor:/PATH of the vendor's "
         "own library (packaging/vendor-codec).",
         pattern=r"^(built-in|vendor:/\S+)$",
         form="built-in or vendor:/PATH",
     )
-    sign_tasks: bool = option(
+    sign_tasks: bool = per_connection(
         False,
         "true: put a License signature into the first message of each connection. The built-in "
         "codec's is a guess, the vendor's documents do not tell it: for license.codec = vendor.",
     )
-    user_id: str = option(
+    user_id: str = per_connection(
         "", "User the dialog is counted for. Empty: the device name.", max_length=36
     )
 
@@ -161,7 +169,7 @@ class License:
 class Storage:
     """Where the device record is kept."""
 
-    target: str = option(
+    target: str = at_start(
         "file:/var/lib/mmid/device.bin",
         "block:/dev/disk/by-partlabel/NAME: a partition of its own on eMMC, SD or disk; "
         "ubi:/dev/ubiX_Y: a dynamic UBI volume on NAND; mtd:/dev/mtdN or mtd:name=NAME: raw NOR "
@@ -169,7 +177,7 @@ class Storage:
         pattern=r"^(file:/\S+|block:/dev/\S+|ubi:/dev/\S+|mtd:(/dev/\S+|name=\S+))$",
         form="file:/PATH, block:/dev/NAME, ubi:/dev/NAME, mtd:/dev/NAME or mtd:name=NAME",
     )
-    key: Secret = option(
+    key: Secret = at_start(
         Secret(""),
         "Key to seal the record with (AES-256-GCM), 64 hex characters. Better as the systemd "
         "credential storage_key. Empty: the record is kept plain.",
@@ -182,7 +190,7 @@ class Storage:
 class Clock:
     """When the wall clock is trusted to sign with."""
 
-    require_sync: bool = option(
+    require_sync: bool = at_start(
         True,
         "true: wait until the kernel says the clock is synchronised; false: trust any time "
         "after this release was made (boards with an RTC and no NTP, containers).",
@@ -193,18 +201,18 @@ class Clock:
 class Audio:
     """The sound devices."""
 
-    capture_device: str = option("default", "ALSA PCM to record from.", max_length=255)
-    playback_device: str = option("default", "ALSA PCM to play to.", max_length=255)
-    mixer_device: str = option(
+    capture_device: str = at_start("default", "ALSA PCM to record from.", max_length=255)
+    playback_device: str = at_start("default", "ALSA PCM to play to.", max_length=255)
+    mixer_device: str = at_start(
         "default", "ALSA mixer (card) that holds mixer_control.", max_length=255
     )
-    mixer_control: str = option(
+    mixer_control: str = at_start(
         "",
         "Simple mixer control that sets the volume, such as Master or PCM. Empty: mmid scales "
         "the samples itself.",
         max_length=64,
     )
-    period_ms: int = option(
+    period_ms: int = at_start(
         20,
         "ALSA period, and the length of the first chunk of speech that is sent. "
         "Shorter answers sooner, longer costs less.",
@@ -217,39 +225,39 @@ class Audio:
 class Dialog:
     """How one talks with it."""
 
-    work_mode: WorkMode = option(
+    work_mode: WorkMode = at_start(
         "push2talk",
         "push2talk: StartSpeech and StopSpeech frame the speech; tap2talk: StartSpeech opens the "
         "microphone, the cloud hears the end; duplex: the microphone is always open, and an echo "
         "canceller must be in front of it.",
     )
-    press_wait_s: float = option(
+    press_wait_s: float = at_start(
         2.0,
         "How long a press that comes before the dialog is ready waits for it, in seconds; what "
         "is said meanwhile is kept. 0: StartSpeech fails at once with NotReady.",
         ge=0,
         le=5,
     )
-    text_mode: Literal["both", "asr", "llm", "none"] = option(
+    text_mode: Literal["both", "asr", "llm", "none"] = per_connection(
         "both", "Which texts the cloud sends: what it understood (asr), what it replies (llm)."
     )
-    voice: str = option(
+    voice: str = per_connection(
         "", "Voice of the replies. Empty: the one set in the cloud's console.", max_length=64
     )
-    upstream_mode: Literal["pcm", "raw-opus"] = option("pcm", "Codec of the speech sent.")
-    downstream_mode: Literal["pcm", "opus", "mp3", "raw-opus"] = option(
+    upstream_mode: Literal["pcm", "raw-opus"] = at_start("pcm", "Codec of the speech sent.")
+    downstream_mode: Literal["pcm", "opus", "mp3", "raw-opus"] = at_start(
         "pcm", "Codec of the replies."
     )
-    us_sample_rate: _RATE = option(16000, "Sample rate of the speech sent, in Hz.")
-    ds_sample_rate: _RATE = option(24000, "Sample rate of the replies, in Hz.")
-    recorder_rb_size: int = option(
+    us_sample_rate: _RATE = at_start(16000, "Sample rate of the speech sent, in Hz.")
+    ds_sample_rate: _RATE = at_start(24000, "Sample rate of the replies, in Hz.")
+    recorder_rb_size: int = per_connection(
         8192,
         "Most bytes of speech that wait for the network once the cloud listens. Beyond it the "
         "oldest are dropped and counted. What is recorded before has its own room of 5 s.",
         ge=2048,
         le=1048576,
     )
-    player_rb_size: int = option(
+    player_rb_size: int = at_start(
         65536,
         "Bytes of samples that are decoded ahead of the loudspeaker when replies come in a "
         "codec. What is beyond waits as it came, like all of a reply in pcm: up to 4 MiB, then "
@@ -257,26 +265,28 @@ class Dialog:
         ge=4096,
         le=4194304,
     )
-    volume: int = option(50, "Loudness the cloud synthesises replies with.", ge=0, le=100)
-    speech_rate: int = option(100, "Speed of the voice, percent.", ge=50, le=200)
-    pitch_rate: int = option(100, "Pitch of the voice, percent.", ge=50, le=200)
-    transmit_rate_limit: int = option(
+    volume: int = per_connection(50, "Loudness the cloud synthesises replies with.", ge=0, le=100)
+    speech_rate: int = per_connection(100, "Speed of the voice, percent.", ge=50, le=200)
+    pitch_rate: int = per_connection(100, "Pitch of the voice, percent.", ge=50, le=200)
+    transmit_rate_limit: int = per_connection(
         0, "Most bytes a second the cloud may send; 0: as fast as it likes.", ge=0, le=10_000_000
     )
-    frame_size: Literal[10, 20, 40, 60, 100, 120] = option(
+    frame_size: Literal[10, 20, 40, 60, 100, 120] = per_connection(
         60, "Length of an Opus packet of the replies, in ms."
     )
-    bit_rate: int = option(32, "Bit rate of Opus replies, in kbit/s.", ge=6, le=510)
-    vocabulary_id: str = option("", "Hot-word list, instead of the console's.", max_length=128)
-    incremental_response: bool = option(
+    bit_rate: int = per_connection(32, "Bit rate of Opus replies, in kbit/s.", ge=6, le=510)
+    vocabulary_id: str = per_connection(
+        "", "Hot-word list, instead of the console's.", max_length=128
+    )
+    incremental_response: bool = per_connection(
         False,
         "true: the cloud sends only what is new of a reply's text, which saves traffic; the "
         "signals carry the whole text all the same.",
     )
-    video: bool = option(
+    video: bool = per_connection(
         False, "true: announce that frames of video may follow; the application must allow it."
     )
-    max_speech_s: float = option(
+    max_speech_s: float = per_connection(
         120.0,
         "Longest speech of one press, in seconds; then the microphone is closed as if it had "
         "been released. Nothing in duplex, where nobody presses.",
@@ -296,7 +306,7 @@ class Dialog:
 class DBus:
     """Which bus org.mmid1 is on."""
 
-    bus: str = option(
+    bus: str = at_start(
         "system",
         "system, session, or a D-Bus address such as unix:path=/run/x.",
         pattern=r"^(system|session|[a-z]+:\S+)$",
@@ -308,10 +318,10 @@ class DBus:
 class Log:
     """What the journal says."""
 
-    level: Literal["debug", "info", "warning", "error"] = option(
+    level: Literal["debug", "info", "warning", "error"] = at_once(
         "info", "Least important lines that are written."
     )
-    wire: bool = option(
+    wire: bool = per_connection(
         False,
         "true: write every text message of the cloud at level debug (what people say is in "
         "them). Secrets are masked in any case; audio is never written.",
@@ -330,16 +340,3 @@ class Settings:
     dialog: Dialog = field(default_factory=Dialog)
     dbus: DBus = field(default_factory=DBus)
     log: Log = field(default_factory=Log)
-
-
-def from_plain(tables: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """Build ``Settings`` from validated plain tables, as ``mmid.settings.load`` prints them."""
-    made: dict[str, Any] = {}
-    for table in fields(Settings):
-        kind: Any = table.type
-        values = dict(tables.get(table.name, {}))
-        for key in fields(kind):
-            if key.type is Secret and key.name in values:
-                values[key.name] = Secret(values[key.name])
-        made[table.name] = kind(**values)
-    return Settings(**made)

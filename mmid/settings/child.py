@@ -9,13 +9,16 @@ no secret is in an argument, in the environment or in a file.
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from mmid.errors import SettingsInvalid
-from mmid.secrets import redact
-from mmid.settings import Settings, from_plain
+from mmid.secrets import Secret, redact
+from mmid.settings import Settings
 
-__all__ = ["LONGEST_S", "Loading", "not_in_time", "start_loading"]
+__all__ = ["LONGEST_S", "Loading", "from_plain", "not_in_time", "start_loading"]
 
 # A slow board needs two or three seconds; a file that is a pipe never ends.
 LONGEST_S = 30.0
@@ -79,3 +82,16 @@ def start_loading(config: Path | None) -> Loading:
             errors="replace",
         )
     )
+
+
+def from_plain(tables: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """Build ``Settings`` from validated plain tables, as ``mmid.settings.load`` prints them."""
+    made: dict[str, Any] = {}
+    for table in fields(Settings):
+        kind: Any = table.type
+        values = dict(tables.get(table.name, {}))
+        for key in fields(kind):
+            if key.type is Secret and key.name in values:
+                values[key.name] = Secret(values[key.name])
+        made[table.name] = kind(**values)
+    return Settings(**made)

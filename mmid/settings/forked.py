@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from mmid.errors import SettingsInvalid
 from mmid.secrets import redact
-from mmid.settings import Settings, from_plain
-from mmid.settings.child import LONGEST_S, not_in_time
+from mmid.settings import Settings
+from mmid.settings.child import LONGEST_S, from_plain, not_in_time
 
 __all__ = ["Forked", "fork_loading"]
 

@@ -1,12 +1,32 @@
 """How a key of the settings is declared, and the shapes that several keys have."""
 
 from dataclasses import field
+from enum import StrEnum
+from functools import partial
 from typing import Any
 
-__all__ = ["HEADERS", "HTTPS", "HTTPS_OR_EMPTY", "WSS", "option"]
+__all__ = [
+    "HEADERS",
+    "HTTPS",
+    "HTTPS_OR_EMPTY",
+    "WSS",
+    "TakesEffect",
+    "at_once",
+    "at_start",
+    "per_connection",
+]
 
 
-def option(
+class TakesEffect(StrEnum):
+    """When a changed value counts: ``mmid.service.reload`` and mmid.toml(5) go by it."""
+
+    NOW = "now"
+    CONNECTION = "connection"
+    START = "start"
+
+
+def _option(
+    takes_effect: TakesEffect,
     default: Any,
     help: str,  # noqa: A002 - it is the help text
     *,
@@ -16,12 +36,20 @@ def option(
     """Declare one key.
 
     Args:
+        takes_effect: when a value counts that was changed while mmid runs.
         default: the value when no source sets the key.
         help: what it does, as mmid.toml(5) prints it.
         form: what the value must look like, in words; it goes with ``pattern``.
         limits: ``ge``, ``le``, ``max_length`` or ``pattern``, as pydantic names them.
     """
-    return field(default=default, metadata={"help": help, "form": form, "limits": limits})
+    metadata = {"takes_effect": takes_effect, "help": help, "form": form, "limits": limits}
+    return field(default=default, metadata=metadata)
+
+
+# Each key is declared with one of these, so none can leave it open when it takes effect.
+at_once = partial(_option, TakesEffect.NOW)
+per_connection = partial(_option, TakesEffect.CONNECTION)
+at_start = partial(_option, TakesEffect.START)
 
 
 WSS = r"^wss://[^\s/]+(/\S*)?$"

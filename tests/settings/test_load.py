@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import SettingsInvalid
-from mmid.settings import Settings, from_plain, sources
-from mmid.settings.child import start_loading
+from mmid.settings import Settings, sources
+from mmid.settings.child import from_plain, start_loading
 from mmid.settings.load import load
 
 ROOT = Path(__file__).parents[2]

@@ -26,7 +26,7 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import Refusals, long_wait_s
 from mmid.session.license.registrar import Registrar
 from mmid.session.license.service import Exchange, LicenseService
-from mmid.settings import Cloud, License
+from mmid.settings import Cloud, License, Settings
 from mmid.status import LicenseState, Status
 
 __all__ = ["Credential", "Keeper", "TokenRefused"]
@@ -141,6 +141,19 @@ class Keeper:
     def forget_token(self) -> None:
         """The token was refused; the next credential has a new one."""
         self._token = None
+
+    def use(self, settings: Settings) -> None:
+        """Go by other settings from the next credential on.
+
+        If they say anything else to or of the license service, the token goes, and what was
+        refused is asked again: an operator has changed what it was refused for.
+        """
+        before = (self._license, self._cloud.license_url, self._cloud.workspace_id)
+        self._cloud, self._license = settings.cloud, settings.license
+        self._service.use(self._cloud, self._license)
+        if before != (self._license, self._cloud.license_url, self._cloud.workspace_id):
+            self._token = None
+            self.forgive()
 
     def forgive(self) -> None:
         """Somebody asked to try again after a refusal."""

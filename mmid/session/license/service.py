@@ -68,6 +68,10 @@ class LicenseService:
         self._exchange = exchange
         self._skew_ms = 0
 
+    def use(self, cloud: Cloud, license: License) -> None:  # noqa: A002 - the table's own name
+        """Ask by other settings from now on."""
+        self._cloud, self._license = cloud, license
+
     def now_ms(self) -> int:
         """Return the service's clock as far as it is known, Unix ms."""
         return self._clock.now_ms() + self._skew_ms
