@@ -23,15 +23,15 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 from bench.figure import Effort, Figure
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Player, Recorder
+from mmid.hal_linux.audio.capture.coded_recorder import CodedRecorder
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
 from mmid.hal_linux.audio.codecs.libmpg123 import Libmpg123
 from mmid.hal_linux.audio.codecs.libopus import LibopusDecoder, LibopusEncoder
 from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
-from mmid.hal_linux.audio.coded_player import CodedPlayer
-from mmid.hal_linux.audio.coded_recorder import CodedRecorder
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.player import AlsaPlayer
-from mmid.hal_linux.audio.recorder import AlsaRecorder
+from mmid.hal_linux.audio.playback.coded_player import CodedPlayer
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.simcloud.codecs import ReplyFormat, encode
 from mmid.simcloud.reply import phrase
 

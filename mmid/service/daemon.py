@@ -23,9 +23,9 @@ from mmid.gateway.board_host import BoardHost
 from mmid.gateway.gateway import Gateway
 from mmid.gateway.last_error import LastError
 from mmid.hal import Clock, Mixer, Player, Recorder
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.player import AlsaPlayer
-from mmid.hal_linux.audio.recorder import AlsaRecorder
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.hal_linux.time.boottime_loop import BoottimeEventLoop
@@ -160,8 +160,8 @@ def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:
     )
     if dialog.upstream_mode == "pcm":
         return recorder
+    from mmid.hal_linux.audio.capture.coded_recorder import CodedRecorder  # noqa: PLC0415
     from mmid.hal_linux.audio.codecs import make_encoder  # noqa: PLC0415 - few want them
-    from mmid.hal_linux.audio.coded_recorder import CodedRecorder  # noqa: PLC0415
 
     encoder = make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
     return CodedRecorder(recorder, encoder)
@@ -182,7 +182,7 @@ def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) ->
     if dialog.downstream_mode == "pcm":
         return player
     from mmid.hal_linux.audio.codecs import make_decoder  # noqa: PLC0415 - few want them
-    from mmid.hal_linux.audio.coded_player import CodedPlayer  # noqa: PLC0415
+    from mmid.hal_linux.audio.playback.coded_player import CodedPlayer  # noqa: PLC0415
 
     return CodedPlayer(player, make_decoder(dialog.downstream_mode, dialog.ds_sample_rate))
 
@@ -191,7 +191,7 @@ def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:
     """Return the card's control if there is one; a card that is away must not stop the start."""
     if not audio.mixer_control:
         return gain
-    from mmid.hal_linux.audio.mixer import AlsaMixer  # noqa: PLC0415 - few have one
+    from mmid.hal_linux.audio.playback.mixer import AlsaMixer  # noqa: PLC0415 - few have one
 
     try:
         return AlsaMixer(audio.mixer_device, audio.mixer_control)

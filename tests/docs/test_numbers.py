@@ -5,7 +5,11 @@ import pytest
 from mmid.dbus import bus, image, incoming, members, service
 from mmid.dbus.wire import MessageType
 from mmid.gateway import black_box, timeline
-from mmid.hal_linux.audio import alsa, coded_player, jitter, level, outage, pcm
+from mmid.hal_linux.audio import alsa, outage
+from mmid.hal_linux.audio.capture import level
+from mmid.hal_linux.audio.capture import pcm as capture_pcm
+from mmid.hal_linux.audio.playback import coded_player, jitter
+from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.session import backlog, backoff, conversation, link, outbox, supervisor
 from mmid.session.dialects import heartbeat
@@ -28,7 +32,7 @@ TOLD = {
         f"the last turns, at most {timeline.TURNS_KEPT}, the oldest first",
         f"The last transitions of mmid, at most {black_box.CAPACITY}, oldest first",
         f"0 ({level._FLOOR_DB:g} dB or less) to 100",
-        f"buffer {pcm._CAPTURE_BUFFER_MS} ms``",
+        f"buffer {capture_pcm._BUFFER_MS} ms``",
         f"A message may have {incoming.BODY_LIMIT // MIB} MiB",
         f"One client may send {incoming.CALLS_LIMIT} calls within a second",
         f"at most {service._WAITING_LIMIT_OF_ONE} of them may wait for their answer",
@@ -57,8 +61,8 @@ TOLD = {
         f"drawn anew each time from {backoff._FLOOR_SHARE:g} to 1.0 of a reach",
     ],
     "audio.md": [
-        f"| ALSA capture buffer | {pcm._CAPTURE_BUFFER_MS} ms |",
-        f"| ALSA playback buffer | {pcm._PLAYBACK_BUFFER_MS} ms |",
+        f"| ALSA capture buffer | {capture_pcm._BUFFER_MS} ms |",
+        f"| ALSA playback buffer | {playback_pcm._BUFFER_MS} ms |",
         f"| pre-roll, until the cloud listens | {backlog.BACKLOG_S:g} s |",
         f"| `recorder_rb_size` | {Dialog().recorder_rb_size:,} |",
         f"| ring before the loudspeaker | {ByteRing.READ_AHEAD_BYTES // MIB} MiB and one message",
@@ -66,7 +70,7 @@ TOLD = {
         f"is stopped at {ByteRing.LIMIT_BYTES // MIB} MiB",
         f"{outage._LONGEST_DELAY_S * 1000:g} ms, for {outage._LONGEST_S:g} s; the speech goes on",
         f"| not back after {outage._LONGEST_S:g} s |",
-        f"| gives or takes no sample for {pcm._STUCK_S:g} s |",
+        f"| gives or takes no sample for {alsa.STUCK_S:g} s |",
         f"A reply starts when {jitter._LEAST_MS} ms of it are there",
         f"doubles at once, up to {jitter._MOST_MS} ms",
         f"each reply without a gap takes {jitter._STEP_DOWN_MS} ms back",

@@ -125,7 +125,7 @@ def check_codecs(settings: Settings) -> Finding:
 
 def check_mixer(settings: Settings) -> Finding:
     """Whether the mixer control is there that the settings name."""
-    from mmid.hal_linux.audio.mixer import AlsaMixer  # noqa: PLC0415
+    from mmid.hal_linux.audio.playback.mixer import AlsaMixer  # noqa: PLC0415
 
     audio = settings.audio
     if not audio.mixer_control:

@@ -1,8 +1,8 @@
 """The door to alsa-lib: opens a PCM as mmid needs it, and says plainly why one failed.
 
-It and ``elder_pcm`` import alsaaudio (pyalsaaudio), nothing else does. Every PCM of mmid is mono,
-16-bit signed little-endian, and opened non-blocking: nothing here may stop the
-event loop. A name that cannot do that by itself (``hw:0`` of a card that knows
+It and ``alsaaudio010`` import alsaaudio (pyalsaaudio), nothing else does. Every PCM of
+mmid is mono, 16-bit signed little-endian, and opened non-blocking: nothing here may
+stop the event loop. A name that cannot do that by itself (``hw:0`` of a card that knows
 48 kHz stereo only) is opened once more behind alsa-lib's own converter.
 """
 
@@ -18,12 +18,13 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
 from mmid.errors import AudioDeviceFailed
 from mmid.frozen import frozen
-from mmid.hal_linux.audio.elder_pcm import ElderPcm
+from mmid.hal_linux.audio.alsaaudio010 import Pcm010
+from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
 from mmid.hal_linux.audio.proc_asound import hardware_format, holders
-from mmid.hal_linux.audio.terms import Terms
 
 __all__ = [
     "FRAME_BYTES",
+    "STUCK_S",
     "AlsaError",
     "DeviceLost",
     "Direction",
@@ -37,6 +38,9 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 FRAME_BYTES = 2
+
+# A card that gives or takes no sample for so long never will.
+STUCK_S = 2.0
 
 # A card opens in a millisecond or two. A sound server that does not answer
 # holds the whole event loop for as long: that must not be a riddle.
@@ -139,7 +143,7 @@ def open_pcm(
     period_ms: int,
     buffer_ms: int,
     *,
-    terms: Terms | None = None,
+    terms: HardwareParameters | None = None,
 ) -> OpenPcm:
     """Open ``device`` non-blocking, mono, 16-bit, at exactly ``rate_hz``.
 
@@ -155,7 +159,7 @@ def open_pcm(
         AudioDeviceFailed: the device is not there, busy, or cannot do it even
             behind alsa-lib's converter.
     """
-    wish = _Wish(direction, device, rate_hz, period_ms, buffer_ms, terms or Terms())
+    wish = _Wish(direction, device, rate_hz, period_ms, buffer_ms, terms or HardwareParameters())
     began = time.monotonic()
     try:
         return wish.open()
@@ -174,7 +178,7 @@ class _Wish:
     rate_hz: int
     period_ms: int
     buffer_ms: int
-    terms: Terms
+    terms: HardwareParameters
 
     def open(self) -> OpenPcm:
         """Open the device as it is, else behind the converter."""
@@ -225,7 +229,7 @@ class _Wish:
             periods=max(2, -(-self.buffer_ms // self.period_ms)),
         )
         info = self.terms.of(name, pcm, playback=self.direction is Direction.PLAYBACK)
-        return pcm if hasattr(pcm, "avail") else ElderPcm(pcm, info["buffer_size"]), info
+        return pcm if hasattr(pcm, "avail") else Pcm010(pcm, info["buffer_size"]), info
 
     def _fits(self, info: dict[str, Any]) -> bool:
         offered = (info["channels"], info["rate"], info["format_name"])

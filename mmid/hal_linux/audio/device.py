@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.terms import Terms
+from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
 
 __all__ = ["SoundDevice"]
 
@@ -36,13 +36,13 @@ class SoundDevice(Generic[PcmType]):
         on_change: called after ``xruns`` or ``format`` changed.
     """
 
-    def __init__(self, name: str, opener: Callable[[Terms], PcmType]) -> None:
+    def __init__(self, name: str, opener: Callable[[HardwareParameters], PcmType]) -> None:
         self.name = name
         self.xruns = 0
         self.format = ""
         self.on_change: Callable[[], None] = _nobody_listens
         self._opener = opener
-        self._terms = Terms()
+        self._terms = HardwareParameters()
 
     def open(self) -> PcmType:
         """Open it.

@@ -16,7 +16,7 @@ from mmid.cli.doctor.board import (
     check_record,
 )
 from mmid.cli.doctor.finding import Finding, Verdict
-from mmid.hal_linux.audio.mixer import AlsaMixer
+from mmid.hal_linux.audio.playback.mixer import AlsaMixer
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.time import clock
 from mmid.secrets import Secret

@@ -9,9 +9,9 @@ from mmid.errors import AudioDeviceFailed
 from mmid.hal_linux.acceptance.acoustic import judge
 from mmid.hal_linux.acceptance.acoustic_run import record_sweep
 from mmid.hal_linux.acceptance.verdict import Verdict
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.player import AlsaPlayer
-from mmid.hal_linux.audio.recorder import AlsaRecorder
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
 
 Define = Callable[[str], None]
 Build = Callable[[str], None]

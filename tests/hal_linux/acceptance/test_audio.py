@@ -11,9 +11,9 @@ from mmid.hal_linux.acceptance.audio import (
     check_recorder,
 )
 from mmid.hal_linux.acceptance.verdict import Verdict
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.player import AlsaPlayer
-from mmid.hal_linux.audio.recorder import AlsaRecorder
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
 
 Define = Callable[[str], None]
 

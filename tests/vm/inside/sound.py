@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.recorder import AlsaRecorder
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from tests.rig.listener import Listener
 from tests.vm.inside.loopback import (
     LOUDSPEAKER_HZ,

@@ -3,8 +3,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mmid.hal_linux.audio.pcm import CapturePcm
-from mmid.hal_linux.audio.pieces import Pieces
+from mmid.hal_linux.audio.capture.pcm import CapturePcm
+from mmid.hal_linux.audio.capture.pieces import Pieces
 
 RATE_HZ, PERIOD_MS = 16000, 20
 PERIOD = 320  # frames

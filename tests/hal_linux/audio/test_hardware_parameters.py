@@ -6,10 +6,10 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 import pytest
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.player import AlsaPlayer
-from mmid.hal_linux.audio.terms import Terms
-from tests.hal_linux.audio.test_player import Audience
+from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
+from tests.hal_linux.audio.playback.test_player import Audience
 
 Define = Callable[[str], None]
 
@@ -27,14 +27,14 @@ class Card:
 
 
 def test_a_plug_in_is_asked_once_for_each_name() -> None:
-    terms, card = Terms(), Card(-1)
+    terms, card = HardwareParameters(), Card(-1)
     names = ["null", "null", "plug:SLAVE='null'", "null"]
     answers = [terms.of(name, card, playback=True)["asked"] for name in names]
     assert answers == [1, 1, 2, 1]
 
 
 def test_a_card_is_asked_once_for_as_long_as_it_is_in(tmp_path: Path) -> None:
-    terms, card = Terms(tmp_path), Card(1)
+    terms, card = HardwareParameters(tmp_path), Card(1)
     node = tmp_path / "pcmC1D0c"
     node.touch()
     assert [terms.of("hw:1", card, playback=False)["asked"] for _ in range(3)] == [1, 1, 1]
@@ -44,12 +44,12 @@ def test_a_card_is_asked_once_for_as_long_as_it_is_in(tmp_path: Path) -> None:
 
 
 def test_a_card_that_cannot_be_looked_at_is_asked_each_time(tmp_path: Path) -> None:
-    terms, card = Terms(tmp_path), Card(1)
+    terms, card = HardwareParameters(tmp_path), Card(1)
     assert [terms.of("hw:1", card, playback=True)["asked"] for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_device_that_failed_is_asked_again() -> None:
-    terms, card = Terms(), Card(-1)
+    terms, card = HardwareParameters(), Card(-1)
     terms.of("null", card, playback=True)
     terms.forget()
     assert terms.of("null", card, playback=True)["asked"] == 2

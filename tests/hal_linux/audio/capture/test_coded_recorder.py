@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.audio.capture.coded_recorder import CodedRecorder
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.codecs import make_encoder
-from mmid.hal_linux.audio.coded_recorder import CodedRecorder
-from mmid.hal_linux.audio.recorder import AlsaRecorder
 
 RATE = 16000
 FRAME = 640  # 20 ms
@@ -126,7 +126,7 @@ async def test_a_second_speech_begins_anew() -> None:
 
 
 async def test_a_failure_comes_behind_the_last_packet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmid.hal_linux.audio.pcm._STUCK_S", 0.1)
+    monkeypatch.setattr("mmid.hal_linux.audio.capture.pcm.STUCK_S", 0.1)
     ears, recorder = Ears(), recorder_on("stuck")
     recorder.start(ears)
     await ears.until(lambda ears: ears.failure is not None)

@@ -16,11 +16,11 @@ from contextlib import suppress
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import RecorderListener
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
+from mmid.hal_linux.audio.capture.level import level_percent
+from mmid.hal_linux.audio.capture.pcm import CapturePcm
+from mmid.hal_linux.audio.capture.pieces import Pieces
 from mmid.hal_linux.audio.device import SoundDevice
-from mmid.hal_linux.audio.level import level_percent
 from mmid.hal_linux.audio.outage import Outage
-from mmid.hal_linux.audio.pcm import CapturePcm
-from mmid.hal_linux.audio.pieces import Pieces
 
 __all__ = ["AlsaRecorder"]
 

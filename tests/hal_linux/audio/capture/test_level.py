@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from mmid.hal_linux.audio.level import level_percent
+from mmid.hal_linux.audio.capture.level import level_percent
 
 
 @pytest.mark.parametrize(

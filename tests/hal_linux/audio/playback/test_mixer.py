@@ -5,7 +5,7 @@ import pytest
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Mixer
-from mmid.hal_linux.audio.mixer import AlsaMixer
+from mmid.hal_linux.audio.playback.mixer import AlsaMixer
 
 Define = Callable[[str], None]
 Compile = Callable[[str], Path]

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from mmid.hal import PlayerListener
 from mmid.hal_linux.audio.device import SoundDevice
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.pcm import PlaybackPcm
-from mmid.hal_linux.audio.playout import Playout
-from mmid.hal_linux.audio.speaker import Speaker
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
+from mmid.hal_linux.audio.playback.playout import Playout
+from mmid.hal_linux.audio.playback.speaker import Speaker
 
 __all__ = ["AlsaPlayer"]
 

@@ -7,9 +7,9 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 import pytest
 
 from mmid.hal_linux.audio.alsa import Direction, open_pcm
-from mmid.hal_linux.audio.elder_pcm import ElderPcm
-from mmid.hal_linux.audio.pcm import CapturePcm
-from mmid.hal_linux.audio.pieces import Pieces
+from mmid.hal_linux.audio.alsaaudio010 import Pcm010
+from mmid.hal_linux.audio.capture.pcm import CapturePcm
+from mmid.hal_linux.audio.capture.pieces import Pieces
 
 RATE_HZ = 16000
 BUFFER_FRAMES = 8000
@@ -47,7 +47,7 @@ class Scripted:
 
 
 def test_an_overrun_that_was_there_before_a_read_is_told_once() -> None:
-    pcm = ElderPcm(Scripted(XRUN, (2, b"data"), (2, b"more")), BUFFER_FRAMES)
+    pcm = Pcm010(Scripted(XRUN, (2, b"data"), (2, b"more")), BUFFER_FRAMES)
     assert [pcm.read(), pcm.read(), pcm.read()] == [
         (-errno.EPIPE, b""),
         (2, b"data"),
@@ -56,15 +56,13 @@ def test_an_overrun_that_was_there_before_a_read_is_told_once() -> None:
 
 
 def test_an_overrun_that_a_read_runs_into_is_told_once() -> None:
-    pcm = ElderPcm(
-        Scripted(RUNNING, (-errno.EPIPE, b""), (2, b"data"), (2, b"more")), BUFFER_FRAMES
-    )
+    pcm = Pcm010(Scripted(RUNNING, (-errno.EPIPE, b""), (2, b"data"), (2, b"more")), BUFFER_FRAMES)
     assert [pcm.read()[0], pcm.read()[0], pcm.read()[0]] == [-errno.EPIPE, 2, 2]
 
 
 def test_each_overrun_is_told() -> None:
     script = Scripted(XRUN, (2, b"data"), (2, b"more"))
-    pcm = ElderPcm(script, BUFFER_FRAMES)
+    pcm = Pcm010(script, BUFFER_FRAMES)
     counts = [pcm.read()[0], pcm.read()[0]]
     script.now = XRUN
     counts += [pcm.read()[0], pcm.read()[0]]
@@ -73,12 +71,12 @@ def test_each_overrun_is_told() -> None:
 
 def test_an_underrun_that_a_write_runs_into_is_no_failure() -> None:
     broken = alsaaudio.ALSAAudioError("Broken pipe [hw:0]")
-    pcm = ElderPcm(Scripted(RUNNING, broken, 2, 2), BUFFER_FRAMES)
+    pcm = Pcm010(Scripted(RUNNING, broken, 2, 2), BUFFER_FRAMES)
     assert [pcm.write(b"data"), pcm.write(b"data"), pcm.write(b"more")] == [-errno.EPIPE, 2, 2]
 
 
 def test_an_underrun_that_was_there_before_a_write_is_told_once() -> None:
-    pcm = ElderPcm(Scripted(XRUN, 2), BUFFER_FRAMES)
+    pcm = Pcm010(Scripted(XRUN, 2), BUFFER_FRAMES)
     assert [pcm.write(b"data"), pcm.write(b"data")] == [-errno.EPIPE, 2]
 
 
@@ -86,7 +84,7 @@ def test_a_write_that_fails_otherwise_fails() -> None:
     script = Scripted(RUNNING, alsaaudio.ALSAAudioError("No such device [hw:0]"))
     script.state = lambda: alsaaudio.PCM_STATE_DISCONNECTED  # type: ignore[method-assign]
     with pytest.raises(alsaaudio.ALSAAudioError, match="No such device"):
-        ElderPcm(script, BUFFER_FRAMES).write(b"data")
+        Pcm010(script, BUFFER_FRAMES).write(b"data")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +99,7 @@ def test_a_write_that_fails_otherwise_fails() -> None:
 def test_avail_is_what_the_last_interrupt_knew_or_the_reason_why_not(
     state: int, frames: int
 ) -> None:
-    assert ElderPcm(Scripted(state), BUFFER_FRAMES).avail() == frames
+    assert Pcm010(Scripted(state), BUFFER_FRAMES).avail() == frames
 
 
 @pytest.mark.parametrize(
@@ -118,7 +116,7 @@ def test_a_position_that_could_not_be_told_is_not_believed(
 ) -> None:
     script = Scripted(RUNNING)
     script.after_htimestamp, script.frames = found, frames
-    assert ElderPcm(script, BUFFER_FRAMES).avail() == avail
+    assert Pcm010(script, BUFFER_FRAMES).avail() == avail
 
 
 @pytest.mark.usefixtures("either_version")

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmid.hal_linux.audio.pieces import Pieces
+from mmid.hal_linux.audio.capture.pieces import Pieces
 
 
 @given(st.lists(st.binary(max_size=12)), st.lists(st.integers(0, 20)))

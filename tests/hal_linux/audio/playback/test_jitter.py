@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmid.hal_linux.audio.jitter import JitterBuffer
+from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 
 
 def test_it_grows_at_once_and_shrinks_slowly() -> None:

@@ -6,9 +6,9 @@ that the end of a reply is known to the period.
 """
 
 from mmid.hal_linux.audio.alsa import FRAME_BYTES
-from mmid.hal_linux.audio.edges import fade_in, ramp_down
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.pcm import PlaybackPcm
+from mmid.hal_linux.audio.playback.edges import fade_in, ramp_down
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
 from mmid.hal_linux.audio.ring import ByteRing
 
 __all__ = ["Line"]

@@ -8,8 +8,9 @@ import pytest
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Recorder
-from mmid.hal_linux.audio import outage, pcm
-from mmid.hal_linux.audio.recorder import AlsaRecorder
+from mmid.hal_linux.audio import outage
+from mmid.hal_linux.audio.capture import pcm
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 
 RATE_HZ = 16000
 PERIOD = 640  # 20 ms
@@ -251,7 +252,7 @@ async def test_the_counter_is_told_when_it_changes() -> None:
 
 
 async def test_a_device_that_gives_no_samples_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pcm, "_STUCK_S", 0.2)
+    monkeypatch.setattr(pcm, "STUCK_S", 0.2)
     ears = Ears()
     recorder = AlsaRecorder("stuck", RATE_HZ, 20)
     recorder.start(ears)

@@ -27,8 +27,8 @@ from math import inf
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import PlayerListener
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
+from mmid.hal_linux.audio.playback.speaker import Speaker
 from mmid.hal_linux.audio.ring import ByteRing
-from mmid.hal_linux.audio.speaker import Speaker
 
 __all__ = ["Playout"]
 

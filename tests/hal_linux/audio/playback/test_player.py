@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Player
-from mmid.hal_linux.audio import outage, pcm
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.player import AlsaPlayer
+from mmid.hal_linux.audio import outage
+from mmid.hal_linux.audio.playback import pcm
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.hal_linux.audio.ring import ByteRing
 
 RATE_HZ = 24000
@@ -486,7 +487,7 @@ async def test_an_interruption_while_the_device_is_away_ends_the_reply(tmp_path:
 async def test_a_device_that_plays_nothing_fails(
     device: str, story: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pcm, "_STUCK_S", 0.2)
+    monkeypatch.setattr(pcm, "STUCK_S", 0.2)
     player, audience = player_on(device), Audience()
     player.start(audience)
     player.write(reply(1000))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.hal import Mixer
-from mmid.hal_linux.audio.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
 
 samples = st.lists(st.integers(-32768, 32767), max_size=50).map(
     lambda values: b"".join(value.to_bytes(2, "little", signed=True) for value in values)

@@ -2,11 +2,11 @@
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal_linux.audio.device import SoundDevice
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.jitter import JitterBuffer
-from mmid.hal_linux.audio.line import Line
 from mmid.hal_linux.audio.outage import Outage
-from mmid.hal_linux.audio.pcm import PlaybackPcm
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.jitter import JitterBuffer
+from mmid.hal_linux.audio.playback.line import Line
+from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
 
 __all__ = ["Speaker"]
 

@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Decoder, PlayerListener
-from mmid.hal_linux.audio.player import AlsaPlayer
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.hal_linux.audio.ring import ByteRing
 
 __all__ = ["CodedPlayer"]

@@ -11,9 +11,9 @@ import pytest
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Decoder, Player
 from mmid.hal_linux.audio.codecs import make_decoder
-from mmid.hal_linux.audio.coded_player import CodedPlayer
-from mmid.hal_linux.audio.gain import SoftwareGain
-from mmid.hal_linux.audio.player import AlsaPlayer
+from mmid.hal_linux.audio.playback.coded_player import CodedPlayer
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.codecs.streams import decode, frames, sound, stream
 
 RATE = 24000

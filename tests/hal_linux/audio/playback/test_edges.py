@@ -4,7 +4,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmid.hal_linux.audio.edges import fade_in, ramp_down
+from mmid.hal_linux.audio.playback.edges import fade_in, ramp_down
 
 sample = st.integers(-32768, 32767)
 EDGE = 120

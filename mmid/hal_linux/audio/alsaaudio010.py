@@ -15,7 +15,7 @@ from typing import Any
 
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
-__all__ = ["ElderPcm"]
+__all__ = ["Pcm010"]
 
 # A PCM in one of these has no position.
 _STATES: dict[int, int] = {
@@ -27,7 +27,7 @@ _STATES: dict[int, int] = {
 }
 
 
-class ElderPcm:
+class Pcm010:
     """An ``alsaaudio.PCM`` of 0.10 as one of 0.11.
 
     Args:

@@ -9,7 +9,7 @@ a new device node, and is asked.
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Terms"]
+__all__ = ["HardwareParameters"]
 
 # (number, when it was made) of a device node; None where it cannot be looked at.
 _Node = tuple[int, int] | None
@@ -21,7 +21,7 @@ class _Asked(Protocol):
     def info(self) -> dict[str, Any]: ...
 
 
-class Terms:
+class HardwareParameters:
     """The terms of one sound device, by the name under which it was opened.
 
     There are two names at most: its own, and that of alsa-lib's converter over it.

@@ -1,0 +1,1 @@
+"""The microphone: what opens, reads and encodes it."""

@@ -1,0 +1,1 @@
+"""The loudspeaker: what opens, feeds, decodes for and mutes it."""
