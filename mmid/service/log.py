@@ -1,4 +1,4 @@
-"""The log's last step: every entry is redacted, of bounded length, and not endlessly repeated.
+"""The log's last step: every entry is redacted and of bounded length.
 
 ``mmid.service.sysd`` decides where the entries go. Here an entry becomes text, and as
 the last thing that happens to it this text passes ``mmid.secrets.redact``:
@@ -11,12 +11,11 @@ import re
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from typing import TextIO
 
 from mmid.secrets import redact
 
-__all__ = ["LineHandler", "RedactingHandler", "Repeats", "clean"]
+__all__ = ["LineHandler", "RedactingHandler", "clean"]
 
 # What must not reach a terminal or forge a line: control characters but tab and newline.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -35,58 +34,13 @@ def clean(text: str) -> str:
     return text
 
 
-class Repeats:
-    """Which of many identical lines are written: a few, and then how many more there were.
-
-    Bounded: at most ``LINES`` different lines are watched, the oldest goes
-    first. There is no timer: a count is told with the next line of any kind.
-    """
-
-    ALLOWED = 5
-    WINDOW_S = 60.0
-    LINES = 64
-
-    def __init__(self) -> None:
-        # line -> when its window began, how often it came
-        self._seen: OrderedDict[tuple[str, int, str], tuple[float, int]] = OrderedDict()
-
-    def admit(self, line: tuple[str, int, str], now: float) -> bool:
-        """Count a line, given as logger, level and text; whether it is to be written."""
-        began, count = self._seen.get(line, (now, 0))
-        self._seen[line] = (began, count + 1)
-        return count < self.ALLOWED
-
-    def withheld(self, now: float) -> list[tuple[tuple[str, int, str], int]]:
-        """Lines whose window is over, with how often each was not written; forgets them."""
-        told = []
-        while self._seen:
-            line, (began, count) = next(iter(self._seen.items()))
-            if now - began < self.WINDOW_S and len(self._seen) <= self.LINES:
-                break
-            del self._seen[line]
-            if count > self.ALLOWED:
-                told.append((line, count - self.ALLOWED))
-        return told
-
-
 class RedactingHandler(logging.Handler, ABC):
-    """What both ways of writing share: redaction, the limit on repeats, and never raising."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._repeats = Repeats()
+    """What both ways of writing share: redaction, and never raising."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, unless it is one repeat too many."""
-        now = time.monotonic()
+        """Write a record."""
         try:
-            for (name, level, text), count in self._repeats.withheld(now):
-                again = logging.LogRecord(name, level, "", 0, text, None, None)
-                first_line = text.partition("\n")[0]
-                self.write(again, f"repeated {count} times: {first_line}")
-            text = clean(self.format(record))
-            if self._repeats.admit((record.name, record.levelno, text), now):
-                self.write(record, text)
+            self.write(record, clean(self.format(record)))
         except Exception as error:  # noqa: BLE001 - a log call must not break its caller
             self._give_up(record, error)
 

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from mmid.secrets import MASK, Secret
-from mmid.service.log import LineHandler, Repeats, clean
+from mmid.service.log import LineHandler, clean
 
 SECRET = Secret("correct-horse-battery")
-
-LINE = ("mmid.x", logging.INFO, "text")
 
 
 @pytest.fixture
@@ -73,58 +71,3 @@ def test_a_line_that_cannot_be_made_harms_nobody_and_shows_no_argument(
 def test_a_closed_stream_harms_nobody(log: logging.Logger, output: io.StringIO) -> None:
     output.close()
     log.info("into nothing")
-
-
-# --- repeats --------------------------------------------------------------------------------
-
-
-def admitted(repeats: Repeats, times: int, now: float = 0.0) -> int:
-    return sum(repeats.admit(LINE, now) for _ in range(times))
-
-
-def test_a_line_is_written_a_few_times_and_then_counted() -> None:
-    repeats = Repeats()
-    assert admitted(repeats, 100) == Repeats.ALLOWED
-    assert repeats.withheld(Repeats.WINDOW_S - 1) == []
-    assert repeats.withheld(Repeats.WINDOW_S) == [(LINE, 100 - Repeats.ALLOWED)]
-    assert repeats.withheld(Repeats.WINDOW_S) == []
-    assert admitted(repeats, 1, now=Repeats.WINDOW_S) == 1
-
-
-def test_a_line_that_was_never_withheld_is_not_told() -> None:
-    repeats = Repeats()
-    admitted(repeats, Repeats.ALLOWED)
-    assert repeats.withheld(1e9) == []
-
-
-def test_lines_differ_by_logger_and_level_too() -> None:
-    repeats = Repeats()
-    admitted(repeats, 100)
-    assert repeats.admit(("mmid.y", LINE[1], LINE[2]), 0.0)
-    assert repeats.admit((LINE[0], logging.ERROR, LINE[2]), 0.0)
-
-
-def test_the_oldest_line_is_told_and_forgotten_when_too_many_are_watched() -> None:
-    repeats = Repeats()
-    admitted(repeats, Repeats.ALLOWED + 2)
-    told = []
-    for number in range(10 * Repeats.LINES):
-        told += repeats.withheld(0.0)
-        repeats.admit(("mmid.x", logging.INFO, str(number)), 0.0)
-    assert told == [(LINE, 2)]
-    assert len(repeats._seen) <= Repeats.LINES + 1
-
-
-def test_the_next_line_tells_how_many_there_were(
-    log: logging.Logger, output: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 100.0
-    monkeypatch.setattr("mmid.service.log.time.monotonic", lambda: now)
-    for _ in range(9):
-        log.warning("no route\nto host")
-    now += Repeats.WINDOW_S
-    log.info("connected")
-    *_, told, last = output.getvalue().splitlines()
-    assert told.endswith("warning mmid.session.link: repeated 4 times: no route")
-    assert last.endswith("connected")
-    assert output.getvalue().count("to host") == Repeats.ALLOWED
