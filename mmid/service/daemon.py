@@ -39,7 +39,7 @@ from mmid.session.license.keeper import Keeper
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
 from mmid.settings import RAW_OPUS_BITS_PER_S, Audio, Dialog, Settings
-from mmid.settings.child import Loading
+from mmid.settings.loading import Loading
 from mmid.status import LicenseState, Status
 
 __all__ = ["run"]

@@ -15,7 +15,7 @@ from typing import Any
 from mmid.errors import SettingsInvalid
 from mmid.service import sysd
 from mmid.settings import Settings
-from mmid.settings.child import Loading
+from mmid.settings.loading import Loading
 from mmid.settings.option import TakesEffect
 
 __all__ = ["Reload"]
@@ -51,20 +51,12 @@ class Reload:
             self._asked.clear()
             sysd.notify(reloading=True)
             try:
-                self._apply(await self._read(), use)
+                self._apply(await self._start_loading().finished(), use)
             except SettingsInvalid as error:
                 facts = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
                 _log.error("%s; the settings stay as they were", error, extra=facts)
             finally:
                 sysd.notify(ready=True)
-
-    async def _read(self) -> Settings:
-        loading = self._start_loading()
-        try:
-            return await asyncio.to_thread(loading.finish)
-        except asyncio.CancelledError:
-            loading.abandon()
-            raise
 
     def _apply(self, found: Settings, use: Callable[[Settings], None]) -> None:
         sysd.configure_logging(found.log.level)

@@ -1,18 +1,14 @@
-"""Read and validate the settings; the only module that imports pydantic.
+"""Validate the settings; the only module that imports pydantic.
 
-Run as a program in a short-lived process (``mmid.settings.child`` starts it),
-because the daemon must not carry pydantic: the plain tables go to standard
-output as one JSON object; or one line that says what is wrong, where, and
-what is allowed goes to standard error, with exit status 2.
+It is imported in a short-lived process only (``mmid.settings.proven``), because the daemon
+must not carry pydantic.
 
 Precedence: environment, systemd credentials, ``FILE.d/*.toml`` (a later name
 wins), ``FILE``, the defaults in ``mmid.settings``.
 """
 
-import argparse
 import difflib
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
@@ -27,7 +23,7 @@ from mmid.errors import SettingsInvalid
 from mmid.secrets import MASK, Secret, redact
 from mmid.settings.sources import TABLES, Layer, read_layers
 
-__all__ = ["allowed", "judge", "load", "main"]
+__all__ = ["allowed", "judge", "load"]
 
 _LONGEST_VALUE = 60  # characters of a value that a message shows
 
@@ -227,20 +223,3 @@ def _unreadable(name: str, path: str, where: str) -> Iterator[str]:
 
 def _where(layers: list[Layer], table: str, key: str) -> str:
     return next(layer.name for layer in layers if layer.sets(table, key))
-
-
-def main() -> int:
-    """Print the tables as JSON for the process that started this one."""
-    parser = argparse.ArgumentParser(prog="mmid.settings.load", description=__doc__)
-    parser.add_argument("--config", type=Path, help="the TOML file")
-    try:
-        tables = load(parser.parse_args().config)
-    except SettingsInvalid as error:
-        print(error, file=sys.stderr)  # noqa: T201 - this is the answer
-        return 2
-    json.dump(tables, sys.stdout)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,13 @@
-"""Settings that were found good at the last start are not judged again.
+"""The process that reads the settings; what was found good at the last start is not judged again.
+
+Started by ``mmid.settings.loading``, as a program or in a fork, it prints plain tables as one JSON
+object, or one line that says what is wrong, where, and what is allowed, to standard error
+with exit status 2.
 
 ``mmid.settings.load`` needs pydantic, and pydantic takes longer to import than all
-of the daemon. Nobody edits the settings between most starts, so ``mmid run`` asks
-this module, in a short-lived process (``mmid.settings.forked``): it reads the
-sources as ever, and if their digest is the one of the last time that ``load`` was
-content, it lays them over the defaults without asking it.
+of the daemon. Nobody edits the settings between most starts. So the sources are read as
+ever, and if their digest is the one of the last time that ``load`` was content, they are
+laid over the defaults without asking it.
 
 The digest (salted, for there are secrets under it) is kept in the service's state
 directory and written when the settings were changed; without such a directory
@@ -22,11 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from mmid import __version__
+from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
 from mmid.service.deferred_imports import defer_import
 from mmid.settings.sources import TABLES, Layer, read_layers, state_directory
 
-__all__ = ["load_proven"]
+__all__ = ["load_proven", "main"]
 
 Tables = dict[str, dict[str, Any]]
 
@@ -108,3 +112,18 @@ def _keep(stamp: Path, layers: list[Layer]) -> None:
         new.replace(stamp)
     except OSError:
         return
+
+
+def main(file: Path | None) -> int:
+    """Print the tables, or what is wrong; return the exit status."""
+    try:
+        tables = load_proven(file)
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)  # noqa: T201 - this is the answer
+        return 2
+    json.dump(tables, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else None))

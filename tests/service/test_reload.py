@@ -13,7 +13,7 @@ from mmid.errors import TABLE, SettingsInvalid
 from mmid.secrets import Secret
 from mmid.service.reload import Reload
 from mmid.settings import Settings
-from mmid.settings.child import start_loading
+from mmid.settings.loading import start_loading
 
 Ask = Callable[[str], Awaitable[list[Settings]]]
 
@@ -137,4 +137,4 @@ async def test_a_stop_does_not_wait_for_settings_that_never_come(tmp_path: Path)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert await asyncio.to_thread(loading._process.wait, 10) == -signal.SIGKILL
+    assert loading._child._process.wait() == -signal.SIGKILL

@@ -1,5 +1,4 @@
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,8 +6,8 @@ import pytest
 
 from mmid.errors import SettingsInvalid
 from mmid.settings import Settings, sources
-from mmid.settings.child import from_plain, start_loading
 from mmid.settings.load import load
+from mmid.settings.loading import from_plain
 
 ROOT = Path(__file__).parents[2]
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -255,37 +254,3 @@ def test_what_is_not_text_or_not_a_file_is_named(tmp_path: Path) -> None:
     assert complaint(path) == f"{path}: not UTF-8 text at line 2"
     assert complaint(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
     assert complaint(Path("/dev/zero")) == "/dev/zero: longer than 1048576 bytes: not settings"
-
-
-# --- the child ------------------------------------------------------------------------------
-
-
-def test_the_child_hands_over_every_key(write: Write) -> None:
-    path = write(f'[license]\napp_secret = "{SECRET}"\n[dialog]\nwork_mode = "duplex"\n')
-    settings = start_loading(path).finish()
-    assert settings.dialog.work_mode == "duplex"
-    assert settings.license.app_secret.reveal() == SECRET
-    assert settings.audio == Settings().audio
-
-
-def test_the_child_s_one_line_is_the_error_s_text(write: Write) -> None:
-    path = write("[audio]\nperiod_ms = 5")
-    with pytest.raises(SettingsInvalid) as caught:
-        start_loading(path).finish()
-    assert str(caught.value) == complaint(path)
-
-
-def test_a_child_that_never_ends_is_killed_and_reaped(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe.toml"
-    os.mkfifo(pipe)
-    loading = start_loading(pipe)
-    with pytest.raises(SettingsInvalid, match=r"not read within 0\.2 s"):
-        loading.finish(timeout_s=0.2)
-    assert loading._process.returncode is not None
-
-
-def test_a_child_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", "/nowhere")
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(SettingsInvalid, match="exit status 1"):
-        start_loading(None).finish()

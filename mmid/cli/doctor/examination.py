@@ -18,7 +18,7 @@ from mmid.cli.doctor.host import Host, check_access, check_unit
 from mmid.cli.doctor.network import check_names, check_tls
 from mmid.errors import TABLE, SettingsInvalid
 from mmid.settings import Settings
-from mmid.settings.child import start_loading
+from mmid.settings.loading import start_loading
 from mmid.settings.sources import DEFAULT_FILE
 
 __all__ = ["examine"]

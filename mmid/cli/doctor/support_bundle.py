@@ -27,7 +27,7 @@ from mmid.hal_linux.storage import describe, open_store
 from mmid.secrets import Secret, redact
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Settings
-from mmid.settings.child import start_loading
+from mmid.settings.loading import start_loading
 
 __all__ = ["write_bundle"]
 

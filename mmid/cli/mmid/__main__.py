@@ -23,8 +23,7 @@ from mmid.cli.streams import complain, open_closed_streams, settle
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.secrets import redact
 from mmid.service.deferred_imports import defer_import
-from mmid.settings.child import start_loading
-from mmid.settings.forked import fork_loading
+from mmid.settings.loading import fork_loading, start_loading
 
 if TYPE_CHECKING:
     import argparse

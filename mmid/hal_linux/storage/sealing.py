@@ -7,13 +7,12 @@ readable by all.
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from mmid.child import Child, python
 from mmid.errors import StorageFailed
-from mmid.secrets import Secret, redact
+from mmid.secrets import Secret
 
 __all__ = ["Sealing"]
 
@@ -78,29 +77,20 @@ class Sealing:
             "header": header.hex(),
         }
         try:
-            child = subprocess.run(
-                [sys.executable, "-P", _CHILD],
-                input=json.dumps(question),
-                capture_output=True,
-                check=False,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_LONGEST_S,
-            )
-        except subprocess.TimeoutExpired:
-            raise StorageFailed(
-                f"the device record was not sealed or opened within {_LONGEST_S:g} s"
-            ) from None
+            child = Child.run(python(_CHILD), json.dumps(question).encode()).finish(_LONGEST_S)
         except OSError as error:
             raise StorageFailed(
                 f"the process that seals the device record cannot be started: {error.strerror}"
             ) from None
-        if child.returncode:
-            # Not the key's fault, but a broken installation or a killed process.
-            last_line = (child.stderr.strip() or "no message").splitlines()[-1]
+        if child.status is None:
             raise StorageFailed(
-                f"the process that seals the device record ended with status {child.returncode}: "
-                f"{redact(last_line)}"
+                f"the device record was not sealed or opened within {_LONGEST_S:g} s"
             )
-        answer: dict[str, Any] = json.loads(child.stdout)
+        if child.status:
+            # Not the key's fault, but a broken installation or a killed process.
+            raise StorageFailed(
+                f"the process that seals the device record ended with status {child.status}: "
+                f"{child.last_words or 'no message'}"
+            )
+        answer: dict[str, Any] = json.loads(child.output)
         return answer

@@ -8,17 +8,11 @@ It is also a fence: a vendor's codec that crashes or hangs takes only the child
 with it, and what the service answered before is not lost.
 """
 
-import asyncio
 import json
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import mmid
+from mmid.child import Child, Ended, python
 from mmid.errors import (
     TABLE,
     ConnectionLost,
@@ -42,8 +36,6 @@ from mmid.session.license.messages import (
 __all__ = ["exchange"]
 
 _CHILD = "mmid.session.license.exchange_child"
-# Where the child is started, and so finds the same mmid as runs here.
-_ROOT = Path(mmid.__file__).parents[1]
 _FAILURES: dict[str, type[MmidError]] = {
     TABLE[kind].code: kind
     for kind in (
@@ -55,39 +47,33 @@ _FAILURES: dict[str, type[MmidError]] = {
         TlsFailed,
     )
 }
-# An answer of the service has 64 KiB at most, and is handed on once.
-_OUTPUT_LIMIT = 256 * 1024
 # What a program dies of that does what it must not; SIGKILL is the kernel short of memory.
 _CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
 
 
-@dataclass(slots=True)
 class _Heard:
-    """What a child has printed so far; it counts even if the child did not end well."""
+    """What a child has printed; it counts even if the child did not end well."""
 
-    output: bytearray = field(default_factory=bytearray)
-    complaint: bytearray = field(default_factory=bytearray)
-    status: int | None = None
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """The JSON objects that came whole."""
-        return [json.loads(line) for line in self.output.split(b"\n")[:-1]]
+    def __init__(self, child: Ended) -> None:
+        self.child = child
+        # What follows the last line's end did not come whole.
+        lines = child.output.split(b"\n")[:-1]
+        self._lines: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
     @property
     def stage(self) -> str:
         """What the child was at when it was heard last."""
-        return next((str(line["stage"]) for line in reversed(self.lines) if "stage" in line), "")
+        return next((str(line["stage"]) for line in reversed(self._lines) if "stage" in line), "")
 
     @property
     def answer(self) -> dict[str, Any] | None:
         """What came of it, if the child came so far."""
-        return next((line for line in self.lines if line.keys() & {"reply", "failure"}), None)
+        return next((line for line in self._lines if line.keys() & {"reply", "failure"}), None)
 
     @property
     def unopened(self) -> Unopened | None:
         """The service's answer, if it came and is one that comes only once."""
-        plain = next((line["unopened"] for line in self.lines if line.get("unopened")), None)
+        plain = next((line["unopened"] for line in self._lines if line.get("unopened")), None)
         return plain and Unopened.from_plain(plain)
 
 
@@ -110,54 +96,16 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
         SettingsInvalid: there is no codec, certificate or key where the settings say.
     """
     question = {"request": request.to_plain(), "timeout_s": timeout_s}
-    heard = _Heard()
     try:
-        async with asyncio.timeout(timeout_s):
-            await _run_child(json.dumps(question).encode(), heard)
-    except TimeoutError:
-        raise _timed_out(request, heard, timeout_s) from None
-    if heard.status or heard.answer is None:
-        raise _crashed(request, heard)
-    return _understand(heard.answer, heard.unopened)
-
-
-async def _run_child(question: bytes, heard: _Heard) -> None:
-    """Let the child do its work; it is dead and reaped when this ends, however it ends."""
-    try:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", _CHILD, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=_ROOT
-        )
+        child = Child.run(python("-m", _CHILD), json.dumps(question).encode())
     except OSError as error:  # memory or processes are short: that may pass
         raise HttpFailed(f"The license request could not be made: {error}") from None
-    assert child.stdin and child.stdout and child.stderr  # noqa: S101, PT018 - they are pipes
-    try:
-        await asyncio.gather(
-            _write(child.stdin, question),
-            _read(child.stdout, heard.output),
-            _read(child.stderr, heard.complaint),
-        )
-        heard.status = await child.wait()
-    finally:
-        await _end(child)
-
-
-async def _write(pipe: asyncio.StreamWriter, question: bytes) -> None:
-    with suppress(BrokenPipeError, ConnectionResetError):  # it ended: its status tells why
-        pipe.write(question)
-        await pipe.drain()
-    pipe.close()
-
-
-async def _read(pipe: asyncio.StreamReader, into: bytearray) -> None:
-    while chunk := await pipe.read(65_536):
-        into += chunk[: _OUTPUT_LIMIT - len(into)]
-
-
-async def _end(child: Process) -> None:
-    if child.returncode is None:
-        with suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+    heard = _Heard(await child.finished(timeout_s))
+    if heard.child.status is None:
+        raise _timed_out(request, heard, timeout_s)
+    if heard.child.status or heard.answer is None:
+        raise _crashed(request, heard)
+    return _understand(heard.answer, heard.unopened)
 
 
 def _timed_out(request: ExchangeRequest, heard: _Heard, timeout_s: float) -> MmidError:
@@ -171,13 +119,12 @@ def _timed_out(request: ExchangeRequest, heard: _Heard, timeout_s: float) -> Mmi
 
 def _crashed(request: ExchangeRequest, heard: _Heard) -> MmidError:
     """Return the error for a child that did not end well."""
-    status = heard.status or 0
+    status = heard.child.status or 0
     if request.codec != BUILT_IN and (-status in _CRASHES or not status):
         how = f"crashed ({signal.Signals(-status).name})" if status else "ended the process"
         return _codec_failed(request, heard, how)
     # Not the service's fault, but a broken installation or a killed process.
-    complaint = heard.complaint.decode(errors="replace").strip() or "no message"
-    said = f"its process ended with status {status}: {redact(complaint.splitlines()[-1])}"
+    said = f"its process ended with status {status}: {heard.child.last_words or 'no message'}"
     if heard.unopened is not None:
         return ReplyNotOpened(said, heard.unopened)
     return HttpFailed(f"The license request could not be made, {said}")

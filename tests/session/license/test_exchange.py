@@ -4,7 +4,6 @@ import asyncio
 import re
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -40,6 +39,7 @@ from mmid.session.license.messages import (
 from mmid.simcloud.certificates import Certificates, make_certificates
 from mmid.simcloud.license_service import PATHS, LicenseService, Product
 from tests.rig.client_certificate import ClientCertificate, make_client_certificate
+from tests.rig.script import run_script
 
 APP_SECRET = Secret("00112233445566778899aabbccddeeff")
 API_KEY = Secret("sk-0123456789abcdef0123456789abcdef")
@@ -512,12 +512,4 @@ def test_the_parent_s_side_loads_nothing_heavy() -> None:
         "import sys, mmid.session.license.exchange, mmid.session.license.codes;"
         "print(*(sys.modules.keys() & {'cryptography', 'http.client', 'urllib.request'}))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=exchange_module._ROOT,
-        capture_output=True,
-        text=True,
-        timeout=AMPLE_S,
-        check=True,
-    )
-    assert run.stdout.strip() == ""
+    assert run_script(program).stdout.strip() == ""
