@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from demo.speech import write_wav
-from mmid.simcloud.reply import phrase
+from mmid.simcloud.core.voice import phrase
 from tests.rig.alsa_plugin import compile_plugin
 from tests.rig.board import Board, silence
 from tests.rig.listener import Listener

@@ -32,8 +32,8 @@ from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
 from mmid.hal_linux.audio.playback.coded_player import CodedPlayer
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
-from mmid.simcloud.codecs import ReplyFormat, encode
-from mmid.simcloud.reply import phrase
+from mmid.simcloud.core.codecs import ReplyFormat, encode
+from mmid.simcloud.core.voice import phrase
 
 __all__ = ["measure"]
 

@@ -17,14 +17,14 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from mmid.secrets import Secret
-from mmid.simcloud.certificates import make_certificates
-from mmid.simcloud.dialog_service import PATH, DialogService, Gate
-from mmid.simcloud.dialog_terms import Account, Conversation
-from mmid.simcloud.journal import Entry, Journal
-from mmid.simcloud.license_service import LicenseService, Product
-from mmid.simcloud.product import load_product
-from mmid.simcloud.reply import phrase, read_wav
-from mmid.simcloud.scenario import Scenario, Turn
+from mmid.simcloud.core.certificates import make_certificates
+from mmid.simcloud.core.journal import Entry, Journal
+from mmid.simcloud.core.product import load_product
+from mmid.simcloud.core.scenario import Scenario, Turn
+from mmid.simcloud.core.voice import phrase, read_wav
+from mmid.simcloud.license.service import LicenseService, Product
+from mmid.simcloud.multimodal_dialog.service import PATH, DialogService, Gate
+from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
 
 __all__ = ["Address", "SimCloud"]
 

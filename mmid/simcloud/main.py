@@ -18,11 +18,11 @@ from pathlib import Path
 
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.secrets import Secret, redact
-from mmid.simcloud import catalogue
 from mmid.simcloud.cloud import Address, SimCloud
-from mmid.simcloud.license_service import Product
-from mmid.simcloud.product import load_product
-from mmid.simcloud.scenario import Scenario, load_scenario
+from mmid.simcloud.core import catalogue
+from mmid.simcloud.core.product import load_product
+from mmid.simcloud.core.scenario import Scenario, load_scenario
+from mmid.simcloud.license.service import Product
 
 __all__ = ["main"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmid.dbus.failures import CallFailed
-from mmid.simcloud.certificates import make_certificates
+from mmid.simcloud.core.certificates import make_certificates
 from tests.end_to_end.conftest import MakeBoard, one_turn
 from tests.rig.board import Board
 from tests.rig.listener import DEVICE, Listener

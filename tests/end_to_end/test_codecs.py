@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.speech import write_wav
-from mmid.simcloud.reply import phrase
+from mmid.simcloud.core.voice import phrase
 from tests.end_to_end.conftest import one_turn
 from tests.rig.board import Board, Tables, silence
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from mmid.simcloud.catalogue import names, path_of
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.scenario import load_scenario
+from mmid.simcloud.core.catalogue import names, path_of
+from mmid.simcloud.core.scenario import load_scenario
 from tests.fault_runs.devices import Plan, Result
 from tests.fault_runs.fault_run import hold
 

@@ -21,7 +21,7 @@ from mmid.session.link import Link
 from mmid.session.outbox import Outbox
 from mmid.session.supervisor import Supervisor
 from mmid.settings import Dialog, WorkMode
-from mmid.simcloud.dialog_messages import event_text
+from mmid.simcloud.multimodal_dialog.messages import event_text
 from mmid.status import Status
 from tests.session.doubles import MemoryStore, TestClock
 

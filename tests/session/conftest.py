@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mmid.session import backoff, supervisor
-from mmid.simcloud import license_service
-from mmid.simcloud.certificates import Certificates, make_certificates
+from mmid.simcloud.core.certificates import Certificates, make_certificates
+from mmid.simcloud.license import service as license_service
 
 
 @pytest.fixture(autouse=True)

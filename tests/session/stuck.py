@@ -18,8 +18,8 @@ from mmid.session.link import LinkOptions, open_link
 from mmid.session.outbox import Outbox
 from mmid.session.tls import Tls
 from mmid.settings import Dialog
-from mmid.simcloud.certificates import Certificates
-from mmid.simcloud.dialog_messages import event_text
+from mmid.simcloud.core.certificates import Certificates
+from mmid.simcloud.multimodal_dialog.messages import event_text
 from tests.session.doubles import Host
 from tests.session.talking import AMPLE_S, Talk
 

@@ -16,9 +16,9 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import Exchange
 from mmid.session.supervisor import Supervisor
 from mmid.settings import Cloud, License, Settings
-from mmid.simcloud.certificates import Certificates
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.scenario import Fault, Scenario
+from mmid.simcloud.core.certificates import Certificates
+from mmid.simcloud.core.scenario import Fault, Scenario
 from mmid.status import Status
 from tests.session.doubles import Host, LicenseDesk, MemoryStore, TestClock, peer
 from tests.session.talking import AMPLE_S, settings_of

@@ -12,8 +12,8 @@ from mmid.session.effects import Emit
 from mmid.session.license.messages import Refusal
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import License
-from mmid.simcloud.certificates import Certificates
-from mmid.simcloud.scenario import Fault
+from mmid.simcloud.core.certificates import Certificates
+from mmid.simcloud.core.scenario import Fault
 from mmid.status import LicenseState
 from tests.session.doubles import LicenseDesk, MemoryStore, registration
 from tests.session.supervised import NEVER_S, clouded, fully_managed, nobody, supervised

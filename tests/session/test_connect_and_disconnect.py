@@ -12,7 +12,7 @@ from websockets.http11 import Request
 from mmid.events import DataDeinit, DataInit, State
 from mmid.session.effects import Emit
 from mmid.session.license.record import DeviceRecord
-from mmid.simcloud.certificates import Certificates
+from mmid.simcloud.core.certificates import Certificates
 from tests.session.doubles import MemoryStore
 from tests.session.supervised import clouded, nobody, silent_peer, soon, supervised
 from tests.session.talking import AMPLE_S, settings_of

@@ -9,8 +9,8 @@ from mmid.events import DataDeinit, DataInit, SpeechPrepare, SpeechReady, State
 from mmid.secrets import Secret
 from mmid.session.effects import Moved
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Token
-from mmid.simcloud.certificates import Certificates
-from mmid.simcloud.scenario import Fault
+from mmid.simcloud.core.certificates import Certificates
+from mmid.simcloud.core.scenario import Fault
 from mmid.status import LicenseState
 from tests.session.license.keeping import over_https
 from tests.session.supervised import clouded, licensed, nobody, supervised

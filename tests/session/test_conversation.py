@@ -34,9 +34,9 @@ from mmid.session.effects import (
     Show,
     StopRecorder,
 )
-from mmid.simcloud.certificates import Certificates
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.scenario import Fault, Scenario
+from mmid.simcloud.core.certificates import Certificates
+from mmid.simcloud.core.scenario import Fault, Scenario
 from tests.session.doubles import Host
 from tests.session.stuck import stuck
 from tests.session.talking import SPEECH, Talk, talking

@@ -11,9 +11,9 @@ from mmid.errors import ConnectionLost
 from mmid.events import SpeechPrepare, TtsEnd
 from mmid.session import link
 from mmid.session.effects import Emit, Play
-from mmid.simcloud.certificates import Certificates
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.scenario import Scenario, Turn
+from mmid.simcloud.core.certificates import Certificates
+from mmid.simcloud.core.scenario import Scenario, Turn
 from tests.session.doubles import Host
 from tests.session.stuck import stuck
 from tests.session.talking import AMPLE_S, talking

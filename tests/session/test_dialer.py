@@ -15,7 +15,7 @@ from mmid.secrets import Secret
 from mmid.session.dialer import Dialer, require_built
 from mmid.session.license.keeper import Credential
 from mmid.settings import Cloud, Dialog, License, Settings
-from mmid.simcloud.certificates import Certificates
+from mmid.simcloud.core.certificates import Certificates
 from mmid.status import Status
 from tests.session.doubles import Host
 

@@ -9,7 +9,7 @@ from mmid.events import DataDeinit, DataInit
 from mmid.session import supervisor
 from mmid.session.effects import Emit
 from mmid.session.license.messages import Refusal
-from mmid.simcloud.certificates import Certificates
+from mmid.simcloud.core.certificates import Certificates
 from tests.session.doubles import LicenseDesk
 from tests.session.supervised import fully_managed, nobody, supervised
 

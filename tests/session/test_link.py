@@ -19,7 +19,7 @@ from mmid.secrets import Secret
 from mmid.session.license.keeper import TokenRefused
 from mmid.session.link import Link, LinkOptions, open_link
 from mmid.session.tls import Tls
-from mmid.simcloud.certificates import Certificates, make_certificates
+from mmid.simcloud.core.certificates import Certificates, make_certificates
 from tests.session.doubles import peer
 
 TOKEN = Secret("st-0123456789abcdef0123456789abcdef")

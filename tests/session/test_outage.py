@@ -13,9 +13,9 @@ from mmid.session.backoff import Backoff
 from mmid.session.effects import Emit
 from mmid.session.license.messages import Refusal
 from mmid.settings import Settings
-from mmid.simcloud.certificates import Certificates, make_certificates
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.scenario import Fault
+from mmid.simcloud.core.certificates import Certificates, make_certificates
+from mmid.simcloud.core.scenario import Fault
 from tests.session.doubles import LicenseDesk
 from tests.session.supervised import NEVER_S, clouded, licensed, nobody, supervised
 from tests.session.talking import settings_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmid.events import DataDeinit, State
-from mmid.simcloud.certificates import Certificates
+from mmid.simcloud.core.certificates import Certificates
 from tests.session.supervised import clouded, nobody, silent_peer, soon, supervised
 from tests.session.talking import settings_of
 

@@ -18,7 +18,7 @@ from mmid.errors import ConnectionLost, TlsFailed
 from mmid.secrets import Secret
 from mmid.session.link import Link, LinkOptions, open_link
 from mmid.session.tls import Tls
-from mmid.simcloud.certificates import Certificates, make_certificates
+from mmid.simcloud.core.certificates import Certificates, make_certificates
 from tests.session.test_link import server
 
 AMPLE_S = 10.0

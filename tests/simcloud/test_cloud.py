@@ -22,8 +22,8 @@ from mmid.session.license.messages import (
     make_nonce,
 )
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.license_service import PATHS, LicenseFaults
-from mmid.simcloud.scenario import Scenario
+from mmid.simcloud.core.scenario import Scenario
+from mmid.simcloud.license.service import PATHS, LicenseFaults
 
 
 async def ask(cloud: SimCloud, kind: Kind, device_secret: str = "") -> ExchangeReply:

@@ -11,7 +11,7 @@ import pytest
 from mmid.cli.doctor.finding import Verdict
 from mmid.cli.doctor.network import check_names, check_tls
 from mmid.settings import Settings
-from mmid.simcloud.certificates import Certificates, make_certificates
+from mmid.simcloud.core.certificates import Certificates, make_certificates
 
 
 @asynccontextmanager

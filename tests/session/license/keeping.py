@@ -17,7 +17,7 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import Exchange
 from mmid.settings import Cloud, License
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.license_service import Product
+from mmid.simcloud.license.service import Product
 from mmid.status import Status
 from tests.session.doubles import MemoryStore, TestClock
 

@@ -36,8 +36,8 @@ from mmid.session.license.messages import (
     Way,
     make_nonce,
 )
-from mmid.simcloud.certificates import Certificates, make_certificates
-from mmid.simcloud.license_service import PATHS, LicenseService, Product
+from mmid.simcloud.core.certificates import Certificates, make_certificates
+from mmid.simcloud.license.service import PATHS, LicenseService, Product
 from tests.rig.client_certificate import ClientCertificate, make_client_certificate
 from tests.rig.script import run_script
 

@@ -16,8 +16,8 @@ from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Refusal
 from mmid.session.license.record import DeviceRecord, Pending
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.license_service import LicenseFaults
-from mmid.simcloud.scenario import Scenario
+from mmid.simcloud.core.scenario import Scenario
+from mmid.simcloud.license.service import LicenseFaults
 from mmid.status import LicenseState
 from tests.session.doubles import LicenseDesk, MemoryStore, registration, token
 from tests.session.license.keeping import APP_ID, PENDING, PRODUCT, at, boot, handled, stored

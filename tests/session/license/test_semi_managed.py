@@ -16,8 +16,8 @@ from mmid.session.license.exchange import exchange
 from mmid.session.license.keeper import Keeper
 from mmid.session.license.record_book import RecordBook
 from mmid.settings import Cloud, License
-from mmid.simcloud.certificates import make_certificates
 from mmid.simcloud.cloud import SimCloud
+from mmid.simcloud.core.certificates import make_certificates
 from mmid.status import Status
 from tests.rig.client_certificate import ClientCertificate, make_client_certificate
 from tests.session.doubles import MemoryStore, TestClock

@@ -7,8 +7,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 from mmid.hal import Decoder
-from mmid.simcloud.codecs import ReplyFormat, encode
-from mmid.simcloud.reply import phrase
+from mmid.simcloud.core.codecs import ReplyFormat, encode
+from mmid.simcloud.core.voice import phrase
 
 __all__ = ["RATES", "cut", "decode", "frames", "likeness", "sound", "stream"]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
-from mmid.simcloud.codecs import OpusSpeech
+from mmid.simcloud.core.codecs import OpusSpeech
 from tests.hal_linux.audio.codecs.streams import RATES, cut, likeness, sound
 
 RATE = 16000

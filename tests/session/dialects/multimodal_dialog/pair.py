@@ -26,10 +26,10 @@ from mmid.session.effects import (
     StopRecorder,
 )
 from mmid.settings import Dialog
-from mmid.simcloud import dialog_actions as actions
-from mmid.simcloud.dialog_protocol import DialogProtocol
-from mmid.simcloud.dialog_terms import Account, Conversation
-from mmid.simcloud.scenario import Scenario
+from mmid.simcloud.core import actions
+from mmid.simcloud.core.scenario import Scenario
+from mmid.simcloud.multimodal_dialog.protocol import DialogProtocol
+from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
 from tests.session.dialects.multimodal_dialog.trace import dialect
 from tests.session.dialects.multimodal_dialog.witness import Witness
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from mmid.events import Error, LlmComplete, TtsEnd
-from mmid.simcloud.scenario import Scenario
+from mmid.simcloud.core.scenario import Scenario
 from tests.session.dialects.multimodal_dialog.pair import Pair
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES
 

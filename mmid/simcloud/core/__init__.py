@@ -1,0 +1,1 @@
+"""What every simulated cloud needs: TLS, HTTP, the journal, faults, scenarios, sound."""

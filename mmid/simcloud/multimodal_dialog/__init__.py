@@ -1,0 +1,1 @@
+"""Alibaba's ``multimodal-dialog`` service, simulated."""
