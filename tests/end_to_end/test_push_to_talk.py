@@ -11,7 +11,7 @@ import pytest
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import DIALOG
 from mmid.gateway.timeline import Moment
-from mmid.hal_linux.storage.file_store import FileStore
+from mmid.hal_linux.storage import open_store
 from mmid.session.license.record import DeviceRecord
 from tests.end_to_end.conftest import MICROPHONE, MakeBoard, one_turn
 from tests.rig.board import Board
@@ -228,7 +228,7 @@ async def test_no_secret_reaches_the_log_or_the_bus_even_when_the_wire_is_logged
         await listener.client.get_all(f"org.mmid1.{name}") for name in ("Dialog", "Device", "Audio")
     ]
     await board.stop("mmid")
-    payload = FileStore(board.directory / "device.bin").load()
+    payload = open_store(f"file:{board.directory}/device.bin").load()
     assert payload is not None
     device_secret = DeviceRecord.decode(payload).device_secret.reveal()
     assert len(device_secret) == 32

@@ -69,8 +69,8 @@ def block_device(tmp_path: Path) -> Iterator[tuple[str, SystemCalls]]:
 class FileAsDevice(SystemCalls):
     """The kernel, for which files are block devices with sectors of 512 bytes."""
 
-    def stat(self, descriptor: int) -> Any:  # noqa: ARG002
+    def fstat(self, descriptor: int) -> Any:  # noqa: ARG002
         return SimpleNamespace(st_mode=stat.S_IFBLK | 0o600, st_rdev=0)
 
-    def control(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:  # noqa: ARG002
+    def ioctl(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:  # noqa: ARG002
         return 0, (512).to_bytes(4, sys.byteorder)

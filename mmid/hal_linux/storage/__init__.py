@@ -5,7 +5,6 @@ from pathlib import Path
 from mmid.errors import StorageFailed
 from mmid.frozen import frozen
 from mmid.hal_linux.storage.medium import Medium
-from mmid.hal_linux.storage.record_format import sealed_header
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import Copy, SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
@@ -58,9 +57,8 @@ def describe(target: str, key: Secret | None = None) -> list[SlotReport]:
         StorageFailed: no store of this kind exists, or the device cannot be read at all.
     """
     medium = medium_of(target)
-    copies = SlotStore(medium).inspect()
-    sealing = Sealing(key) if key else None
-    return [_report(medium.places[copy.index], copy, sealing) for copy in copies]
+    store = SlotStore(medium, sealing=Sealing(key) if key else None)
+    return [_report(medium.places[copy.index], copy, store) for copy in store.inspect()]
 
 
 def medium_of(target: str, calls: SystemCalls | None = None) -> Medium:
@@ -97,18 +95,15 @@ def medium_of(target: str, calls: SystemCalls | None = None) -> Medium:
     )
 
 
-def _report(place: str, copy: Copy, sealing: Sealing | None) -> SlotReport:
+def _report(place: str, copy: Copy, store: SlotStore) -> SlotReport:
     record = copy.record
     if record is None:
         return SlotReport(place, copy.state, problem=copy.problem)
-    state = SlotState.BLANK if record.erased else SlotState.VALID
-    problem = ""
-    if record.sealed and sealing is None:
-        problem = "it is sealed, and there is no key"
-    elif record.sealed and sealing is not None:
-        header = sealed_header(record.sequence, record.payload_bytes)
-        try:
-            sealing.unseal(record.body, header, place)
-        except StorageFailed as error:
-            problem = str(error)
-    return SlotReport(place, state, record.sequence, record.payload_bytes, record.sealed, problem)
+    return SlotReport(
+        place,
+        SlotState.BLANK if record.erased else SlotState.VALID,
+        record.sequence,
+        record.payload_bytes,
+        record.sealed,
+        store.problem_with(record),
+    )

@@ -13,11 +13,10 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from mmid.errors import StorageFailed
-from mmid.hal_linux.storage.medium import Slots
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES, is_blank
-from mmid.hal_linux.storage.signatures import signature
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
 __all__ = ["BlockMedium"]
@@ -33,14 +32,14 @@ _BLKSSZGET = 0x1268
 
 
 class BlockMedium:
-    """Two slots in a block device; a ``Medium`` and its ``Slots``.
+    """Two slots in a block device; a ``Medium``.
 
     Args:
         path: the device, best by a stable name such as ``/dev/disk/by-partlabel/NAME``.
         calls: the kernel.
     """
 
-    tears = True
+    torn_writes = True
 
     def __init__(self, path: str, calls: SystemCalls | None = None) -> None:
         self.name = f"block:{path}"
@@ -52,7 +51,7 @@ class BlockMedium:
         self._direct = False
 
     @contextmanager
-    def opened(self, *, write: bool) -> Iterator[Slots]:
+    def opened(self, *, write: bool) -> Iterator[Self]:
         """Open it, after a look at who else uses it.
 
         Raises:
@@ -60,8 +59,8 @@ class BlockMedium:
         """
         self._descriptor = self._open(write=write)
         try:
-            self._judge(write=write)
-            self._calls.lock(self._descriptor, exclusive=write)
+            self._check_device(write=write)
+            self._calls.flock(self._descriptor, exclusive=write)
             yield self
         finally:
             self._calls.close(self._descriptor)
@@ -75,21 +74,18 @@ class BlockMedium:
     def write(self, index: int, data: bytes) -> None:
         """Write the whole slot, and have the drive put it down."""
         whole = data.ljust(self._slot_bytes, b"\x00")
-        self._calls.write_at(self._descriptor, whole, index * _SLOT_DISTANCE_BYTES)
-        self._calls.sync(self._descriptor)
+        self._calls.pwrite(self._descriptor, whole, index * _SLOT_DISTANCE_BYTES)
+        self._calls.fsync(self._descriptor)
 
     def remove(self, index: int) -> None:
         """Make the slot blank."""
         self.write(index, b"")
 
-    def stranger(self) -> str:
-        """Return what lies between and behind the slots."""
-        data = self._read(_LEAST_BYTES, 0)
-        end = self._slot_bytes
-        first, second = data[end:_SLOT_DISTANCE_BYTES], data[_SLOT_DISTANCE_BYTES + end :]
-        if is_blank(first) and is_blank(second):
-            return ""
-        return signature(data) or "data that is not blank"
+    def has_other_data(self) -> bool:
+        """Look between and behind the slots."""
+        rest = _SLOT_DISTANCE_BYTES - self._slot_bytes
+        offsets = (self._slot_bytes, _SLOT_DISTANCE_BYTES + self._slot_bytes)
+        return not all(is_blank(self._read(rest, at)) for at in offsets)
 
     def _open(self, *, write: bool) -> int:
         """Open past the page cache if the device can; for writing, as its only user."""
@@ -109,13 +105,13 @@ class BlockMedium:
             raise
         return descriptor
 
-    def _judge(self, *, write: bool) -> None:
+    def _check_device(self, *, write: bool) -> None:
         """Refuse what cannot be meant.
 
         Who opened it for writing is its only user: the kernel would have refused a
         second one. For reading that has to be looked up.
         """
-        facts = self._calls.stat(self._descriptor)
+        facts = self._calls.fstat(self._descriptor)
         if not stat.S_ISBLK(facts.st_mode):
             raise self._refused("is not a block device; use file: for a file")
         size = self._calls.size(self._descriptor)
@@ -124,7 +120,7 @@ class BlockMedium:
         user = "" if write else self._user(facts.st_rdev)
         if user:
             raise self._refused(f"is in use: {user}")
-        _, answer = self._calls.control(self._descriptor, _BLKSSZGET, bytes(4))
+        _, answer = self._calls.ioctl(self._descriptor, _BLKSSZGET, bytes(4))
         alignment = max(int.from_bytes(answer, sys.byteorder), _LEAST_ALIGNMENT_BYTES)
         self._slot_bytes = -(-MAX_RECORD_BYTES // alignment) * alignment
 
@@ -132,7 +128,7 @@ class BlockMedium:
         """Say who else has it, when the kernel says only that somebody has."""
         descriptor = self._calls.open(self._path, os.O_RDONLY)
         try:
-            user = self._user(self._calls.stat(descriptor).st_rdev)
+            user = self._user(self._calls.fstat(descriptor).st_rdev)
         finally:
             self._calls.close(descriptor)
         return self._refused(f"is in use: {user or 'mounted, swap space, or a part of a RAID'}")
@@ -140,17 +136,17 @@ class BlockMedium:
     def _user(self, device: int) -> str:
         """Return who else uses a device, as far as can be seen from here."""
         number = f"{os.major(device)}:{os.minor(device)}"
-        for line in self._calls.text("/proc/self/mountinfo").splitlines():
+        for line in self._calls.read_text("/proc/self/mountinfo").splitlines():
             fields = line.split()
             if fields[2] == number:
                 return f"mounted at {fields[4]}"
-        holders = self._calls.names(f"/sys/dev/block/{number}/holders/*")
+        holders = self._calls.glob(f"/sys/dev/block/{number}/holders/*")
         return f"part of {os.path.basename(holders[0])}" if holders else ""  # noqa: PTH119
 
     def _read(self, length: int, offset: int) -> bytes:
         if not self._direct:
-            self._calls.forget_cache(self._descriptor)
-        return self._calls.read_at(self._descriptor, length, offset)
+            self._calls.drop_cache(self._descriptor)
+        return self._calls.pread(self._descriptor, length, offset)
 
     def _refused(self, why: str) -> StorageFailed:
         return StorageFailed(f"{self._path} {why}, so it is left alone")

@@ -11,18 +11,16 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
-from mmid.hal_linux.storage.medium import Slots
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
-from mmid.hal_linux.storage.sealing import Sealing
-from mmid.hal_linux.storage.slots import SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
-__all__ = ["FileMedium", "FileStore"]
+__all__ = ["FileMedium"]
 
 
 class FileMedium:
-    """Two files side by side; a ``Medium`` and its ``Slots``.
+    """Two files side by side; a ``Medium``.
 
     Args:
         path: the first copy. Its directory is made (mode 0700) if only that
@@ -30,7 +28,7 @@ class FileMedium:
         calls: the kernel.
     """
 
-    tears = False
+    torn_writes = False
 
     def __init__(self, path: Path, calls: SystemCalls | None = None) -> None:
         self.name = f"file:{path}"
@@ -40,13 +38,13 @@ class FileMedium:
         self._directory: int | None = None
 
     @contextmanager
-    def opened(self, *, write: bool) -> Iterator[Slots]:
+    def opened(self, *, write: bool) -> Iterator[Self]:
         """Lock the directory, if it is there."""
         with suppress(FileNotFoundError):
             self._directory = self._open_directory(Path(self.places[0]).parent)
         try:
             if self._directory is not None:
-                self._calls.lock(self._directory, exclusive=write)
+                self._calls.flock(self._directory, exclusive=write)
             if write:
                 self._drop_temporary()  # left behind by a power cut
             yield self
@@ -64,10 +62,10 @@ class FileMedium:
         except FileNotFoundError:
             return None
         try:
-            if not stat.S_ISREG(self._calls.stat(descriptor).st_mode):
+            if not stat.S_ISREG(self._calls.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", path)
-            self._calls.forget_cache(descriptor)
-            return self._calls.read_at(descriptor, MAX_RECORD_BYTES, 0)
+            self._calls.drop_cache(descriptor)
+            return self._calls.pread(descriptor, MAX_RECORD_BYTES, 0)
         finally:
             self._calls.close(descriptor)
 
@@ -81,18 +79,18 @@ class FileMedium:
             with suppress(OSError):
                 self._drop_temporary()
             raise
-        self._calls.sync(directory)
+        self._calls.fsync(directory)
 
     def remove(self, index: int) -> None:
         """Remove the file."""
         with suppress(FileNotFoundError):
             self._calls.unlink(self.places[index])
         if self._directory is not None:
-            self._calls.sync(self._directory)
+            self._calls.fsync(self._directory)
 
-    def stranger(self) -> str:
-        """A file has no surroundings."""
-        return ""
+    def has_other_data(self) -> bool:
+        """A file is a slot and nothing else."""
+        return False
 
     def _write_temporary(self, data: bytes, directory: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -100,7 +98,7 @@ class FileMedium:
         try:
             self._calls.inherit_owner(descriptor, directory)
             self._calls.write(descriptor, data)
-            self._calls.sync(descriptor)
+            self._calls.fsync(descriptor)
         finally:
             self._calls.close(descriptor)
 
@@ -112,28 +110,15 @@ class FileMedium:
         """Return the open directory, which is made if need be."""
         if self._directory is None:
             path = Path(self.places[0]).parent
-            self._calls.make_directory(str(path))
+            self._calls.mkdir(str(path))
             above = self._open_directory(path.parent)
             try:
-                self._calls.sync(above)
+                self._calls.fsync(above)
             finally:
                 self._calls.close(above)
             self._directory = self._open_directory(path)
-            self._calls.lock(self._directory, exclusive=True)
+            self._calls.flock(self._directory, exclusive=True)
         return self._directory
 
     def _open_directory(self, path: Path) -> int:
         return self._calls.open(str(path), os.O_RDONLY | os.O_DIRECTORY)
-
-
-class FileStore(SlotStore):
-    """A ``Store`` in a file.
-
-    Args:
-        path: the first copy.
-        sealing: how the payload is encrypted; None: it is not.
-        force: overwrite what is foreign or damaged.
-    """
-
-    def __init__(self, path: Path, *, sealing: Sealing | None = None, force: bool = False) -> None:
-        super().__init__(FileMedium(path), sealing=sealing, force=force)

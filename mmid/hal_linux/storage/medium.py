@@ -1,17 +1,30 @@
-"""What a medium is to the record: two slots that can be read and replaced.
+"""What a medium is to the record, and what else may lie on one.
 
-Each kind of store has one (``file_store``, ``block_store``, ``mtd_store``,
-``ubi_store``); ``slots`` alone decides what goes where.
+Each kind of store has a medium (``file_store``, ``block_store``, ``mtd_store``,
+``ubi_store``); ``slots`` alone decides what is written where.
 """
 
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-__all__ = ["Medium", "Slots"]
+__all__ = ["Medium", "signature"]
 
 
-class Slots(Protocol):
-    """A medium that is open."""
+class Medium(Protocol):
+    """Two slots that can be read and replaced while it is open.
+
+    Attributes:
+        name: the target as the settings wrote it.
+        places: what the slots are called in messages.
+        torn_writes: whether a power cut can leave a slot half written.
+    """
+
+    name: str
+    places: tuple[str, str]
+    torn_writes: bool
+
+    def opened(self, *, write: bool) -> AbstractContextManager["Medium"]:
+        """Open it, locked against other processes."""
 
     def read(self, index: int) -> bytes | None:
         """Return what is in the slot, from its start, or None if nothing was ever written."""
@@ -20,24 +33,43 @@ class Slots(Protocol):
         """Replace what is in the slot; durable when this returns."""
 
     def remove(self, index: int) -> None:
-        """Make the slot as if nothing was ever written; only where ``Medium.tears`` is false."""
+        """Make the slot as if nothing was ever written."""
 
-    def stranger(self) -> str:
-        """Return what lies around the slots that would be lost, or an empty text."""
+    def has_other_data(self) -> bool:
+        """Whether there is something around the slots that a write would destroy."""
 
 
-class Medium(Protocol):
-    """Where two slots are.
+# A settings file that names the wrong partition must not cost anybody a file
+# system. Whatever is not mmid's is refused anyway; the signature makes the refusal
+# say what it is, and certain where one copy of the record survived below something newer.
+#
+# Offset, bytes, name. The first match wins, so the short marks are last.
+_SIGNATURES = (
+    (0, b"LUKS\xba\xbe", "a LUKS volume"),
+    (0, b"XFSB", "an XFS file system"),
+    (0, b"hsqs", "a squashfs image"),
+    (0, b"UBI#", "UBI"),
+    (0, b"\x31\x18\x10\x06", "a UBIFS file system"),
+    (0, b"\xd0\x0d\xfe\xed", "a device tree or FIT image"),
+    (0, b"\x27\x05\x19\x56", "a U-Boot image"),
+    (0, b"ANDROID!", "an Android boot image"),
+    (0, b"\x45\x3d\xcd\x28", "a cramfs image"),
+    (64, b"_BHRfS_M", "a btrfs file system"),
+    (512, b"EFI PART", "a GPT partition table"),
+    (512, b"LABELONE", "an LVM volume"),
+    (1024, b"\xe2\xe1\xf5\xe0", "an EROFS file system"),
+    (1024, b"\x10\x20\xf5\xf2", "an F2FS file system"),
+    (4086, b"SWAPSPACE2", "swap space"),
+    (4096, b"EFI PART", "a GPT partition table"),
+    (0, b"\x85\x19", "a JFFS2 file system"),
+    (510, b"\x55\xaa", "a boot sector, FAT file system or partition table"),
+    (1080, b"\x53\xef", "an ext2, ext3 or ext4 file system"),
+)
 
-    Attributes:
-        name: the target as the settings wrote it.
-        places: what the slots are called in messages.
-        tears: whether a power cut can leave a slot half written.
-    """
 
-    name: str
-    places: tuple[str, str]
-    tears: bool
-
-    def opened(self, *, write: bool) -> AbstractContextManager[Slots]:
-        """Open it, locked against other processes."""
+def signature(data: bytes) -> str:
+    """Return what the data looks like, or an empty text if no signature matches."""
+    for offset, mark, name in _SIGNATURES:
+        if data[offset : offset + len(mark)] == mark:
+            return name
+    return ""

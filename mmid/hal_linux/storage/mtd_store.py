@@ -13,14 +13,13 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from mmid.errors import StorageFailed
-from mmid.hal_linux.storage.medium import Slots
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
-from mmid.hal_linux.storage.signatures import signature
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
-__all__ = ["MtdMedium"]
+__all__ = ["MtdMedium", "device_paths"]
 
 # mtd/mtd-abi.h, as every architecture but MIPS, PowerPC and SPARC encodes it.
 _MEMGETINFO = 0x80204D01
@@ -35,15 +34,34 @@ _WRITEABLE = 0x400
 _BLANK = b"\xff"
 
 
+def device_paths(place: str, calls: SystemCalls) -> list[str]:
+    """Return the devices that a place names: one, unless it is a name that is not unique.
+
+    The names are looked up in /sys, because /proc/mtd is hidden in the service's sandbox.
+
+    Args:
+        place: ``/dev/mtdN``, or ``name=NAME`` as the partition table calls it.
+        calls: the kernel.
+    """
+    kind, _, name = place.partition("=")
+    if kind != "name":
+        return [place]
+    return [
+        f"/dev/{path.split('/')[-2]}"
+        for path in calls.glob("/sys/class/mtd/mtd*/name")
+        if not path.endswith("ro/name") and calls.read_text(path).strip() == name
+    ]
+
+
 class MtdMedium:
-    """Two slots in an MTD device; a ``Medium`` and its ``Slots``.
+    """Two slots in an MTD device; a ``Medium``.
 
     Args:
         place: ``/dev/mtdN``, or ``name=NAME`` as the partition table calls it.
         calls: the kernel.
     """
 
-    tears = True
+    torn_writes = True
 
     def __init__(self, place: str, calls: SystemCalls | None = None) -> None:
         self.name = f"mtd:{place}"
@@ -56,7 +74,7 @@ class MtdMedium:
         self._slots: list[list[int]] = []
 
     @contextmanager
-    def opened(self, *, write: bool) -> Iterator[Slots]:
+    def opened(self, *, write: bool) -> Iterator[Self]:
         """Open it, and find its good blocks.
 
         Raises:
@@ -65,8 +83,8 @@ class MtdMedium:
         path = self._path()
         self._descriptor = self._calls.open(path, os.O_RDWR if write else os.O_RDONLY)
         try:
-            self._calls.lock(self._descriptor, exclusive=write)
-            self._survey(path, write=write)
+            self._calls.flock(self._descriptor, exclusive=write)
+            self._read_geometry(path, write=write)
             yield self
         finally:
             self._calls.close(self._descriptor)
@@ -80,28 +98,24 @@ class MtdMedium:
     def write(self, index: int, data: bytes) -> None:
         """Erase the slot's blocks and write."""
         for block in self._slots[index]:
-            self._calls.control(self._descriptor, _MEMERASE, _ERASE.pack(block, self._erase_bytes))
+            self._calls.ioctl(self._descriptor, _MEMERASE, _ERASE.pack(block, self._erase_bytes))
         padded = data + _BLANK * (-len(data) % self._write_bytes)
         for block in self._slots[index]:
             part, padded = padded[: self._erase_bytes], padded[self._erase_bytes :]
             if part:
-                self._calls.write_at(self._descriptor, part, block)
+                self._calls.pwrite(self._descriptor, part, block)
 
     def remove(self, index: int) -> None:
         """Make the slot blank."""
         self.write(index, b"")
 
-    def stranger(self) -> str:
-        """Return what lies behind the records in the blocks that would be erased."""
-        for index in (0, 1):
-            data = self._read(index)
-            if data[self._record_bytes() :].strip(_BLANK):
-                return signature(data) or "data that is not blank"
-        return ""
+    def has_other_data(self) -> bool:
+        """Look behind the records, in the blocks that are erased with them."""
+        return any(self._read(index)[self._record_bytes() :].strip(_BLANK) for index in (0, 1))
 
     def _read(self, index: int) -> bytes:
         return b"".join(
-            self._calls.read_at(self._descriptor, self._erase_bytes, block)
+            self._calls.pread(self._descriptor, self._erase_bytes, block)
             for block in self._slots[index]
         )
 
@@ -109,23 +123,15 @@ class MtdMedium:
         return -(-MAX_RECORD_BYTES // self._write_bytes) * self._write_bytes
 
     def _path(self) -> str:
-        """Return the device's path; /proc/mtd, which has the names, is hidden in the sandbox."""
-        kind, _, name = self._place.partition("=")
-        if kind != "name":
-            return self._place
-        found = [
-            path.split("/")[-2]
-            for path in self._calls.names("/sys/class/mtd/mtd*/name")
-            if not path.endswith("ro/name") and self._calls.text(path).strip() == name
-        ]
-        if len(found) != 1:
-            count = "no" if not found else "more than one"
-            raise StorageFailed(f"there is {count} flash partition of the name {name}: {self.name}")
-        return f"/dev/{found[0]}"
+        paths = device_paths(self._place, self._calls)
+        if len(paths) != 1:
+            count = "no" if not paths else "more than one"
+            raise StorageFailed(f"there is {count} flash partition of that name: {self.name}")
+        return paths[0]
 
-    def _survey(self, path: str, *, write: bool) -> None:
+    def _read_geometry(self, path: str, *, write: bool) -> None:
         """Learn the geometry, and which blocks are good."""
-        _, answer = self._calls.control(self._descriptor, _MEMGETINFO, bytes(_INFO.size))
+        _, answer = self._calls.ioctl(self._descriptor, _MEMGETINFO, bytes(_INFO.size))
         _, flags, size, self._erase_bytes, self._write_bytes, _, _ = _INFO.unpack(answer)
         if write and not flags & _WRITEABLE:
             raise StorageFailed(f"{path} ({self.name}) is not writable; see the partition table")
@@ -151,7 +157,7 @@ class MtdMedium:
             if len(good) == count:
                 break
             offset = number * self._erase_bytes
-            bad, _ = self._calls.control(self._descriptor, _MEMGETBADBLOCK, _OFFSET.pack(offset))
+            bad, _ = self._calls.ioctl(self._descriptor, _MEMGETBADBLOCK, _OFFSET.pack(offset))
             if not bad:
                 good.append(offset)
         return good

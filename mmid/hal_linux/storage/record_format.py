@@ -31,8 +31,8 @@ from mmid.errors import StorageFailed
 from mmid.frozen import frozen
 
 __all__ = [
-    "FIRST",
-    "FIRST_RECORD",
+    "INITIAL",
+    "INITIAL_BYTES",
     "MAX_PAYLOAD_BYTES",
     "MAX_RECORD_BYTES",
     "SEALING_BYTES",
@@ -43,7 +43,7 @@ __all__ = [
     "decode",
     "encode",
     "is_blank",
-    "is_first_cut_short",
+    "is_first_write_cut_short",
     "sealed_header",
 ]
 
@@ -52,9 +52,9 @@ MAX_PAYLOAD_BYTES = 4096
 SEALING_BYTES = 12 + 16
 
 _MAGIC = b"mmid"
-_PLAIN, _FLAGGED = 1, 2
-_HEAD = struct.Struct("<4sHHI")
-_WORD = struct.Struct("<I")
+_PLAIN, _FLAGGED = 1, 2  # format versions
+_HEAD = struct.Struct("<4sHHI")  # magic, format version, length of the body, sequence number
+_WORD = struct.Struct("<I")  # the CRC, or the flags
 _CRC_AT = _HEAD.size
 _REST_AT = _CRC_AT + _WORD.size
 
@@ -178,16 +178,18 @@ def is_blank(data: bytes) -> bool:
     return first in (b"", b"\x00", b"\xff") and data.count(first) == len(data)
 
 
-def is_first_cut_short(data: bytes) -> bool:
-    """Whether the power went while ``FIRST`` was written to a blank medium.
+def is_first_write_cut_short(data: bytes) -> bool:
+    """Whether the power went while ``INITIAL_BYTES`` were written to a blank medium.
 
-    Some bytes of it, perhaps one that was not finished, and nothing behind: no
+    Some bytes of them, perhaps one that was not finished, and nothing behind: no
     device was ever registered with that.
     """
-    written = next((n for n in range(len(FIRST), 0, -1) if data.startswith(FIRST[:n])), 0)
+    lengths = range(len(INITIAL_BYTES), 0, -1)
+    written = next((n for n in lengths if data.startswith(INITIAL_BYTES[:n])), 0)
     unfinished, behind = data[written : written + 1], data[written + 1 :]
-    # Programming flash clears bits: what is still set is the target's bits and more.
-    begun = written > 0 or unfinished in (b"", b"\x00") or unfinished[0] & FIRST[0] == FIRST[0]
+    # Programming flash clears bits: a byte that is half written has its own bits and more.
+    first = INITIAL_BYTES[0]
+    begun = written > 0 or unfinished in (b"", b"\x00") or unfinished[0] & first == first
     return begun and set(behind) <= {0x00, 0xFF}
 
 
@@ -195,7 +197,7 @@ def _head(sequence: int, length: int, flags: Flag) -> bytes:
     return _HEAD.pack(_MAGIC, _FLAGGED if flags else _PLAIN, length, sequence)
 
 
-# What a new medium gets in both places before its first record, so that from
-# then on a power cut always finds one sound copy: a record that says "erased".
-FIRST_RECORD = Record(1, b"", Flag.ERASED)
-FIRST = encode(FIRST_RECORD.sequence, FIRST_RECORD.body, FIRST_RECORD.flags)
+# What a new medium gets in both places before its first record, so that from then on
+# a power cut always finds one sound copy: a record that says "erased".
+INITIAL = Record(1, b"", Flag.ERASED)
+INITIAL_BYTES = encode(INITIAL.sequence, INITIAL.body, INITIAL.flags)

@@ -6,8 +6,9 @@ cut at any instant:
 
 - the slot that is written first is never the one that holds the newest record;
 - the other one follows only when the first was read back and is right;
-- a blank medium that can tear gets two records saying "erased" before the
-  first real one, so a copy that is damaged has a sound neighbour ever after.
+- a blank medium where a cut can leave half a write gets two records saying
+  "erased" before the first real one: from then on a damaged copy always has a
+  sound one beside it.
 
 So a save leaves the old payload or the new one, and after it one bad block
 loses nothing. What changes often and can be done without is saved in one copy:
@@ -17,29 +18,28 @@ before. What is not mmid's is refused, and overwritten only by force.
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 from mmid.errors import StorageFailed
 from mmid.frozen import frozen
-from mmid.hal_linux.storage.medium import Medium, Slots
+from mmid.hal_linux.storage.medium import Medium, signature
 from mmid.hal_linux.storage.record_format import (
-    FIRST_RECORD,
+    INITIAL,
     Flag,
     ForeignContent,
     Record,
     begins_as_record,
     decode,
     encode,
-    is_first_cut_short,
+    is_first_write_cut_short,
     sealed_header,
 )
 from mmid.hal_linux.storage.sealing import Sealing
-from mmid.hal_linux.storage.signatures import signature
 
 __all__ = ["Copy", "SlotState", "SlotStore"]
 
-# What a read says of a worn-out or torn place; the other copy may be sound.
+# How a read fails where flash is worn out or a write was torn; the other copy may be sound.
 _UNREADABLE = {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ, errno.ENODATA}
 
 
@@ -61,18 +61,19 @@ class Copy:
         state: what it is.
         record: if it is valid.
         problem: why it is not, as a part of a sentence.
-        sure: foreign beyond doubt, even next to a valid copy.
+        certain: foreign beyond doubt, since no torn write of ours looks like this; so
+            nothing is written even if the other copy is valid.
     """
 
     index: int
     state: SlotState
     record: Record | None = None
     problem: str = ""
-    sure: bool = False
+    certain: bool = False
 
     @property
-    def age(self) -> int:
-        """The higher, the newer."""
+    def sequence(self) -> int:
+        """The higher, the newer; a copy that is not valid is older than any."""
         return self.record.sequence if self.record else -1
 
 
@@ -106,8 +107,8 @@ class SlotStore:
         Raises:
             StorageFailed: it cannot be read, no copy is valid, or it is sealed with another key.
         """
-        with self._opened("read", write=False) as slots:
-            newest = _newest(self._sound(slots, force=False))
+        with self._opened("read", write=False):
+            newest = _newest(self._sound(force=False))
         return self._payload(newest) if newest else None
 
     def save(self, payload: bytes, *, always: bool = False, both: bool = True) -> None:
@@ -124,18 +125,18 @@ class SlotStore:
         Raises:
             StorageFailed: it could not be made durable; the old one is intact.
         """
-        with self._opened("written", write=True) as slots:
+        with self._opened("written", write=True):
             known, self._known = self._known, None
-            copies = known or self._sound(slots, force=self._force)
+            copies = known or self._sound(force=self._force)
             newest = _newest(copies)
             if newest is None or always or not self._holds(newest, payload):
-                if newest is None and self._medium.tears:
-                    newest = FIRST_RECORD
-                    copies = self._put(slots, copies, newest)
-                newest = self._record(_next_sequence(newest), payload)
-                copies = self._put(slots, copies, newest, both=both)
+                if newest is None and self._medium.torn_writes:
+                    newest = INITIAL
+                    copies = self._put(copies, newest)
+                newest = self._record(newest.sequence + 1 if newest else 1, payload)
+                copies = self._put(copies, newest, both=both)
             elif both:
-                copies = self._put(slots, copies, newest)
+                copies = self._put(copies, newest)
             self._known = copies
 
     def erase(self) -> None:
@@ -144,20 +145,22 @@ class SlotStore:
         Raises:
             StorageFailed: it could not be erased, or is not mmid's.
         """
-        with self._opened("erased", write=True) as slots:
+        with self._opened("erased", write=True):
             self._known = None
-            copies = self._sound(slots, force=self._force, damaged_too=True)
+            copies = self._sound(force=self._force, damaged_too=True)
             if all(copy.state is SlotState.BLANK for copy in copies):
                 return
-            if not self._medium.tears:
+            if not self._medium.torn_writes:
                 # The newest goes last: an older one must not come back.
                 for copy in _oldest_first(copies):
-                    slots.remove(copy.index)
+                    self._medium.remove(copy.index)
                 return
             newest = _newest(copies)
             if newest is None or not newest.erased:
-                newest = Record(_next_sequence(newest), b"", Flag.ERASED)
-            self._put(slots, copies, newest)
+                # A higher number than the old record has: half of a later write over what
+                # is left of that could look like it once more.
+                newest = Record(newest.sequence + 1 if newest else 1, b"", Flag.ERASED)
+            self._put(copies, newest)
 
     def inspect(self) -> list[Copy]:
         """Return what is in the slots, whatever it is.
@@ -165,23 +168,31 @@ class SlotStore:
         Raises:
             StorageFailed: the medium cannot be opened.
         """
-        with self._opened("read", write=False) as slots:
-            return self._copies(slots)
+        with self._opened("read", write=False):
+            return self._copies()
+
+    def problem_with(self, record: Record) -> str:
+        """Return why a valid record cannot be loaded, or an empty text if it can."""
+        try:
+            self._payload(record)
+        except StorageFailed as error:
+            return str(error)
+        return ""
 
     # --- reading --------------------------------------------------------------------------
 
-    def _sound(self, slots: Slots, *, force: bool, damaged_too: bool = False) -> list[Copy]:
+    def _sound(self, *, force: bool, damaged_too: bool = False) -> list[Copy]:
         """Return the copies if they can be trusted to be all there is.
 
         Raises:
             StorageFailed: they cannot: something foreign is there, or damage only.
         """
-        copies = self._copies(slots)
+        copies = self._copies()
         if force:
             return copies
         alone = _newest(copies) is None
         for copy in copies:
-            if copy.state is SlotState.FOREIGN and (copy.sure or alone):
+            if copy.state is SlotState.FOREIGN and (copy.certain or alone):
                 raise StorageFailed(copy.problem)
         damaged = [copy for copy in copies if copy.state is SlotState.DAMAGED]
         if alone and damaged and not damaged_too:
@@ -190,21 +201,20 @@ class SlotStore:
                 "): restore it from a backup; erasing it loses the registration, which can not be "
                 "made a second time"
             )
-        stranger = slots.stranger() if alone else ""
-        if stranger:
-            raise StorageFailed(_refusal(self.name, stranger))
+        if alone and self._medium.has_other_data():
+            raise StorageFailed(_refusal(self.name, "data that is not blank"))
         return copies
 
-    def _copies(self, slots: Slots) -> list[Copy]:
-        copies = [self._copy(slots, index) for index in (0, 1)]
-        if self._medium.tears and not any(copy.record for copy in copies):
-            return [self._unless_begun(slots, copy) for copy in copies]
+    def _copies(self) -> list[Copy]:
+        copies = [self._copy(index) for index in (0, 1)]
+        if self._medium.torn_writes and not any(copy.record for copy in copies):
+            return [self._blank_if_first_write_was_cut(copy) for copy in copies]
         return copies
 
-    def _copy(self, slots: Slots, index: int) -> Copy:
+    def _copy(self, index: int) -> Copy:
         place = self._medium.places[index]
         try:
-            data = slots.read(index)
+            data = self._medium.read(index)
         except OSError as error:
             if error.errno not in _UNREADABLE:
                 raise
@@ -213,20 +223,20 @@ class SlotStore:
             return Copy(index, SlotState.BLANK)
         known = "" if begins_as_record(data) else signature(data)
         if known:
-            return Copy(index, SlotState.FOREIGN, problem=_refusal(place, known), sure=True)
+            return Copy(index, SlotState.FOREIGN, problem=_refusal(place, known), certain=True)
         try:
             record = decode(data, place)
         except ForeignContent as error:
-            return Copy(index, SlotState.FOREIGN, problem=str(error), sure=error.later)
+            return Copy(index, SlotState.FOREIGN, problem=str(error), certain=error.later)
         if record is None:
             return Copy(index, SlotState.DAMAGED, problem=f"{place}: the checksum is wrong")
         return Copy(index, SlotState.VALID, record)
 
-    def _unless_begun(self, slots: Slots, copy: Copy) -> Copy:
+    def _blank_if_first_write_was_cut(self, copy: Copy) -> Copy:
         """Take a slot whose very first write was cut short for the blank one that it was."""
-        if copy.state in (SlotState.DAMAGED, SlotState.FOREIGN) and not copy.sure:
-            with _quiet():
-                if is_first_cut_short(slots.read(copy.index) or b""):
+        if copy.state in (SlotState.DAMAGED, SlotState.FOREIGN) and not copy.certain:
+            with suppress(OSError):  # what cannot be read stays damaged
+                if is_first_write_cut_short(self._medium.read(copy.index) or b""):
                     return Copy(copy.index, SlotState.BLANK)
         return copy
 
@@ -258,9 +268,7 @@ class SlotStore:
         body = self._sealing.seal(payload, sealed_header(sequence, len(payload)))
         return Record(sequence, body, Flag.SEALED)
 
-    def _put(
-        self, slots: Slots, copies: list[Copy], record: Record, *, both: bool = True
-    ) -> list[Copy]:
+    def _put(self, copies: list[Copy], record: Record, *, both: bool = True) -> list[Copy]:
         """Write a record where it is not yet, the oldest copy first; return the copies then.
 
         A copy that has it already is left as it is: this also mends what a power cut
@@ -270,24 +278,24 @@ class SlotStore:
         after = list(copies)
         for copy in _oldest_first(copies) if both else _oldest_first(copies)[:1]:
             if copy.record != record:
-                self._write_slot(slots, copy.index, data)
+                self._write_slot(copy.index, data)
                 after[copy.index] = Copy(copy.index, SlotState.VALID, record)
         return after
 
-    def _write_slot(self, slots: Slots, index: int, data: bytes) -> None:
-        slots.write(index, data)
-        if (slots.read(index) or b"")[: len(data)] != data:
+    def _write_slot(self, index: int, data: bytes) -> None:
+        self._medium.write(index, data)
+        if (self._medium.read(index) or b"")[: len(data)] != data:
             raise StorageFailed(
                 f"{self._medium.places[index]} does not read back as it was written: the medium "
                 "is failing, replace it"
             )
 
     @contextmanager
-    def _opened(self, what: str, *, write: bool) -> Iterator[Slots]:
+    def _opened(self, what: str, *, write: bool) -> Iterator[None]:
         """Open the medium, and turn what the kernel says into a ``StorageFailed``."""
         try:
-            with self._medium.opened(write=write) as slots:
-                yield slots
+            with self._medium.opened(write=write):
+                yield
         except OSError as error:
             place = f" ({error.filename})" if error.filename else ""
             raise StorageFailed(
@@ -296,15 +304,11 @@ class SlotStore:
 
 
 def _newest(copies: list[Copy]) -> Record | None:
-    return max(copies, key=lambda copy: copy.age).record
+    return max(copies, key=lambda copy: copy.sequence).record
 
 
 def _oldest_first(copies: list[Copy]) -> list[Copy]:
-    return sorted(copies, key=lambda copy: copy.age)
-
-
-def _next_sequence(newest: Record | None) -> int:
-    return newest.sequence + 1 if newest else 1
+    return sorted(copies, key=lambda copy: copy.sequence)
 
 
 def _refusal(place: str, what: str) -> str:
@@ -312,11 +316,3 @@ def _refusal(place: str, what: str) -> str:
         f"{place} holds something else than a device record of mmid ({what}), so it is left "
         "alone: point storage.target elsewhere, or give --force to overwrite it"
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    try:
-        yield
-    except OSError:
-        return

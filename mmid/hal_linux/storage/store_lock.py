@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.system_calls import SystemCalls
 
 __all__ = ["RUN_DIRECTORY", "StoreInUse", "hold_store"]
 
@@ -75,21 +76,17 @@ def _open(path: Path, kind: str) -> int | None:
 
 def _device_lock(kind: str, place: str) -> Path | None:
     """Return the lock of a device, the same by whichever of its names it is called."""
-    device = _mtd_named(place[5:]) if place.startswith("name=") else Path(place)
+    if kind == "mtd":
+        from mmid.hal_linux.storage.mtd_store import device_paths  # noqa: PLC0415
+
+        place = next(iter(device_paths(place, SystemCalls())), "")
     try:
-        number = device.stat().st_rdev if device else 0
+        number = Path(place).stat().st_rdev
     except OSError:
         number = 0
     if not number:
         return None  # no device: whoever opens it says so better
     minor = os.minor(number)
     if kind == "mtd":
-        minor -= minor % 2  # mtd0ro is mtd0
+        minor -= minor % 2  # even: /dev/mtdN; odd: its read-only twin /dev/mtdNro
     return RUN_DIRECTORY / f"{kind}-{os.major(number)}-{minor}.lock"
-
-
-def _mtd_named(name: str) -> Path | None:
-    for entry in sorted(Path("/sys/class/mtd").glob("mtd*/name")):
-        if entry.read_text().strip() == name and not entry.parent.name.endswith("ro"):
-            return Path("/dev", entry.parent.name)
-    return None

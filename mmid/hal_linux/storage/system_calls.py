@@ -40,7 +40,7 @@ class SystemCalls:
         """Close."""
         os.close(descriptor)
 
-    def stat(self, descriptor: int) -> os.stat_result:
+    def fstat(self, descriptor: int) -> os.stat_result:
         """Say what a file is."""
         return os.fstat(descriptor)
 
@@ -48,7 +48,7 @@ class SystemCalls:
         """Length of a file or block device."""
         return os.lseek(descriptor, 0, os.SEEK_END)
 
-    def read_at(self, descriptor: int, length: int, offset: int) -> bytes:
+    def pread(self, descriptor: int, length: int, offset: int) -> bytes:
         """Read ``length`` bytes, fewer only at the end of the file."""
         with self._buffer(length) as view:
             filled = 0
@@ -60,7 +60,7 @@ class SystemCalls:
                 filled += count
             return bytes(view[:filled])
 
-    def write_at(self, descriptor: int, data: bytes, offset: int) -> None:
+    def pwrite(self, descriptor: int, data: bytes, offset: int) -> None:
         """Write all of it at a place."""
         with self._buffer(len(data)) as view:
             view[:] = data
@@ -81,21 +81,21 @@ class SystemCalls:
         while data:
             data = data[os.write(descriptor, data) :]
 
-    def sync(self, descriptor: int) -> None:
+    def fsync(self, descriptor: int) -> None:
         """Have all on the medium; it empties the drive's own cache too."""
         os.fsync(descriptor)
 
-    def forget_cache(self, descriptor: int) -> None:
+    def drop_cache(self, descriptor: int) -> None:
         """Read from the medium what is read next: posix_fadvise(2)."""
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def control(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
+    def ioctl(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
         """Return the value of an ioctl, and its argument as the kernel left it."""
         buffer = bytearray(argument)
         value = fcntl.ioctl(descriptor, request, buffer)
         return value, bytes(buffer)
 
-    def lock(self, descriptor: int, *, exclusive: bool) -> None:
+    def flock(self, descriptor: int, *, exclusive: bool) -> None:
         """Lock until closed, waiting ``LOCK_TIMEOUT_S`` at most.
 
         Raises:
@@ -123,7 +123,7 @@ class SystemCalls:
         """Remove a file."""
         Path(path).unlink()
 
-    def make_directory(self, path: str) -> None:
+    def mkdir(self, path: str) -> None:
         """Make a directory for the owner alone."""
         Path(path).mkdir(mode=0o700)
 
@@ -133,10 +133,10 @@ class SystemCalls:
             owner = os.fstat(directory)
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
-    def text(self, path: str) -> str:
+    def read_text(self, path: str) -> str:
         """Read a small file of /proc or /sys."""
         return Path(path).read_text()
 
-    def names(self, pattern: str) -> list[str]:
+    def glob(self, pattern: str) -> list[str]:
         """Return paths that match, sorted."""
         return sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is an absolute path

@@ -11,9 +11,9 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from mmid.errors import StorageFailed
-from mmid.hal_linux.storage.medium import Slots
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
 from mmid.hal_linux.storage.system_calls import LOCK_TIMEOUT_S, SystemCalls
 
@@ -32,14 +32,14 @@ _BLANK = b"\xff"
 
 
 class UbiMedium:
-    """Two slots in a dynamic UBI volume; a ``Medium`` and its ``Slots``.
+    """Two slots in a dynamic UBI volume; a ``Medium``.
 
     Args:
         path: the volume, ``/dev/ubiX_Y`` or a link to it.
         calls: the kernel.
     """
 
-    tears = False
+    torn_writes = False
 
     def __init__(self, path: str, calls: SystemCalls | None = None) -> None:
         self.name = f"ubi:{path}"
@@ -50,7 +50,7 @@ class UbiMedium:
         self._block_bytes = 0
 
     @contextmanager
-    def opened(self, *, write: bool) -> Iterator[Slots]:
+    def opened(self, *, write: bool) -> Iterator[Self]:
         """Open the volume.
 
         Raises:
@@ -58,8 +58,8 @@ class UbiMedium:
         """
         self._descriptor = self._calls.open(self._path, os.O_RDWR if write else os.O_RDONLY)
         try:
-            self._survey()
-            self._calls.lock(self._descriptor, exclusive=write)
+            self._read_geometry()
+            self._calls.flock(self._descriptor, exclusive=write)
             yield self
         finally:
             self._calls.close(self._descriptor)
@@ -67,38 +67,35 @@ class UbiMedium:
 
     def read(self, index: int) -> bytes | None:
         """Return the slot, or None if it was never written."""
-        data = self._calls.read_at(self._descriptor, MAX_RECORD_BYTES, index * self._block_bytes)
+        data = self._calls.pread(self._descriptor, MAX_RECORD_BYTES, index * self._block_bytes)
         return data if data.strip(_BLANK) else None
 
     def write(self, index: int, data: bytes) -> None:
         """Change the whole block in one step: it happens with the last byte of the write."""
         request = _CHANGE.pack(index, len(data), _DATA_TYPE_UNKNOWN)
-        self._control_when_free(_UBI_IOCEBCH, request)
+        self._ioctl_when_free(_UBI_IOCEBCH, request)
         self._calls.write(self._descriptor, data)
-        self._calls.sync(self._descriptor)
+        self._calls.fsync(self._descriptor)
 
     def remove(self, index: int) -> None:
         """Erase the block now; one that is only unmapped may come back after a power cut."""
-        self._control_when_free(_UBI_IOCEBER, _BLOCK.pack(index))
-        self._calls.sync(self._descriptor)
+        self._ioctl_when_free(_UBI_IOCEBER, _BLOCK.pack(index))
+        self._calls.fsync(self._descriptor)
 
-    def stranger(self) -> str:
-        """Look at the rest of the two blocks: nothing of ours is there."""
-        for index in (0, 1):
-            rest = self._block_bytes - MAX_RECORD_BYTES
-            at = index * self._block_bytes + MAX_RECORD_BYTES
-            if self._calls.read_at(self._descriptor, rest, at).strip(_BLANK):
-                return "data that is not blank"
-        return ""
+    def has_other_data(self) -> bool:
+        """Look at the rest of the two blocks, which changes with the slot."""
+        rest = self._block_bytes - MAX_RECORD_BYTES
+        offsets = (MAX_RECORD_BYTES, self._block_bytes + MAX_RECORD_BYTES)
+        return any(self._calls.pread(self._descriptor, rest, at).strip(_BLANK) for at in offsets)
 
-    def _survey(self) -> None:
+    def _read_geometry(self) -> None:
         """Learn the geometry from /sys: UBI has no ioctl for it."""
-        number = self._calls.stat(self._descriptor).st_rdev
+        number = self._calls.fstat(self._descriptor).st_rdev
         folder = f"/sys/dev/char/{os.major(number)}:{os.minor(number)}"
         try:
-            kind = self._calls.text(f"{folder}/type").strip()
-            self._block_bytes = int(self._calls.text(f"{folder}/usable_eb_size"))
-            blocks = int(self._calls.text(f"{folder}/reserved_ebs"))
+            kind = self._calls.read_text(f"{folder}/type").strip()
+            self._block_bytes = int(self._calls.read_text(f"{folder}/usable_eb_size"))
+            blocks = int(self._calls.read_text(f"{folder}/reserved_ebs"))
         except (FileNotFoundError, ValueError):
             raise StorageFailed(
                 f"{self._path} is not a UBI volume; it must be /dev/ubiX_Y"
@@ -113,12 +110,12 @@ class UbiMedium:
                 f"record needs {len(self.places)} of {MAX_RECORD_BYTES}"
             )
 
-    def _control_when_free(self, request: int, argument: bytes) -> None:
+    def _ioctl_when_free(self, request: int, argument: bytes) -> None:
         """UBI changes a block for its only user: wait for a reader to go."""
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         while True:
             try:
-                self._calls.control(self._descriptor, request, argument)
+                self._calls.ioctl(self._descriptor, request, argument)
             except OSError as error:
                 if error.errno != errno.EBUSY or time.monotonic() > deadline:
                     raise

@@ -72,21 +72,21 @@ class Double(SystemCalls, ABC):
     def close(self, descriptor: int) -> None:
         assert descriptor == self.descriptor
 
-    def lock(self, descriptor: int, *, exclusive: bool) -> None:
+    def flock(self, descriptor: int, *, exclusive: bool) -> None:
         pass
 
-    def forget_cache(self, descriptor: int) -> None:
+    def drop_cache(self, descriptor: int) -> None:
         pass
 
-    def sync(self, descriptor: int) -> None:
+    def fsync(self, descriptor: int) -> None:
         pass
 
-    def text(self, path: str) -> str:
+    def read_text(self, path: str) -> str:
         if path not in self.files:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
         return self.files[path]
 
-    def names(self, pattern: str) -> list[str]:
+    def glob(self, pattern: str) -> list[str]:
         return [path for path in sorted(self.files) if path.startswith(pattern.partition("*")[0])]
 
 
@@ -115,23 +115,23 @@ class BlockDouble(Double):
     def state(self) -> bytes:
         return self._down
 
-    def stat(self, descriptor: int) -> Any:
+    def fstat(self, descriptor: int) -> Any:
         return SimpleNamespace(st_mode=stat.S_IFBLK | 0o600, st_rdev=0x0801)
 
     def size(self, descriptor: int) -> int:
         return self.size_bytes
 
-    def control(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
+    def ioctl(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
         assert request == 0x1268
         return 0, struct.pack("=i", self.sector_bytes)
 
-    def read_at(self, descriptor: int, length: int, offset: int) -> bytes:
+    def pread(self, descriptor: int, length: int, offset: int) -> bytes:
         data = self._down
         for at, sector in self._cache:
             data = spliced(data, at, sector)
         return data[offset : offset + length]
 
-    def write_at(self, descriptor: int, data: bytes, offset: int) -> None:
+    def pwrite(self, descriptor: int, data: bytes, offset: int) -> None:
         assert len(data) % self.sector_bytes == offset % self.sector_bytes == 0
         sectors = [
             (offset + at, data[at : at + self.sector_bytes])
@@ -140,7 +140,7 @@ class BlockDouble(Double):
         self.cut(self._torn(self._cache + sectors))
         self._cache += sectors
 
-    def sync(self, descriptor: int) -> None:
+    def fsync(self, descriptor: int) -> None:
         self.cut(self._torn(self._cache))
         for at, sector in self._cache:
             self._down = spliced(self._down, at, sector)
@@ -184,7 +184,7 @@ class MtdDouble(Double):
     def state(self) -> bytes:
         return self._data
 
-    def control(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
+    def ioctl(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
         if request == 0x80204D01:
             info = (3, self.flags, len(self._data), self.erase_bytes, self.write_bytes, 0, 0)
             return 0, struct.pack("=B3xIIIIIQ", *info)
@@ -200,10 +200,10 @@ class MtdDouble(Double):
         self._data = spliced(self._data, start, b"\xff" * length)
         return 0, argument
 
-    def read_at(self, descriptor: int, length: int, offset: int) -> bytes:
+    def pread(self, descriptor: int, length: int, offset: int) -> bytes:
         return self._data[offset : offset + length]
 
-    def write_at(self, descriptor: int, data: bytes, offset: int) -> None:
+    def pwrite(self, descriptor: int, data: bytes, offset: int) -> None:
         assert len(data) % self.write_bytes == offset % self.write_bytes == 0
         assert set(self._data[offset : offset + len(data)]) == {0xFF}, "written without an erase"
         self.cut(self._half_written(data, offset))
@@ -249,14 +249,14 @@ class UbiDouble(Double):
     def state(self) -> tuple[bytes, ...]:
         return self._blocks
 
-    def stat(self, descriptor: int) -> Any:
+    def fstat(self, descriptor: int) -> Any:
         return SimpleNamespace(st_mode=stat.S_IFCHR | 0o600, st_rdev=5)
 
-    def read_at(self, descriptor: int, length: int, offset: int) -> bytes:
+    def pread(self, descriptor: int, length: int, offset: int) -> bytes:
         data = b"".join(block.ljust(self.block_bytes, b"\xff") for block in self._blocks)
         return data[offset : offset + length]
 
-    def control(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
+    def ioctl(self, descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
         if self.busy:
             self.busy -= 1
             raise OSError(errno.EBUSY, "Device or resource busy")
@@ -283,7 +283,7 @@ class UbiDouble(Double):
         self.cut(iter([self._blocks, after]))
         self._blocks = after
 
-    def sync(self, descriptor: int) -> None:
+    def fsync(self, descriptor: int) -> None:
         self.cut(iter([self._blocks]))
 
     def _with(self, block: int, data: bytes) -> tuple[bytes, ...]:
@@ -322,10 +322,10 @@ class FilesDouble(Double):
     def close(self, descriptor: int) -> None:
         pass
 
-    def stat(self, descriptor: int) -> Any:
+    def fstat(self, descriptor: int) -> Any:
         return SimpleNamespace(st_mode=stat.S_IFREG | 0o600)
 
-    def read_at(self, descriptor: int, length: int, offset: int) -> bytes:
+    def pread(self, descriptor: int, length: int, offset: int) -> bytes:
         return self._contents[descriptor][offset : offset + length]
 
     def write(self, descriptor: int, data: bytes) -> None:
@@ -334,7 +334,7 @@ class FilesDouble(Double):
             self._contents[descriptor] = whole + data[:length]
             self.cut(self._left())
 
-    def sync(self, descriptor: int) -> None:
+    def fsync(self, descriptor: int) -> None:
         self.cut(self._left())
         if descriptor == 1000:
             self._down, self._moves = dict(self._names), []

@@ -35,7 +35,7 @@ __all__ = ["KillingCalls", "Tally", "cut_saves", "main"]
 
 # How much of a write is done when the power goes, in parts of it.
 _TEARS = (0.0, 0.01, 0.1, 0.5, 0.9, 1.0)
-_WRITES = {"write", "write_at"}
+_WRITES = {"write", "pwrite"}
 
 
 class KillingCalls:

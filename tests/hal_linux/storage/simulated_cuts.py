@@ -89,7 +89,7 @@ def explore(
         payload = store.load()
         assert payload in allowed
         found.add(payload)
-        pair = tuple((copy.state, copy.age) for copy in store.inspect())
+        pair = tuple((copy.state, copy.sequence) for copy in store.inspect())
         if depth > 1 and pair not in pairs:
             pairs.add(pair)
             below += explore(kind, left, _save_next, {payload, _NEXT}, depth - 1)

@@ -146,8 +146,8 @@ class NoDirect(SystemCalls):
 
     def __init__(self, calls: SystemCalls) -> None:
         self.log: list[str] = []
-        self.stat = calls.stat  # type: ignore[method-assign]
-        self.control = calls.control  # type: ignore[method-assign]
+        self.fstat = calls.fstat  # type: ignore[method-assign]
+        self.ioctl = calls.ioctl  # type: ignore[method-assign]
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         if flags & os.O_DIRECT:
@@ -155,9 +155,9 @@ class NoDirect(SystemCalls):
         assert flags & os.O_DSYNC
         return super().open(path, flags, mode)
 
-    def forget_cache(self, descriptor: int) -> None:
-        self.log.append("forget_cache")
-        super().forget_cache(descriptor)
+    def drop_cache(self, descriptor: int) -> None:
+        self.log.append("drop_cache")
+        super().drop_cache(descriptor)
 
 
 def test_without_direct_io_it_is_synchronous_and_read_back_from_the_medium(
@@ -173,7 +173,7 @@ def test_without_direct_io_it_is_synchronous_and_read_back_from_the_medium(
 def test_a_drive_that_forgets_is_found_out() -> None:
     double = BlockDouble()
     store_on(double).save(b"old")
-    double.sync = lambda descriptor: double._cache.clear()  # type: ignore[method-assign]  # noqa: ARG005
+    double.fsync = lambda descriptor: double._cache.clear()  # type: ignore[method-assign]  # noqa: ARG005
     with pytest.raises(StorageFailed, match="/dev/sdz1 at 0 does not read back"):
         store_on(double).save(b"new")
     assert store_on(double).load() == b"old"

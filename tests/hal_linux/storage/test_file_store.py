@@ -7,7 +7,8 @@ import pytest
 
 from mmid.errors import StorageFailed
 from mmid.hal import Store
-from mmid.hal_linux.storage.file_store import FileMedium, FileStore
+from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.storage.file_store import FileMedium
 from mmid.hal_linux.storage.record_format import encode
 from mmid.hal_linux.storage.slots import SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
@@ -23,7 +24,7 @@ def copies(path: Path) -> tuple[Path, Path]:
 
 
 def test_nothing_was_ever_written(path: Path) -> None:
-    store: Store = FileStore(path)
+    store: Store = open_store(f"file:{path}")
     assert store.load() is None
     assert store.name == f"file:{path}"
     assert not path.exists()
@@ -31,12 +32,12 @@ def test_nothing_was_ever_written(path: Path) -> None:
 
 def test_what_was_saved_is_loaded_by_the_next_start(path: Path) -> None:
     for payload in (b"one", b"", bytes(range(256)) * 16):
-        FileStore(path).save(payload)
-        assert FileStore(path).load() == payload
+        open_store(f"file:{path}").save(payload)
+        assert open_store(f"file:{path}").load() == payload
 
 
 def test_both_copies_hold_the_new_payload_and_only_the_owner_reads_them(path: Path) -> None:
-    store = FileStore(path)
+    store = open_store(f"file:{path}")
     store.save(b"one")
     store.save(b"two")
     for copy in copies(path):
@@ -46,39 +47,39 @@ def test_both_copies_hold_the_new_payload_and_only_the_owner_reads_them(path: Pa
 
 
 def test_a_missing_directory_is_made_for_the_owner_alone(tmp_path: Path) -> None:
-    FileStore(tmp_path / "new" / "device.bin").save(b"one")
+    open_store(f"file:{tmp_path}/new/device.bin").save(b"one")
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
 
 def test_only_the_last_directory_is_made(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="cannot be written: No such file or directory"):
-        FileStore(tmp_path / "a" / "b" / "device.bin").save(b"one")
+        open_store(f"file:{tmp_path}/a/b/device.bin").save(b"one")
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_one_damaged_copy_loses_nothing_and_the_next_save_mends_it(path: Path, which: int) -> None:
-    FileStore(path).save(b"one")
+    open_store(f"file:{path}").save(b"one")
     whole = copies(path)[which].read_bytes()
     for at in range(len(whole)):
         copies(path)[which].write_bytes(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
-        assert FileStore(path).load() == b"one"
-    FileStore(path).save(b"two")
+        assert open_store(f"file:{path}").load() == b"one"
+    open_store(f"file:{path}").save(b"two")
     copies(path)[1 - which].unlink()
-    assert FileStore(path).load() == b"two"
+    assert open_store(f"file:{path}").load() == b"two"
 
 
 def test_damage_everywhere_is_never_taken_for_a_new_device(path: Path) -> None:
-    FileStore(path).save(b"one")
+    open_store(f"file:{path}").save(b"one")
     for copy in copies(path):
         copy.write_bytes(b"")
     with pytest.raises(StorageFailed, match=r"every copy .* is damaged"):
-        FileStore(path).load()
+        open_store(f"file:{path}").load()
 
 
 @pytest.mark.parametrize("name", ["load", "save", "erase"])
 def test_a_file_of_somebody_else_is_left_alone(path: Path, name: str) -> None:
     path.write_text("not yours")
-    store = FileStore(path)
+    store = open_store(f"file:{path}")
     actions = {"load": store.load, "save": lambda: store.save(b"one"), "erase": store.erase}
     with pytest.raises(StorageFailed, match="something else"):
         actions[name]()
@@ -88,11 +89,11 @@ def test_a_file_of_somebody_else_is_left_alone(path: Path, name: str) -> None:
 def test_what_is_no_file_is_refused(path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(StorageFailed, match="not a regular file"):
-        FileStore(path).load()
+        open_store(f"file:{path}").load()
 
 
 def test_erased_is_as_never_written(path: Path) -> None:
-    store = FileStore(path)
+    store = open_store(f"file:{path}")
     store.erase()
     store.save(b"one")
     path.with_name("device.bin.new").write_bytes(b"left behind")
@@ -103,8 +104,8 @@ def test_erased_is_as_never_written(path: Path) -> None:
 
 def test_damage_can_be_erased(path: Path) -> None:
     path.write_bytes(b"")
-    FileStore(path).erase()
-    assert FileStore(path).load() is None
+    open_store(f"file:{path}").erase()
+    assert open_store(f"file:{path}").load() is None
 
 
 class LoggedCalls(SystemCalls):
@@ -117,9 +118,9 @@ class LoggedCalls(SystemCalls):
         self.log.append("write")
         super().write(descriptor, data)
 
-    def sync(self, descriptor: int) -> None:
-        self.log.append("sync")
-        super().sync(descriptor)
+    def fsync(self, descriptor: int) -> None:
+        self.log.append("fsync")
+        super().fsync(descriptor)
 
     def rename(self, source: str, target: str) -> None:
         self.log.append("rename")
@@ -127,19 +128,19 @@ class LoggedCalls(SystemCalls):
 
 
 def test_data_is_synced_before_its_name_and_the_name_before_the_next_copy(path: Path) -> None:
-    FileStore(path).save(b"one")
+    open_store(f"file:{path}").save(b"one")
     calls = LoggedCalls()
     SlotStore(FileMedium(path, calls)).save(b"two")
-    assert calls.log == ["write", "sync", "rename", "sync"] * 2
+    assert calls.log == ["write", "fsync", "rename", "fsync"] * 2
 
 
 def test_another_process_that_saves_is_waited_for(path: Path) -> None:
-    FileStore(path).save(b"one")
+    open_store(f"file:{path}").save(b"one")
     with (
         ThreadPoolExecutor() as pool,
         FileMedium(path).opened(write=True) as slots,
     ):
-        loading = pool.submit(FileStore(path).load)
+        loading = pool.submit(open_store(f"file:{path}").load)
         with pytest.raises(TimeoutError):
             loading.result(timeout=0.2)
         slots.write(0, encode(2, b"two"))
@@ -147,7 +148,7 @@ def test_another_process_that_saves_is_waited_for(path: Path) -> None:
 
 
 def test_a_medium_that_forgets_is_found_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = FileStore(path)
+    store = open_store(f"file:{path}")
     store.save(b"old")
     monkeypatch.setattr(SystemCalls, "write", lambda *_: None)
     with pytest.raises(StorageFailed, match="does not read back"):
@@ -161,7 +162,7 @@ def test_what_a_tool_of_root_writes_belongs_to_who_owns_the_directory(tmp_path: 
     directory.mkdir(mode=0o700)
     if os.geteuid() == 0:
         os.chown(directory, 4711, 4712)
-    FileStore(directory / "device.bin").save(b"who I am")
+    open_store(f"file:{directory}/device.bin").save(b"who I am")
     for path in directory.iterdir():
         assert (path.stat().st_uid, path.stat().st_gid) == (
             directory.stat().st_uid,

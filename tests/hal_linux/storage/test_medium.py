@@ -1,7 +1,7 @@
 import pytest
 
-from mmid.hal_linux.storage.record_format import FIRST, encode
-from mmid.hal_linux.storage.signatures import signature
+from mmid.hal_linux.storage.medium import signature
+from mmid.hal_linux.storage.record_format import INITIAL_BYTES, encode
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ def test_a_protective_boot_sector_does_not_hide_the_table_behind_it() -> None:
     assert signature(bytes(510) + b"\x55\xaaEFI PART") == "a GPT partition table"
 
 
-@pytest.mark.parametrize("data", [b"", bytes(8192), b"\xff" * 8192, FIRST, encode(1, b"hello")])
+@pytest.mark.parametrize(
+    "data", [b"", bytes(8192), b"\xff" * 8192, INITIAL_BYTES, encode(1, b"hello")]
+)
 def test_nothing_and_our_own_have_no_mark(data: bytes) -> None:
     assert signature(data) == ""

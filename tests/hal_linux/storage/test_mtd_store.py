@@ -127,5 +127,7 @@ def test_a_partition_is_found_by_its_name() -> None:
     ("names", "count"), [(["boot", "mmid2"], "no"), (["mmid", "mmid"], "more than one")]
 )
 def test_a_name_that_is_not_there_once_is_refused(names: list[str], count: str) -> None:
-    with pytest.raises(StorageFailed, match=f"there is {count} flash partition of the name mmid"):
+    with pytest.raises(
+        StorageFailed, match=f"there is {count} flash partition of that name: mtd:name=mmid"
+    ):
         named(MtdDouble(), *names).load()

@@ -7,7 +7,7 @@ import pytest
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage import medium_of
-from mmid.hal_linux.storage.record_format import FIRST, Flag, encode
+from mmid.hal_linux.storage.record_format import INITIAL_BYTES, Flag, encode
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
@@ -183,13 +183,13 @@ def test_what_was_erased_is_saved_again_by_the_same_process(kind: type[Double]) 
 def test_a_save_that_failed_makes_the_next_one_look_at_what_is_there() -> None:
     double, store = ubi_store(encode(3, b"payload"), encode(3, b"payload"))
     store.save(b"one")
-    plain_control, double.control = double.control, _worn_out  # type: ignore[method-assign]
+    plain_ioctl, double.ioctl = double.ioctl, _worn_out  # type: ignore[method-assign]
     with pytest.raises(StorageFailed, match="Input/output error"):
         store.save(b"two")
-    double.control = plain_control  # type: ignore[method-assign]
+    double.ioctl = plain_ioctl  # type: ignore[method-assign]
     double.restore((TORN, encode(8, b"somebody else's")))
     store.save(b"three")
-    assert [copy.age for copy in store.inspect()] == [9, 9]
+    assert [copy.sequence for copy in store.inspect()] == [9, 9]
 
 
 def _worn_out(descriptor: int, request: int, argument: bytes) -> tuple[int, bytes]:
@@ -210,14 +210,14 @@ def test_a_copy_that_is_not_the_newest_is_mended_alone(index: int, left: bytes) 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_copy_that_cannot_be_read_is_survived(index: int) -> None:
     double, store = ubi_store(encode(3, b"payload"), encode(3, b"payload"))
-    read_at = double.read_at
+    pread = double.pread
 
     def failing(descriptor: int, length: int, offset: int) -> bytes:
         if (offset > 0) == index:
             raise OSError(errno.EBADMSG, "Bad message")
-        return read_at(descriptor, length, offset)
+        return pread(descriptor, length, offset)
 
-    double.read_at = failing  # type: ignore[method-assign]
+    double.pread = failing  # type: ignore[method-assign]
     assert store.load() == b"payload"
     assert store.inspect()[index].problem.endswith("Bad message")
 
@@ -274,8 +274,8 @@ def test_what_is_not_ours_is_left_alone_without_force(
 
 
 def test_a_first_save_that_was_cut_leaves_a_new_device() -> None:
-    for length in range(len(FIRST)):
-        double = BlockDouble(spliced(bytes(BlockDouble.size_bytes), 0, FIRST[:length]))
+    for length in range(len(INITIAL_BYTES)):
+        double = BlockDouble(spliced(bytes(BlockDouble.size_bytes), 0, INITIAL_BYTES[:length]))
         assert store_on(double).load() is None
         store_on(double).save(b"one")
         assert store_on(double).load() == b"one"

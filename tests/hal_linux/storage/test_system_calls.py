@@ -20,10 +20,10 @@ def descriptor(tmp_path: Path) -> Iterator[int]:
 
 
 def test_what_was_written_at_a_place_is_read_there(descriptor: int) -> None:
-    CALLS.write_at(descriptor, b"hello", 4096)
+    CALLS.pwrite(descriptor, b"hello", 4096)
     assert CALLS.size(descriptor) == 4101
-    assert CALLS.read_at(descriptor, 5, 4096) == b"hello"
-    assert CALLS.read_at(descriptor, 100, 4090) == bytes(6) + b"hello"
+    assert CALLS.pread(descriptor, 5, 4096) == b"hello"
+    assert CALLS.pread(descriptor, 100, 4090) == bytes(6) + b"hello"
 
 
 def test_short_reads_and_writes_are_gone_on_with(
@@ -33,10 +33,10 @@ def test_short_reads_and_writes_are_gone_on_with(
     monkeypatch.setattr(os, "pwritev", lambda fd, bufs, at: pwritev(fd, [bufs[0][:3]], at))
     monkeypatch.setattr(os, "preadv", lambda fd, bufs, at: preadv(fd, [bufs[0][:2]], at))
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:4]))
-    CALLS.write_at(descriptor, b"a longer text", 0)
-    assert CALLS.read_at(descriptor, 100, 0) == b"a longer text"
+    CALLS.pwrite(descriptor, b"a longer text", 0)
+    assert CALLS.pread(descriptor, 100, 0) == b"a longer text"
     CALLS.write(descriptor, b"another")
-    assert CALLS.read_at(descriptor, 13, 0) == b"anotherr text"
+    assert CALLS.pread(descriptor, 13, 0) == b"anotherr text"
 
 
 def test_a_descriptor_is_not_inherited(descriptor: int) -> None:
@@ -49,8 +49,8 @@ def test_a_lock_that_somebody_holds_is_waited_for_a_limited_time(
     monkeypatch.setattr(system_calls, "LOCK_TIMEOUT_S", 0.1)
     other = CALLS.open(str(tmp_path / "file"), os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_SH)
-    CALLS.lock(descriptor, exclusive=False)
+    CALLS.flock(descriptor, exclusive=False)
     with pytest.raises(StorageFailed, match=r"has locked the device record for 0\.1 s"):
-        CALLS.lock(descriptor, exclusive=True)
+        CALLS.flock(descriptor, exclusive=True)
     CALLS.close(other)
-    CALLS.lock(descriptor, exclusive=True)
+    CALLS.flock(descriptor, exclusive=True)

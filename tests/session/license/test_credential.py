@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mmid.errors import NotProvisioned
-from mmid.hal_linux.storage.file_store import FileStore
+from mmid.hal_linux.storage import open_store
 from mmid.secrets import Secret
 from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import TaskSignature
@@ -24,7 +24,7 @@ async def test_a_semi_managed_device_does_not_send_the_api_key(
     relay = replace(PRODUCT, fully_managed=False)
     given = replace(GIVEN, mode="semi-managed")
     async with SimCloud(cloud_directory, product=relay) as cloud:
-        parts = await boot(exchange, FileStore(tmp_path / "device.bin"), given, at(cloud))
+        parts = await boot(exchange, open_store(f"file:{tmp_path}/device.bin"), given, at(cloud))
         await parts.keeper.credential()
         assert handled(cloud) == [("register", "200"), ("token", "200")]
 

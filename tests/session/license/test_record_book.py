@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import StorageFailed
-from mmid.hal_linux.storage.file_store import FileStore
+from mmid.hal_linux.storage import open_store
 from mmid.secrets import Secret
 from mmid.session.license import record_book
 from mmid.session.license.record import DeviceRecord
@@ -49,10 +49,10 @@ async def test_a_store_that_holds_nonsense_is_not_taken_for_an_empty_one() -> No
 
 
 async def test_a_saved_record_is_found_by_the_next_process(tmp_path: Path) -> None:
-    first = RecordBook(FileStore(tmp_path / "device.bin"))
+    first = RecordBook(open_store(f"file:{tmp_path}/device.bin"))
     await first.load()
     await first.save(TRIPLE)
-    second = RecordBook(FileStore(tmp_path / "device.bin"))
+    second = RecordBook(open_store(f"file:{tmp_path}/device.bin"))
     await second.load()
     assert second.record == TRIPLE
 

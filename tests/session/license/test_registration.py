@@ -10,7 +10,7 @@ from mmid.errors import (
     RegistrationUnreadable,
     StorageFailed,
 )
-from mmid.hal_linux.storage.file_store import FileStore
+from mmid.hal_linux.storage import open_store
 from mmid.session.effects import Next
 from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Refusal
@@ -26,7 +26,7 @@ from tests.session.license.keeping import APP_ID, PENDING, PRODUCT, at, boot, ha
 async def test_a_device_is_registered_once_and_never_again(cloud: SimCloud, tmp_path: Path) -> None:
     tokens = []
     for _ in range(3):
-        parts = await boot(exchange, FileStore(tmp_path / "device.bin"), cloud=at(cloud))
+        parts = await boot(exchange, open_store(f"file:{tmp_path}/device.bin"), cloud=at(cloud))
         credential = await parts.keeper.credential()
         assert cloud.license.token_valid(credential.token.reveal()) == "board1"
         assert credential.workspace_id == PRODUCT.workspace_id
@@ -41,7 +41,7 @@ async def test_a_lost_answer_is_told_with_the_way_out_and_nothing_more_is_asked(
 ) -> None:
     lost = Scenario(license=LicenseFaults(drop_after=1))
     async with SimCloud(cloud_directory, product=PRODUCT, scenario=lost) as cloud:
-        parts = await boot(exchange, FileStore(tmp_path / "device.bin"), cloud=at(cloud))
+        parts = await boot(exchange, open_store(f"file:{tmp_path}/device.bin"), cloud=at(cloud))
         with pytest.raises(ConnectionLost):
             await parts.keeper.credential()
         error, following = await parts.refused()
@@ -53,11 +53,11 @@ async def test_a_lost_answer_is_told_with_the_way_out_and_nothing_more_is_asked(
         cloud.license.book.reset("board1")
         parts.keeper.forgive()
         await parts.keeper.credential()
-        assert stored(FileStore(tmp_path / "device.bin")).registered
+        assert stored(open_store(f"file:{tmp_path}/device.bin")).registered
 
 
 async def test_the_pending_registration_is_stored_before_it_is_sent(tmp_path: Path) -> None:
-    store = FileStore(tmp_path / "device.bin")
+    store = open_store(f"file:{tmp_path}/device.bin")
     seen: list[tuple[ExchangeRequest, DeviceRecord]] = []
 
     def answer(request: ExchangeRequest) -> ExchangeReply:

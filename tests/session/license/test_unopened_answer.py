@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmid.errors import MalformedMessage, RegistrationUnreadable
-from mmid.hal_linux.storage.file_store import FileStore
+from mmid.hal_linux.storage import open_store
 from mmid.secrets import Secret
 from mmid.session.effects import Next
 from mmid.session.license import exchange_child
@@ -127,7 +127,7 @@ async def test_the_built_in_codec_opens_what_it_could_not_with_a_wrong_secret(
 ) -> None:
     """With the real child: an answer in another's cipher, and then the right AppSecret."""
     other = Secret("f" * 32)
-    store = FileStore(tmp_path / "device.bin")
+    store = open_store(f"file:{tmp_path}/device.bin")
     async with SimCloud(cloud_directory, product=PRODUCT) as cloud:
 
         async def misled(request: ExchangeRequest, *, timeout_s: float) -> ExchangeReply:
