@@ -14,7 +14,7 @@ from dataclasses import asdict
 from mmid.cli.mmid.output import print_json, print_lines
 from mmid.errors import SettingsInvalid, StorageFailed
 from mmid.hal_linux import acceptance
-from mmid.hal_linux.acceptance.verdict import Verdict
+from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.hal_linux.time.clock import KernelClock
@@ -41,13 +41,13 @@ def hal_test(settings: Settings, options: argparse.Namespace) -> int:
     """
     pairs = _pairs(settings, options)
     say = _no_lines if options.json else _line
-    verdicts = list(_vendor_s(settings, say))
+    results = list(_vendor_s(settings, say))
     if options.audio or options.acoustic:
-        verdicts += asyncio.run(_sound(settings, options, pairs, say))
-    passed = all(verdict.passed for verdict in verdicts)
+        results += asyncio.run(_sound(settings, options, pairs, say))
+    passed = all(result.passed for result in results)
     if options.json:
         serial = _serial(settings)
-        checks = [asdict(verdict) for verdict in verdicts]
+        checks = [asdict(result) for result in results]
         print_json({"serial": serial, "passed": passed, "checks": checks})
     return 0 if passed else 1
 
@@ -74,10 +74,10 @@ def _serial(settings: Settings) -> str:
 # --- the vendor's five ----------------------------------------------------------------------
 
 
-def _vendor_s(settings: Settings, say: Say) -> Iterator[Verdict]:
+def _vendor_s(settings: Settings, say: Say) -> Iterator[CheckResult]:
     """Run the five modules in the SDK's order, and print its log."""
     clock = KernelClock(settings.clock.require_sync)
-    checks: list[Callable[[], Verdict]] = [
+    checks: list[Callable[[], CheckResult]] = [
         acceptance.check_memory,
         lambda: acceptance.check_time(clock),
         lambda: _check_storage(settings),
@@ -86,14 +86,14 @@ def _vendor_s(settings: Settings, say: Say) -> Iterator[Verdict]:
     ]
     _headline(say, "Hal Test Start")
     for check in checks:
-        verdict = check()
-        if "now_ms" in verdict.measured:
-            say(f"{_INFO} time is {verdict.measured['now_ms']}")
-        if verdict.passed:
-            say(f"{_INFO} {verdict.check} test done")
+        result = check()
+        if "now_ms" in result.measured:
+            say(f"{_INFO} time is {result.measured['now_ms']}")
+        if result.passed:
+            say(f"{_INFO} {result.check} test done")
         else:
-            say(f"{_ERROR} {verdict.check} test failed: {verdict.detail}")
-        yield verdict
+            say(f"{_ERROR} {result.check} test failed: {result.detail}")
+        yield result
     _headline(say, "Hal Test End")
 
 
@@ -102,7 +102,7 @@ def _headline(say: Say, text: str) -> None:
         say(f"{_INFO} {line}")
 
 
-def _check_storage(settings: Settings) -> Verdict:
+def _check_storage(settings: Settings) -> CheckResult:
     storage = settings.storage
     try:
         with hold_store(storage.target):
@@ -110,7 +110,7 @@ def _check_storage(settings: Settings) -> Verdict:
             return acceptance.check_storage(store, DeviceRecord().encode())
     except StorageFailed as error:
         remedy = getattr(error, "remedy", "")
-        return Verdict("storage", False, f"{error}. {remedy}".removesuffix(". "))
+        return CheckResult("storage", False, f"{error}. {remedy}".removesuffix(". "))
 
 
 # --- beyond the SDK -------------------------------------------------------------------------
@@ -135,21 +135,21 @@ def _pairs(settings: Settings, options: argparse.Namespace) -> list[tuple[str, s
 
 async def _sound(
     settings: Settings, options: argparse.Namespace, pairs: list[tuple[str, str]], say: Say
-) -> list[Verdict]:
+) -> list[CheckResult]:
     # Only here, so that a board without alsa-lib can pass the vendor's test.
     from mmid.cli.mmid.hal_test_sound import check_audio, check_room  # noqa: PLC0415
 
-    verdicts: list[Verdict] = []
+    results: list[CheckResult] = []
     if options.audio:
-        verdicts += await check_audio(settings)
-        _show(verdicts, say)
+        results += await check_audio(settings)
+        _show(results, say)
     for capture, playback in pairs:
         found = await check_room(settings, capture, playback)
         _show(found, say)
-        verdicts += found
-    return verdicts
+        results += found
+    return results
 
 
-def _show(verdicts: list[Verdict], say: Say) -> None:
-    for verdict in verdicts:
-        say(f"{'ok' if verdict.passed else 'FAILED':7} {verdict.check:20} {verdict.detail}")
+def _show(results: list[CheckResult], say: Say) -> None:
+    for result in results:
+        say(f"{'ok' if result.passed else 'FAILED':7} {result.check:20} {result.detail}")

@@ -6,15 +6,15 @@ A module of its own, because only these two need alsa-lib.
 from dataclasses import replace
 
 from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.acoustic import judge
-from mmid.hal_linux.acceptance.acoustic_run import record_sweep
 from mmid.hal_linux.acceptance.audio import (
     check_decoder,
     check_encoder,
     check_player,
     check_recorder,
+    record_sweep,
 )
-from mmid.hal_linux.acceptance.verdict import Verdict
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
@@ -26,7 +26,7 @@ __all__ = ["check_audio", "check_room"]
 _RING_BYTES = 1 << 18
 
 
-async def check_audio(settings: Settings) -> list[Verdict]:
+async def check_audio(settings: Settings) -> list[CheckResult]:
     """Run recorder and player in silence, and open the codecs of the settings."""
     audio, dialog = settings.audio, settings.dialog
     recorder = _recorder(settings, audio.capture_device)
@@ -41,17 +41,17 @@ async def check_audio(settings: Settings) -> list[Verdict]:
     ]
 
 
-async def check_room(settings: Settings, capture: str, playback: str) -> list[Verdict]:
+async def check_room(settings: Settings, capture: str, playback: str) -> list[CheckResult]:
     """Play the sweep to one PCM, record it from another, and judge what was heard."""
-    verdicts = await _check_room(settings, capture, playback)
-    failed = {verdict.check for verdict in verdicts if not verdict.passed}
+    results = await _check_room(settings, capture, playback)
+    failed = {result.check for result in results if not result.passed}
     if failed == {"acoustic delay"}:
         # The board may have been busy just when the clock was read.
-        verdicts = await _check_room(settings, capture, playback)
-    return verdicts
+        results = await _check_room(settings, capture, playback)
+    return results
 
 
-async def _check_room(settings: Settings, capture: str, playback: str) -> list[Verdict]:
+async def _check_room(settings: Settings, capture: str, playback: str) -> list[CheckResult]:
     dialog = settings.dialog
     recorder, player = _recorder(settings, capture), _player(settings, playback)
     where = {"capture": capture, "playback": playback}
@@ -60,10 +60,10 @@ async def _check_room(settings: Settings, capture: str, playback: str) -> list[V
             recorder, dialog.us_sample_rate, player, dialog.ds_sample_rate
         )
     except AudioDeviceFailed as error:
-        return [Verdict("acoustic", False, str(error), {**where})]
+        return [CheckResult("acoustic", False, str(error), {**where})]
     return [
-        replace(verdict, check=f"acoustic {verdict.check}", measured={**where, **verdict.measured})
-        for verdict in judge(recording)
+        replace(result, check=f"acoustic {result.check}", measured={**where, **result.measured})
+        for result in judge(recording)
     ]
 
 

@@ -2,7 +2,7 @@
 
 The vendor's SDK brings a test library that a port must pass before the
 product may be registered; its log is sent to the vendor. Here each function
-exercises one module and returns a ``Verdict``; the command ``mmid hal-test``
+exercises one module and returns a ``CheckResult``; the command ``mmid hal-test``
 prints the log. What the SDK asks of a module is said in license section 6.
 """
 
@@ -10,17 +10,24 @@ import mmap
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mmid.errors import StorageFailed
 from mmid.hal import Clock
-from mmid.hal_linux.acceptance.verdict import Verdict
 
-__all__ = ["Draw", "check_memory", "check_mutex", "check_random", "check_storage", "check_time"]
+__all__ = [
+    "CheckResult",
+    "check_memory",
+    "check_mutex",
+    "check_random",
+    "check_storage",
+    "check_time",
+]
 
 # How os.getrandom is called: a number of bytes, and flags.
-Draw = Callable[[int, int], bytes]
+_Draw = Callable[[int, int], bytes]
 
 # Larger than any buffer of mmid, small for every board.
 _MEMORY_BYTES = 1 << 20
@@ -45,6 +52,24 @@ _THREADS = 4
 _ROUNDS = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The result of one check.
+
+    Attributes:
+        check: what was checked, in a word.
+        passed: whether it may go to a customer.
+        detail: why not; or, when it passed, what was found.
+        measured: the numbers behind it, for the factory's statistics; a unit
+            is part of a name.
+    """
+
+    check: str
+    passed: bool
+    detail: str
+    measured: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
 class RewritableStore(Protocol):
     """A ``Store`` that can be told to write what it holds already."""
 
@@ -62,40 +87,43 @@ class RewritableStore(Protocol):
         """Forget the payload."""
 
 
-def check_memory() -> Verdict:
+def check_memory() -> CheckResult:
     """Take memory from the kernel, write and read all of it, and give it back."""
     for pattern in _PATTERNS:
         expected = pattern * (_MEMORY_BYTES // len(pattern))
         try:
             with mmap.mmap(-1, _MEMORY_BYTES) as block:
                 if block[:].strip(b"\x00"):
-                    return Verdict("memory", False, "new memory is not zero")
+                    return CheckResult("memory", False, "new memory is not zero")
                 block[:] = expected
                 if block[:] != expected:
-                    return Verdict("memory", False, f"{pattern!r} does not read back")
+                    return CheckResult("memory", False, f"{pattern!r} does not read back")
         except (OSError, MemoryError) as error:
-            return Verdict("memory", False, f"{_MEMORY_BYTES} bytes cannot be had: {error}")
+            return CheckResult("memory", False, f"{_MEMORY_BYTES} bytes cannot be had: {error}")
     detail = f"{_MEMORY_BYTES} bytes, {len(_PATTERNS)} patterns"
-    return Verdict("memory", True, detail, {"bytes": _MEMORY_BYTES})
+    return CheckResult("memory", True, detail, {"bytes": _MEMORY_BYTES})
 
 
-def check_time(clock: Clock) -> Verdict:
+def check_time(clock: Clock) -> CheckResult:
     """Check that the wall clock can be trusted, and that both clocks run and agree."""
     wall_ms, before_s, started = clock.now_ms(), _apart_s(clock), clock.monotonic()
     measured = {"now_ms": wall_ms}
     if not clock.synchronized:
         reason = "the clock is not set: give the board its time (NTP or an RTC) and test again"
-        return Verdict("time", False, reason, measured)
+        return CheckResult("time", False, reason, measured)
     time.sleep(_SLEEP_S)
     lasted = clock.monotonic() - started
     wall_lasted = lasted + _apart_s(clock) - before_s
     slept = f"a sleep of {_SLEEP_S:g} s lasted"
     if not _SLEEP_S - _EARLY_S <= lasted <= _SLEEP_S + _LATE_S:
-        return Verdict("time", False, f"{slept} {lasted:.3f} s", measured)
+        return CheckResult("time", False, f"{slept} {lasted:.3f} s", measured)
     if abs(wall_lasted - lasted) > _APART_S:
-        reason = f"{slept} {lasted:.3f} s, but {wall_lasted:.3f} s by the wall clock"
-        return Verdict("time", False, f"{reason}: it was set meanwhile, or runs wrong", measured)
-    return Verdict("time", True, f"{slept} {lasted * 1000:.0f} ms", measured)
+        reason = (
+            f"{slept} {lasted:.3f} s, but {wall_lasted:.3f} s by the wall clock: it was set "
+            "meanwhile, or runs wrong"
+        )
+        return CheckResult("time", False, reason, measured)
+    return CheckResult("time", True, f"{slept} {lasted * 1000:.0f} ms", measured)
 
 
 def _apart_s(clock: Clock) -> float:
@@ -111,7 +139,7 @@ def _apart_s(clock: Clock) -> float:
     return min(readings)[1]
 
 
-def check_storage(store: RewritableStore, nothing: bytes) -> Verdict:
+def check_storage(store: RewritableStore, nothing: bytes) -> CheckResult:
     """Write the record and read it back; it stays what it was, wherever power is cut.
 
     A stored record is written once more as it is. An empty store gets
@@ -127,20 +155,20 @@ def check_storage(store: RewritableStore, nothing: bytes) -> Verdict:
         payload = nothing if before is None else before
         store.save(payload, always=True)
         if store.load() != payload:
-            return Verdict("storage", False, f"{store.name} does not hold what was written to it")
+            return CheckResult("storage", False, f"{store.name} does not hold what was written")
         if before is None:
             store.erase()
             if store.load() is not None:
-                return Verdict("storage", False, f"{store.name} cannot be erased")
+                return CheckResult("storage", False, f"{store.name} cannot be erased")
     except StorageFailed as error:
-        return Verdict("storage", False, str(error))
+        return CheckResult("storage", False, str(error))
     lasted_ms = round((time.monotonic() - began) * 1000, 1)
     detail = f"{store.name} holds {'no record' if before is None else f'{len(payload)} bytes'}"
     measured = {"bytes": len(before or b""), "ms": lasted_ms}
-    return Verdict("storage", True, f"{detail}, unchanged", measured)
+    return CheckResult("storage", True, f"{detail}, unchanged", measured)
 
 
-def check_random(draw: Draw = os.getrandom) -> Verdict:
+def check_random(draw: _Draw = os.getrandom) -> CheckResult:
     """Check that the kernel's generator is seeded and gives what no one has seen before."""
     try:
         data = draw(_RANDOM_BYTES, os.GRND_NONBLOCK)
@@ -149,32 +177,32 @@ def check_random(draw: Draw = os.getrandom) -> Verdict:
         reason = (
             "the kernel's generator is not seeded yet: give it a hardware source or a seed file"
         )
-        return Verdict("random", False, reason)
+        return CheckResult("random", False, reason)
     ones = sum(byte.bit_count() for byte in data)
     measured = {"ones": ones, "of_bits": 8 * _RANDOM_BYTES}
     if abs(ones - 4 * _RANDOM_BYTES) > _ONES_SPREAD:
         reason = f"{ones} of {8 * _RANDOM_BYTES} bits are ones: that is not chance"
-        return Verdict("random", False, reason, measured)
+        return CheckResult("random", False, reason, measured)
     if len(nonces) < _DRAWS:
         reason = f"{_DRAWS - len(nonces)} of {_DRAWS} nonces came twice"
-        return Verdict("random", False, reason, measured)
-    return Verdict("random", True, f"{_DRAWS} nonces, each new", measured)
+        return CheckResult("random", False, reason, measured)
+    return CheckResult("random", True, f"{_DRAWS} nonces, each new", measured)
 
 
-def check_mutex() -> Verdict:
+def check_mutex() -> CheckResult:
     """Check that a lock excludes, times out, and is had when it is released."""
     lock = threading.Lock()
     with lock:
         began = time.monotonic()
         if lock.acquire(timeout=_LOCK_WAIT_S):
-            return Verdict("mutex", False, "a lock was taken twice")
+            return CheckResult("mutex", False, "a lock was taken twice")
         if time.monotonic() - began < _LOCK_WAIT_S - _EARLY_S:
-            return Verdict("mutex", False, "the time-out of a lock came early")
+            return CheckResult("mutex", False, "the time-out of a lock came early")
     count = _count_together(lock)
     if count != _THREADS * _ROUNDS:
         reason = f"{_THREADS} threads counted to {count}, not to {_THREADS * _ROUNDS}"
-        return Verdict("mutex", False, reason)
-    return Verdict("mutex", True, f"{_THREADS} threads counted to {count}", {"count": count})
+        return CheckResult("mutex", False, reason)
+    return CheckResult("mutex", True, f"{_THREADS} threads counted to {count}", {"count": count})
 
 
 def _count_together(lock: threading.Lock) -> int:

@@ -1,6 +1,6 @@
 """The acoustic check's judgement: a sweep to play, and what the recording of it tells.
 
-Pure: samples in, verdicts out. ``acoustic_run`` plays and records. All
+Pure: samples in, results out. ``acoustic_run`` plays and records. All
 thresholds stand here; they are wide, for a board in its case on a factory
 line, at arm's length of noise. A line that is stricter reads the numbers in
 the JSON instead.
@@ -11,8 +11,8 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.acoustic_correlation import Peaks, correlate, decimate
-from mmid.hal_linux.acceptance.verdict import Verdict
 
 __all__ = ["LEAD_S", "RECORDING_S", "Recording", "judge", "sweep"]
 
@@ -70,10 +70,10 @@ def sweep(rate_hz: int) -> bytes:
     return array("h", [round(value * _FULL_SCALE) for value in _sweep(rate_hz)]).tobytes()
 
 
-def judge(recording: Recording) -> list[Verdict]:
-    """Return a verdict on microphone, noise, loudspeaker, level, delay and polarity."""
+def judge(recording: Recording) -> list[CheckResult]:
+    """Return a result on microphone, noise, loudspeaker, level, delay and polarity."""
     samples = array("h", recording.samples)
-    # Box means come half a group late; a rate of 8000 has none.
+    # The mean of a group stands for its middle, at most 0.06 ms off: not worth a correction.
     heard = decimate(_centred(samples), recording.rate_hz // ANALYSIS_HZ)
     peaks = correlate(heard, _sweep(ANALYSIS_HZ))
     ours = abs(peaks.value) >= HEARD_LEAST * peaks.background > 0
@@ -81,54 +81,54 @@ def judge(recording: Recording) -> list[Verdict]:
         int(SETTLE_S * recording.rate_hz) : int(recording.played_at_s * recording.rate_hz)
     ]
     noise_dbfs = _dbfs(_centred(lead))
-    verdicts = [_microphone(samples), _noise(noise_dbfs), _loudspeaker(peaks, heard=ours)]
+    results = [_microphone(samples), _noise(noise_dbfs), _loudspeaker(peaks, heard=ours)]
     if not ours:
         return [
-            *verdicts,
-            *(Verdict(name, False, _NOT_HEARD) for name in ("level", "delay", "polarity")),
+            *results,
+            *(CheckResult(name, False, _NOT_HEARD) for name in ("level", "delay", "polarity")),
         ]
     at = peaks.lag * recording.rate_hz // ANALYSIS_HZ
     section = samples[at : at + int(SWEEP_S * recording.rate_hz)]
     delay_s = peaks.lag / ANALYSIS_HZ - recording.played_at_s
-    return [*verdicts, _level(section, noise_dbfs), _delay(delay_s), _polarity(peaks)]
+    return [*results, _level(section, noise_dbfs), _delay(delay_s), _polarity(peaks)]
 
 
-# --- one verdict each -----------------------------------------------------------------------
+# --- one result each -----------------------------------------------------------------------
 
 
-def _microphone(samples: Sequence[int]) -> Verdict:
+def _microphone(samples: Sequence[int]) -> CheckResult:
     loudness = _dbfs(_centred(samples))
     measured = {"dbfs": loudness}
     if loudness <= SILENCE_DBFS:
         reason = "it gives digital silence: not connected, muted, or the wrong channel"
-        return Verdict("microphone", False, reason, measured)
-    return Verdict("microphone", True, "it hears something", measured)
+        return CheckResult("microphone", False, reason, measured)
+    return CheckResult("microphone", True, "it hears something", measured)
 
 
-def _noise(dbfs: float) -> Verdict:
+def _noise(dbfs: float) -> CheckResult:
     detail = f"{dbfs:.1f} dBFS before the sweep"
     if dbfs > NOISE_HIGHEST_DBFS:
         detail += (
             f", at most {NOISE_HIGHEST_DBFS:g} is allowed: a loud place, too much gain, or hum"
         )
-    return Verdict("noise", dbfs <= NOISE_HIGHEST_DBFS, detail, {"dbfs": dbfs})
+    return CheckResult("noise", dbfs <= NOISE_HIGHEST_DBFS, detail, {"dbfs": dbfs})
 
 
-def _loudspeaker(peaks: Peaks, *, heard: bool) -> Verdict:
+def _loudspeaker(peaks: Peaks, *, heard: bool) -> CheckResult:
     match = abs(peaks.value)
     measured = {
         "match": round(match, 3),
         "above_background": round(match / peaks.background, 1) if peaks.background else 0.0,
     }
     if heard:
-        return Verdict(
+        return CheckResult(
             "loudspeaker", True, f"the sweep was heard, match {match:.2f} of 1", measured
         )
     reason = f"{_NOT_HEARD}: loudspeaker or channel missing, amplifier off, volume down"
-    return Verdict("loudspeaker", False, reason, measured)
+    return CheckResult("loudspeaker", False, reason, measured)
 
 
-def _level(section: Sequence[int], noise_dbfs: float) -> Verdict:
+def _level(section: Sequence[int], noise_dbfs: float) -> CheckResult:
     dbfs = _dbfs(_centred(section))
     above = round(dbfs - noise_dbfs, 1)
     clipped = sum(abs(sample) >= CLIPPED_FROM for sample in section) / len(section)
@@ -141,20 +141,20 @@ def _level(section: Sequence[int], noise_dbfs: float) -> Verdict:
         problems.append(f"{clipped:.1%} of the samples are clipped: too loud, or too much gain")
     detail = ", ".join([f"{dbfs:.1f} dBFS", *problems])
     measured = {"dbfs": dbfs, "above_noise_db": above, "clipped": round(clipped, 4)}
-    return Verdict("level", not problems, detail, measured)
+    return CheckResult("level", not problems, detail, measured)
 
 
-def _delay(delay_s: float) -> Verdict:
+def _delay(delay_s: float) -> CheckResult:
     detail = f"{delay_s * 1000:.1f} ms from loudspeaker to microphone"
     passed = 0 <= delay_s <= DELAY_LONGEST_S
     if not passed:
         detail += (
             f", must be 0 to {DELAY_LONGEST_S * 1000:g}: a buffer too large, or a sound server"
         )
-    return Verdict("delay", passed, detail, {"ms": round(delay_s * 1000, 1)})
+    return CheckResult("delay", passed, detail, {"ms": round(delay_s * 1000, 1)})
 
 
-def _polarity(peaks: Peaks) -> Verdict:
+def _polarity(peaks: Peaks) -> CheckResult:
     inverted = peaks.value < 0
     clear = abs(peaks.value) >= POLARITY_CLEAR * peaks.opposite
     found = ("inverted" if inverted else "normal") if clear else "unclear"
@@ -163,7 +163,7 @@ def _polarity(peaks: Peaks) -> Verdict:
         "inverted": "inverted: the wires of the loudspeaker or the microphone are swapped",
         "unclear": "not clear: echoes or a phase shift",
     }
-    return Verdict("polarity", found != "inverted", details[found], {"polarity": found})
+    return CheckResult("polarity", found != "inverted", details[found], {"polarity": found})
 
 
 # --- arithmetic -----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,9 @@ def test_the_memory_of_this_machine_passes() -> None:
 
 def test_the_clock_of_this_machine_passes_and_is_told_in_milliseconds() -> None:
     before = time.time_ns() // 1_000_000
-    verdict = acceptance.check_time(KernelClock(require_sync=False))
-    assert verdict.passed
-    assert before <= int(verdict.measured["now_ms"]) <= time.time_ns() // 1_000_000
+    result = acceptance.check_time(KernelClock(require_sync=False))
+    assert result.passed
+    assert before <= int(result.measured["now_ms"]) <= time.time_ns() // 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -85,10 +86,10 @@ def test_the_clock_of_this_machine_passes_and_is_told_in_milliseconds() -> None:
 def test_a_clock_that_is_wrong_fails_and_is_told_all_the_same(
     clock: StrangeClock, reason: str
 ) -> None:
-    verdict = acceptance.check_time(clock)
-    assert not verdict.passed
-    assert reason in verdict.detail
-    assert "now_ms" in verdict.measured
+    result = acceptance.check_time(clock)
+    assert not result.passed
+    assert reason in result.detail
+    assert "now_ms" in result.measured
 
 
 def test_a_stored_record_is_the_same_after_the_test(store: acceptance.RewritableStore) -> None:
@@ -127,9 +128,9 @@ def test_an_empty_store_is_empty_again_and_held_nothing_that_means_something(
 def test_a_failing_medium_fails_and_says_why(
     store: acceptance.RewritableStore, fault: str, reason: str
 ) -> None:
-    verdict = acceptance.check_storage(FailingStore(store, fault), b"\1234")
-    assert not verdict.passed
-    assert reason in verdict.detail
+    result = acceptance.check_storage(FailingStore(store, fault), b"\1234")
+    assert not result.passed
+    assert reason in result.detail
 
 
 def test_the_randomness_of_this_machine_passes() -> None:
@@ -153,10 +154,10 @@ def forgetful(count: int, flags: int) -> bytes:
     ("draw", "reason"),
     [(unseeded, "not seeded"), (one_sided, "not chance"), (forgetful, "came twice")],
 )
-def test_bad_randomness_fails_and_says_why(draw: acceptance.Draw, reason: str) -> None:
-    verdict = acceptance.check_random(draw)
-    assert not verdict.passed
-    assert reason in verdict.detail
+def test_bad_randomness_fails_and_says_why(draw: Callable[[int, int], bytes], reason: str) -> None:
+    result = acceptance.check_random(draw)
+    assert not result.passed
+    assert reason in result.detail
 
 
 def test_the_locks_of_this_machine_pass() -> None:
@@ -186,6 +187,6 @@ def test_a_lock_that_does_not_exclude_fails(
     monkeypatch: pytest.MonkeyPatch, answer: bool, reason: str
 ) -> None:
     monkeypatch.setattr("mmid.hal_linux.acceptance.threading.Lock", lambda: NoLock(answer))
-    verdict = acceptance.check_mutex()
-    assert not verdict.passed
-    assert reason in verdict.detail
+    result = acceptance.check_mutex()
+    assert not result.passed
+    assert reason in result.detail

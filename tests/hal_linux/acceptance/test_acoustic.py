@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.acoustic import LEAD_S, RECORDING_S, Recording, judge, sweep
-from mmid.hal_linux.acceptance.verdict import Verdict
 
 RATE_HZ = 16000
 Room = Callable[[float], float]
@@ -34,18 +34,18 @@ def room(
     return Recording(array("h", limited).tobytes(), rate_hz, LEAD_S)
 
 
-def judged(recording: Recording) -> dict[str, Verdict]:
-    return {verdict.check: verdict for verdict in judge(recording)}
+def judged(recording: Recording) -> dict[str, CheckResult]:
+    return {result.check: result for result in judge(recording)}
 
 
 def failed(recording: Recording) -> set[str]:
-    return {verdict.check for verdict in judge(recording) if not verdict.passed}
+    return {result.check for result in judge(recording) if not result.passed}
 
 
 def test_every_check_has_a_verdict_whatever_was_heard() -> None:
     names = ["microphone", "noise", "loudspeaker", "level", "delay", "polarity"]
-    assert [verdict.check for verdict in judge(room())] == names
-    assert [verdict.check for verdict in judge(room(gain=0, noise=0))] == names
+    assert [result.check for result in judge(room())] == names
+    assert [result.check for result in judge(room(gain=0, noise=0))] == names
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 24000, 48000])
@@ -56,9 +56,9 @@ def test_a_good_board_passes_at_every_rate(rate_hz: int) -> None:
 @pytest.mark.parametrize("delay_ms", [0, 3, 50, 390])
 @pytest.mark.parametrize("rate_hz", [8000, 48000])
 def test_the_delay_is_measured_to_a_sample(delay_ms: int, rate_hz: int) -> None:
-    verdict = judged(room(delay_s=delay_ms / 1000, rate_hz=rate_hz))["delay"]
-    assert verdict.passed
-    assert verdict.measured["ms"] == pytest.approx(delay_ms, abs=0.2)
+    result = judged(room(delay_s=delay_ms / 1000, rate_hz=rate_hz))["delay"]
+    assert result.passed
+    assert result.measured["ms"] == pytest.approx(delay_ms, abs=0.2)
 
 
 def test_a_delay_beyond_the_limit_fails() -> None:
@@ -66,16 +66,16 @@ def test_a_delay_beyond_the_limit_fails() -> None:
 
 
 def test_swapped_wires_are_found() -> None:
-    verdict = judged(room(gain=-0.5))["polarity"]
-    assert not verdict.passed
-    assert verdict.measured == {"polarity": "inverted"}
+    result = judged(room(gain=-0.5))["polarity"]
+    assert not result.passed
+    assert result.measured == {"polarity": "inverted"}
 
 
 @pytest.mark.parametrize("gain", [0.5, -0.5])
 def test_an_echo_changes_neither_delay_nor_polarity(gain: float) -> None:
-    verdicts = judged(room(gain=gain, echo=0.6))
-    assert verdicts["polarity"].passed == (gain > 0)
-    assert verdicts["delay"].measured["ms"] == pytest.approx(50, abs=0.2)
+    results = judged(room(gain=gain, echo=0.6))
+    assert results["polarity"].passed == (gain > 0)
+    assert results["delay"].measured["ms"] == pytest.approx(50, abs=0.2)
 
 
 def test_a_dead_microphone_is_told_from_a_dead_loudspeaker() -> None:
@@ -95,9 +95,9 @@ def test_a_quiet_board_is_too_quiet_before_it_is_unheard() -> None:
 
 
 def test_a_loud_board_clips() -> None:
-    verdict = judged(room(gain=4))["level"]
-    assert not verdict.passed
-    assert "clipped" in verdict.detail
+    result = judged(room(gain=4))["level"]
+    assert not result.passed
+    assert "clipped" in result.detail
 
 
 def test_noise_fails_by_itself_and_with_the_level_above_it() -> None:

@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from mmid.hal import RecorderListener
+from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.audio import (
     check_decoder,
     check_encoder,
     check_player,
     check_recorder,
 )
-from mmid.hal_linux.acceptance.verdict import Verdict
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
@@ -36,12 +36,12 @@ def player(device: str, rate_hz: int = 24000) -> AlsaPlayer:
     return AlsaPlayer(device, rate_hz, 20, 1 << 18, SoftwareGain())
 
 
-async def persistent(check: Callable[[], Awaitable[Verdict]]) -> Verdict:
+async def persistent(check: Callable[[], Awaitable[CheckResult]]) -> CheckResult:
     """Check again while it fails: on a machine with too much to do even a good device is late."""
     for _ in range(4):
-        if (verdict := await check()).passed:
+        if (result := await check()).passed:
             break
-    return verdict
+    return result
 
 
 @pytest.mark.parametrize("device", ["paced", "null"])
@@ -63,16 +63,16 @@ async def test_devices_at_another_rate_fail() -> None:
 
 @pytest.mark.parametrize("device", ["stuck", "gone", "no-such-card"])
 async def test_a_recorder_that_fails_says_why(device: str) -> None:
-    verdict = await check_recorder(recorder(device), 16000)
-    assert not verdict.passed
-    assert device in verdict.detail
+    result = await check_recorder(recorder(device), 16000)
+    assert not result.passed
+    assert device in result.detail
 
 
 @pytest.mark.parametrize("device", ["deaf", "gone", "no-such-card"])
 async def test_a_player_that_fails_says_why(device: str) -> None:
-    verdict = await check_player(player(device), 24000)
-    assert not verdict.passed
-    assert device in verdict.detail
+    result = await check_player(player(device), 24000)
+    assert not result.passed
+    assert device in result.detail
 
 
 class LateRecorder(AlsaRecorder):
@@ -91,9 +91,9 @@ class LateRecorder(AlsaRecorder):
 
 @pytest.mark.parametrize(("times", "passes"), [(1, True), (2, False)])
 async def test_an_overrun_is_forgiven_once(times: int, passes: bool) -> None:
-    verdict = await check_recorder(LateRecorder(times), 16000)
-    assert verdict.passed is passes
-    assert verdict.measured["overruns"] == 1 - passes
+    result = await check_recorder(LateRecorder(times), 16000)
+    assert result.passed is passes
+    assert result.measured["overruns"] == 1 - passes
 
 
 def test_pcm_needs_no_codec() -> None:

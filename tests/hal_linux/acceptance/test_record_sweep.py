@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.acoustic import judge
-from mmid.hal_linux.acceptance.acoustic_run import record_sweep
-from mmid.hal_linux.acceptance.verdict import Verdict
+from mmid.hal_linux.acceptance.audio import record_sweep
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
@@ -34,17 +34,17 @@ async def heard(
     playback: str = "room",
     capture_hz: int = 16000,
     playback_hz: int = 24000,
-) -> dict[str, Verdict]:
+) -> dict[str, CheckResult]:
     recorder = AlsaRecorder(capture, capture_hz, 20)
     player = AlsaPlayer(playback, playback_hz, 20, 1 << 18, SoftwareGain())
     recording = await record_sweep(recorder, capture_hz, player, playback_hz)
     assert not recorder.recording
     assert not player.playing
-    return {verdict.check: verdict for verdict in judge(recording)}
+    return {result.check: result for result in judge(recording)}
 
 
-def failed(verdicts: dict[str, Verdict]) -> set[str]:
-    return {name for name, verdict in verdicts.items() if not verdict.passed}
+def failed(results: dict[str, CheckResult]) -> set[str]:
+    return {name for name, result in results.items() if not result.passed}
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def failed(verdicts: dict[str, Verdict]) -> set[str]:
 )
 async def test_a_good_room_passes(build: Build, capture_hz: int, playback_hz: int) -> None:
     build("delay_ms 40 gain 50 noise 20")
-    verdicts = await heard(capture_hz=capture_hz, playback_hz=playback_hz)
-    assert failed(verdicts) == set()
+    results = await heard(capture_hz=capture_hz, playback_hz=playback_hz)
+    assert failed(results) == set()
     # A poor rate blurs it by a ms or two; a stalled machine adds to it.
-    assert 35 <= float(verdicts["delay"].measured["ms"]) <= 200
+    assert 35 <= float(results["delay"].measured["ms"]) <= 200
 
 
 async def test_swapped_wires_are_heard(build: Build) -> None:
