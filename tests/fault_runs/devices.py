@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mmid.hal_linux.time.boottime_loop import BoottimeEventLoop
+from mmid.hal_linux.time.clock import BoottimeEventLoop
 from mmid.secrets import Secret
 from mmid.settings import Audio, Cloud, Dialog, License, Settings, Storage, WorkMode
 from mmid.settings import Clock as ClockTable

@@ -20,11 +20,11 @@ __all__ = ["LEAD_S", "RECORDING_S", "Recording", "judge", "sweep"]
 SWEEP_LOW_HZ = 300.0
 SWEEP_HIGH_HZ = 3400.0
 SWEEP_S = 0.8
-SWEEP_AMPLITUDE = 0.3  # of full scale: loud, and no amplifier clips
+SWEEP_AMPLITUDE = 0.3  # of full scale: loud, but no amplifier clips
 FADE_S = 0.01  # without it the ends click
 
 LEAD_S = 0.4  # the room before the sweep, for the noise floor
-SETTLE_S = 0.1  # of it, while a microphone is switched on and pops
+SETTLE_S = 0.1  # not counted of the lead: a microphone that is switched on pops
 DELAY_LONGEST_S = 0.4
 
 # Together with the lead they fit one transform of 2^14 samples.

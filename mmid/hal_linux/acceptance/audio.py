@@ -27,7 +27,7 @@ _RATE_TOLERANCE = 0.05
 
 _SAMPLE_BYTES = 2
 
-# Whatever the settings say: it is only to work.
+# Any will do, whatever the settings say: the check is that the encoder works.
 _BITS_PER_S = 32000
 
 

@@ -85,7 +85,7 @@ def _device_lock(kind: str, place: str) -> Path | None:
     except OSError:
         number = 0
     if not number:
-        return None  # no device: whoever opens it says so better
+        return None  # no device: opening the store fails, and its message is the better one
     minor = os.minor(number)
     if kind == "mtd":
         minor -= minor % 2  # even: /dev/mtdN; odd: its read-only twin /dev/mtdNro

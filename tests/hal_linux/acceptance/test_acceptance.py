@@ -9,6 +9,8 @@ import pytest
 from mmid.errors import StorageFailed
 from mmid.hal_linux import acceptance
 from mmid.hal_linux.storage import describe, open_store
+from mmid.hal_linux.storage.file_store import FileMedium
+from mmid.hal_linux.storage.slots import SlotStore
 from mmid.hal_linux.time.clock import KernelClock
 
 NOTHING = bytes(4)
@@ -32,34 +34,31 @@ class StrangeClock(KernelClock):
         return int(super().now_ms() * self._wall)
 
 
-class FailingStore:
-    """A store over the real one whose medium has a fault."""
+class FailingStore(SlotStore):
+    """Another store in the same file, whose medium has a fault."""
 
-    def __init__(self, store: acceptance.RewritableStore, fault: str) -> None:
-        self._store, self._fault = store, fault
+    def __init__(self, store: SlotStore, fault: str) -> None:
+        super().__init__(FileMedium(Path(store.name.removeprefix("file:"))))
+        self.fault = fault
         self.saved: list[bytes] = []
 
-    @property
-    def name(self) -> str:
-        return self._store.name
-
     def load(self) -> bytes | None:
-        found = self._store.load()
-        return b"\0" + found[1:] if found and self._fault == "bits" and self.saved else found
+        found = super().load()
+        return b"\0" + found[1:] if found and self.fault == "bits" and self.saved else found
 
-    def save(self, payload: bytes, *, always: bool = False) -> None:
-        if self._fault == "full":
+    def save(self, payload: bytes, *, always: bool = False, both: bool = True) -> None:
+        if self.fault == "full":
             raise StorageFailed(f"{self.name} cannot be written: No space left on device")
         self.saved.append(payload)
-        self._store.save(payload, always=always)
+        super().save(payload, always=always, both=both)
 
     def erase(self) -> None:
-        if self._fault != "erase":
-            self._store.erase()
+        if self.fault != "erase":
+            super().erase()
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> acceptance.RewritableStore:
+def store(tmp_path: Path) -> SlotStore:
     return open_store(f"file:{tmp_path}/device.bin")
 
 
@@ -92,7 +91,7 @@ def test_a_clock_that_is_wrong_fails_and_is_told_all_the_same(
     assert "now_ms" in result.measured
 
 
-def test_a_stored_record_is_the_same_after_the_test(store: acceptance.RewritableStore) -> None:
+def test_a_stored_record_is_the_same_after_the_test(store: SlotStore) -> None:
     store.save(b"the registration", always=False)
     assert acceptance.check_storage(store, NOTHING).passed
     assert store.load() == b"the registration"
@@ -105,7 +104,7 @@ def test_a_stored_record_is_really_written_and_not_only_compared(tmp_path: Path)
     assert [slot.sequence for slot in describe(target)] == [2, 2]
 
 
-def test_only_what_was_stored_is_ever_written(store: acceptance.RewritableStore) -> None:
+def test_only_what_was_stored_is_ever_written(store: SlotStore) -> None:
     store.save(b"the registration", always=False)
     noting = FailingStore(store, "")
     acceptance.check_storage(noting, NOTHING)
@@ -113,7 +112,7 @@ def test_only_what_was_stored_is_ever_written(store: acceptance.RewritableStore)
 
 
 def test_an_empty_store_is_empty_again_and_held_nothing_that_means_something(
-    store: acceptance.RewritableStore,
+    store: SlotStore,
 ) -> None:
     noting = FailingStore(store, "")
     assert acceptance.check_storage(noting, NOTHING).passed
@@ -125,9 +124,7 @@ def test_an_empty_store_is_empty_again_and_held_nothing_that_means_something(
     ("fault", "reason"),
     [("full", "No space left"), ("bits", "does not hold"), ("erase", "cannot be erased")],
 )
-def test_a_failing_medium_fails_and_says_why(
-    store: acceptance.RewritableStore, fault: str, reason: str
-) -> None:
+def test_a_failing_medium_fails_and_says_why(store: SlotStore, fault: str, reason: str) -> None:
     result = acceptance.check_storage(FailingStore(store, fault), b"\1234")
     assert not result.passed
     assert reason in result.detail

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mmid.hal_linux.time.boottime_loop import BoottimeEventLoop
+from mmid.hal_linux.time.clock import BoottimeEventLoop
 
 AMPLE_S = 10.0
 
