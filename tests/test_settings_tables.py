@@ -24,11 +24,11 @@ CONTRACT = {
 }
 
 
-def options() -> Iterator[Any]:
+def options() -> Iterator[tuple[str, Field[Any], Any]]:
+    """Each option: its full name, the field, and its type."""
     for table, kind in get_type_hints(Settings).items():
         for option in fields(kind):
-            hint = get_type_hints(kind)[option.name]
-            yield pytest.param(option, hint, id=f"{table}.{option.name}")
+            yield f"{table}.{option.name}", option, get_type_hints(kind)[option.name]
 
 
 def test_the_tables_hold_every_key_of_the_contract() -> None:
@@ -38,31 +38,31 @@ def test_the_tables_hold_every_key_of_the_contract() -> None:
         assert set(keys.split()) <= {option.name for option in fields(hints[table])}
 
 
-@pytest.mark.parametrize(("option", "hint"), list(options()))
-def test_an_option_has_help_and_a_bound(option: Field[Any], hint: Any) -> None:
-    assert re.fullmatch(r"\S.*\.", option.metadata["help"])
-    limits = option.metadata["limits"]
-    if hint in (int, float):
-        assert set(limits) == {"ge", "le"}
-    elif hint in (str, Secret) and option.name != "ca_file":
-        assert len({"pattern", "max_length"} & set(limits)) == 1
-    assert bool(option.metadata["form"]) == ("pattern" in limits)
+def test_an_option_has_help_and_a_bound() -> None:
+    for name, option, hint in options():
+        assert re.fullmatch(r"\S.*\.", option.metadata["help"]), name
+        limits = option.metadata["limits"]
+        if hint in (int, float):
+            assert set(limits) == {"ge", "le"}, name
+        elif hint in (str, Secret) and option.name != "ca_file":
+            assert len({"pattern", "max_length"} & set(limits)) == 1, name
+        assert bool(option.metadata["form"]) == ("pattern" in limits), name
 
 
-@pytest.mark.parametrize(("option", "hint"), list(options()))
-def test_a_default_is_allowed_itself(option: Field[Any], hint: Any) -> None:
-    default: Any = option.default
-    limits = option.metadata["limits"]
-    if get_origin(hint) is Literal:
-        assert default in get_args(hint)
-    else:
-        assert isinstance(default, hint)
-    if hint in (int, float):
-        assert limits["ge"] <= default <= limits["le"]
-        assert math.isfinite(limits["le"])
-    if "pattern" in limits:
-        text = default.reveal() if isinstance(default, Secret) else default
-        assert re.search(limits["pattern"], text)
+def test_a_default_is_allowed_itself() -> None:
+    for name, option, hint in options():
+        default: Any = option.default
+        limits = option.metadata["limits"]
+        if get_origin(hint) is Literal:
+            assert default in get_args(hint), name
+        else:
+            assert isinstance(default, hint), name
+        if hint in (int, float):
+            assert limits["ge"] <= default <= limits["le"], name
+            assert math.isfinite(limits["le"]), name
+        if "pattern" in limits:
+            text = default.reveal() if isinstance(default, Secret) else default
+            assert re.search(limits["pattern"], text), name
 
 
 def test_plain_tables_become_settings_with_their_secrets_wrapped() -> None:
