@@ -27,11 +27,16 @@ FLOOR_PLAN = {
     "mmid.hal": "mmid.errors",
     "mmid.status": "mmid mmid.events",
     "mmid.settings": "mmid mmid.errors mmid.secrets mmid.settings",
+    # The short-lived judge of the settings is a program: each cloud says what contradicts it.
+    "mmid.settings.load": "mmid mmid.errors mmid.secrets mmid.settings mmid.session.clouds",
     "mmid.session": "mmid mmid.errors mmid.events mmid.hal mmid.secrets mmid.status "
     "mmid.settings mmid.session",
     "mmid.session.effects": "mmid.errors mmid.events",
     "mmid.session.dialects": "mmid.errors mmid.events mmid.secrets mmid.settings "
-    "mmid.session.effects mmid.session.backlog mmid.session.dialects",
+    "mmid.session.effects mmid.session.endpoint mmid.session.backlog mmid.session.dialects",
+    # What describes a cloud to the others knows its access, too; the dialect beside it does not.
+    "mmid.session.dialects.multimodal_dialog.cloud": "mmid.errors mmid.hal mmid.secrets "
+    "mmid.settings mmid.status mmid.session",
     "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.secrets mmid.hal_linux",
     "mmid.dbus": "mmid mmid.errors mmid.events mmid.secrets mmid.status mmid.dbus",
     "mmid.gateway": "mmid mmid.errors mmid.events mmid.hal mmid.secrets mmid.status "
@@ -41,10 +46,10 @@ FLOOR_PLAN = {
     "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.service",
     "mmid.cli": "mmid mmid.errors mmid.secrets mmid.cli",
     "mmid.cli.mmid": "mmid mmid.errors mmid.secrets mmid.settings mmid.service mmid.hal_linux "
-    "mmid.session.license.record mmid.cli",
+    "mmid.session.license.record mmid.session.clouds mmid.cli",
     "mmid.cli.mmictl": "mmid mmid.errors mmid.secrets mmid.dbus mmid.cli",
     "mmid.cli.doctor": "mmid mmid.errors mmid.secrets mmid.settings mmid.hal_linux "
-    "mmid.session.license.record mmid.session.proxy mmid.dbus mmid.cli",
+    "mmid.session.clouds mmid.session.license.record mmid.session.proxy mmid.dbus mmid.cli",
     "mmid.simcloud": "mmid mmid.errors mmid.secrets mmid.session.license mmid.simcloud",
 }
 

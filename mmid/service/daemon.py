@@ -32,14 +32,14 @@ from mmid.hal_linux.time.clock import BoottimeEventLoop, KernelClock
 from mmid.hal_linux.time.clock_step import StepWatch
 from mmid.service import sysd
 from mmid.service.reload import Reload
+from mmid.session.clouds import cloud_of
 from mmid.session.dialer import Dialer
 from mmid.session.license.exchange import exchange
-from mmid.session.license.keeper import Keeper
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
 from mmid.settings import RAW_OPUS_BITS_PER_S, Audio, Dialog, Settings
 from mmid.settings.loading import Loading
-from mmid.status import LicenseState, Status
+from mmid.status import Status
 
 __all__ = ["run"]
 
@@ -92,11 +92,11 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         stack.push_async_callback(front.close)
         host.on_event = LastError(status, clock.now_ms, front.emit).hear
         line = sysd.StatusLine()
-        status.observe(lambda _: line.show(_status_line(status)))
+        status.observe(lambda _: line.show(_status_line(status, supervisor)))
         watchdog = sysd.Watchdog(host.standing_still)
         watchdog.start()
         stack.callback(watchdog.stop)
-        sysd.notify(ready=True, status=_status_line(status))
+        sysd.notify(ready=True, status=_status_line(status, supervisor))
         _log.info("ready as org.mmid1 on the %s bus", settings.dbus.bus)
         settling = asyncio.create_task(_settle(supervisor), name="mmid-settle")
         try:
@@ -136,17 +136,18 @@ def _build(
         player=_player(audio, dialog, gain, status),
         mixer=_mixer(audio, gain),
     )
-    keeper = Keeper(
-        cloud=settings.cloud,
-        license=settings.license,
-        book=book,
+    cloud = cloud_of(settings.cloud.protocol)
+    access = cloud.access(settings, book=book, clock=clock, status=status, exchange=exchange)
+    access.show()
+    supervisor = Supervisor(
+        access=access,
+        dialer=Dialer(settings),
         clock=clock,
         status=status,
-        exchange=exchange,
+        host=host,
+        dialog_id=lambda: book.record.dialog_id,
+        work_mode=dialog.work_mode,
     )
-    keeper.show()
-    dialer = Dialer(settings)
-    supervisor = Supervisor(keeper=keeper, dialer=dialer, clock=clock, status=status, host=host)
     host.supervisor = supervisor
     return host, supervisor
 
@@ -259,12 +260,8 @@ async def _live(
         await asyncio.gather(*parts, stopping, return_exceptions=True)
 
 
-def _status_line(status: Status) -> str:
+def _status_line(status: Status, supervisor: Supervisor) -> str:
     """Say in a line what mmid is doing, for ``systemctl status``."""
     if not status.clock_synchronized and status.state is State.CONNECTING:
         return "waiting for the clock to be set"
-    if status.license_state is LicenseState.UNPROVISIONED:
-        return "not provisioned: set license.app_id and the others"
-    if error := status.license_error:
-        return f"no license, {error['code']} ({error['remedy']}): {error['message']}"
-    return f"{status.state} as {status.device_name}"
+    return supervisor.describe() or f"{status.state} as {status.device_name}"

@@ -1,9 +1,9 @@
 """One connection's life: a dialect, its link, and the time between them.
 
-Feeds the dialect with frames and the time, sends what it wants sent, and
-hands every other effect to the host (the gateway). Three activities share a
-task group: a reader, a writer, and a timer that is armed for the dialect's
-deadline only, so an idle connection wakes for its heartbeat and nothing else.
+Feeds the dialect with frames and the time, sends what it wants sent, and hands every other
+effect to the host. A reader and a writer are tasks, and so is a ping where the cloud wants
+one; a timer is armed for the dialect's deadline only, so an idle connection wakes for its
+heartbeat and nothing else.
 """
 
 import asyncio
@@ -12,11 +12,23 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmid.errors import MalformedMessage, MmidError
+from mmid.errors import MmidError
 from mmid.events import Error
 from mmid.secrets import redact
 from mmid.session.dialects.dialect import Dialect
-from mmid.session.effects import Close, Effect, Emit, Next, Note, Send, SendAudio, SpeechDropped
+from mmid.session.effects import (
+    Close,
+    Effect,
+    Emit,
+    Next,
+    Note,
+    Play,
+    Send,
+    SendAudio,
+    SpeechDropped,
+)
+from mmid.session.endpoint import LinkClosed
+from mmid.session.failures import what_follows
 
 if TYPE_CHECKING:  # the daemon is ready before these are imported
     from mmid.session.link import Link
@@ -54,7 +66,8 @@ class Conversation:
         link: an open connection.
         outbox: what waits for the link.
         host: carries out the effects.
-        wire_log: write text frames at level debug.
+        ping_s: how often to ping the cloud, and how long to wait for its answer; 0: never.
+        wire_log: write text frames at level debug, as the dialect lets them be seen.
     """
 
     def __init__(
@@ -64,12 +77,14 @@ class Conversation:
         outbox: "Outbox",
         host: Host,
         *,
+        ping_s: float = 0.0,
         wire_log: bool = False,
     ) -> None:
         self.dialect = dialect
         self._link = link
         self._outbox = outbox
         self._host = host
+        self._ping_s = ping_s
         self._wire_log = wire_log
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -77,22 +92,25 @@ class Conversation:
 
     async def run(self) -> Close:
         """Talk until the connection ends; return why, and what should follow."""
-        reader = asyncio.create_task(self._read(), name="mmid-reader")
+        now = self._loop.time
         writer = asyncio.create_task(self._write(), name="mmid-writer")
+        tasks = [writer, asyncio.create_task(self._read(), name="mmid-reader")]
+        if self._ping_s:
+            tasks.append(asyncio.create_task(self._ping(), name="mmid-ping"))
         try:
-            self.perform(self.dialect.begin(self._loop.time()))
-            ends: set[asyncio.Future[Any]] = {reader, writer, self._close}
+            self.perform(self.dialect.begin(now()))
+            ends: set[asyncio.Future[Any]] = {*tasks, self._close}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            outcome = self._outcome(reader, writer)
+            self._notice_failures(tasks)
             await self._flush(writer)
-            return outcome
+            return self._close.result()
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            reader.cancel()
-            writer.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
-            self.perform(self.dialect.lost(self._loop.time()))
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._carry_out(self.dialect.closed(None, "", now()))
             await self._link.close()
 
     def leave(self, why: str = "") -> None:
@@ -140,7 +158,8 @@ class Conversation:
         images: Sequence[bytes] = (),
         biz_params: Mapping[str, Any] | None = None,
     ) -> None:
-        """Put a text to the model."""
+        """Put a text to the model; ``Busy`` also if the network does not keep up with texts."""
+        self._outbox.check_room()
         now = self._loop.time()
         self.perform(self.dialect.ask(text, now, images=images, biz_params=biz_params))
 
@@ -155,7 +174,8 @@ class Conversation:
         client_status: Mapping[str, Any] | None = None,
         biz_params: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell the cloud something about the board."""
+        """Tell the cloud something about the board; ``Busy`` as ``ask``."""
+        self._outbox.check_room()
         self.perform(
             self.dialect.update_info(
                 self._loop.time(),
@@ -196,7 +216,7 @@ class Conversation:
                         self._host.speech_dropped(dropped)
                 case Send(text):
                     self._trace(">", text)
-                    self._put_text(text)
+                    self._put_text(effect)
                 case SpeechDropped(count):
                     self._host.speech_dropped(count)
                 case Close():
@@ -222,30 +242,32 @@ class Conversation:
                 SendAudio(effect.data, backlog=True) if isinstance(effect, SendAudio) else effect
                 for effect in effects
             ]
-        self._carry_out(effects)  # sound puts deadlines off: the timer sees it when it fires
+        self.perform(effects)
 
-    def _put_text(self, text: str) -> None:
+    def _put_text(self, message: Send) -> None:
         try:
-            self._outbox.put_text(text)
+            self._outbox.put_text(message)
         except MmidError as error:
-            self._end(Close(error, Next.RETRY))
+            self._end(Close(error, what_follows(error)))
 
     def _end(self, close: Close) -> None:
         if not self._close.done():
             self._close.set_result(close)
 
-    def _outcome(self, *tasks: asyncio.Task[None]) -> Close:
-        if self._close.done():
-            return self._close.result()
+    def _notice_failures(self, tasks: list[asyncio.Task[None]]) -> None:
+        """See why reader, writer or ping ended, if one did; then it is clear what follows."""
         for task in tasks:
-            error = task.exception() if task.done() and not task.cancelled() else None
-            if isinstance(error, MalformedMessage):
-                self.perform([Emit(Error(error.code, str(error)))])
-            if isinstance(error, MmidError):
-                return Close(error, Next.RETRY)
-            if error is not None:
+            error = task.exception() if task.done() else None
+            if isinstance(error, LinkClosed):
+                self._carry_out(
+                    self.dialect.closed(error.close_code, error.reason, self._loop.time())
+                )
+            elif isinstance(error, MmidError):
+                self._carry_out([Emit(Error(error.code, str(error)))])
+                self._end(Close(error, what_follows(error)))
+            elif error is not None:
                 raise error
-        return Close(None, Next.RETRY)
+        self._end(Close(None, Next.RETRY))
 
     async def _flush(self, writer: asyncio.Task[None]) -> None:
         """Let the last messages leave; the writer ends when the queue is empty."""
@@ -260,16 +282,31 @@ class Conversation:
             now = self._loop.time()
             if isinstance(frame, str):
                 self._trace("<", frame)
-                self.perform(self.dialect.receive_text(frame, now))
+                effects = self.dialect.receive_text(frame, now)
             else:
-                self._carry_out(self.dialect.receive_audio(frame, now))  # as in ``record``
+                effects = self.dialect.receive_binary(frame, now)
+            self.perform(effects)
+            if any(isinstance(effect, Play) for effect in effects):
                 await self._host.room()
 
     async def _write(self) -> None:
-        while (frame := await self._outbox.get()) is not None:
-            await self._link.send(frame)
-            if not isinstance(frame, str):
+        while (message := await self._outbox.get()) is not None:
+            if isinstance(message, Send):
+                await self._link.send(message.text)
+            else:
+                await self._link.send(self.dialect.speech_frame(message.data))
                 self._host.speech_sent()
+
+    async def _ping(self) -> None:
+        """Ask whether the cloud lives, now and then; one that does not answer is gone."""
+        while True:
+            await asyncio.sleep(self._ping_s)
+            try:
+                async with asyncio.timeout(self._ping_s):
+                    await self._link.ping()
+            except TimeoutError:
+                raise LinkClosed from None
+            self.perform(self.dialect.pong(self._loop.time()))
 
     def _arm(self) -> None:
         """Arm the timer, unless it fires early enough: most deadlines move away, not near."""
@@ -288,4 +325,4 @@ class Conversation:
 
     def _trace(self, direction: str, text: str) -> None:
         if self._wire_log:
-            _log.debug("wire %s %s", direction, redact(text))
+            _log.debug("wire %s %s", direction, redact(self.dialect.trace(text)))

@@ -1,34 +1,45 @@
-"""Dials the cloud; what talks to it is imported when the daemon is ready, not before.
+"""Dials the cloud: from a credential to a conversation that is ready to run.
 
-websockets and the dialect are a sixth of all that the daemon imports, and nobody
-misses them until there is a credential to connect with: a board that is not
-provisioned, or has no time yet, may wait for that for days.
+websockets and the dialect are a sixth of all that the daemon imports, and nobody misses
+them until there is a credential to connect with. A board that is not provisioned, or has no
+time yet, may wait for that for days. So they are imported once the daemon is ready.
 """
 
 import asyncio
+import os
+from collections.abc import Callable
+from importlib import import_module
 
-from mmid.errors import SettingsInvalid
+from mmid.session.access import Credential
+from mmid.session.clouds import Opening, cloud_of
 from mmid.session.conversation import Conversation, Host
-from mmid.session.license.keeper import Credential
 from mmid.session.tls import Tls
-from mmid.settings import Settings
-from mmid.status import Status
+from mmid.settings import Settings, WorkMode
 
-__all__ = ["Dialer", "require_built"]
+__all__ = ["Dialer"]
+
+_SAMPLE_BYTES = 2
 
 
 class Dialer:
-    """Opens conversations as the settings say."""
+    """Opens conversations with the cloud that the settings name.
+
+    Args:
+        settings: which cloud, and how to connect to it.
+
+    Raises:
+        SettingsInvalid: there is no such cloud.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        require_built(settings)
         self._settings = settings
+        self._cloud = cloud_of(settings.cloud.protocol)
         self._tls = Tls(settings.cloud.ca_file)
         self._loading = asyncio.Lock()
         self._loaded = False
 
     def use(self, settings: Settings) -> None:
-        """Dial by other settings from now on."""
+        """Dial by other settings from now on; the protocol is the same."""
         if settings.cloud.ca_file != self._settings.cloud.ca_file:
             self._tls = Tls(settings.cloud.ca_file)
         self._settings = settings
@@ -37,16 +48,22 @@ class Dialer:
         """Import what ``dial`` needs, which does so itself if need be; the loop goes on."""
         async with self._loading:
             if not self._loaded:
-                await asyncio.to_thread(_import_opening)
+                await asyncio.to_thread(self._import)
                 self._loaded = True
 
-    async def dial(self, credential: Credential, status: Status, host: Host) -> Conversation:
+    def _import(self) -> None:
+        for module in ("mmid.session.link", "mmid.session.outbox", *self._cloud.modules):
+            import_module(module)
+
+    async def dial(
+        self, credential: Credential, how: Callable[[], tuple[WorkMode, str]], host: Host
+    ) -> Conversation:
         """Connect; the conversation is ready to ``run``.
 
         Args:
             credential: what to connect with.
-            status: tells the dialog to go on with and the work mode. It is read once we are
-                connected, because either may be changed meanwhile.
+            how: returns the work mode, and the dialog to go on with or nothing. It is asked
+                once we are connected, because either may be changed meanwhile.
             host: carries out what the dialect wants.
 
         Raises:
@@ -54,23 +71,27 @@ class Dialer:
             SettingsInvalid: the CA file or the proxy cannot be used.
         """
         await self.load()
-        from mmid.session.opening import open_conversation  # noqa: PLC0415 - it is there now
+        from mmid.session.link import open_link  # noqa: PLC0415 - it is there now
+        from mmid.session.outbox import Outbox  # noqa: PLC0415
 
-        return await open_conversation(self._settings, self._tls, credential, status, host)
-
-
-def _import_opening() -> None:
-    import mmid.session.opening  # noqa: F401, PLC0415
-
-
-def require_built(settings: Settings) -> None:
-    """Refuse what the settings may say but this version cannot do yet.
-
-    Raises:
-        SettingsInvalid: names the key, its value and what is there.
-    """
-    protocol, there = settings.cloud.protocol, "multimodal-dialog"
-    if protocol != there:
-        raise SettingsInvalid(
-            f"cloud.protocol = {protocol!r} is not in this version; it has {there!r}"
+        settings, cloud = self._settings, self._cloud
+        timeout_s = settings.cloud.connect_timeout_s
+        ready_by = asyncio.get_running_loop().time() + timeout_s
+        endpoint = cloud.endpoint(settings, credential)
+        link = await open_link(endpoint, self._tls, timeout_s)
+        opening = Opening(settings, credential, *how(), ready_by, os.urandom(16).hex())
+        return Conversation(
+            cloud.dialect(opening),
+            link,
+            Outbox(settings.dialog.recorder_rb_size, self._frame_bytes()),
+            host,
+            ping_s=endpoint.ping_s,
+            wire_log=settings.log.wire,
         )
+
+    def _frame_bytes(self) -> int | None:
+        """Return the size of a frame of speech; None for packets, which must stay whole."""
+        dialog = self._settings.dialog
+        if dialog.upstream_mode != "pcm":
+            return None
+        return dialog.us_sample_rate * self._cloud.audio.frame_ms // 1000 * _SAMPLE_BYTES

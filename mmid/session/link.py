@@ -25,18 +25,12 @@ from mmid.errors import (
     SettingsInvalid,
     TlsFailed,
 )
-from mmid.frozen import frozen
-from mmid.secrets import Secret
-from mmid.session.license.keeper import TokenRefused
+from mmid.session.endpoint import CredentialRefused, Endpoint, LinkClosed
 from mmid.session.proxy import environment_names_proxy
 from mmid.session.tls import Tls
 
-__all__ = ["Link", "LinkOptions", "open_link"]
+__all__ = ["Link", "open_link"]
 
-
-# A text repeats the whole reply so far, so it grows with it; a mebibyte is a
-# reply of hours, and what is larger is not a reply.
-_MESSAGE_LIMIT = 1 << 20
 
 # Frames that wait inside websockets before it stops reading the socket: the
 # back-pressure that ends at the cloud. Audio frames have about 8000 bytes.
@@ -57,49 +51,48 @@ _TOO_BIG = 1009
 _NONSENSE_CODES = frozenset({1002, 1003, 1007, _TOO_BIG})
 
 
-@frozen
-class LinkOptions:
-    """How to connect.
-
-    Attributes:
-        url: a ``wss`` URL.
-        tls: how the server is trusted, shared by all connections to it.
-        timeout_s: longest time for TCP, TLS and the upgrade together.
-    """
-
-    url: str
-    tls: Tls
-    timeout_s: float
-
-
 class Link:
     """An open connection. Sending is for one task, receiving for another."""
 
-    def __init__(self, connection: ClientConnection, tls: Tls) -> None:
+    def __init__(self, connection: ClientConnection, tls: Tls, message_limit_bytes: int) -> None:
         self._connection = connection
         self._tls = tls
+        self._message_limit_bytes = message_limit_bytes
 
     async def send(self, frame: str | bytes) -> None:
         """Send one frame; waits while the network does not take it.
 
         Raises:
-            MmidError: the connection is gone; see ``closed_error``.
+            LinkClosed: the connection is gone.
+            MalformedMessage: the cloud broke the rules of WebSocket, or sent too much at once.
         """
         try:
             await self._connection.send(frame)
         except ConnectionClosed as error:
-            raise closed_error(error) from error
+            raise _how_it_ended(error, self._message_limit_bytes) from error
 
     async def receive(self) -> str | bytes:
         """Wait for the next frame.
 
         Raises:
-            MmidError: the connection has ended, and how; see ``closed_error``.
+            LinkClosed: the connection has ended.
+            MalformedMessage: the cloud broke the rules of WebSocket, or sent too much at once.
         """
         try:
             return await self._connection.recv()
         except ConnectionClosed as error:
-            raise closed_error(error) from error
+            raise _how_it_ended(error, self._message_limit_bytes) from error
+
+    async def ping(self) -> None:
+        """Ask whether the cloud lives; return with its answer.
+
+        Raises:
+            LinkClosed: the connection has ended.
+        """
+        try:
+            await (await self._connection.ping())
+        except ConnectionClosed as error:
+            raise LinkClosed from error
 
     async def close(self) -> None:
         """Say goodbye; after half a second just go."""
@@ -119,87 +112,89 @@ class _ConnectHere(connect):
         return exc
 
 
-async def open_link(options: LinkOptions, token: Secret) -> Link:
-    """Connect with ``Authorization: Bearer``.
+async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
+    """Connect.
+
+    Args:
+        endpoint: where to, and by which rules.
+        tls: how the server is trusted, shared by all connections to it.
+        timeout_s: longest time for TCP, TLS and the upgrade together.
 
     Raises:
-        TokenRefused: the service does not accept the token.
+        CredentialRefused: the cloud does not accept what the headers prove us with.
         TlsFailed: the certificate, the host name or the TLS version is not acceptable.
         ConnectionLost: no connection in time, or no WebSocket at the other end.
         SettingsInvalid: the CA file or the proxy cannot be used.
     """
     try:
-        return await _open(options, token)
+        return await _open(endpoint, tls, timeout_s)
     except TlsFailed as error:
-        if not options.tls.know_more(error.__cause__):
+        if not tls.know_more(error.__cause__):
             raise
-    return await _open(options, token)
+    return await _open(endpoint, tls, timeout_s)
 
 
-async def _open(options: LinkOptions, token: Secret) -> Link:
-    context = await options.tls.context()
+async def _open(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
+    context = await tls.context()
     try:
-        async with asyncio.timeout(options.timeout_s):
+        async with asyncio.timeout(timeout_s):
             connection = await _ConnectHere(
-                options.url,
+                endpoint.url,
                 ssl=context,
                 compression=None,
-                additional_headers={"Authorization": f"Bearer {token.reveal()}"},
+                additional_headers=dict(endpoint.headers),
                 user_agent_header=None,
                 proxy=True if environment_names_proxy() else None,
                 open_timeout=None,
                 ping_interval=None,
                 close_timeout=_CLOSE_S,
-                max_size=_MESSAGE_LIMIT,
+                max_size=endpoint.message_limit_bytes,
                 max_queue=_QUEUED_FRAMES,
                 write_limit=_UNSENT_BYTES,
                 logger=_websockets_log(),
             )
     except TimeoutError as error:
-        options.tls.forget_session()
-        raise ConnectionLost(
-            f"no connection to {options.url} in {options.timeout_s:g} s"
-        ) from error
+        tls.forget_session()
+        raise ConnectionLost(f"no connection to {endpoint.shown} in {timeout_s:g} s") from error
     except (OSError, WebSocketException, ImportError, ValueError) as error:
-        options.tls.forget_session()
-        told = _open_error(options.url, error)
+        tls.forget_session()
+        told = _open_error(endpoint.shown, error)
         # The text of a bad proxy holds its address, and with it its password.
         raise told from None if isinstance(told, SettingsInvalid) else error
     _tune(connection)
-    return Link(connection, options.tls)
+    return Link(connection, tls, endpoint.message_limit_bytes)
 
 
-def closed_error(error: ConnectionClosed) -> ConnectionLost | MalformedMessage:
+def _how_it_ended(error: ConnectionClosed, limit_bytes: int) -> LinkClosed | MalformedMessage:
     """Say how a connection ended: the peer's nonsense, or just the end.
 
-    A reason over 123 bytes breaks the protocol and reaches us as our own
-    1002; nothing can be learned from it, so it counts as an ordinary end.
+    Some servers close with a reason over 123 bytes. WebSocket forbids that, so websockets
+    ends the connection with a 1002 of its own and keeps nothing of what was said: an
+    ordinary end, for a reason that nobody knows.
     """
     sent, received = error.sent, error.rcvd
     if sent is not None and not error.rcvd_then_sent and sent.code in _NONSENSE_CODES:
-        what = "larger than 1 MiB" if sent.code == _TOO_BIG else "that is not allowed"
+        too_big = f"larger than {limit_bytes // (1 << 20)} MiB"
+        what = too_big if sent.code == _TOO_BIG else "that is not allowed"
         if "control frame too long" not in sent.reason:
             return MalformedMessage(f"the cloud sent a message {what} ({sent.code} {sent.reason})")
-    if received is None:
-        return ConnectionLost("the connection broke")
-    reason = f": {received.reason}" if received.reason else ""
-    return ConnectionLost(f"the cloud closed the connection with {received.code}{reason}")
+    return LinkClosed() if received is None else LinkClosed(received.code, received.reason)
 
 
-def _open_error(url: str, error: Exception) -> MmidError:
+def _open_error(shown: str, error: Exception) -> MmidError:
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         if status in {401, 403}:
-            return TokenRefused(f"{url} refused the token (HTTP {status})", str(status))
-        return ConnectionLost(f"{url} answered the upgrade with HTTP {status}")
+            return CredentialRefused(shown, status)
+        return ConnectionLost(f"{shown} answered the upgrade with HTTP {status}")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return TlsFailed(f"the certificate of {url} is not acceptable: {error.verify_message}")
+        return TlsFailed(f"the certificate of {shown} is not acceptable: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
-        return TlsFailed(f"TLS with {url} failed: {error.reason or error!r}")
+        return TlsFailed(f"TLS with {shown} failed: {error.reason or error!r}")
     if isinstance(error, InvalidProxy | ImportError | ValueError):
         return SettingsInvalid(f"https_proxy of the environment {_proxy_fault(error)}")
     what = str(error) if isinstance(error, ProxyError) else repr(error)
-    return ConnectionLost(f"no connection to {url}: {what}")
+    return ConnectionLost(f"no connection to {shown}: {what}")
 
 
 def _proxy_fault(error: Exception) -> str:

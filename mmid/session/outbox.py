@@ -9,13 +9,18 @@ slow network must not deliver a stale minute later.
 import asyncio
 from collections import deque
 
-from mmid.errors import ConnectionLost
-from mmid.session.effects import SendAudio
+from mmid.errors import Busy, ConnectionLost
+from mmid.session.effects import Send, SendAudio
 
 __all__ = ["Outbox"]
 
 # Directives are rare and small; so many waiting means that nothing leaves.
 _TEXT_LIMIT = 256
+
+# A question may carry pictures, a mebibyte of them. With that much waiting the next has to
+# wait for its turn; four times as much means that nothing leaves.
+_ROOM_BYTES = 1 << 20
+_TEXT_LIMIT_BYTES = 4 * _ROOM_BYTES
 
 
 class Outbox:
@@ -30,23 +35,34 @@ class Outbox:
     def __init__(self, speech_limit: int, frame_bytes: int | None) -> None:
         self._limit = speech_limit
         self._frame_bytes = frame_bytes
-        self._items: deque[str | SendAudio] = deque()
+        self._items: deque[Send | SendAudio] = deque()
         self._live_bytes = self._live_chunks = 0
-        self._texts = 0
+        self._texts = self._text_bytes = 0
         self._waiting: asyncio.Future[None] | None = None
         self._finishing = False
         self.dropped_bytes = 0
 
-    def put_text(self, text: str) -> None:
+    def check_room(self) -> None:
+        """Refuse a large text of somebody who can wait, while others still wait to leave.
+
+        Raises:
+            Busy: the network has not taken what was sent before.
+        """
+        if self._text_bytes >= _ROOM_BYTES:
+            raise Busy("the network has not taken what was sent before")
+
+    def put_text(self, message: Send) -> None:
         """Queue a text frame.
 
         Raises:
             ConnectionLost: nothing has left for so long that the connection is of no use.
         """
-        if self._texts >= _TEXT_LIMIT:
-            raise ConnectionLost(f"{_TEXT_LIMIT} messages wait for a connection that sends nothing")
+        size = len(message.text)
+        if self._texts >= _TEXT_LIMIT or self._text_bytes + size > _TEXT_LIMIT_BYTES:
+            raise ConnectionLost(f"{self._texts} messages wait for a connection that sends nothing")
         self._texts += 1
-        self._items.append(text)
+        self._text_bytes += size
+        self._items.append(message)
         self._wake()
 
     def put_speech(self, speech: SendAudio) -> int:
@@ -70,16 +86,17 @@ class Outbox:
         self._finishing = True
         self._wake()
 
-    async def get(self) -> str | bytes | None:
-        """Wait for the next frame to send; None after the last. For one task only."""
+    async def get(self) -> Send | SendAudio | None:
+        """Wait for the next frame to send, speech joined; None after the last. For one task."""
         while not self._items:
             if self._finishing:
                 return None
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
         item = self._items.popleft()
-        if isinstance(item, str):
+        if isinstance(item, Send):
             self._texts -= 1
+            self._text_bytes -= len(item.text)
             return item
         return self._whole_frame(self._counted(item, -1))
 
@@ -90,14 +107,14 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._items)
 
-    def _whole_frame(self, last: SendAudio) -> bytes:
+    def _whole_frame(self, last: SendAudio) -> SendAudio:
         """Join speech that follows, up to a frame; a frame that is one chunk is not copied."""
         if self._frame_bytes is None:
-            return last.data
+            return last
         parts, size = [last.data], len(last.data)
         while size < self._frame_bytes and self._items:
             following = self._items[0]
-            if isinstance(following, str):
+            if isinstance(following, Send):
                 break
             last = self._counted(following, -1)
             self._items.popleft()
@@ -107,7 +124,7 @@ class Outbox:
         if size > self._frame_bytes:
             rest = SendAudio(whole[self._frame_bytes :], last.backlog)
             self._items.appendleft(self._counted(rest, 1))
-        return whole[: self._frame_bytes]
+        return SendAudio(whole[: self._frame_bytes], last.backlog)
 
     def _drop_oldest_live(self) -> None:
         for index, item in enumerate(self._items):

@@ -7,27 +7,17 @@ told once, in words an operator can act on, and waits for ``Connect``.
 
 import asyncio
 import logging
-from typing import cast
+from collections.abc import Callable
 
-from mmid.errors import (
-    ClockNotSet,
-    CloudRefused,
-    ConnectionLost,
-    LicenseRefused,
-    MmidError,
-    NotProvisioned,
-    RegistrationUnreadable,
-    SettingsInvalid,
-    StorageFailed,
-)
+from mmid.errors import ClockNotSet, ConnectionLost, LicenseRefused, MmidError
 from mmid.events import DataDeinit, DataInit, Error, State
 from mmid.hal import Clock
+from mmid.session.access import Access
 from mmid.session.backoff import Backoff
 from mmid.session.conversation import Conversation, Host
-from mmid.session.dialects.multimodal_dialog.failures import START_REFUSED
 from mmid.session.dialer import Dialer
-from mmid.session.effects import Close, Emit, Moved, Next, SaveDialog
-from mmid.session.license.keeper import Keeper, TokenRefused
+from mmid.session.effects import Close, Emit, Moved, Next
+from mmid.session.failures import what_follows
 from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 
@@ -49,28 +39,33 @@ class Supervisor:
     """Runs attempts until stopped.
 
     Args:
-        keeper: provides the credential.
+        access: provides the credential.
         dialer: opens a conversation with it.
         clock: tells when the time can be trusted.
         status: shows how far we are.
         host: carries out effects, and hears our events.
+        dialog_id: returns the dialog to go on with, or nothing.
+        work_mode: how one talks, to begin with.
     """
 
     def __init__(
         self,
         *,
-        keeper: Keeper,
+        access: Access,
         dialer: Dialer,
         clock: Clock,
         status: Status,
         host: Host,
+        dialog_id: Callable[[], str],
+        work_mode: WorkMode,
     ) -> None:
-        self._keeper = keeper
+        self._access = access
         self._dialer = dialer
         self._clock = clock
         self._status = status
         self._host = host
-        self._work_mode = cast("WorkMode", status.work_mode)
+        self._dialog_id = dialog_id
+        self._work_mode = work_mode
         self._backoff = Backoff()
         self._wanted = asyncio.Event()
         self._kick = asyncio.Event()
@@ -120,6 +115,10 @@ class Supervisor:
             self._kick.set()
         return True
 
+    def describe(self) -> str:
+        """Say in a line what stands between us and a credential; empty: nothing."""
+        return self._access.describe()
+
     def disconnect(self) -> None:
         """Hold the connection down until ``connect``."""
         self._wanted.clear()
@@ -132,18 +131,18 @@ class Supervisor:
     def register(self) -> None:
         """Try again after a refusal, and tell again what comes of it."""
         self._told = ""
-        self._keeper.forgive()
+        self._access.forgive()
         self.connect()
 
     def clock_set(self) -> None:
         """The time is another now: what was refused for its sake is tried again."""
-        if self._keeper.clock_refused:
+        if self._access.clock_refused:
             self.register()
 
     def use(self, settings: Settings) -> None:
         """Make the next attempt by other settings; see ``restart``."""
-        self._keeper.use(settings)
         self._dialer.use(settings)
+        self._access.use(settings)
 
     @property
     def work_mode(self) -> WorkMode:
@@ -171,9 +170,8 @@ class Supervisor:
             self.conversation.leave(why)
 
     def forget(self) -> None:
-        """The device record was erased: so is the token."""
-        self._keeper.forget_token()
-        self._keeper.show()
+        """The device record was erased."""
+        self._access.forget()
 
     async def stop(self) -> None:
         """End politely, in bounded time. ``run`` is to be cancelled afterwards."""
@@ -181,26 +179,15 @@ class Supervisor:
         self.disconnect()
         if attempt is not None:
             await asyncio.wait({attempt}, timeout=_LEAVE_S)
-        await self._keeper.see_through()
+        await self._access.see_through()
 
     async def _try_once(self) -> Next:
         """Make one attempt; return what follows it."""
         try:
             return await self._talk()
-        except LicenseRefused as error:
-            self._report(error)
-            return self._keeper.after(error)
-        except (NotProvisioned, RegistrationUnreadable, SettingsInvalid) as error:
-            self._report(error)
-            return Next.STOP
-        except StorageFailed as error:
-            self._report(error)
-            return Next.LATER
         except MmidError as error:
-            if isinstance(error, TokenRefused):
-                self._keeper.forget_token()
             self._report(error)
-            return Next.RETRY
+            return self._access.after(error) or what_follows(error)
         finally:
             self._status.update(state=State.OFFLINE, connected=False)
 
@@ -211,33 +198,26 @@ class Supervisor:
         self._status.update(state=State.CONNECTING)
         self._moved("connecting", f"attempt {self._backoff.attempts + 1}")
         await self._await_clock()
-        credential = await self._keeper.credential()
+        credential = await self._access.credential()
         self._host.perform(Emit(DataInit()))
         self._moved("dialling", "credential")
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            self.conversation = await self._dialer.dial(credential, self._status, self._host)
-            resumed = self._status.dialog_id
+            self.conversation = await self._dialer.dial(credential, self._how, self._host)
             close = await self.conversation.run()
-            ready = self.conversation.dialect.reached_listening
         finally:
-            if self.conversation is not None and self.conversation.dialect.reached_listening:
+            if self.conversation is not None and self.conversation.ready:
                 self._backoff.succeeded(loop.time() - began)
                 self._told = ""
             self.conversation = None
             self._host.perform(Emit(DataDeinit()))
         self._log_close(close)
-        if resumed and not ready and _is_refused(close):
-            return self._begin_anew(resumed)
         return close.next
 
-    def _begin_anew(self, dialog_id: str) -> Next:
-        """Forget a dialog that the cloud may not know any more: better a new one than none."""
-        if self._status.dialog_id == dialog_id:
-            _log.warning("trying without the dialog before, in case the cloud has forgotten it")
-            self._host.perform(SaveDialog(""))
-        return Next.RETRY
+    def _how(self) -> tuple[WorkMode, str]:
+        """How a connection goes on: the work mode, and the dialog or nothing."""
+        return self._work_mode, self._dialog_id()
 
     async def _await_clock(self) -> None:
         if not self._clock.synchronized:
@@ -278,7 +258,7 @@ class Supervisor:
     async def _pause(self, following: Next) -> None:
         """Wait for the next attempt, or for somebody who wants it now."""
         wait = self._wait_s(following)
-        self._keeper.waiting(wait)
+        self._access.waiting(wait)
         if wait is None:
             _log.warning("not trying again by itself: correct it, then call Connect or Register")
         else:
@@ -299,13 +279,8 @@ class Supervisor:
             case Next.LATER:
                 return self._backoff.longest_wait()
             case Next.HOURS:
-                return self._keeper.long_wait_s()
+                return self._access.long_wait_s()
         return None
-
-
-def _is_refused(close: Close) -> bool:
-    """Whether the cloud found fault with what Start said."""
-    return isinstance(close.error, CloudRefused) and close.error.code == START_REFUSED
 
 
 def _being_cancelled() -> bool:

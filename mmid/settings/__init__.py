@@ -16,7 +16,7 @@ from mmid.settings.option import (
     HEADERS,
     HTTPS,
     HTTPS_OR_EMPTY,
-    WSS,
+    WSS_OR_EMPTY,
     at_once,
     at_start,
     per_connection,
@@ -49,14 +49,16 @@ _RATE = Literal[8000, 16000, 24000, 48000]
 class Cloud:
     """The cloud service that holds the dialog."""
 
-    protocol: Literal["multimodal-dialog", "qwen-realtime", "baidu-rtc"] = at_start(
-        "multimodal-dialog", "The wire protocol."
+    protocol: str = at_start(
+        "multimodal-dialog",
+        "The wire protocol: the cloud that is spoken to.",
+        max_length=64,
     )
     ws_url: str = per_connection(
-        "wss://dashscope.aliyuncs.com/api-ws/v1/inference",
-        "Where the dialog connects. TLS only: ws:// is refused.",
-        pattern=WSS,
-        form="a wss:// URL",
+        "",
+        "Where the dialog connects. Empty: the protocol's own address. TLS only: ws:// is refused.",
+        pattern=WSS_OR_EMPTY,
+        form="a wss:// URL, or empty",
     )
     license_url: str = per_connection(
         "https://bailian.multimodalagent.aliyuncs.com",
@@ -80,7 +82,7 @@ class Cloud:
         max_length=64,
     )
     model: str = per_connection(
-        "multimodal-dialog", "Model named in the first message.", max_length=64
+        "", "Model named in the first message. Empty: the protocol's own.", max_length=64
     )
 
 

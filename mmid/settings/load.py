@@ -21,6 +21,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mmid.errors import SettingsInvalid
 from mmid.secrets import MASK, Secret, redact
+from mmid.session.clouds import CLOUDS, contradictions
+from mmid.settings.loading import from_plain
 from mmid.settings.sources import TABLES, Layer, read_layers
 
 __all__ = ["allowed", "judge", "load"]
@@ -155,6 +157,8 @@ def allowed(table: str, key: str) -> str:
     """What a key's value may be, in words, as messages and mmid.toml(5) have it."""
     option: Field[Any] = next(field for field in fields(TABLES[table]) if field.name == key)
     hint, limits = get_type_hints(TABLES[table])[key], option.metadata["limits"]
+    if (table, key) == ("cloud", "protocol"):
+        return f"one of {', '.join(json.dumps(name) for name in CLOUDS)}"
     if get_origin(hint) is Literal:
         return f"one of {', '.join(json.dumps(value) for value in get_args(hint))}"
     if hint is bool:
@@ -170,7 +174,13 @@ def allowed(table: str, key: str) -> str:
 
 def _contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
     """What cannot work whatever happens later; a device without an identity yet can."""
-    yield from _mode_contradictions(tables, layers)
+    try:
+        found = list(contradictions(from_plain(tables)))
+    except SettingsInvalid as error:  # there is no such cloud
+        yield f"{_where(layers, 'cloud', 'protocol')}: {error}"
+        return
+    for one in found:
+        yield f"{_where(layers, *one.key.split('.'))}: {one.key}: {one.why}"
     given = tables["license"]
     if given["client_key"] and not given["client_cert"]:
         where = _where(layers, "license", "client_key")
@@ -182,27 +192,6 @@ def _contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
             yield from _unreadable(f"{table}.{key}", path, _where(layers, table, key))
     if path := given["codec"].partition("vendor:")[2]:
         yield from _unreadable("license.codec", path, _where(layers, "license", "codec"))
-
-
-def _mode_contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
-    mode = tables["license"]["mode"]
-    needed = {
-        "semi-managed": ("license.register_url", "license.token_url"),
-        "pay-as-you-go": ("cloud.workspace_id", "license.api_key"),
-    }.get(mode, ())
-    for name in needed:
-        table, key = name.split(".")
-        if not tables[table][key]:
-            where = _where(layers, "license", "mode")
-            yield f'{where}: license.mode = "{mode}": needs {" and ".join(needed)}; {name} is empty'
-    if mode == "pay-as-you-go":
-        for key in ("register_url", "token_url", "headers", "client_cert", "sign_tasks"):
-            if tables["license"][key]:
-                where = _where(layers, "license", key)
-                yield (
-                    f'{where}: license.{key}: license.mode = "{mode}" has no license service; '
-                    "remove the key, or set another mode"
-                )
 
 
 def _strange_headers(headers: str, layers: list[Layer]) -> Iterator[str]:
@@ -222,4 +211,4 @@ def _unreadable(name: str, path: str, where: str) -> Iterator[str]:
 
 
 def _where(layers: list[Layer], table: str, key: str) -> str:
-    return next(layer.name for layer in layers if layer.sets(table, key))
+    return next((layer.name for layer in layers if layer.sets(table, key)), "the defaults")

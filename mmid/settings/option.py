@@ -9,7 +9,7 @@ __all__ = [
     "HEADERS",
     "HTTPS",
     "HTTPS_OR_EMPTY",
-    "WSS",
+    "WSS_OR_EMPTY",
     "TakesEffect",
     "at_once",
     "at_start",
@@ -52,7 +52,7 @@ per_connection = partial(_option, TakesEffect.CONNECTION)
 at_start = partial(_option, TakesEffect.START)
 
 
-WSS = r"^wss://[^\s/]+(/\S*)?$"
+WSS_OR_EMPTY = r"^(wss://[^\s/]+(/\S*)?)?$"
 HTTPS = r"^https://[^\s/]+(/\S*)?$"
 # RFC 9110 section 5: a token, a colon, visible characters; a line each.
 HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"

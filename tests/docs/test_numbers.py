@@ -11,7 +11,7 @@ from mmid.hal_linux.audio.capture import pcm as capture_pcm
 from mmid.hal_linux.audio.playback import coded_player, jitter
 from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
-from mmid.session import backlog, backoff, conversation, link, outbox, supervisor
+from mmid.session import backlog, backoff, conversation, endpoint, link, outbox, supervisor
 from mmid.session.dialects import heartbeat
 from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
 from mmid.session.license import https_post
@@ -20,6 +20,7 @@ from mmid.settings import Cloud, Dialog
 from tests.rig.processes import REPOSITORY
 
 _SIGNALS = bus._WAITING_LIMITS[MessageType.SIGNAL]
+_MESSAGE_BYTES = endpoint._MESSAGE_LIMIT_BYTES
 _REPLIES = bus._WAITING_LIMITS[MessageType.METHOD_RETURN]
 KIB, MIB = 1024, 1024 * 1024
 
@@ -95,7 +96,7 @@ TOLD = {
         f"More than {license_service._SKEW_WORTH_TELLING_MS // 1000} s is a warning",
     ],
     "performance.md": [
-        f"| one message of the cloud | {link._MESSAGE_LIMIT // MIB} MiB | the connection is closed",
+        f"| one message of the cloud | {_MESSAGE_BYTES // MIB} MiB | the connection is closed",
         f"| messages that wait inside websockets | {link._QUEUED_FRAMES} |",
         f"| text frames to the cloud | {outbox._TEXT_LIMIT} |",
         f"| one message on the bus, either way | {incoming.BODY_LIMIT // MIB} MiB |",

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mmid.errors import AudioDeviceFailed, ConnectionLost
+from mmid.errors import AudioDeviceFailed
 from mmid.events import Error, Event, State
 from mmid.gateway.black_box import BlackBox
 from mmid.gateway.board_host import BoardHost
@@ -15,6 +15,7 @@ from mmid.hal import PlayerListener, RecorderListener
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
 from mmid.session.dialects.multimodal_dialog.directives import Identity
+from mmid.session.endpoint import LinkClosed
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
 from mmid.session.link import Link
@@ -144,7 +145,7 @@ class Wire(Link):
     async def receive(self) -> str | bytes:
         frame = await self._said.get()
         if frame is None:
-            raise ConnectionLost("the connection broke")
+            raise LinkClosed
         return frame
 
     async def close(self) -> None:
@@ -186,7 +187,7 @@ class Supervision(Supervisor):
     """A supervisor without a cloud: it notes what it is told, and has the conversation it is given.
 
     A subclass, so that mypy compares its methods with the supervisor's, and whatever else
-    the gateway calls is the real thing, which fails here for want of a keeper.
+    the gateway calls is the real thing, which fails here for want of an access.
     """
 
     def __init__(self, status: Status) -> None:
@@ -282,6 +283,7 @@ class Board:
         dialect = MultimodalDialog(
             Identity("mm_01", "", "tester", "board1", "multimodal-dialog"),
             Dialog(),
+            work_mode="push2talk",
             task_id=TASK,
             dialog_id="",
             listening_by=asyncio.get_running_loop().time() + AMPLE_S,

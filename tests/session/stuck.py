@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.events import State
-from mmid.secrets import Secret
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
 from mmid.session.dialects.multimodal_dialog.directives import Identity
 from mmid.session.effects import Show
-from mmid.session.link import LinkOptions, open_link
+from mmid.session.endpoint import Endpoint
+from mmid.session.link import open_link
 from mmid.session.outbox import Outbox
 from mmid.session.tls import Tls
 from mmid.settings import Dialog
@@ -85,12 +85,11 @@ async def stuck(certificates: Certificates) -> AsyncIterator[tuple[Talk, Peer]]:
         listener = next(iter(server.sockets))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # soon full
         url = f"wss://localhost:{listener.getsockname()[1]}/"
-        link = await open_link(
-            LinkOptions(url, Tls(str(certificates.ca_file)), AMPLE_S), Secret("st-0123456789")
-        )
+        link = await open_link(Endpoint(url, url, {}), Tls(str(certificates.ca_file)), AMPLE_S)
         dialect = MultimodalDialog(
             Identity("mm_01", "", "tester", "board1", "multimodal-dialog"),
             Dialog(),
+            work_mode="push2talk",
             task_id="ab" * 16,
             dialog_id="",
             listening_by=asyncio.get_running_loop().time() + AMPLE_S,

@@ -1,4 +1,4 @@
-"""A supervisor that runs, with the real keeper and dialer, and everything around it."""
+"""A supervisor that runs, with the real access and dialer, and everything around it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mmid.events import DataInit, SpeechPrepare, State
 from mmid.secrets import Secret
+from mmid.session.dialects.multimodal_dialog.cloud import CLOUD
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Effect, Emit, SaveDialog, Show
-from mmid.session.license.keeper import Keeper
 from mmid.session.license.messages import Refusal
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import Exchange
@@ -90,16 +90,23 @@ async def supervised(
     clock.synchronized = synchronized
     book = RecordBook(store)
     await book.load()
-    keeper = Keeper(
-        cloud=settings.cloud,
-        license=settings.license,
+    access = CLOUD.access(
+        settings,
         book=book,
         clock=clock,
         status=status,
         exchange=ask or LicenseDesk(Refusal("100007")),
     )
-    keeper.show()
-    made = Supervisor(keeper=keeper, dialer=Dialer(settings), clock=clock, status=status, host=host)
+    access.show()
+    made = Supervisor(
+        access=access,
+        dialer=Dialer(settings),
+        clock=clock,
+        status=status,
+        host=host,
+        dialog_id=lambda: book.record.dialog_id,
+        work_mode=settings.dialog.work_mode,
+    )
 
     def act(effect: Effect) -> None:
         match effect:

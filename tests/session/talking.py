@@ -9,10 +9,9 @@ from mmid.events import SpeechPrepare, State
 from mmid.session.conversation import Conversation
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Effect, Emit, FinishPlayer, Play, Show
-from mmid.session.license.keeper import Credential
+from mmid.session.license.access import LicenseCredential
 from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
-from mmid.status import Status
 from tests.session.doubles import Host
 
 __all__ = ["AMPLE_S", "SPEECH", "Talk", "credential_of", "settings_of", "talking"]
@@ -44,9 +43,9 @@ def settings_of(cloud: SimCloud, *, connect_timeout_s: float = AMPLE_S) -> Setti
     )
 
 
-def credential_of(cloud: SimCloud) -> Credential:
+def credential_of(cloud: SimCloud) -> LicenseCredential:
     """What a pay-as-you-go device connects with."""
-    return Credential(cloud.api_key, cloud.app_id, "board1", cloud.workspace_id)
+    return LicenseCredential(cloud.api_key, cloud.app_id, "board1", cloud.workspace_id)
 
 
 @dataclass(slots=True)
@@ -84,11 +83,11 @@ class Talk:
 
     def release(self) -> None:
         """End the speech."""
-        self.conversation.perform(self.conversation.dialect.stop_speech(_now()))
+        self.conversation.stop_speech()
 
     def press(self) -> None:
         """Begin a speech."""
-        self.conversation.perform(self.conversation.dialect.start_speech(_now()))
+        self.conversation.start_speech()
 
     async def end(self) -> Close:
         """Wait for the end of the conversation."""
@@ -125,8 +124,10 @@ async def talking(
     host = host or Host()
     settings = settings_of(cloud, connect_timeout_s=connect_timeout_s)
     settings = replace(settings, log=replace(settings.log, wire=wire_log))
-    status = Status(dialog_id=dialog_id, work_mode=settings.dialog.work_mode)
-    conversation = await Dialer(settings).dial(credential_of(cloud), status, host)
+    mode = settings.dialog.work_mode
+    conversation = await Dialer(settings).dial(
+        credential_of(cloud), lambda: (mode, dialog_id), host
+    )
     host.on_effect = _loudspeaker(conversation)
     running = asyncio.create_task(conversation.run(), name="test-conversation")
     try:
@@ -145,19 +146,9 @@ def _loudspeaker(conversation: Conversation) -> Callable[[Effect], None]:
         nonlocal heard
         if isinstance(effect, Play) and not heard:
             heard = True
-            loop.call_soon(started)
+            loop.call_soon(conversation.playback_started)
         elif isinstance(effect, FinishPlayer):
             heard = False
-            loop.call_soon(finished)
-
-    def started() -> None:
-        conversation.perform(conversation.dialect.playback_started(_now()))
-
-    def finished() -> None:
-        conversation.perform(conversation.dialect.playback_finished(_now()))
+            loop.call_soon(conversation.playback_finished)
 
     return play
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -12,14 +12,13 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
-from mmid.session.dialer import Dialer, require_built
-from mmid.session.license.keeper import Credential
-from mmid.settings import Cloud, Dialog, License, Settings
+from mmid.session.dialer import Dialer
+from mmid.session.license.access import LicenseCredential
+from mmid.settings import Cloud, License, Settings, WorkMode
 from mmid.simcloud.core.certificates import Certificates
-from mmid.status import Status
 from tests.session.doubles import Host
 
-CREDENTIAL = Credential(Secret("st-0123456789"), "mm_01", "board1", "llm-1")
+CREDENTIAL = LicenseCredential(Secret("st-0123456789"), "mm_01", "board1", "llm-1")
 
 
 class Listener:
@@ -42,13 +41,14 @@ class Listener:
     async def start_of(
         self,
         settings: Settings,
-        credential: Credential = CREDENTIAL,
+        credential: LicenseCredential = CREDENTIAL,
         dialog_id: str = "",
-        work_mode: str = "push2talk",
+        work_mode: WorkMode = "push2talk",
     ) -> tuple[str, dict[str, Any]]:
         """Dial, and return the credential and the Start that arrived."""
-        status = Status(dialog_id=dialog_id, work_mode=work_mode)
-        conversation = await Dialer(settings).dial(credential, status, Host())
+        conversation = await Dialer(settings).dial(
+            credential, lambda: (work_mode, dialog_id), Host()
+        )
         running = asyncio.create_task(conversation.run())
         try:
             async with asyncio.timeout(10):
@@ -122,9 +122,7 @@ async def test_a_workspace_that_is_not_known_is_left_out(certificates: Certifica
 
 
 @pytest.mark.parametrize("mode", ["push2talk", "tap2talk", "duplex"])
-async def test_the_work_mode_is_what_the_status_says_now(
-    certificates: Certificates, mode: str
-) -> None:
+async def test_the_work_mode_is_the_one_of_now(certificates: Certificates, mode: WorkMode) -> None:
     async with listener(certificates) as cloud:
         _, start = await cloud.start_of(cloud.settings, work_mode=mode)
     assert start["payload"]["parameters"]["upstream"]["mode"] == mode
@@ -146,7 +144,7 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
         dialer = Dialer(cloud.settings)
         await dialer.load()
         began = asyncio.get_running_loop().time()
-        conversation = await dialer.dial(CREDENTIAL, Status(), Host())
+        conversation = await dialer.dial(CREDENTIAL, lambda: ("push2talk", ""), Host())
         connected = asyncio.get_running_loop().time()
         running = asyncio.create_task(conversation.run())
         await asyncio.sleep(0)
@@ -156,20 +154,6 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
         await asyncio.wait({running})
 
 
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        (Settings(cloud=Cloud(protocol="baidu-rtc")), "cloud.protocol = 'baidu-rtc'"),
-        (Settings(cloud=Cloud(protocol="qwen-realtime")), "cloud.protocol = 'qwen-realtime'"),
-    ],
-)
-def test_what_is_not_built_yet_is_refused_by_name(settings: Settings, named: str) -> None:
-    with pytest.raises(SettingsInvalid, match=f"{named} is not in this version; it has"):
-        require_built(settings)
-    with pytest.raises(SettingsInvalid):
-        Dialer(settings)
-
-
-@pytest.mark.parametrize("mode", ["push2talk", "tap2talk", "duplex"])
-def test_every_work_mode_is_built(mode: Any) -> None:
-    require_built(Settings(dialog=Dialog(work_mode=mode)))
+def test_a_cloud_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(SettingsInvalid, match='"moon-radio": must be one of "multimodal-dialog"'):
+        Dialer(Settings(cloud=Cloud(protocol="moon-radio")))

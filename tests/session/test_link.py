@@ -16,8 +16,8 @@ from websockets.http11 import Request, Response
 
 from mmid.errors import ConnectionLost, MalformedMessage, MmidError, SettingsInvalid, TlsFailed
 from mmid.secrets import Secret
-from mmid.session.license.keeper import TokenRefused
-from mmid.session.link import Link, LinkOptions, open_link
+from mmid.session.endpoint import CredentialRefused, Endpoint
+from mmid.session.link import Link, open_link
 from mmid.session.tls import Tls
 from mmid.simcloud.core.certificates import Certificates, make_certificates
 from tests.session.doubles import peer
@@ -53,24 +53,31 @@ async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> 
     await reader.read()
 
 
-def options(port: int, ca_file: Path | str, *, host: str = "localhost") -> LinkOptions:
-    return LinkOptions(f"wss://{host}:{port}/dialog", Tls(str(ca_file)), AMPLE_S)
+Given = tuple[Endpoint, Tls, float]
+
+
+def endpoint(url: str) -> Endpoint:
+    return Endpoint(url, url, {"Authorization": f"Bearer {TOKEN.reveal()}"})
+
+
+def options(port: int, ca_file: Path | str, *, host: str = "localhost") -> Given:
+    return endpoint(f"wss://{host}:{port}/dialog"), Tls(str(ca_file)), AMPLE_S
 
 
 @asynccontextmanager
 async def linked(certificates: Certificates, handler: Handler) -> AsyncIterator[Link]:
     async with server(certificates, handler) as port:
-        link = await open_link(options(port, certificates.ca_file), TOKEN)
+        link = await open_link(*options(port, certificates.ca_file))
         try:
             yield link
         finally:
             await link.close()
 
 
-async def fails(kind: type[MmidError], words: str, given: LinkOptions) -> MmidError:
+async def fails(kind: type[MmidError], words: str, given: Given) -> MmidError:
     """Check that no connection is made, and that the text says to what and why, but no secret."""
     with pytest.raises(kind, match=words) as caught:
-        await open_link(given, TOKEN)
+        await open_link(*given)
     error: BaseException | None = caught.value
     while error is not None:
         assert TOKEN.reveal() not in f"{error} {error!r}"
@@ -106,7 +113,7 @@ async def test_another_authority_is_refused(certificates: Certificates, tmp_path
     other = make_certificates(tmp_path)
     async with server(certificates) as port:
         given = options(port, other.ca_file)
-        await fails(TlsFailed, f"certificate of {given.url} is not acceptable: .+", given)
+        await fails(TlsFailed, f"certificate of {given[0].url} is not acceptable: .+", given)
 
 
 async def test_without_a_ca_file_the_systems_authorities_count(certificates: Certificates) -> None:
@@ -138,7 +145,7 @@ async def test_tls_older_than_1_2_is_refused(certificates: Certificates) -> None
         # Not asyncio's own server: that one hangs up without the alert that real ones send.
         old = asyncio.create_task(asyncio.to_thread(_shake_hands, listener, context))
         given = options(listener.getsockname()[1], certificates.ca_file)
-        await fails(TlsFailed, f"TLS with {given.url} failed: .*VERSION", given)
+        await fails(TlsFailed, f"TLS with {given[0].url} failed: .*VERSION", given)
         assert "UNSUPPORTED_PROTOCOL" in await old
 
 
@@ -158,7 +165,7 @@ async def test_tls_1_2_is_accepted(certificates: Certificates) -> None:
     context = certificates.server_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     async with server(certificates, context=context) as port:
-        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+        await (await open_link(*options(port, certificates.ca_file))).close()
 
 
 async def test_the_host_name_is_sent_for_servers_with_many(certificates: Certificates) -> None:
@@ -166,7 +173,7 @@ async def test_the_host_name_is_sent_for_servers_with_many(certificates: Certifi
     context = certificates.server_context()
     context.sni_callback = lambda _, name, __: names.append(name)
     async with server(certificates, context=context) as port:
-        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+        await (await open_link(*options(port, certificates.ca_file))).close()
     assert names == ["localhost"]
 
 
@@ -188,13 +195,13 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
 
 async def test_a_peer_that_says_nothing_is_given_up(certificates: Certificates) -> None:
     async with peer(say_nothing) as port:
-        given = LinkOptions(f"wss://localhost:{port}/", Tls(str(certificates.ca_file)), 0.2)
+        given = endpoint(f"wss://localhost:{port}/"), Tls(str(certificates.ca_file)), 0.2
         await fails(ConnectionLost, rf"no connection to wss://localhost:{port}/ in 0\.2 s", given)
 
 
 async def test_a_server_that_says_nothing_after_tls_is_given_up(certificates: Certificates) -> None:
     async with peer(say_nothing, certificates.server_context()) as port:
-        given = LinkOptions(f"wss://localhost:{port}/", Tls(str(certificates.ca_file)), 0.5)
+        given = endpoint(f"wss://localhost:{port}/"), Tls(str(certificates.ca_file)), 0.5
         await fails(ConnectionLost, r"in 0\.5 s", given)
 
 
@@ -206,7 +213,7 @@ async def test_a_server_that_hangs_up_during_the_upgrade_is_a_lost_connection(
 
     async with peer(hang_up, certificates.server_context()) as port:
         given = options(port, certificates.ca_file)
-        await fails(ConnectionLost, f"no connection to {given.url}: ", given)
+        await fails(ConnectionLost, f"no connection to {given[0].url}: ", given)
 
 
 async def test_a_server_that_is_none_is_a_lost_connection(certificates: Certificates) -> None:
@@ -215,7 +222,7 @@ async def test_a_server_that_is_none_is_a_lost_connection(certificates: Certific
 
     async with peer(chatter, certificates.server_context()) as port:
         given = options(port, certificates.ca_file)
-        await fails(ConnectionLost, f"no connection to {given.url}: ", given)
+        await fails(ConnectionLost, f"no connection to {given[0].url}: ", given)
 
 
 async def test_a_server_without_tls_is_a_tls_failure(certificates: Certificates) -> None:
@@ -224,26 +231,26 @@ async def test_a_server_without_tls_is_a_tls_failure(certificates: Certificates)
 
     async with peer(chatter) as port:
         given = options(port, certificates.ca_file)
-        await fails(TlsFailed, f"TLS with {given.url} failed: ", given)
+        await fails(TlsFailed, f"TLS with {given[0].url} failed: ", given)
 
 
 async def test_a_port_where_nobody_listens_is_a_lost_connection(certificates: Certificates) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         given = options(unused.getsockname()[1], certificates.ca_file, host="127.0.0.1")
-        await fails(ConnectionLost, f"no connection to {given.url}: .*Refused", given)
+        await fails(ConnectionLost, f"no connection to {given[0].url}: .*Refused", given)
 
 
 async def test_a_name_that_is_unknown_is_a_lost_connection(certificates: Certificates) -> None:
-    given = LinkOptions("wss://nowhere.invalid/", Tls(str(certificates.ca_file)), AMPLE_S)
+    given = endpoint("wss://nowhere.invalid/"), Tls(str(certificates.ca_file)), AMPLE_S
     await fails(ConnectionLost, "no connection to wss://nowhere.invalid/: ", given)
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
-        (401, TokenRefused, r"refused the token \(HTTP 401\)"),
-        (403, TokenRefused, r"refused the token \(HTTP 403\)"),
+        (401, CredentialRefused, r"refused the credential \(HTTP 401\)"),
+        (403, CredentialRefused, r"refused the credential \(HTTP 403\)"),
         (404, ConnectionLost, "answered the upgrade with HTTP 404"),
         (500, ConnectionLost, "answered the upgrade with HTTP 500"),
         (200, ConnectionLost, "answered the upgrade with HTTP 200"),
@@ -257,8 +264,8 @@ async def test_an_upgrade_that_is_refused_names_url_and_status(
 
     async with server(certificates, answer=refuse) as port:
         given = options(port, certificates.ca_file)
-        error = await fails(kind, f"{given.url} {words}", given)
-        if kind is TokenRefused:
+        error = await fails(kind, f"{given[0].url} {words}", given)
+        if kind is CredentialRefused:
             assert error.code == str(status)
 
 
@@ -279,7 +286,7 @@ async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(
 
         async with server(certificates, answer=redirect) as port:
             given = options(port, certificates.ca_file)
-            await fails(ConnectionLost, f"{given.url} answered the upgrade with HTTP 302", given)
+            await fails(ConnectionLost, f"{given[0].url} answered the upgrade with HTTP 302", given)
     assert visited == []
 
 
@@ -293,7 +300,7 @@ async def test_an_attempt_that_is_cancelled_leaves_nothing(certificates: Certifi
         gone.set()
 
     async with peer(watch) as port:
-        opening = asyncio.create_task(open_link(options(port, certificates.ca_file), TOKEN))
+        opening = asyncio.create_task(open_link(*options(port, certificates.ca_file)))
         await connected.wait()
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -337,7 +344,7 @@ async def test_the_proxy_of_the_environment_is_used_and_sees_no_token(
     proxy = ConnectProxy()
     async with server(certificates) as port, peer(proxy.serve) as proxy_port:
         monkeypatch.setenv("https_proxy", f"http://user:pass@127.0.0.1:{proxy_port}")
-        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+        await (await open_link(*options(port, certificates.ca_file))).close()
     assert [request.split()[:2] for request in proxy.asked] == [["CONNECT", f"localhost:{port}"]]
     assert TOKEN.reveal() not in proxy.asked[0]
 
@@ -348,7 +355,7 @@ async def test_a_host_of_no_proxy_is_connected_to_directly(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "localhost")
     async with server(certificates) as port:
-        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+        await (await open_link(*options(port, certificates.ca_file))).close()
 
 
 async def test_a_proxy_does_not_weaken_the_check_of_the_certificate(
@@ -399,7 +406,7 @@ async def test_the_upgrade_carries_the_token_and_nothing_that_is_not_needed(
         headers.update(request.headers.raw_items())
 
     async with server(certificates, answer=note) as port:
-        await (await open_link(options(port, certificates.ca_file), TOKEN)).close()
+        await (await open_link(*options(port, certificates.ca_file))).close()
     assert headers.pop("Authorization") == f"Bearer {TOKEN.reveal()}"
     assert headers.keys() == {
         "Host",
@@ -534,7 +541,7 @@ async def test_close_ends_in_bounded_time_when_the_peer_reads_nothing(
         await go.wait()
 
     async with server(certificates, read_nothing) as port:
-        link = await open_link(options(port, certificates.ca_file), TOKEN)
+        link = await open_link(*options(port, certificates.ca_file))
         stuck = asyncio.create_task(_send_for_ever(link))
         try:
             await asyncio.wait({stuck}, timeout=0.2)

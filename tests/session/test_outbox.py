@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmid.errors import ConnectionLost
-from mmid.session.effects import SendAudio
+from mmid.errors import Busy, ConnectionLost
+from mmid.session.effects import Send, SendAudio
 from mmid.session.outbox import Outbox
 
 LIMIT, FRAME = 20, 10
+MIB = 1 << 20
 WAIT_S = 5.0
 
 
@@ -23,12 +24,14 @@ def outbox(*, limit: int = LIMIT, frame: int = FRAME) -> Outbox:
 
 def take(box: Outbox) -> str | bytes | None:
     """Get what is there now; fail if that would wait."""
-    got: Coroutine[Any, Any, str | bytes | None] = box.get()
+    got: Coroutine[Any, Any, Send | SendAudio | None] = box.get()
     try:
         got.send(None)
     except StopIteration as done:
-        frame: str | bytes | None = done.value
-        return frame
+        message: Send | SendAudio | None = done.value
+        if isinstance(message, Send):
+            return message.text
+        return message.data if message else None
     got.close()
     raise AssertionError("nothing is there to get")
 
@@ -50,10 +53,10 @@ def speak(box: Outbox, *chunks: bytes) -> None:
 
 def test_texts_and_speech_leave_in_the_order_they_came() -> None:
     box = outbox()
-    box.put_text("SendSpeech")
+    box.put_text(Send("SendSpeech"))
     speak(box, b"one")
-    box.put_text("StopSpeech")
-    box.put_text("SendSpeech")
+    box.put_text(Send("StopSpeech"))
+    box.put_text(Send("SendSpeech"))
     speak(box, b"two")
     assert take_all(box) == ["SendSpeech", b"one", "StopSpeech", "SendSpeech", b"two"]
 
@@ -93,16 +96,16 @@ def test_a_chunk_does_not_wait_for_its_frame_to_be_full() -> None:
 def test_speech_is_not_joined_across_a_text() -> None:
     box = outbox()
     speak(box, b"one")
-    box.put_text("StopSpeech")
+    box.put_text(Send("StopSpeech"))
     speak(box, b"two")
     assert take_all(box) == [b"one", "StopSpeech", b"two"]
 
 
 def test_over_the_limit_the_oldest_live_speech_goes_and_is_counted() -> None:
     box = outbox()
-    box.put_text("SendSpeech")
+    box.put_text(Send("SendSpeech"))
     speak(box, b"0123456789", b"abcdefghij", b"kl")
-    box.put_text("StopSpeech")
+    box.put_text(Send("StopSpeech"))
     assert box.dropped_bytes == 10
     assert take_all(box) == ["SendSpeech", b"abcdefghij", b"kl", "StopSpeech"]
 
@@ -173,7 +176,7 @@ def test_a_backlog_that_has_left_no_longer_lifts_the_limit() -> None:
 def test_the_backlog_of_a_second_speech_does_not_drop_the_first_one() -> None:
     box = outbox()
     speak(box, b"0123456789", b"abcdefghij")
-    box.put_text("StopSpeech")
+    box.put_text(Send("StopSpeech"))
     box.put_speech(SendAudio(b"next" * 10, backlog=True))
     assert box.dropped_bytes == 0
 
@@ -181,22 +184,42 @@ def test_the_backlog_of_a_second_speech_does_not_drop_the_first_one() -> None:
 def test_so_many_texts_that_nothing_can_be_leaving_are_a_lost_connection() -> None:
     box = outbox()
     for count in range(256):
-        box.put_text(str(count))
+        box.put_text(Send(str(count)))
     with pytest.raises(ConnectionLost, match="256 messages wait"):
-        box.put_text("one more")
+        box.put_text(Send("one more"))
     assert len(box) == 256
+
+
+def test_texts_of_more_than_4_mib_that_wait_are_a_lost_connection() -> None:
+    box = outbox()
+    for _ in range(4):
+        box.put_text(Send("x" * MIB))
+    with pytest.raises(ConnectionLost, match="4 messages wait"):
+        box.put_text(Send("y"))
+    take(box)
+    box.put_text(Send("y"))
+
+
+def test_whoever_can_wait_is_told_busy_while_a_mebibyte_waits() -> None:
+    box = outbox()
+    box.check_room()
+    box.put_text(Send("x" * MIB))
+    with pytest.raises(Busy, match="has not taken"):
+        box.check_room()
+    take(box)
+    box.check_room()
 
 
 def test_texts_that_left_make_room_for_others() -> None:
     box = outbox()
     for count in range(1000):
-        box.put_text(str(count))
+        box.put_text(Send(str(count)))
         assert take(box) == str(count)
 
 
 def test_after_the_end_the_rest_comes_and_then_none_for_ever() -> None:
     box = outbox()
-    box.put_text("Stop")
+    box.put_text(Send("Stop"))
     box.finish()
     assert [take(box), take(box), take(box)] == ["Stop", None, None]
 
@@ -204,12 +227,12 @@ def test_after_the_end_the_rest_comes_and_then_none_for_ever() -> None:
 @pytest.mark.parametrize(
     ("put", "frame"),
     [
-        (lambda box: box.put_text("Stop"), "Stop"),
-        (lambda box: box.put_speech(SendAudio(b"one")), b"one"),
+        (lambda box: box.put_text(Send("Stop")), Send("Stop")),
+        (lambda box: box.put_speech(SendAudio(b"one")), SendAudio(b"one")),
         (lambda box: box.finish(), None),
     ],
 )
-async def test_whoever_waits_is_woken(put: Any, frame: str | bytes | None) -> None:
+async def test_whoever_waits_is_woken(put: Any, frame: Send | SendAudio | None) -> None:
     box = outbox()
     async with asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(box.get())
@@ -226,7 +249,7 @@ async def test_a_wait_that_is_cancelled_loses_nothing() -> None:
     waiting.cancel()
     await asyncio.wait({waiting}, timeout=WAIT_S)
     speak(box, b"one")
-    assert await asyncio.wait_for(box.get(), WAIT_S) == b"one"
+    assert await asyncio.wait_for(box.get(), WAIT_S) == SendAudio(b"one")
 
 
 # --- against a model ---------------------------------------------------------------------------
@@ -282,7 +305,7 @@ def test_any_use_is_that_of_a_plain_list(steps: list[Any]) -> None:
                 assert (list(frame) if isinstance(frame, bytes) else [frame]) == expected
         elif step == "text":
             text = f"text {next(names)}"
-            box.put_text(text)
+            box.put_text(Send(text))
             model.put("text", [text])
         else:
             kind, size = step

@@ -15,8 +15,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from mmid.errors import ConnectionLost, TlsFailed
-from mmid.secrets import Secret
-from mmid.session.link import Link, LinkOptions, open_link
+from mmid.session.endpoint import Endpoint
+from mmid.session.link import Link, open_link
 from mmid.session.tls import Tls
 from mmid.simcloud.core.certificates import Certificates, make_certificates
 from tests.session.test_link import server
@@ -39,8 +39,8 @@ class Dialler:
 
     @asynccontextmanager
     async def linked(self) -> AsyncIterator[Link]:
-        options = LinkOptions(f"wss://localhost:{self.port}/", self.tls, AMPLE_S)
-        link = await open_link(options, Secret("st-0123456789"))
+        url = f"wss://localhost:{self.port}/"
+        link = await open_link(Endpoint(url, url, {}), self.tls, AMPLE_S)
         try:
             await link.send("hello")
             assert await link.receive() == "hello"

@@ -6,6 +6,7 @@ from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
 from mmid.errors import TABLE, AudioDeviceFailed, ClockNotSet, SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import SlotReport, SlotState, describe, open_store
 from mmid.hal_linux.time.clock import KernelClock
+from mmid.session.clouds import cloud_of
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import RAW_OPUS_BITS_PER_S, Settings
 
@@ -37,8 +38,8 @@ def check_record(settings: Settings) -> Finding:
     if damaged:
         return _damaged(damaged, lost=record is None)
     if record is None:
-        if settings.license.mode == "pay-as-you-go":
-            return fine("record", f"{target} is empty, as it may be in pay-as-you-go")
+        if not cloud_of(settings.cloud.protocol).registers(settings):
+            return fine("record", f"{target} is empty, as it may be: nothing is registered")
         return warned(
             "record",
             f"{target} is empty: this device was never registered",

@@ -71,7 +71,7 @@ def _license(device: dict[str, Any]) -> Finding:
         )
     if state == "refused":
         return failed("license", "the license service refused this device for good", _SEE_JOURNAL)
-    if state not in _REGISTERED and mode != "pay-as-you-go":
+    if state not in _REGISTERED:
         return warned("license", "the device is not registered", TABLE[NotRegistered].remedy)
     expiry = device["TokenExpiry"]
     token = f", token until {_utc(expiry)}" if expiry else ""

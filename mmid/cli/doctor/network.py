@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from mmid.cli.doctor.commands import output_of
 from mmid.cli.doctor.finding import Finding, Verdict, failed, fine, skipped, warned
 from mmid.errors import TABLE, TlsFailed
+from mmid.session.clouds import cloud_of
 from mmid.session.proxy import environment_names_proxy
 from mmid.settings import Settings
 
@@ -24,15 +25,8 @@ _SOON_DAYS = 14
 
 def _addresses(settings: Settings) -> Iterator[tuple[str, int]]:
     """Host and port of each server that the settings name, once each."""
-    cloud, license_ = settings.cloud, settings.license
-    urls = [cloud.ws_url]
-    if license_.mode != "pay-as-you-go":
-        urls += [
-            license_.register_url or cloud.license_url,
-            license_.token_url or cloud.license_url,
-        ]
     seen: set[tuple[str, int]] = set()
-    for url in urls:
+    for url in cloud_of(settings.cloud.protocol).addresses(settings).values():
         parts = urlsplit(url)
         address = parts.hostname or "", parts.port or 443
         if address not in seen:

@@ -8,6 +8,7 @@ from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
 from mmid.hal_linux.storage import describe, open_store
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.secrets import MASK
+from mmid.session.clouds import cloud_of
 from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, License, Settings, Storage
 
 __all__ = ["check"]
@@ -34,15 +35,21 @@ def _report(
 ) -> Iterator[tuple[str, str]]:
     """What the daemon would use, by topic."""
     cloud, license_, audio = settings.cloud, settings.license, settings.audio
-    yield "cloud", f"{cloud.protocol} at {cloud.ws_url}"
+    spoken_to = cloud_of(cloud.protocol)
+    addresses = spoken_to.addresses(settings)
+    yield "cloud", f"{cloud.protocol} at {addresses['cloud.ws_url']}"
     yield "trust", cloud.ca_file or "the system's authorities"
-    if license_.mode == "pay-as-you-go":
-        yield "license", f"{license_.mode}, workspace {cloud.workspace_id}"
-    else:
+    if spoken_to.registers(settings):
         where = license_.register_url or cloud.license_url
         yield "license", f"{license_.mode}, at {where}, codec {license_.codec}"
+    else:
+        yield "license", f"{license_.mode}, workspace {cloud.workspace_id}"
     yield "device", _identity(license_)
-    held = _held(settings.storage, record) if record else _nothing_held(license_)
+    held = "empty; this mode needs none"
+    if record:
+        held = _held(settings.storage, record)
+    elif spoken_to.registers(settings):
+        held = _nothing_held(license_)
     yield "record", f"{settings.storage.target}: {held}"
     trusted = "set" if clock_is_set else "not set; mmid would wait for it"
     yield "clock", f"{trusted} (clock.require_sync = {str(settings.clock.require_sync).lower()})"
@@ -84,8 +91,6 @@ def _held(storage: Storage, record: bytes) -> str:
 
 def _nothing_held(identity: License) -> str:
     """Say what the daemon would do about an empty store."""
-    if identity.mode == "pay-as-you-go":
-        return "empty; this mode needs none"
     if identity.app_id and identity.app_secret and identity.device_name:
         return "empty; the device would register"
     return f"empty, and the device cannot register. {TABLE[NotProvisioned].remedy}"

@@ -36,14 +36,29 @@ class Dialect(Protocol):
             why: what cuts a turn under way, which is then told as lost; empty: nobody is told.
         """
 
-    def lost(self, now: float) -> Effects:
-        """The connection is gone, whoever ended it: close what is still open."""
+    def closed(self, code: int | None, reason: str, now: float) -> Effects:
+        """The connection is gone, whoever ended it: close what is open, say what follows.
+
+        Args:
+            code: the code of WebSocket's close frame; None if the connection just broke.
+            reason: the text of it; may be empty.
+            now: monotonic seconds.
+        """
 
     def receive_text(self, text: str, now: float) -> Effects:
         """A text frame arrived."""
 
-    def receive_audio(self, data: bytes, now: float) -> Effects:
+    def receive_binary(self, data: bytes, now: float) -> Effects:
         """A binary frame arrived."""
+
+    def pong(self, now: float) -> Effects:
+        """The cloud answered a ping of WebSocket."""
+
+    def speech_frame(self, data: bytes) -> str | bytes:
+        """Return the frame that carries this speech, as the protocol has it on the wire."""
+
+    def trace(self, text: str) -> str:
+        """Return what of a text frame, either way, may be logged: no audio in any encoding."""
 
     def tick(self, now: float) -> Effects:
         """The deadline has come."""

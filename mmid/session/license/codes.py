@@ -1,7 +1,7 @@
 """The license service's refusal codes: what each means, and what to do about it.
 
 The service's protocol publishes the codes and their meaning; the class and
-the advice are ours. ``keeper`` acts on the class, people read the advice.
+the advice are ours. ``access`` acts on the class, people read the advice.
 """
 
 from enum import StrEnum

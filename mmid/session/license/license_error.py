@@ -1,6 +1,6 @@
 """What stands between the device and its license, as ``LicenseError`` of org.mmid1 shows it.
 
-Pure: the time is an argument. ``keeper`` keeps one of these while it lasts.
+Pure: the time is an argument. ``access`` keeps one of these while it lasts.
 """
 
 from dataclasses import replace

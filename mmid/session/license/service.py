@@ -20,13 +20,17 @@ from mmid.session.license.messages import (
     make_nonce,
 )
 from mmid.session.license.record import Pending
-from mmid.settings import Cloud, License
+from mmid.settings import Settings
 
-__all__ = ["Exchange", "LicenseService"]
+__all__ = ["Exchange", "LicenseService", "service_urls"]
 
 _log = logging.getLogger(__name__)
 
-_PATHS = {Kind.REGISTER: "/api/device/v1/register", Kind.TOKEN: "/api/token/v1/getToken"}
+_PATHS = {
+    "license.register_url": "/api/device/v1/register",
+    "license.token_url": "/api/token/v1/getToken",
+}
+_URL_KEYS = {Kind.REGISTER: "license.register_url", Kind.TOKEN: "license.token_url"}
 _VERBS = {Kind.REGISTER: "register this device", Kind.TOKEN: "give a token", Kind.SIGN: "sign"}
 
 # The child's start on the slowest board, and two network time-outs.
@@ -45,32 +49,34 @@ class Exchange(Protocol):
         """Send it and return the answer."""
 
 
+def service_urls(settings: Settings) -> dict[str, str]:
+    """Return where the service is asked, by the key of the settings that may name the place."""
+    base = settings.cloud.license_url.rstrip("/")
+    given = settings.license
+    return {
+        "license.register_url": given.register_url or base + _PATHS["license.register_url"],
+        "license.token_url": given.token_url or base + _PATHS["license.token_url"],
+    }
+
+
 class LicenseService:
     """The service as the settings name it.
 
     Args:
-        cloud: where it is, and whom to trust.
-        license: its mode, URLs and key.
+        settings: where it is, whom to trust, its mode, URLs and key.
         clock: the time to sign with.
         exchange: sends one request.
     """
 
-    def __init__(
-        self,
-        cloud: Cloud,
-        license: License,  # noqa: A002 - the table's own name
-        clock: Clock,
-        exchange: Exchange,
-    ) -> None:
-        self._cloud = cloud
-        self._license = license
+    def __init__(self, settings: Settings, clock: Clock, exchange: Exchange) -> None:
         self._clock = clock
         self._exchange = exchange
         self._skew_ms = 0
+        self.use(settings)
 
-    def use(self, cloud: Cloud, license: License) -> None:  # noqa: A002 - the table's own name
+    def use(self, settings: Settings) -> None:
         """Ask by other settings from now on."""
-        self._cloud, self._license = cloud, license
+        self._settings, self._license = settings, settings.license
 
     def now_ms(self) -> int:
         """Return the service's clock as far as it is known, Unix ms."""
@@ -86,16 +92,15 @@ class LicenseService:
             nonce=make_nonce(),
             request_time_ms=self._clock.now_ms(),
             api_key=self._license.api_key if fully_managed else None,
-            workspace_id=self._cloud.workspace_id,
+            workspace_id=self._settings.cloud.workspace_id,
             codec=self._license.codec,
         )
 
     def _way(self, kind: Kind) -> Way:
-        given, cloud = self._license, self._cloud
-        whole = {Kind.REGISTER: given.register_url, Kind.TOKEN: given.token_url}.get(kind)
+        given = self._license
         return Way(
-            url=whole or cloud.license_url.rstrip("/") + _PATHS.get(kind, ""),
-            ca_file=cloud.ca_file,
+            url=service_urls(self._settings).get(_URL_KEYS.get(kind, ""), ""),
+            ca_file=self._settings.cloud.ca_file,
             headers=given.headers,
             client_cert=given.client_cert,
             client_key=given.client_key,

@@ -1,21 +1,23 @@
-"""A keeper and all it works with, and what a board is provisioned with."""
+"""An access and all it works with, and what a board is provisioned with."""
 
 import asyncio
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from mmid.errors import LicenseRefused
 from mmid.hal import Store
 from mmid.secrets import Secret
+from mmid.session.dialects.multimodal_dialog.cloud import CLOUD
 from mmid.session.effects import Next
 from mmid.session.license import exchange_child
-from mmid.session.license.keeper import Keeper
+from mmid.session.license.access import LicenseAccess
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest
 from mmid.session.license.record import DeviceRecord, Pending
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import Exchange
-from mmid.settings import Cloud, License
+from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.license.service import Product
 from mmid.status import Status
@@ -55,26 +57,28 @@ PENDING = replace(
 
 
 class Parts:
-    """A keeper and all it works with; ``boot`` again for what a restart finds."""
+    """An access and all it works with; ``boot`` again for what a restart finds."""
 
     def __init__(self, store: Store, ask: Exchange, given: License, cloud: Cloud) -> None:
         self.book = RecordBook(store)
         self.clock = TestClock()
         self.status = Status()
-        self.keeper = Keeper(
-            cloud=cloud,
-            license=given,
+        made = CLOUD.access(
+            Settings(cloud=cloud, license=given),
             book=self.book,
             clock=self.clock,
             status=self.status,
             exchange=ask,
         )
+        self.access = cast("LicenseAccess", made)  # pay-as-you-go has all that a test asks for
 
     async def refused(self) -> tuple[LicenseRefused, Next]:
         """Ask for a credential, and return the refusal and what follows."""
         with pytest.raises(LicenseRefused) as caught:
-            await self.keeper.credential()
-        return caught.value, self.keeper.after(caught.value)
+            await self.access.credential()
+        following = self.access.after(caught.value)
+        assert following is not None
+        return caught.value, following
 
 
 async def boot(
@@ -85,7 +89,7 @@ async def boot(
 ) -> Parts:
     parts = Parts(store or MemoryStore(), ask, given, cloud or Cloud())
     await parts.book.load()
-    parts.keeper.show()
+    parts.access.show()
     return parts
 
 

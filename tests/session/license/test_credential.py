@@ -25,7 +25,7 @@ async def test_a_semi_managed_device_does_not_send_the_api_key(
     given = replace(GIVEN, mode="semi-managed")
     async with SimCloud(cloud_directory, product=relay) as cloud:
         parts = await boot(exchange, open_store(f"file:{tmp_path}/device.bin"), given, at(cloud))
-        await parts.keeper.credential()
+        await parts.access.credential()
         assert handled(cloud) == [("register", "200"), ("token", "200")]
 
 
@@ -33,7 +33,7 @@ async def test_pay_as_you_go_asks_nobody_and_uses_the_api_key() -> None:
     given = replace(GIVEN, mode="pay-as-you-go", app_secret=Secret(""), device_name="")
     store, desk = MemoryStore(), LicenseDesk(token())
     parts = await boot(desk, store, given, Cloud(workspace_id="llm-1"))
-    credential = await parts.keeper.credential()
+    credential = await parts.access.credential()
     assert credential.token == PRODUCT.api_key
     assert (credential.app_id, credential.workspace_id) == (APP_ID, "llm-1")
     assert desk.requests == []
@@ -46,7 +46,7 @@ async def test_the_api_key_goes_to_the_service_when_fully_managed_only(
     mode: Any, sent: bool
 ) -> None:
     desk = LicenseDesk(registration(), token())
-    await (await boot(desk, given=replace(GIVEN, mode=mode))).keeper.credential()
+    await (await boot(desk, given=replace(GIVEN, mode=mode))).access.credential()
     keys = {request.api_key for request in desk.requests}
     assert keys == ({PRODUCT.api_key} if sent else {None})
 
@@ -54,7 +54,7 @@ async def test_the_api_key_goes_to_the_service_when_fully_managed_only(
 async def test_a_task_is_signed_for_each_connection_if_the_settings_say_so() -> None:
     desk = LicenseDesk(token(), TaskSignature("17", "a", "b"), TaskSignature("18", "c", "d"))
     parts = await boot(desk, MemoryStore(REGISTERED.encode()), replace(GIVEN, sign_tasks=True))
-    first, second = [await parts.keeper.credential() for _ in range(2)]
+    first, second = [await parts.access.credential() for _ in range(2)]
     assert desk.kinds == ["token", "sign", "sign"]
     assert first.signature == {"timestamp": "17", "license_info": "a", "device_info": "b"}
     assert first.task_id == desk.requests[1].task_id
@@ -64,7 +64,7 @@ async def test_a_task_is_signed_for_each_connection_if_the_settings_say_so() -> 
 
 async def test_a_task_is_not_signed_by_itself() -> None:
     desk = LicenseDesk(token())
-    credential = await (await boot(desk, MemoryStore(REGISTERED.encode()))).keeper.credential()
+    credential = await (await boot(desk, MemoryStore(REGISTERED.encode()))).access.credential()
     assert (credential.task_id, credential.signature) == ("", {})
 
 
@@ -72,7 +72,7 @@ async def test_headers_and_certificate_go_to_the_relay() -> None:
     desk = LicenseDesk(registration(), token())
     relay = {"headers": Secret("X-Relay: 7"), "client_cert": "/c.pem", "client_key": "/k.pem"}
     given = replace(GIVEN, mode="semi-managed", **relay)  # type: ignore[arg-type]
-    await (await boot(desk, given=given)).keeper.credential()
+    await (await boot(desk, given=given)).access.credential()
     for request in desk.requests:
         way = request.way
         assert (way.headers, way.client_cert, way.client_key) == tuple(relay.values())
@@ -83,7 +83,7 @@ async def test_the_paths_are_appended_to_the_base_url_unless_overridden() -> Non
     given = replace(GIVEN, token_url="https://relay.example/my/token")
     await (
         await boot(desk, given=given, cloud=Cloud(license_url="https://a/b/"))
-    ).keeper.credential()
+    ).access.credential()
     assert [request.way.url for request in desk.requests] == [
         "https://a/b/api/device/v1/register",
         "https://relay.example/my/token",
@@ -104,7 +104,7 @@ async def test_what_is_not_provisioned_is_named(given: License, named: str) -> N
     desk = LicenseDesk(registration())
     parts = await boot(desk, given=given)
     with pytest.raises(NotProvisioned, match=rf"not provisioned: {named} not set"):
-        await parts.keeper.credential()
+        await parts.access.credential()
     assert parts.status.license_state is LicenseState.UNPROVISIONED
     assert desk.requests == []
 
@@ -115,7 +115,7 @@ async def test_settings_that_contradict_a_registered_record_stop(changed: dict[s
     given = replace(GIVEN, **changed)  # type: ignore[arg-type]
     parts = await boot(desk, MemoryStore(REGISTERED.encode()), given)
     with pytest.raises(NotProvisioned, match="the device record is registered as") as caught:
-        await parts.keeper.credential()
+        await parts.access.credential()
     assert next(iter(changed.values())) in str(caught.value)
     assert desk.requests == []
 
@@ -126,7 +126,7 @@ async def test_a_registered_record_alone_says_who_the_device_is() -> None:
     given = License(api_key=PRODUCT.api_key)
     parts = await boot(desk, MemoryStore(record.encode()), given)
     assert parts.status.license_state is LicenseState.REGISTERED
-    credential = await parts.keeper.credential()
+    credential = await parts.access.credential()
     assert (credential.app_id, credential.device_name) == (APP_ID, "board1")
 
 
@@ -145,7 +145,7 @@ async def test_the_workspace_is_the_configured_one_else_the_services(
     record = replace(REGISTERED, workspace_id=recorded)
     desk = LicenseDesk(replace(token(), workspace_id=answered))
     parts = await boot(desk, MemoryStore(record.encode()), cloud=Cloud(workspace_id=configured))
-    assert (await parts.keeper.credential()).workspace_id == used
+    assert (await parts.access.credential()).workspace_id == used
 
 
 async def test_an_api_key_on_a_semi_managed_device_is_told(

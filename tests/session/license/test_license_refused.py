@@ -55,7 +55,7 @@ async def test_a_refusal_is_a_license_error_until_a_request_is_granted(code: str
     shown = parts.status.license_error
     assert (shown["code"], shown["remedy"]) == (code, CODES[code].remedy.value)
     assert before_ms <= int(shown["since"]) <= parts.clock.now_ms()
-    await parts.keeper.credential()
+    await parts.access.credential()
     assert parts.status.license_error == {}
 
 
@@ -64,19 +64,19 @@ async def test_a_license_error_tells_when_it_is_tried_again_and_since_when_it_la
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
     _, following = await parts.refused()
     assert following is Next.HOURS
-    parts.keeper.waiting(7200.0)
+    parts.access.waiting(7200.0)
     first = dict(parts.status.license_error)
     assert abs(int(first["next_attempt"]) - parts.clock.now_ms() - 7_200_000) < 10_000
     parts.clock.offset_ms = 7_200_000
     await parts.refused()
-    parts.keeper.waiting(None)
+    parts.access.waiting(None)
     assert parts.status.license_error == {**first, "next_attempt": 0}
 
 
 async def test_somebody_who_acts_clears_the_license_error() -> None:
     parts = await boot(LicenseDesk(Refusal("100007")))
     await parts.refused()
-    parts.keeper.forgive()
+    parts.access.forgive()
     assert parts.status.license_error == {}
     assert parts.status.license_state is LicenseState.UNREGISTERED
 
@@ -101,10 +101,10 @@ async def test_a_code_of_the_service_over_https_is_followed_by_its_class(
     assert parts.status.license_error["code"] == code
     if following is Next.STOP:
         assert parts.status.license_state is LicenseState.REFUSED
-        parts.keeper.forgive()
+        parts.access.forgive()
     elif code == "100009" and kind == "token":
         cloud.license.book.reset("board1")  # so it is with the service, if it says so
-    credential = await parts.keeper.credential()
+    credential = await parts.access.credential()
     assert cloud.license.token_valid(credential.token.reveal()) == "board1"
     assert parts.status.license_error == {}
     assert parts.status.license_state is LicenseState.AUTHORIZED
@@ -117,9 +117,9 @@ async def test_a_device_that_the_service_forgot_registers_anew_once_a_boot() -> 
     )
     parts = await boot(desk, store)
     assert (await parts.refused())[1] is Next.RETRY
-    await parts.keeper.credential()
+    await parts.access.credential()
     assert stored(store).nonce == desk.requests[1].nonce
-    parts.keeper.forget_token()
+    parts.access.forget()
     assert (await parts.refused())[1] is Next.STOP
     assert parts.status.license_state is LicenseState.REFUSED
     assert desk.kinds == ["token", "register", "token", "token"]
@@ -131,7 +131,7 @@ async def test_a_device_without_the_product_secret_cannot_register_anew_and_says
     parts = await boot(desk, MemoryStore(record.encode()), replace(GIVEN, app_secret=Secret("")))
     await parts.refused()
     with pytest.raises(NotProvisioned, match=r"license\.app_secret"):
-        await parts.keeper.credential()
+        await parts.access.credential()
     assert Kind.REGISTER not in {request.kind for request in desk.requests}
 
 
@@ -139,8 +139,8 @@ async def test_no_secret_reaches_the_log_or_a_refusal(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.DEBUG):
         desk = LicenseDesk(registration(), token("st-secret"), Refusal("500002"))
         parts = await boot(desk)
-        await parts.keeper.credential()
-        parts.keeper.forget_token()
+        await parts.access.credential()
+        parts.access.forget()
         error, _ = await parts.refused()
     told = f"{caplog.text} {error!r} {parts.status}"
     for secret in (PRODUCT.app_secret, PRODUCT.api_key, parts.book.record.device_secret):

@@ -13,19 +13,19 @@ from tests.session.license.keeping import GIVEN, REGISTERED, boot
 async def test_another_api_key_is_used_for_the_next_credential_without_a_restart() -> None:
     desk = LicenseDesk(token("st-first"), token("st-second"))
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
-    await parts.keeper.credential()
+    await parts.access.credential()
     given = replace(GIVEN, api_key=Secret("sk-changed-by-a-reload"))
-    parts.keeper.use(Settings(license=given))
-    assert (await parts.keeper.credential()).token.reveal() == "st-second"
+    parts.access.use(Settings(license=given))
+    assert (await parts.access.credential()).token.reveal() == "st-second"
     assert desk.requests[-1].api_key == Secret("sk-changed-by-a-reload")
 
 
 async def test_settings_that_the_license_service_does_not_hear_of_leave_the_token() -> None:
     desk = LicenseDesk(token("st-first"), token("st-second"))
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
-    await parts.keeper.credential()
-    parts.keeper.use(Settings(license=GIVEN, cloud=Cloud(model="another")))
-    assert (await parts.keeper.credential()).token.reveal() == "st-first"
+    await parts.access.credential()
+    parts.access.use(Settings(license=GIVEN, cloud=Cloud(model="another")))
+    assert (await parts.access.credential()).token.reveal() == "st-first"
 
 
 async def test_settings_that_were_changed_after_a_refusal_are_tried() -> None:
@@ -33,8 +33,8 @@ async def test_settings_that_were_changed_after_a_refusal_are_tried() -> None:
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
     await parts.refused()
     states = [parts.status.license_state]
-    parts.keeper.use(Settings(license=replace(GIVEN, api_key=Secret("sk-the-right-one"))))
+    parts.access.use(Settings(license=replace(GIVEN, api_key=Secret("sk-the-right-one"))))
     states.append(parts.status.license_state)
-    await parts.keeper.credential()
+    await parts.access.credential()
     states.append(parts.status.license_state)
     assert states == [LicenseState.REFUSED, LicenseState.REGISTERED, LicenseState.AUTHORIZED]

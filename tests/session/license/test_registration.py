@@ -27,7 +27,7 @@ async def test_a_device_is_registered_once_and_never_again(cloud: SimCloud, tmp_
     tokens = []
     for _ in range(3):
         parts = await boot(exchange, open_store(f"file:{tmp_path}/device.bin"), cloud=at(cloud))
-        credential = await parts.keeper.credential()
+        credential = await parts.access.credential()
         assert cloud.license.token_valid(credential.token.reveal()) == "board1"
         assert credential.workspace_id == PRODUCT.workspace_id
         assert parts.status.license_state is LicenseState.AUTHORIZED
@@ -43,7 +43,7 @@ async def test_a_lost_answer_is_told_with_the_way_out_and_nothing_more_is_asked(
     async with SimCloud(cloud_directory, product=PRODUCT, scenario=lost) as cloud:
         parts = await boot(exchange, open_store(f"file:{tmp_path}/device.bin"), cloud=at(cloud))
         with pytest.raises(ConnectionLost):
-            await parts.keeper.credential()
+            await parts.access.credential()
         error, following = await parts.refused()
         assert error.code == "100008"
         assert "Reset the device board1 in the console, then call Register" in str(error)
@@ -51,8 +51,8 @@ async def test_a_lost_answer_is_told_with_the_way_out_and_nothing_more_is_asked(
         assert parts.status.license_state is LicenseState.REFUSED
         assert handled(cloud) == [("register", "200"), ("register", "100008")]
         cloud.license.book.reset("board1")
-        parts.keeper.forgive()
-        await parts.keeper.credential()
+        parts.access.forgive()
+        await parts.access.credential()
         assert stored(open_store(f"file:{tmp_path}/device.bin")).registered
 
 
@@ -65,7 +65,7 @@ async def test_the_pending_registration_is_stored_before_it_is_sent(tmp_path: Pa
         return registration()
 
     parts = await boot(LicenseDesk(answer, token()), store)
-    await parts.keeper.credential()
+    await parts.access.credential()
     ((request, record),) = seen
     assert record.pending == Pending("board1", request.nonce, request.request_time_ms)
     assert (record.app_id, record.app_secret) == (APP_ID, PRODUCT.app_secret)
@@ -82,7 +82,7 @@ async def test_the_answer_is_stored_before_it_is_used() -> None:
         return token()
 
     desk = LicenseDesk(registration(), answer)
-    await (await boot(desk, store)).keeper.credential()
+    await (await boot(desk, store)).access.credential()
     assert seen[0].registered
     assert seen[0].nonce == desk.requests[0].nonce
     assert seen[0].pending is None
@@ -94,7 +94,7 @@ async def test_nothing_is_asked_when_the_record_cannot_be_kept(defect: str) -> N
     setattr(store, defect, True)
     parts = await boot(desk, store)
     with pytest.raises(StorageFailed):
-        await parts.keeper.credential()
+        await parts.access.credential()
     assert desk.requests == []
     assert parts.status.license_state is LicenseState.UNREGISTERED
 
@@ -109,7 +109,7 @@ async def test_an_answer_that_cannot_be_stored_is_not_used() -> None:
     desk = LicenseDesk(answer)
     parts = await boot(desk, store)
     with pytest.raises(StorageFailed):
-        await parts.keeper.credential()
+        await parts.access.credential()
     assert desk.kinds == ["register"]
     assert not parts.book.record.registered
     assert stored(store).pending is not None
@@ -119,7 +119,7 @@ async def test_a_registration_whose_answer_cannot_be_read_is_told_with_the_way_o
     store = MemoryStore()
     parts = await boot(LicenseDesk(MalformedMessage("it cannot be opened")), store)
     with pytest.raises(RegistrationUnreadable, match="reset the device in the console"):
-        await parts.keeper.credential()
+        await parts.access.credential()
     assert parts.status.license_state is LicenseState.REFUSED
     assert parts.status.license_error["remedy"] == "fix-codec"
     assert stored(store).pending is not None
@@ -130,7 +130,7 @@ async def test_months_without_a_network_write_the_pending_record_once_a_boot() -
     parts = await boot(LicenseDesk(ConnectionLost("no network")), store)
     for _ in range(20):
         with pytest.raises(ConnectionLost):
-            await parts.keeper.credential()
+            await parts.access.credential()
     assert len(store.saved) == 1
 
 
@@ -139,7 +139,7 @@ async def test_a_boot_proves_the_store_anew_before_it_registers() -> None:
     store.broken = True
     desk = LicenseDesk(registration())
     with pytest.raises(StorageFailed):
-        await (await boot(desk, store)).keeper.credential()
+        await (await boot(desk, store)).access.credential()
     assert desk.requests == []
 
 
@@ -148,7 +148,7 @@ async def test_every_request_has_a_nonce_of_its_own() -> None:
     parts = await boot(desk)
     for _ in range(5):
         with pytest.raises(ConnectionLost):
-            await parts.keeper.credential()
+            await parts.access.credential()
     assert len({request.nonce for request in desk.requests}) == 5
 
 

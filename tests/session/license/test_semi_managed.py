@@ -12,10 +12,10 @@ import pytest
 
 from mmid.errors import ConnectionLost, HttpFailed, LicenseRefused, TlsFailed
 from mmid.secrets import Secret
+from mmid.session.license.access import LicenseAccess
 from mmid.session.license.exchange import exchange
-from mmid.session.license.keeper import Keeper
 from mmid.session.license.record_book import RecordBook
-from mmid.settings import Cloud, License
+from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.certificates import make_certificates
 from mmid.status import Status
@@ -68,9 +68,9 @@ async def relay(
         await asyncio.wait_for(server.wait(), WAIT_S)
 
 
-async def keeper(
+async def licensed(
     cloud: SimCloud, relay: str, device: ClientCertificate, **changes: Any
-) -> tuple[Keeper, RecordBook]:
+) -> tuple[LicenseAccess, RecordBook]:
     given = License(
         mode="semi-managed",
         app_id=cloud.app_id,
@@ -83,9 +83,11 @@ async def keeper(
         client_key=str(device.key_file),
     )
     book = RecordBook(MemoryStore())
-    made = Keeper(
-        cloud=Cloud(license_url="https://unused.invalid", ca_file=str(cloud.ca_file)),
-        license=replace(given, **changes),
+    made = LicenseAccess(
+        Settings(
+            cloud=Cloud(license_url="https://unused.invalid", ca_file=str(cloud.ca_file)),
+            license=replace(given, **changes),
+        ),
         book=book,
         clock=TestClock(),
         status=Status(),
@@ -98,7 +100,7 @@ async def keeper(
 async def test_a_device_registers_and_connects_through_its_vendors_server(
     cloud: SimCloud, relay: str, device: ClientCertificate
 ) -> None:
-    made, book = await keeper(cloud, relay, device)
+    made, book = await licensed(cloud, relay, device)
     credential = await made.credential()
     assert cloud.license.token_valid(credential.token.reveal()) == "board1"
     assert credential.workspace_id == cloud.workspace_id
@@ -107,13 +109,13 @@ async def test_a_device_registers_and_connects_through_its_vendors_server(
     assert kinds == ["register", "token"]
 
     # What the cloud refuses comes through as it is; what the relay refuses is no license code.
-    again, _ = await keeper(cloud, relay, device)
+    again, _ = await licensed(cloud, relay, device)
     with pytest.raises(LicenseRefused) as caught:
         await again.credential()
     assert caught.value.code == "100008"
-    nameless, _ = await keeper(cloud, relay, device, headers=Secret(""))
+    nameless, _ = await licensed(cloud, relay, device, headers=Secret(""))
     with pytest.raises(HttpFailed, match="HTTP 403"):
         await nameless.credential()
-    stranger, _ = await keeper(cloud, relay, device, client_cert="", client_key="")
+    stranger, _ = await licensed(cloud, relay, device, client_cert="", client_key="")
     with pytest.raises((TlsFailed, ConnectionLost)):
         await stranger.credential()

@@ -18,11 +18,11 @@ def no_spread(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_token_is_used_until_it_expires_and_fetched_anew_then() -> None:
     desk = LicenseDesk(token("st-first", life_s=60), token("st-second", life_s=60))
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
-    assert (await parts.keeper.credential()).token.reveal() == "st-first"
+    assert (await parts.access.credential()).token.reveal() == "st-first"
     parts.clock.offset_ms = 50_000
-    assert (await parts.keeper.credential()).token.reveal() == "st-first"
+    assert (await parts.access.credential()).token.reveal() == "st-first"
     parts.clock.offset_ms = 57_000  # too near the end to connect with
-    assert (await parts.keeper.credential()).token.reveal() == "st-second"
+    assert (await parts.access.credential()).token.reveal() == "st-second"
     assert desk.kinds == ["token", "token"]
 
 
@@ -35,9 +35,9 @@ async def test_devices_renew_tokens_of_one_moment_at_different_moments(
         monkeypatch.setattr(random, "random", lambda share=share: share)
         desk = LicenseDesk(token(life_s=60))
         parts = await boot(desk, MemoryStore(REGISTERED.encode()))
-        await parts.keeper.credential()
+        await parts.access.credential()
         parts.clock.offset_ms = 48_000
-        await parts.keeper.credential()
+        await parts.access.credential()
         asked.append(len(desk.requests))
     assert asked == [1, 2]
 
@@ -47,29 +47,29 @@ async def test_a_token_expires_by_the_services_clock() -> None:
     ahead = 600_000
     desk = LicenseDesk(token(life_s=60, skew_ms=ahead))
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
-    await parts.keeper.credential()
+    await parts.access.credential()
     assert abs(parts.status.token_expiry - parts.clock.now_ms() - 60_000) < 10_000
     parts.clock.offset_ms = 57_000
-    await parts.keeper.credential()
+    await parts.access.credential()
     assert desk.kinds == ["token", "token"]
 
 
 async def test_a_token_that_was_refused_is_not_used_again() -> None:
     desk = LicenseDesk(token("st-first"), token("st-second"))
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
-    await parts.keeper.credential()
-    parts.keeper.forget_token()
-    assert (await parts.keeper.credential()).token.reveal() == "st-second"
+    await parts.access.credential()
+    parts.access.forget()
+    assert (await parts.access.credential()).token.reveal() == "st-second"
 
 
 async def test_a_token_is_never_stored() -> None:
     store = MemoryStore()
-    await (await boot(LicenseDesk(registration(), token("st-secret")), store)).keeper.credential()
+    await (await boot(LicenseDesk(registration(), token("st-secret")), store)).access.credential()
     assert not [payload for payload in store.saved if b"st-secret" in payload]
 
 
 async def test_the_api_key_is_never_stored() -> None:
     store = MemoryStore()
-    await (await boot(LicenseDesk(registration(), token()), store)).keeper.credential()
+    await (await boot(LicenseDesk(registration(), token()), store)).access.credential()
     assert store.saved
     assert not [payload for payload in store.saved if b"sk-" in payload]

@@ -44,7 +44,7 @@ async def test_an_answer_that_cannot_be_opened_is_kept_as_it_came() -> None:
     store, desk = MemoryStore(), LicenseDesk(not_opened)
     parts = await boot(desk, store)
     with pytest.raises(RegistrationUnreadable, match="kept in the device record: correct license"):
-        await parts.keeper.credential()
+        await parts.access.credential()
     kept = stored(store).unopened
     assert kept is not None
     assert (kept.nonce, kept.data) == (desk.requests[0].nonce, KEPT.data)
@@ -57,7 +57,7 @@ async def test_a_corrected_codec_opens_the_kept_answer_and_nobody_is_asked_to_re
     desk = LicenseDesk(registration(), token())
     parts = await boot(desk, store)
     assert parts.status.license_state is LicenseState.UNREGISTERED
-    await parts.keeper.credential()
+    await parts.access.credential()
     opened, asked = desk.requests
     assert (opened.unopened, opened.nonce, opened.request_time_ms) == (KEPT, KEPT.nonce, 7)
     assert (asked.kind, asked.unopened) == (Kind.TOKEN, None)
@@ -72,7 +72,7 @@ async def test_a_codec_that_is_still_wrong_stops_again_and_nobody_is_asked() -> 
     for _ in range(3):
         parts = await boot(desk, store)
         with pytest.raises(RegistrationUnreadable):
-            await parts.keeper.credential()
+            await parts.access.credential()
         assert parts.status.license_state is LicenseState.REFUSED
     assert [request.unopened for request in desk.requests] == [KEPT] * 3
     assert store.saved == []
@@ -83,9 +83,9 @@ async def test_after_a_reset_in_the_console_register_asks_anew() -> None:
     desk = LicenseDesk(not_opened, not_opened, registration(), token())
     parts = await boot(desk, store)
     with pytest.raises(RegistrationUnreadable):
-        await parts.keeper.credential()
-    parts.keeper.forgive()
-    await parts.keeper.credential()
+        await parts.access.credential()
+    parts.access.forgive()
+    await parts.access.credential()
     assert [request.unopened for request in desk.requests] == [KEPT, KEPT, None, None]
     assert desk.kinds == ["register", "register", "register", "token"]
     assert (stored(store).registered, stored(store).unopened) == (True, None)
@@ -94,7 +94,7 @@ async def test_after_a_reset_in_the_console_register_asks_anew() -> None:
 async def test_register_without_a_reset_leaves_the_kept_answer_where_it_is() -> None:
     store = MemoryStore(replace(PENDING, unopened=KEPT).encode())
     parts = await boot(LicenseDesk(not_opened, Refusal("100008")), store)
-    parts.keeper.forgive()
+    parts.access.forgive()
     error, following = await parts.refused()
     assert (error.code, following) == ("100008", Next.STOP)
     assert stored(store).unopened == KEPT
@@ -104,7 +104,7 @@ async def test_the_kept_answer_of_another_name_does_not_stand_in_the_way() -> No
     store = MemoryStore(replace(PENDING, unopened=KEPT).encode())
     desk = LicenseDesk(registration(), token())
     parts = await boot(desk, store, replace(GIVEN, device_name="board2"))
-    await parts.keeper.credential()
+    await parts.access.credential()
     assert desk.requests[0].unopened is None
     assert stored(store).unopened is None
 
@@ -118,7 +118,7 @@ async def test_an_answer_that_cannot_be_kept_either_says_so_and_stops() -> None:
 
     parts = await boot(LicenseDesk(answer), store)
     with pytest.raises(RegistrationUnreadable, match=r"reset the device in the console"):
-        await parts.keeper.credential()
+        await parts.access.credential()
     assert parts.status.license_state is LicenseState.REFUSED
 
 
@@ -146,9 +146,9 @@ async def test_the_built_in_codec_opens_what_it_could_not_with_a_wrong_secret(
 
         parts = await boot(misled, store, cloud=at(cloud))
         with pytest.raises(RegistrationUnreadable, match="does not open with our AppSecret"):
-            await parts.keeper.credential()
+            await parts.access.credential()
         parts = await boot(exchange, store, cloud=at(cloud))
-        await parts.keeper.credential()
+        await parts.access.credential()
         assert handled(cloud) == [("register", "200"), ("token", "200")]
 
 

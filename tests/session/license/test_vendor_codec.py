@@ -21,9 +21,9 @@ from mmid.errors import (
     SettingsInvalid,
 )
 from mmid.secrets import Secret
+from mmid.session.license.access import LicenseAccess
 from mmid.session.license.codec import Context, Message, unseal
 from mmid.session.license.exchange import exchange
-from mmid.session.license.keeper import Keeper
 from mmid.session.license.messages import (
     ExchangeRequest,
     Identity,
@@ -34,7 +34,7 @@ from mmid.session.license.messages import (
 )
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import _EXCHANGE_S as EXCHANGE_S
-from mmid.settings import Cloud, License
+from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.license.service import Product
 from mmid.status import LicenseState, Status
@@ -102,9 +102,11 @@ class Board:
             device_name="board1",
             codec=codec,
         )
-        self.keeper = Keeper(
-            cloud=Cloud(license_url=cloud.license_url, ca_file=str(cloud.ca_file)),
-            license=replace(settings, **given),
+        self.access = LicenseAccess(
+            Settings(
+                cloud=Cloud(license_url=cloud.license_url, ca_file=str(cloud.ca_file)),
+                license=replace(settings, **given),
+            ),
             book=self.book,
             clock=TestClock(),
             status=self.status,
@@ -127,7 +129,7 @@ async def boot(
 ) -> Board:
     board = Board(cloud, codec, store or MemoryStore(), **given)
     await board.book.load()
-    board.keeper.show()
+    board.access.show()
     return board
 
 
@@ -143,7 +145,7 @@ async def test_a_device_registers_once_and_connects_with_the_vendors_library(
     cloud: SimCloud, build: Build, generation: int
 ) -> None:
     board = await boot(cloud, build(generation))
-    credential = await board.keeper.credential()
+    credential = await board.access.credential()
     assert cloud.license.token_valid(credential.token.reveal()) == "board1"
     record = board.book.record
     assert (record.registered, record.device_secret) == (True, Secret(""))
@@ -151,7 +153,7 @@ async def test_a_device_registers_once_and_connects_with_the_vendors_library(
 
     board = await board.restarted(build(generation), app_secret=Secret(""))
     assert board.status.license_state is LicenseState.REGISTERED
-    credential = await board.keeper.credential()
+    credential = await board.access.credential()
     assert cloud.license.token_valid(credential.token.reveal()) == "board1"
     assert board.asked == [("register", "200"), ("token", "200"), ("token", "200")]
     # Only 1.2 has a function that tells the workspace.
@@ -162,9 +164,9 @@ async def test_the_vendors_library_goes_on_where_the_built_in_codec_registered(
     cloud: SimCloud, build: Build
 ) -> None:
     board = await boot(cloud, "built-in")
-    await board.keeper.credential()
+    await board.access.credential()
     board = await board.restarted(build())
-    await board.keeper.credential()
+    await board.access.credential()
     assert board.asked == [("register", "200"), ("token", "200"), ("token", "200")]
 
 
@@ -172,10 +174,10 @@ async def test_what_the_vendors_library_registered_it_alone_can_use(
     cloud: SimCloud, build: Build
 ) -> None:
     board = await boot(cloud, build())
-    await board.keeper.credential()
+    await board.access.credential()
     board = await board.restarted("built-in")
     with pytest.raises(NotProvisioned, match=r"set license\.codec to that library"):
-        await board.keeper.credential()
+        await board.access.credential()
 
 
 @pytest.mark.parametrize("codec", ["built-in", 11, 12])
@@ -214,13 +216,13 @@ async def test_what_the_library_does_at_the_processs_end_holds_nobody_up(
     cloud: SimCloud, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     misbehave(monkeypatch, "at-exit:hang")
-    await (await boot(cloud, build())).keeper.credential()
+    await (await boot(cloud, build())).access.credential()
 
 
 async def test_what_the_library_prints_goes_nowhere(
     cloud: SimCloud, build: Build, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    await (await boot(cloud, build())).keeper.credential()
+    await (await boot(cloud, build())).access.credential()
     told = capfd.readouterr()
     assert "printed-secrets" not in told.out + told.err
 
@@ -299,11 +301,11 @@ async def test_a_library_that_fails_before_anything_is_sent_is_tried_again(
     misbehave(monkeypatch, fault)
     board = await boot(cloud, build())
     with pytest.raises(LicenseCodecFailed, match=said):
-        await board.keeper.credential()
+        await board.access.credential()
     assert board.asked == []
     assert board.status.license_state is LicenseState.UNREGISTERED
     monkeypatch.delenv("VENDOR_FAULT")
-    await board.keeper.credential()
+    await board.access.credential()
 
 
 @pytest.fixture
@@ -330,7 +332,7 @@ async def test_a_library_that_hangs_before_anything_is_sent_ends_with_the_time_o
 ) -> None:
     misbehave(monkeypatch, "c_license_gen_register_str_v2:hang")
     with pytest.raises(LicenseCodecFailed, match=r"did not end within 30 s .* nothing was sent"):
-        await (await boot(cloud, build())).keeper.credential()
+        await (await boot(cloud, build())).access.credential()
 
 
 @pytest.mark.parametrize(
@@ -349,18 +351,18 @@ async def test_an_answer_that_the_library_fails_over_is_kept_and_opened_when_it_
     board = await boot(cloud, build())
     misbehave(monkeypatch, fault)
     with pytest.raises(RegistrationUnreadable, match=said):
-        await board.keeper.credential()
+        await board.access.credential()
     assert board.status.license_error["remedy"] == "fix-codec"
     assert board.book.record.unopened is not None
 
     board = await board.restarted(build())
     with pytest.raises(RegistrationUnreadable, match="kept in the device record"):
-        await board.keeper.credential()
+        await board.access.credential()
     assert board.asked == [("register", "200")], "nobody is asked again"
 
     monkeypatch.delenv("VENDOR_FAULT")
     board = await board.restarted(build())
-    credential = await board.keeper.credential()
+    credential = await board.access.credential()
     assert cloud.license.token_valid(credential.token.reveal()) == "board1"
     assert board.asked == [("register", "200"), ("token", "200")]
     assert board.book.record.unopened is None
@@ -373,9 +375,9 @@ async def test_an_answer_that_the_library_hangs_over_is_kept(
     misbehave(monkeypatch, "c_license_analyze_register_rsp:hang")
     board = await boot(cloud, build())
     with pytest.raises(RegistrationUnreadable, match=r"did not end within 30 s over the service"):
-        await board.keeper.credential()
+        await board.access.credential()
     monkeypatch.delenv("VENDOR_FAULT")
-    await (await board.restarted(build())).keeper.credential()
+    await (await board.restarted(build())).access.credential()
 
 
 async def test_the_other_codec_may_open_what_one_could_not(
@@ -384,9 +386,9 @@ async def test_the_other_codec_may_open_what_one_could_not(
     misbehave(monkeypatch, "c_license_analyze_register_rsp:crash")
     board = await boot(cloud, build())
     with pytest.raises(RegistrationUnreadable):
-        await board.keeper.credential()
+        await board.access.credential()
     board = await board.restarted("built-in")
-    await board.keeper.credential()
+    await board.access.credential()
     assert board.asked == [("register", "200"), ("token", "200")]
     assert board.book.record.device_secret
 
@@ -411,10 +413,10 @@ async def test_a_token_that_the_library_fails_over_leaves_the_registration_alone
     misbehave(monkeypatch, fault)
     board = await boot(cloud, build())
     with pytest.raises(kind, match=said):
-        await board.keeper.credential()
+        await board.access.credential()
     assert board.status.license_state is LicenseState.REGISTERED
     monkeypatch.delenv("VENDOR_FAULT")
-    await board.keeper.credential()
+    await board.access.credential()
 
 
 # --- when it is not what the settings say -------------------------------------------------------
@@ -425,7 +427,7 @@ async def test_a_library_that_cannot_be_loaded_is_named(cloud: SimCloud, tmp_pat
     path.write_text("hello")
     board = await boot(cloud, f"vendor:{path}")
     with pytest.raises(SettingsInvalid, match=rf"license\.codec = 'vendor:{path}': cannot be load"):
-        await board.keeper.credential()
+        await board.access.credential()
 
 
 @pytest.fixture
@@ -441,4 +443,4 @@ async def test_a_library_that_was_not_linked_as_it_must_be_is_told_how(
 ) -> None:
     board = await boot(cloud, f"vendor:{empty_library}")
     with pytest.raises(SettingsInvalid, match=r"c_license_gen_register_str_v2 or .*vendor-codec"):
-        await board.keeper.credential()
+        await board.access.credential()

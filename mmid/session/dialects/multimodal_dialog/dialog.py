@@ -12,16 +12,19 @@ are the connection, the time and the board. Every input that may move the stage
 says its name first (``cause``): the black box tells afterwards what moved it.
 """
 
+from collections.abc import Mapping, Sequence
 from math import inf
+from typing import Any
 
 from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import Error
+from mmid.session.dialects.multimodal_dialog import talk
 from mmid.session.dialects.multimodal_dialog.directives import Frames, Identity, start_payload
-from mmid.session.dialects.multimodal_dialog.machine import Effects
+from mmid.session.dialects.multimodal_dialog.failures import START_REFUSED
+from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
 from mmid.session.dialects.multimodal_dialog.messages import Failed, Output, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
-from mmid.session.dialects.multimodal_dialog.talk import Talk
 from mmid.session.effects import (
     Close,
     Emit,
@@ -29,10 +32,12 @@ from mmid.session.effects import (
     Next,
     Note,
     Play,
+    SaveDialog,
     Send,
     SendAudio,
     SpeechDropped,
 )
+from mmid.session.endpoint import LinkClosed
 from mmid.settings import Dialog
 
 __all__ = ["MultimodalDialog"]
@@ -42,12 +47,13 @@ __all__ = ["MultimodalDialog"]
 _MALFORMED_LIMIT = 10
 
 
-class MultimodalDialog(Talk):
-    """One connection; implements ``Dialect``.
+class MultimodalDialog:
+    """One connection; implements ``Dialect``, which says what each of its methods is for.
 
     Args:
         identity: who the dialog is for.
         settings: how one talks with it.
+        work_mode: push2talk, tap2talk or duplex.
         task_id: 32 hex digits, never used before.
         dialog_id: the dialog to go on with, or empty for a new one.
         listening_by: monotonic time by which the first Listening must have come.
@@ -58,182 +64,280 @@ class MultimodalDialog(Talk):
         identity: Identity,
         settings: Dialog,
         *,
+        work_mode: str,
         task_id: str,
         dialog_id: str,
         listening_by: float,
     ) -> None:
-        super().__init__(settings, Frames(task_id, dialog_id), listening_by)
-        self._start = self.frames.start(start_payload(identity, settings))
+        self.machine = Machine(settings, work_mode, Frames(task_id, dialog_id), listening_by)
+        payload = start_payload(identity, settings, work_mode)
+        self._start = self.machine.frames.start(payload)
+        self.machine.resumes = bool(dialog_id)
+
+    @property
+    def reached_listening(self) -> bool:
+        """Whether the cloud listened at least once."""
+        return self.machine.reached_listening
+
+    def speech_frame(self, data: bytes) -> bytes:
+        """Return speech as it is: a binary frame."""
+        return data
+
+    def trace(self, text: str) -> str:
+        """Return the text: only pictures are in it, and the log bounds those."""
+        return text
+
+    def pong(self, _now: float) -> Effects:
+        """Ignore it: this cloud has a heartbeat of its own."""
+        return []
 
     # --- the connection -------------------------------------------------------------------
 
     def begin(self, now: float) -> Effects:
         """The connection is open: Start."""
-        self.heartbeat.text_received(now)
-        return [Moved(self.stage.value, "begin"), Send(self._start)]
+        self.machine.heartbeat.text_received(now)
+        return [Moved(self.machine.stage.value, "begin"), Send(self._start)]
 
     def end(self, now: float, why: str = "") -> Effects:
         """Leave politely: Stop."""
-        if self.stage is Stage.CLOSED:
+        if self.machine.stage is Stage.CLOSED:
             return []
-        self.cause = "end"
-        return [*self.shut(now, why), Send(self.frames.stop()), Close(None, Next.RETRY)]
+        self.machine.cause = "end"
+        return [
+            *self.machine.shut(now, why),
+            Send(self.machine.frames.stop()),
+            Close(None, Next.RETRY),
+        ]
 
-    def lost(self, now: float) -> Effects:
-        """The connection is gone: close what is open, and tell whoever was in mid-turn."""
-        self.cause = "lost"
-        return self.shut(now, "the connection broke")
+    def closed(self, code: int | None, reason: str, now: float) -> Effects:
+        """The connection is gone: close what is open, and tell whoever was in mid-turn.
+
+        No code of a close frame has a meaning of its own here: the cloud says what it finds
+        wrong by ``task-failed`` before (section 11).
+        """
+        if self.machine.stage is Stage.CLOSED:
+            return []
+        self.machine.cause = "lost"
+        return self.machine.fail(LinkClosed(code, reason), now)
 
     @property
     def deadline(self) -> float:
         """When ``tick`` is due."""
-        if self.stage is Stage.CLOSED:
+        machine = self.machine
+        if machine.stage is Stage.CLOSED:
             return inf
         return min(
-            self.stage_deadline,
+            machine.stage_deadline,
             self._heartbeat_due,
-            self.heartbeat.dead_at,
+            machine.heartbeat.dead_at,
             self._silence_due,
-            self.microphone.due,
+            machine.microphone.due,
             self._floor_due,
         )
 
     @property
     def _heartbeat_due(self) -> float:
-        return self.heartbeat.due(attended=STAGES[self.stage].attended)
+        return self.machine.heartbeat.due(attended=STAGES[self.machine.stage].attended)
 
     @property
     def _silence_due(self) -> float:
-        return self.upload.silence_due if self.stage in self.mode.fed else inf
+        return (
+            self.machine.upload.silence_due if self.machine.stage in self.machine.mode.fed else inf
+        )
 
     @property
     def _floor_due(self) -> float:
-        return self.floor.due if self.stage is Stage.ASKING else inf
+        return self.machine.floor.due if self.machine.stage is Stage.ASKING else inf
 
     def tick(self, now: float) -> Effects:
         """Do what is due."""
-        if self.stage is Stage.CLOSED:
+        machine = self.machine
+        if machine.stage is Stage.CLOSED:
             return []
-        if now >= self.heartbeat.dead_at:
-            self.cause = "heartbeat"
-            return self.fail(ConnectionLost("the cloud did not answer a heartbeat"), now)
-        self.cause = "deadline"
+        if now >= machine.heartbeat.dead_at:
+            machine.cause = "heartbeat"
+            return machine.fail(ConnectionLost("the cloud did not answer a heartbeat"), now)
+        machine.cause = "deadline"
         effects: Effects = []
         if now >= self._heartbeat_due:
-            self.heartbeat.sent(now)
-            effects.append(Send(self.frames.directive("HeartBeat")))
+            machine.heartbeat.sent(now)
+            effects.append(Send(machine.frames.directive("HeartBeat")))
         if now >= self._silence_due:
-            self.upload.sent(now)
-            effects += self.upload.silence()
+            machine.upload.sent(now)
+            effects += machine.upload.silence()
         if now >= self._floor_due:
-            effects += self.ask_when_due(now)
-        if now >= self.microphone.due:
-            effects += self.open_microphone()
-        if now >= self.stage_deadline:
+            effects += machine.ask_when_due(now)
+        if now >= machine.microphone.due:
+            effects += machine.open_microphone()
+        if now >= machine.stage_deadline:
             effects += self._leave_stage(now)
         return effects
 
     def _leave_stage(self, now: float) -> Effects:
         """The stage lasted too long: take the exit that the table has, and say so."""
-        facts = STAGES[self.stage]
-        if self.stage is Stage.ASKING and self.floor.listening:
-            return self.floor_given(now)
+        facts = STAGES[self.machine.stage]
+        if self.machine.stage is Stage.ASKING and self.machine.floor.listening:
+            return self.machine.floor_given(now)
         message = f"waited in vain for {facts.waits_for}"
         if facts.exit is Exit.RECONNECT:
             return self._give_up(message, now)
         if facts.exit is Exit.LISTEN:
-            return [Note(message), *self.enter(Stage.LISTENING, now)]
+            return [Note(message), *self.machine.enter(Stage.LISTENING, now)]
         if facts.exit is Exit.END_SPEECH:
-            closed = f"the microphone was closed after {self.longest_stay_s:.0f} s"
-            ended = [*self.close_microphone(), *self.end_speech(now)]
+            closed = f"the microphone was closed after {self.machine.longest_stay_s:.0f} s"
+            ended = [*self.machine.close_microphone(), *self.machine.end_speech(now)]
             return [*ended, Emit(Error("not-talking", closed))]
-        told = Emit(Error("cloud", message)) if self.stage in TURN_STAGES else Note(message)
-        return [told, *self.ask_floor(now)]
+        told = Emit(Error("cloud", message)) if self.machine.stage in TURN_STAGES else Note(message)
+        return [told, *self.machine.ask_floor(now)]
 
     def _give_up(self, message: str, now: float) -> Effects:
         """Connect anew; it is the cloud's fault, and not the network's, if it still answers."""
-        loss = self.loss
+        loss = self.machine.loss
         told: Effects = [Emit(Error("cloud", f"{message}: {loss}"))] if loss else []
-        return [*told, *self.fail(ConnectionLost(message), now, told=True)]
+        return [*told, *self.machine.fail(ConnectionLost(message), now, told=True)]
 
     # --- what the cloud sends -------------------------------------------------------------
 
     def receive_text(self, text: str, now: float) -> Effects:
         """Obey one server text frame; nonsense is told, counted and survived."""
-        if self.stage is Stage.CLOSED:
+        if self.machine.stage is Stage.CLOSED:
             return []
-        self.heartbeat.text_received(now)
-        if STAGES[self.stage].renewed_by_text:
-            self.stay(now)
+        self.machine.heartbeat.text_received(now)
+        if STAGES[self.machine.stage].renewed_by_text:
+            self.machine.stay(now)
         try:
             message = parse(text)
         except MalformedMessage as error:
             return self._malformed(error, now)
         if isinstance(message, Failed):
-            self.cause = "task-failed"
-            told = Emit(Error(message.name, message.message))
-            refusal = f"the cloud said {message.name}: {message.message}"
-            return [told, *self.fail(CloudRefused(refusal, message.code), now)]
-        return on_output(self, message, now) if isinstance(message, Output) else []
+            return self._failed(message, now)
+        return on_output(self.machine, message, now) if isinstance(message, Output) else []
+
+    def _failed(self, message: Failed, now: float) -> Effects:
+        machine = self.machine
+        machine.cause = "task-failed"
+        told = Emit(Error(message.name, message.message))
+        error = CloudRefused(f"the cloud said {message.name}: {message.message}", message.code)
+        ended = [told, *machine.fail(error, now)]
+        forgotten = message.code == START_REFUSED and not machine.reached_listening
+        if forgotten and machine.resumes:
+            # Start named a dialog that the cloud may not know any more: better a new one
+            # than none, so the refusal counts only if a Start without it meets it too.
+            again = Note("trying without the dialog before, in case the cloud has forgotten it")
+            return [*ended[:-1], again, SaveDialog(""), Close(error, Next.RETRY)]
+        return ended
 
     def _malformed(self, error: MalformedMessage, now: float) -> Effects:
-        self.cause = "malformed"
-        self.malformed += 1
+        self.machine.cause = "malformed"
+        self.machine.malformed += 1
+        gives_up = self.machine.malformed > _MALFORMED_LIMIT
         told = Emit(Error(error.code, str(error)))
-        return [told, *(self.fail(error, now) if self.malformed > _MALFORMED_LIMIT else [])]
+        return [told, *(self.machine.fail(error, now) if gives_up else [])]
 
-    def receive_audio(self, data: bytes, now: float) -> Effects:
+    def receive_binary(self, data: bytes, now: float) -> Effects:
         """Play the reply; audio of no reply, or of one we left, is dropped and counted."""
-        self.heartbeat.audio_received()
-        if self.stage is not Stage.RESPONDING or self.turn.inaudible:
-            self.turn.stale_bytes += len(data)
-            first = self.turn.stale_bytes == len(data)
-            return [Note(f"dropped audio that came while {self.stage}")] if first else []
-        self.stay(now)
+        machine, turn = self.machine, self.machine.turn
+        machine.heartbeat.audio_received()
+        if machine.stage is not Stage.RESPONDING or turn.inaudible:
+            turn.stale_bytes += len(data)
+            first = turn.stale_bytes == len(data)
+            return [Note(f"dropped audio that came while {machine.stage}")] if first else []
+        machine.stay(now)
         return [Play(data)]
 
     # --- what the board does --------------------------------------------------------------
 
     def record(self, data: bytes, now: float) -> Effects:
         """Send speech, or keep it until the cloud listens."""
-        if not self.mode.pressed:
+        machine = self.machine
+        if not machine.mode.pressed:
             return self._stream(data, now)
-        if self.stage is Stage.TALKING:
-            self.upload.sent(now)
+        if machine.stage is Stage.TALKING:
+            machine.upload.sent(now)
             return [SendAudio(data)]
-        if self.stage is Stage.ASKING and self.floor.speech:
-            dropped = self.backlog.push(data)
+        if machine.stage is Stage.ASKING and machine.floor.speech:
+            dropped = machine.backlog.push(data)
             return [SpeechDropped(dropped)] if dropped else []
         return []
 
     def _stream(self, data: bytes, now: float) -> Effects:
         """Send what the open microphone hears, in every state (section 7)."""
-        if self.stage not in self.mode.fed:
+        if self.machine.stage not in self.machine.mode.fed:
             return []
-        self.upload.sent(now)
-        self.microphone.heard()
+        self.machine.upload.sent(now)
+        self.machine.microphone.heard()
         return [SendAudio(data)]
 
     def recorder_failed(self, now: float) -> Effects:
         """What was said is incomplete: forget it. The open microphone is opened again later."""
-        self.cause = "recorder_failed"
-        if self.mode.pressed:
-            return self.forget_speech(now)
-        self.microphone.failed(now)
+        self.machine.cause = "recorder_failed"
+        if self.machine.mode.pressed:
+            return self.machine.forget_speech(now)
+        self.machine.microphone.failed(now)
         return []
 
     def playback_started(self, _now: float) -> Effects:
         """Report the loudspeaker's first sample, once a reply."""
-        in_reply = self.stage in {Stage.RESPONDING, Stage.PLAYING}
-        return self.report_heard() if in_reply else []
+        in_reply = self.machine.stage in {Stage.RESPONDING, Stage.PLAYING}
+        return self.machine.report_heard() if in_reply else []
 
     def playback_finished(self, now: float) -> Effects:
         """Report the loudspeaker's last sample: it ends the turn."""
-        self.cause = "playback_finished"
-        return self.end_playback(now)
+        self.machine.cause = "playback_finished"
+        return self.machine.end_playback(now)
 
     def playback_failed(self, now: float) -> Effects:
         """Nobody hears this reply; end the turn when it has arrived."""
-        self.cause = "playback_failed"
-        self.turn.inaudible = True
-        return self.end_playback(now)
+        self.machine.cause = "playback_failed"
+        self.machine.turn.inaudible = True
+        return self.machine.end_playback(now)
+
+    # --- what people want -----------------------------------------------------------------
+
+    def check_speech(self) -> None:
+        """Raise if no speech can begin now."""
+        talk.check_speech(self.machine)
+
+    def start_speech(self, now: float) -> Effects:
+        """Begin a speech."""
+        return talk.start_speech(self.machine, now)
+
+    def stop_speech(self, now: float) -> Effects:
+        """End the speech."""
+        return talk.stop_speech(self.machine, now)
+
+    def cancel_speech(self, now: float) -> Effects:
+        """Forget the speech."""
+        return talk.cancel_speech(self.machine, now)
+
+    def interrupt(self, now: float) -> Effects:
+        """Cut the turn under way."""
+        return talk.interrupt(self.machine, now)
+
+    def ask(
+        self,
+        text: str,
+        now: float,
+        *,
+        images: Sequence[bytes] = (),
+        biz_params: Mapping[str, Any] | None = None,
+    ) -> Effects:
+        """Have the model answer."""
+        return talk.ask(self.machine, text, now, images=images, biz_params=biz_params)
+
+    def say(self, text: str, now: float) -> Effects:
+        """Have a text spoken."""
+        return talk.say(self.machine, text, now)
+
+    def update_info(
+        self,
+        now: float,
+        *,
+        images: Sequence[bytes] = (),
+        client_status: Mapping[str, Any] | None = None,
+        biz_params: Mapping[str, Any] | None = None,
+    ) -> Effects:
+        """Tell the cloud about the board."""
+        return talk.update_info(
+            self.machine, now, images=images, client_status=client_status, biz_params=biz_params
+        )

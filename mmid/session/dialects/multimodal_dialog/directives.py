@@ -47,7 +47,7 @@ class Identity:
     signature: Mapping[str, str] = field(default_factory=dict)
 
 
-def start_payload(identity: Identity, dialog: Dialog) -> dict[str, Any]:
+def start_payload(identity: Identity, dialog: Dialog, work_mode: str) -> dict[str, Any]:
     """Build what Start carries beside ``input.dialog_id`` (section 3).
 
     Everything the service has a default for is sent all the same: its
@@ -58,7 +58,7 @@ def start_payload(identity: Identity, dialog: Dialog) -> dict[str, Any]:
         given["workspace_id"] = identity.workspace_id
     upstream: dict[str, Any] = {
         "type": "AudioAndVideo" if dialog.video else "AudioOnly",
-        "mode": dialog.work_mode,
+        "mode": work_mode,
         "audio_format": dialog.upstream_mode,
         "sample_rate": dialog.us_sample_rate,
     }

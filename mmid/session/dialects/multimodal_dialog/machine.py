@@ -42,17 +42,22 @@ class Machine:
     """The stage, what is remembered in it, and the moves between stages.
 
     Args:
-        settings: the work mode, the codec of the speech, the longest speech.
+        settings: the codec of the speech, the longest speech.
+        work_mode: how one talks.
         frames: writes our text frames.
         listening_by: monotonic time by which the first Listening must have come.
 
     Attributes:
         cause: the input that is being obeyed, in a word, for the black box.
+        resumes: Start names a dialog that was begun before, and the cloud has not confirmed it.
         left_round: the round that an interruption cut; its texts are stale.
     """
 
-    def __init__(self, settings: Dialog, frames: Frames, listening_by: float) -> None:
-        self.mode = WORK_MODES[settings.work_mode]
+    def __init__(
+        self, settings: Dialog, work_mode: str, frames: Frames, listening_by: float
+    ) -> None:
+        self.settings = settings
+        self.mode = WORK_MODES[work_mode]
         self.frames = frames
         self.backlog = Backlog(int(BACKLOG_S * settings.speech_bytes_per_s))
         self.upload, self.microphone = Upload(settings), OpenMicrophone()
@@ -61,8 +66,8 @@ class Machine:
         self.turn, self.floor, self.pace = Turn(), Floor(), Pace()
         self.cause = self.left_round = ""
         self.malformed = 0
-        self.reached_listening = False
-        self._settings = settings
+        self.video_due = -inf
+        self.reached_listening = self.resumes = False
         self._shown: State | None = STAGES[Stage.STARTING].state
 
     # --- stages ---------------------------------------------------------------------------
@@ -88,13 +93,13 @@ class Machine:
     def longest_stay_s(self) -> float:
         """The present stage's deadline: the table's, or the setting's."""
         if self.stage is Stage.TALKING:
-            return self._settings.max_speech_s
+            return self.settings.max_speech_s
         return STAGES[self.stage].deadline_s or inf
 
     def new_turn(self) -> None:
         """Forget the last turn; in duplex the speech that goes on is part of the next."""
         talks_on = self.turn.asr_open and not self.mode.pressed
-        reply = ReplyText(incremental=self._settings.incremental_response)
+        reply = ReplyText(incremental=self.settings.incremental_response)
         self.turn = Turn(asr_open=talks_on, reply=reply)
 
     # --- the end --------------------------------------------------------------------------

@@ -63,6 +63,7 @@ def on_output(machine: Machine, output: Output, now: float) -> Effects:
 def _started(machine: Machine, output: Output, _now: float) -> Effects:
     if not output.dialog_id:
         return []
+    machine.resumes = machine.resumes and output.dialog_id == machine.frames.dialog_id
     machine.frames.dialog_id = output.dialog_id
     return [SaveDialog(output.dialog_id)]
 

@@ -115,7 +115,7 @@ class Pair:
 
     def rests(self) -> bool:
         """Whether the cloud listens and nobody talks."""
-        return self.dialect.stage is Stage.LISTENING
+        return self.dialect.machine.stage is Stage.LISTENING
 
     def _allowed(self) -> bool:
         try:
@@ -167,7 +167,7 @@ class Pair:
         elif isinstance(frame, str):
             self._perform(self.dialect.receive_text(frame, self.now))
         else:
-            self._perform(self.dialect.receive_audio(frame, self.now))
+            self._perform(self.dialect.receive_binary(frame, self.now))
 
     def _send(self, frame: str | bytes, *, towards_cloud: bool) -> None:
         arrival = self.now + self._delay_s

@@ -49,5 +49,5 @@ def reach(stage: Stage, mode: str = "push2talk", **settings: Any) -> Rehearsal:
     rehearsal = Rehearsal(dialect(Dialog(work_mode=mode, **settings)))  # type: ignore[arg-type]
     for given in ROUTES[mode][stage]:
         rehearsal.act(given)
-    assert rehearsal.dialect.stage is stage
+    assert rehearsal.dialect.machine.stage is stage
     return rehearsal

@@ -131,15 +131,15 @@ def _rows(mode: str, stage: Stage) -> Iterator[str]:
     for given, shown in INPUTS.items():
         rehearsal = reach(stage, mode)
         effects = rehearsal.act(given)
-        after = rehearsal.dialect.stage
+        after = rehearsal.dialect.machine.stage
         if effects or after is not stage:
             yield f"| {shown} | {effects} | {after if after is not stage else ''} |"
     rehearsal = reach(stage, mode)
-    rehearsal.now = rehearsal.dialect.stage_deadline
-    rehearsal.dialect.heartbeat.text_received(rehearsal.now)
-    rehearsal.dialect.upload.sent(rehearsal.now)
+    rehearsal.now = rehearsal.dialect.machine.stage_deadline
+    rehearsal.dialect.machine.heartbeat.text_received(rehearsal.now)
+    rehearsal.dialect.machine.upload.sent(rehearsal.now)
     effects = render(rehearsal.dialect.tick(rehearsal.now))
-    yield f"| deadline | {effects} | {rehearsal.dialect.stage} |"
+    yield f"| deadline | {effects} | {rehearsal.dialect.machine.stage} |"
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def test_no_commands_whatever_raise(commands: Any) -> None:
 
 
 def responding() -> Machine:
-    machine = Machine(Dialog(), Frames(TASK_ID, ""), 15.0)
+    machine = Machine(Dialog(), "push2talk", Frames(TASK_ID, ""), 15.0)
     machine.reached_listening = True
     on_output(machine, Output("DialogStateChanged", state="Listening"), 0.0)
     on_output(machine, Output("DialogStateChanged", state="Responding"), 0.0)

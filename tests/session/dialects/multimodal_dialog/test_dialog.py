@@ -9,6 +9,7 @@ from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
 from tests.session.dialects.multimodal_dialog.trace import (
     CONNECTED,
+    LOST,
     REPLYING,
     TALKED,
     THINKING,
@@ -186,16 +187,16 @@ TRACES = {
         leave | stop recorder; flush player; TtsEnd; show offline; > Stop; close retry
     """,
     "a connection that breaks while nobody uses it is no Error": f"""{CONNECTED}
-        drop                      | stop recorder; flush player; show offline
+        drop                      | stop recorder; flush player; {LOST}
         drop                      |
     """,
     "a connection that breaks in mid-speech is an Error": f"""{CONNECTED}
         press                     | flush player; > SendSpeech; SpeechStart
         < SpeechStarted           | AsrStart
-        drop | stop recorder; flush player; AsrEnd; Error connection-lost; show offline
+        drop | stop recorder; flush player; AsrEnd; Error connection-lost; {LOST}
     """,
     "a connection that breaks in mid-reply is an Error": f"""{REPLYING}
-        drop | stop recorder; flush player; TtsEnd; Error connection-lost; show offline
+        drop | stop recorder; flush player; TtsEnd; Error connection-lost; {LOST}
     """,
     "after the end nothing is heard, said or refused with another error": f"""{CONNECTED}
         leave                     | stop recorder; flush player; show offline; > Stop; close retry
@@ -230,14 +231,14 @@ def test_a_dialog_is_resumed_by_its_id_and_the_clouds_answer_replaces_it() -> No
         """,
         dialog_id="d-0",
     )
-    assert rehearsal.dialect.frames.dialog_id == "d-1"
+    assert rehearsal.dialect.machine.frames.dialog_id == "d-1"
 
 
 @pytest.mark.parametrize("frame", ["Started", "state Listening"])
 def test_the_dialog_id_stays_if_the_cloud_names_none(frame: str) -> None:
     rehearsal = follow("open | > Start", dialog_id="d-0")
     rehearsal.act(f"< {frame}")
-    assert rehearsal.dialect.frames.dialog_id == "d-0"
+    assert rehearsal.dialect.machine.frames.dialog_id == "d-0"
 
 
 def test_every_byte_of_a_reply_is_played_once_and_in_order() -> None:
@@ -245,7 +246,7 @@ def test_every_byte_of_a_reply_is_played_once_and_in_order() -> None:
     rehearsal.act("< state Responding")
     draw = random.Random(13)  # noqa: S311 - not a secret
     sent = [draw.randbytes(draw.choice([0, 1, 7, 640, 8000])) for _ in range(200)]
-    effects = [e for data in sent for e in rehearsal.dialect.receive_audio(data, rehearsal.now)]
+    effects = [e for data in sent for e in rehearsal.dialect.receive_binary(data, rehearsal.now)]
     assert b"".join(e.data for e in effects if isinstance(e, Play)) == b"".join(sent)
 
 

@@ -50,18 +50,20 @@ GOLDEN_START = {
 
 def test_start_is_the_documents_frame() -> None:
     frames = Frames(TASK_ID, "")
-    assert json.loads(frames.start(start_payload(IDENTITY, Dialog()))) == GOLDEN_START
+    assert json.loads(frames.start(start_payload(IDENTITY, Dialog(), "push2talk"))) == GOLDEN_START
 
 
 def test_start_names_the_dialog_to_go_on_with() -> None:
-    start = json.loads(Frames(TASK_ID, DIALOG_ID).start(start_payload(IDENTITY, Dialog())))
+    start = json.loads(
+        Frames(TASK_ID, DIALOG_ID).start(start_payload(IDENTITY, Dialog(), "push2talk"))
+    )
     assert start["payload"]["input"]["dialog_id"] == DIALOG_ID
     assert start["header"] == GOLDEN_START["header"]
 
 
 def test_start_leaves_out_a_workspace_that_is_not_known() -> None:
     identity = Identity("mm_0123", "", "user-7", "board-7", "other-model")
-    payload = start_payload(identity, Dialog())
+    payload = start_payload(identity, Dialog(), "push2talk")
     assert payload["input"] == {"directive": "Start", "app_id": "mm_0123"}
     assert payload["model"] == "other-model"
 
@@ -97,7 +99,7 @@ FIELDS = [
 
 def start_field(dialog: Dialog, path: str) -> Any:
     """Return one parameter of Start; None if it is not there."""
-    value: Any = start_payload(IDENTITY, dialog)["parameters"]
+    value: Any = start_payload(IDENTITY, dialog, dialog.work_mode)["parameters"]
     for key in path.split("."):
         value = value.get(key)
     return value

@@ -147,7 +147,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     def check(self) -> None:
         """Check what must be true at every moment."""
         dialect, now = self.rehearsal.dialect, self.rehearsal.now
-        assert dialect.stage is self.stage, "every move is told"
+        assert dialect.machine.stage is self.stage, "every move is told"
         if self.stage is Stage.CLOSED:
             self.witness.closed = True
             assert dialect.deadline == inf

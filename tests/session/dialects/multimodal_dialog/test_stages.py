@@ -71,7 +71,7 @@ def test_what_a_player_keeps_of_a_reply_can_be_heard_whole() -> None:
 
 def test_only_the_end_has_no_exit() -> None:
     rehearsal = reach(Stage.CLOSED)
-    assert rehearsal.dialect.stage_deadline == rehearsal.dialect.deadline == inf
+    assert rehearsal.dialect.machine.stage_deadline == rehearsal.dialect.deadline == inf
     assert idle_away(rehearsal, 3600) == ""
 
 
@@ -79,7 +79,7 @@ def test_only_the_end_has_no_exit() -> None:
 def test_a_living_cloud_is_listened_to_for_ever(mode: str) -> None:
     rehearsal = reach(Stage.LISTENING, mode)
     assert idle_away(rehearsal, 3600) == ""
-    assert rehearsal.dialect.stage is Stage.LISTENING
+    assert rehearsal.dialect.machine.stage is Stage.LISTENING
 
 
 def test_a_dead_cloud_is_noticed_within_70_s_while_nobody_talks() -> None:
@@ -103,10 +103,10 @@ def test_a_stage_is_left_at_its_deadline_and_not_before(mode: str, stage: Stage)
     rehearsal = reach(stage, mode)
     answered = stage is not Stage.LISTENING  # an answer is what it waits for
     assert idle_away(rehearsal, deadline_s(stage) - 0.1, answered=answered) == ""
-    assert rehearsal.dialect.stage is stage
+    assert rehearsal.dialect.machine.stage is stage
     wanted = EXCEPTIONS.get((mode, stage), EXITS[stage])
     assert idle_away(rehearsal, 0.2) == wanted
-    assert rehearsal.dialect.stage is not stage
+    assert rehearsal.dialect.machine.stage is not stage
 
 
 @pytest.mark.parametrize("stage", sorted(TURN_STAGES | {Stage.TALKING}))
@@ -121,20 +121,20 @@ def test_a_cloud_that_only_answers_heartbeats_ends_listening_or_given_up(
     rehearsal = reach(stage, mode)
     came = idle_away(rehearsal, deadline_s(stage) + 180)
     if stage in {Stage.LISTENING, Stage.TRAILING} or (mode, stage) == ("tap2talk", Stage.TALKING):
-        assert rehearsal.dialect.stage is Stage.LISTENING
+        assert rehearsal.dialect.machine.stage is Stage.LISTENING
     else:
         assert came.endswith("close retry: connection-lost")
-        assert rehearsal.dialect.stage is Stage.CLOSED
+        assert rehearsal.dialect.machine.stage is Stage.CLOSED
 
 
 @pytest.mark.parametrize(("mode", "stage"), WAITING)
 def test_a_cloud_that_listens_again_has_a_usable_dialog_again(mode: str, stage: Stage) -> None:
     rehearsal = reach(stage, mode)
     idle_away(rehearsal, deadline_s(stage))
-    if rehearsal.dialect.stage is not Stage.CLOSED:
+    if rehearsal.dialect.machine.stage is not Stage.CLOSED:
         rehearsal.act("< RequestAccepted")
         rehearsal.act("< state Listening")
-        assert rehearsal.dialect.stage is Stage.LISTENING
+        assert rehearsal.dialect.machine.stage is Stage.LISTENING
         assert "> RequestToRespond" in rehearsal.act("ask what")
 
 
@@ -155,7 +155,7 @@ def test_a_reply_that_goes_on_is_not_cut(progress: str) -> None:
     for _ in range(10):
         idle_away(rehearsal, 50)
         rehearsal.act(progress)
-    assert rehearsal.dialect.stage is Stage.RESPONDING
+    assert rehearsal.dialect.machine.stage is Stage.RESPONDING
     assert idle_away(rehearsal, 60) == EXITS[Stage.RESPONDING]
 
 
@@ -188,4 +188,4 @@ LOSSES = {
 @pytest.mark.parametrize("stage", Stage)
 def test_a_loss_says_in_words_what_is_lost(stage: Stage) -> None:
     mode = "tap2talk" if stage is Stage.TRAILING else "push2talk"
-    assert reach(stage, mode).dialect.loss == LOSSES.get(stage, "")
+    assert reach(stage, mode).dialect.machine.loss == LOSSES.get(stage, "")

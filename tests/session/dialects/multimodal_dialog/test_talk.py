@@ -50,7 +50,7 @@ def test_an_image_that_is_too_large_is_refused_before_anything_is_interrupted() 
     rehearsal = follow(REPLYING)
     with pytest.raises(InvalidArgument, match="180"):
         rehearsal.dialect.ask("what", rehearsal.now, images=[bytes(IMAGE_LIMIT_BYTES + 1)])
-    assert rehearsal.dialect.stage is Stage.RESPONDING
+    assert rehearsal.dialect.machine.stage is Stage.RESPONDING
 
 
 def test_questions_that_come_in_a_storm_wait_a_little_and_all_are_sent() -> None:
@@ -90,7 +90,7 @@ def test_news_of_the_board_are_told_in_every_stage_and_change_none(mode: str, st
         told = sent(rehearsal.dialect.update_info(rehearsal.now, client_status=STATUS))
         assert told["input"]["directive"] == "UpdateInfo"
         assert told["parameters"] == {"client_info": {"status": STATUS}}
-    assert rehearsal.dialect.stage is stage
+    assert rehearsal.dialect.machine.stage is stage
 
 
 def test_news_without_anything_in_them_are_refused() -> None:

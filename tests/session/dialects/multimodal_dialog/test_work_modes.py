@@ -6,7 +6,7 @@ from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.dialects.multimodal_dialog.work_modes import WORK_MODES
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
-from tests.session.dialects.multimodal_dialog.trace import CONNECTED, follow
+from tests.session.dialects.multimodal_dialog.trace import CONNECTED, LOST, follow
 
 TAP = {
     "a tap opens the microphone, and the cloud closes it": f"""{CONNECTED}
@@ -199,7 +199,7 @@ SpeechRestart
     """,
     "a connection that breaks while somebody talks is an Error": f"""{DUPLEX_CONNECTED}
         < SpeechStarted           | AsrStart
-        drop | stop recorder; flush player; AsrEnd; Error connection-lost; show offline
+        drop | stop recorder; flush player; AsrEnd; Error connection-lost; {LOST}
         mic one                   |
     """,
     "leaving closes the microphone": f"""{DUPLEX_CONNECTED}

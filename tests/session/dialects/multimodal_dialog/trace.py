@@ -65,6 +65,7 @@ from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, serve
 __all__ = [
     "CONNECTED",
     "CONNECT_TIMEOUT_S",
+    "LOST",
     "REPLYING",
     "TALKED",
     "THINKING",
@@ -101,6 +102,10 @@ REPLYING = f"""{THINKING}
 """
 
 
+# How each line ends that is about a connection that broke.
+LOST = "show offline; close retry: connection-lost"
+
+
 def follow(trace: str, settings: Dialog | None = None, *, dialog_id: str = "") -> "Rehearsal":
     """Act the trace's inputs out and compare the effects of every line with those written."""
     rehearsal = Rehearsal(dialect(settings, dialog_id=dialog_id))
@@ -115,9 +120,11 @@ def dialect(
     settings: Dialog | None = None, *, dialog_id: str = "", workspace_id: str = ""
 ) -> MultimodalDialog:
     """Make a dialect whose connection was begun at time 0."""
+    settings = settings or Dialog()
     return MultimodalDialog(
         Identity("mm_0123", workspace_id, "user-7", "board-7", "multimodal-dialog"),
-        settings or Dialog(),
+        settings,
+        work_mode=settings.work_mode,
         task_id=TASK_ID,
         dialog_id=dialog_id,
         listening_by=CONNECT_TIMEOUT_S,
@@ -158,7 +165,7 @@ class Rehearsal:
             return self.dialect.receive_text(server_frame(rest), self.now)
         if word == "<<":
             frames = _samples(rest)
-            return [e for data in frames for e in self.dialect.receive_audio(data, self.now)]
+            return [e for data in frames for e in self.dialect.receive_binary(data, self.now)]
         if word == "mic" and rest != "fails":
             return self.dialect.record(rest.encode(), self.now)
         return self._command(self._commands(rest).get(word, self._input(given)))
@@ -168,6 +175,7 @@ class Rehearsal:
         return {
             "ask": lambda: self.dialect.ask(text, self.now),
             "say": lambda: self.dialect.say(text, self.now),
+            "drop": lambda: self.dialect.closed(None, "", self.now),
             "tell": lambda: self.dialect.update_info(self.now, client_status=status),
         }
 
@@ -184,7 +192,6 @@ class Rehearsal:
 _INPUTS = {
     "open": "begin",
     "leave": "end",
-    "drop": "lost",
     "press": "start_speech",
     "release": "stop_speech",
     "cancel": "cancel_speech",

@@ -1,4 +1,4 @@
-"""Keeps the license: knows who this device is, has it registered, holds a fresh token."""
+"""Alibaba's license as an ``Access``: has this device registered, and holds a fresh token."""
 
 import logging
 import os
@@ -6,11 +6,13 @@ import random
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from mmid.errors import CloudRefused, LicenseRefused, NotProvisioned, RegistrationUnreadable
+from mmid.errors import LicenseRefused, MmidError, NotProvisioned, RegistrationUnreadable
 from mmid.frozen import frozen
 from mmid.hal import Clock
 from mmid.secrets import Secret
+from mmid.session.access import Credential
 from mmid.session.effects import Next
+from mmid.session.endpoint import CredentialRefused
 from mmid.session.license import license_error
 from mmid.session.license.codes import Remedy
 from mmid.session.license.license_error import LicenseTrouble
@@ -22,14 +24,15 @@ from mmid.session.license.messages import (
     TaskSignature,
     Token,
 )
+from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import Refusals, long_wait_s
 from mmid.session.license.registrar import Registrar
 from mmid.session.license.service import Exchange, LicenseService
-from mmid.settings import Cloud, License, Settings
+from mmid.settings import License, Settings
 from mmid.status import LicenseState, Status
 
-__all__ = ["Credential", "Keeper", "TokenRefused"]
+__all__ = ["LicenseAccess", "LicenseCredential", "who_we_are"]
 
 _log = logging.getLogger(__name__)
 
@@ -40,16 +43,11 @@ _TOKEN_MARGIN_MS = 5000
 _TOKEN_SPREAD = 0.2
 
 
-class TokenRefused(CloudRefused):
-    """The cloud did not take the token: it is old or wrong."""
-
-
 @frozen
-class Credential:
+class LicenseCredential(Credential):
     """What a dialog connects with.
 
     Attributes:
-        token: the bearer token.
         app_id: AppId of the product.
         device_name: name of this device; may be empty in pay-as-you-go mode.
         workspace_id: from the settings, else from the license service, else empty.
@@ -57,7 +55,6 @@ class Credential:
         signature: what to put into its first message; empty for nothing.
     """
 
-    token: Secret
     app_id: str
     device_name: str
     workspace_id: str
@@ -65,30 +62,36 @@ class Credential:
     signature: Mapping[str, str] = field(default_factory=dict)
 
 
-class Keeper:
-    """Turns settings and record into a ``Credential``, asking the service where needed."""
+class LicenseAccess:
+    """Turns settings and record into a ``LicenseCredential``, asking the service where needed.
+
+    Args:
+        settings: which product and device this is, and where the service is.
+        book: the device record.
+        clock: the time to sign with.
+        status: shows how far we are.
+        exchange: sends one request to the service.
+    """
 
     def __init__(
         self,
+        settings: Settings,
         *,
-        cloud: Cloud,
-        license: License,  # noqa: A002 - the table's own name
         book: RecordBook,
         clock: Clock,
         status: Status,
         exchange: Exchange,
     ) -> None:
-        self._cloud = cloud
-        self._license = license
+        self._settings = settings
         self._book = book
         self._clock = clock
         self._status = status
-        self._service = LicenseService(cloud, license, clock, exchange)
+        self._service = LicenseService(settings, clock, exchange)
         self._token: _HeldToken | None = None
         self._trouble: LicenseTrouble | None = None
-        self.refusals = Refusals()
-        self._registrar = Registrar(self._service, book, self.refusals)
-        if license.mode == "semi-managed" and license.api_key:
+        self._refusals = Refusals()
+        self._registrar = Registrar(self._service, book, self._refusals)
+        if settings.license.mode == "semi-managed" and settings.license.api_key:
             _log.warning(
                 "license.api_key is not used when semi-managed: it belongs on your server, "
                 "remove it from this board"
@@ -98,9 +101,9 @@ class Keeper:
         """Bring the status up to date with the record and the settings."""
         record = self._book.record
         state = LicenseState.UNREGISTERED
-        if self.refusals.refused:
+        if self._refusals.refused:
             state = LicenseState.REFUSED
-        elif self._token is not None or self._license.mode == "pay-as-you-go":
+        elif self._token is not None:
             state = LicenseState.AUTHORIZED
         elif record.registered:
             state = LicenseState.REGISTERED
@@ -113,14 +116,14 @@ class Keeper:
             app_id=identity.app_id,
             device_name=identity.device_name,
             registered=record.registered,
-            license_mode=self._license.mode,
+            license_mode=self._settings.license.mode,
             license_state=state,
             license_error=self._trouble.to_plain() if self._trouble else {},
             token_expiry=self._token.expiry_ms if self._token else 0,
             dialog_id=record.dialog_id,
         )
 
-    async def credential(self) -> Credential:
+    async def credential(self) -> LicenseCredential:
         """Return what to connect with; registers the device if it never was.
 
         Raises:
@@ -138,26 +141,26 @@ class Keeper:
         finally:
             self.show()
 
-    def forget_token(self) -> None:
-        """The token was refused; the next credential has a new one."""
-        self._token = None
-
     def use(self, settings: Settings) -> None:
         """Go by other settings from the next credential on.
 
         If they say anything else to or of the license service, the token goes, and what was
         refused is asked again: an operator has changed what it was refused for.
         """
-        before = (self._license, self._cloud.license_url, self._cloud.workspace_id)
-        self._cloud, self._license = settings.cloud, settings.license
-        self._service.use(self._cloud, self._license)
-        if before != (self._license, self._cloud.license_url, self._cloud.workspace_id):
+        before, self._settings = self._settings, settings
+        self._service.use(settings)
+        if _asked(before) != _asked(settings):
             self._token = None
             self.forgive()
 
+    def forget(self) -> None:
+        """The device record was erased: so is the token."""
+        self._token = None
+        self.show()
+
     def forgive(self) -> None:
         """Somebody asked to try again after a refusal."""
-        self.refusals.forgive()
+        self._refusals.forgive()
         self._trouble = None
         self.show()
 
@@ -165,9 +168,13 @@ class Keeper:
         """We are told to stop: give a registration under way its last chance to be stored."""
         await self._registrar.see_through()
 
-    def after(self, error: LicenseRefused) -> Next:
-        """Return what follows a refusal that ``credential`` raised."""
-        following = self.refusals.note(error.license_code)
+    def after(self, error: MmidError) -> Next | None:
+        """Return what follows a refusal of the license service; a refused token is let go."""
+        if isinstance(error, CredentialRefused):
+            self._token = None
+        if not isinstance(error, LicenseRefused):
+            return None
+        following = self._refusals.note(error.license_code)
         self._complain(license_error.refused(error, following, self._clock.now_ms()))
         self.show()
         return following
@@ -189,53 +196,52 @@ class Keeper:
         """Whether it is our clock that the service does not accept."""
         return self._trouble is not None and self._trouble.remedy is Remedy.FIX_CLOCK
 
+    def describe(self) -> str:
+        """Say in a line what stands in the way; empty if nothing does."""
+        if self._status.license_state is LicenseState.UNPROVISIONED:
+            return "not provisioned: set license.app_id and the others"
+        if self._trouble is None:
+            return ""
+        trouble = self._trouble
+        return f"no license, {trouble.code} ({trouble.remedy}): {trouble.message}"
+
     def _complain(self, trouble: LicenseTrouble) -> None:
         self._trouble = trouble.after(self._trouble)
 
     def _granted(self) -> None:
         """The service does what we ask: nothing stands in the way any more."""
-        self.refusals.succeeded()
+        self._refusals.succeeded()
         self._trouble = None
 
-    async def _credential(self) -> Credential:
+    async def _credential(self) -> LicenseCredential:
         identity = self._identity()
-        workspace_id = self._cloud.workspace_id
-        if self._license.mode == "pay-as-you-go":
-            name = identity.device_name
-            return Credential(self._license.api_key, identity.app_id, name, workspace_id)
         if self._registrar.needed:
             await self._registrar.register(identity)
         identity = replace(identity, device_secret=self._book.record.device_secret)
         token = await self._fresh_token(identity)
-        found = workspace_id or token.workspace_id or self._book.record.workspace_id
-        credential = Credential(token.token, identity.app_id, identity.device_name, found)
-        return await self._signed(identity, credential) if self._license.sign_tasks else credential
+        configured = self._settings.cloud.workspace_id
+        workspace_id = configured or token.workspace_id or self._book.record.workspace_id
+        credential = LicenseCredential(
+            token.token, identity.app_id, identity.device_name, workspace_id
+        )
+        signs = self._settings.license.sign_tasks
+        return await self._signed(identity, credential) if signs else credential
 
     def _identity(self) -> Identity:
-        """Say who we are; a registered record outlives changed settings, so it must agree."""
-        given, record = self._license, self._book.record
-        app_id = given.app_id or record.app_id
-        name = given.device_name or record.device_name
-        if record.registered and (app_id, name) != (record.app_id, record.device_name):
-            raise NotProvisioned(
-                f"the device record is registered as {record.app_id} {record.device_name}, the "
-                f"settings say {app_id} {name}: correct license.app_id and license.device_name, "
-                "or erase the record"
-            )
-        if record.codec_state and given.codec == BUILT_IN and given.mode != "pay-as-you-go":
+        """Say who we are, and whether all is there that the service wants to know."""
+        given, record = self._settings.license, self._book.record
+        app_id, name = who_we_are(given, record)
+        if record.codec_state and given.codec == BUILT_IN:
             raise NotProvisioned(
                 "the device record was made by a vendor's codec, which alone can read it: set "
                 "license.codec to that library, or erase the record"
             )
         missing = [] if app_id else ["license.app_id"]
-        if self._license.mode == "pay-as-you-go":
-            missing += [] if given.api_key else ["license.api_key"]
-        else:
-            missing += [] if name else ["license.device_name"]
-            secret_known = given.app_secret or record.app_secret or not self._registrar.needed
-            missing += [] if secret_known else ["license.app_secret"]
-            needs_key = given.mode == "fully-managed" and not given.api_key
-            missing += ["license.api_key"] if needs_key else []
+        missing += [] if name else ["license.device_name"]
+        secret_known = given.app_secret or record.app_secret or not self._registrar.needed
+        missing += [] if secret_known else ["license.app_secret"]
+        needs_key = given.mode == "fully-managed" and not given.api_key
+        missing += ["license.api_key"] if needs_key else []
         if missing:
             raise NotProvisioned(f"this device is not provisioned: {', '.join(missing)} not set")
         return Identity(app_id, given.app_secret or record.app_secret, name, record.device_secret)
@@ -250,7 +256,7 @@ class Keeper:
         self._token = _HeldToken.of(reply, random.random())  # noqa: S311 - a spread
         return reply
 
-    async def _signed(self, identity: Identity, credential: Credential) -> Credential:
+    async def _signed(self, identity: Identity, credential: LicenseCredential) -> LicenseCredential:
         """Return the credential for one connection, whose task it names and signs."""
         task_id = os.urandom(16).hex()
         request = replace(self._request(Kind.SIGN, identity), task_id=task_id)
@@ -267,6 +273,29 @@ class Keeper:
         """Return a request of a registered device."""
         state = self._book.record.codec_state
         return replace(self._service.request(kind, identity), codec_state=state)
+
+
+def _asked(settings: Settings) -> tuple[License, str, str]:
+    """What of the settings the license service is asked with, or where."""
+    return settings.license, settings.cloud.license_url, settings.cloud.workspace_id
+
+
+def who_we_are(given: License, record: DeviceRecord) -> tuple[str, str]:
+    """Return AppId and device name: those of the settings, else those of the record.
+
+    Raises:
+        NotProvisioned: the record is registered for another device than the settings say.
+            A registration outlives changed settings, because it cannot be made again.
+    """
+    app_id = given.app_id or record.app_id
+    name = given.device_name or record.device_name
+    if record.registered and (app_id, name) != (record.app_id, record.device_name):
+        raise NotProvisioned(
+            f"the device record is registered as {record.app_id} {record.device_name}, the "
+            f"settings say {app_id} {name}: correct license.app_id and license.device_name, "
+            "or erase the record"
+        )
+    return app_id, name
 
 
 @frozen

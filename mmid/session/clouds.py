@@ -1,0 +1,160 @@
+"""The clouds that mmid speaks to: one line each, and what every cloud says of itself.
+
+This is the only list of clouds. A cloud's folder in ``session.dialects`` exports one
+``Cloud``, which is loaded when the settings choose it. Nothing outside that folder, its
+table of the settings and its folder in simcloud knows the cloud by its name.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mmid.errors import SettingsInvalid
+from mmid.frozen import frozen
+from mmid.session.endpoint import Endpoint
+from mmid.settings import Settings, WorkMode
+
+if TYPE_CHECKING:  # whoever judges settings needs none of these, nor asyncio, which they bring
+    from mmid.hal import Clock
+    from mmid.session.access import Access
+    from mmid.session.dialects.dialect import Dialect
+    from mmid.session.license.record_book import RecordBook
+    from mmid.session.license.service import Exchange
+    from mmid.status import Status
+
+__all__ = [
+    "CLOUDS",
+    "Cloud",
+    "CloudAudio",
+    "Contradiction",
+    "MakeAccess",
+    "Opening",
+    "cloud_of",
+    "contradictions",
+]
+
+# Protocol, as cloud.protocol names it: the module whose CLOUD describes it.
+CLOUDS = {
+    "multimodal-dialog": "mmid.session.dialects.multimodal_dialog.cloud",
+}
+
+
+@frozen
+class CloudAudio:
+    """What a cloud takes of speech, and gives of a reply: mono, in the rates and codecs named.
+
+    Attributes:
+        upstream_codecs: values of dialog.upstream_mode that it understands.
+        downstream_codecs: values of dialog.downstream_mode that it can send.
+        upstream_hz: sample rates of speech.
+        downstream_hz: sample rates of replies.
+        frame_ms: length of the speech in one frame.
+    """
+
+    upstream_codecs: Sequence[str]
+    downstream_codecs: Sequence[str]
+    upstream_hz: Sequence[int]
+    downstream_hz: Sequence[int]
+    frame_ms: int = 100
+
+
+@frozen
+class Opening:
+    """What a dialect is made of: one connection's beginning.
+
+    Attributes:
+        settings: how to talk with the cloud, and as whom.
+        credential: what the connection was opened with.
+        work_mode: how one talks on it.
+        dialog_id: the dialog to go on with, or empty for a new one.
+        ready_by: monotonic time by which the cloud must take speech.
+        nonce: 32 hex digits that were never used before.
+    """
+
+    settings: Settings
+    credential: Any
+    work_mode: WorkMode
+    dialog_id: str
+    ready_by: float
+    nonce: str
+
+
+@frozen
+class Contradiction:
+    """A key that cannot work with others: the line an operator reads names it and says why."""
+
+    key: str
+    why: str
+
+
+class MakeAccess(Protocol):
+    """Makes the way in which this board proves itself."""
+
+    def __call__(
+        self,
+        settings: Settings,
+        *,
+        book: "RecordBook",
+        clock: "Clock",
+        status: "Status",
+        exchange: "Exchange",
+    ) -> "Access":
+        """Return it; nothing is asked of anybody yet."""
+
+
+@frozen
+class Cloud:
+    """All that the rest of mmid knows of a cloud.
+
+    Attributes:
+        protocol: its name in cloud.protocol.
+        audio: what it takes and gives.
+        modules: what a connection needs of it, imported once the daemon is ready.
+        access: makes its ``Access``.
+        endpoint: where a connection goes, for the settings and a credential.
+        dialect: makes its ``Dialect``.
+        contradictions: what of the settings cannot work with it.
+        addresses: the URL of each server it needs, by the key that may name another.
+        registers: whether the device record holds a registration that it cannot do without.
+    """
+
+    protocol: str
+    audio: CloudAudio
+    modules: Sequence[str]
+    access: MakeAccess
+    endpoint: Callable[[Settings, Any], Endpoint]
+    dialect: Callable[[Opening], "Dialect"]
+    contradictions: Callable[[Settings], Iterator[Contradiction]]
+    addresses: Callable[[Settings], Mapping[str, str]]
+    registers: Callable[[Settings], bool]
+
+
+def cloud_of(protocol: str) -> Cloud:
+    """Return the description of a cloud.
+
+    Raises:
+        SettingsInvalid: there is no such cloud.
+    """
+    if protocol not in CLOUDS:
+        there = ", ".join(f'"{name}"' for name in CLOUDS)
+        raise SettingsInvalid(f'cloud.protocol = "{protocol}": must be one of {there}')
+    cloud: Cloud = import_module(CLOUDS[protocol]).CLOUD
+    return cloud
+
+
+def contradictions(settings: Settings) -> Iterator[Contradiction]:
+    """Yield what of the settings cannot work with the cloud they name."""
+    cloud = cloud_of(settings.cloud.protocol)
+    audio, dialog = cloud.audio, settings.dialog
+    able = {
+        "upstream_mode": audio.upstream_codecs,
+        "downstream_mode": audio.downstream_codecs,
+        "us_sample_rate": audio.upstream_hz,
+        "ds_sample_rate": audio.downstream_hz,
+    }
+    for key, there in able.items():
+        chosen = getattr(dialog, key)
+        if chosen not in there:
+            has = ", ".join(str(one) for one in there)
+            yield Contradiction(f"dialog.{key}", f"{cloud.protocol} has {has}")
+    yield from cloud.contradictions(settings)

@@ -1,0 +1,109 @@
+"""Pay-as-you-go as an ``Access``: the API key is the credential, and nobody is asked for one."""
+
+import random
+
+from mmid.errors import MmidError, NotProvisioned
+from mmid.hal import Clock
+from mmid.session.effects import Next
+from mmid.session.license.access import LicenseCredential, who_we_are
+from mmid.session.license.record_book import RecordBook
+from mmid.session.license.refusals import HOURS_S
+from mmid.session.license.service import Exchange
+from mmid.settings import Settings
+from mmid.status import LicenseState, Status
+
+__all__ = ["PayAsYouGo"]
+
+
+class PayAsYouGo:
+    """Turns settings and record into a ``LicenseCredential``.
+
+    Args:
+        settings: the product, the device and the key.
+        book: the device record; a device that was registered before stays who it is.
+        status: shows whether the settings are complete.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        book: RecordBook,
+        clock: Clock,  # noqa: ARG002 - nothing is signed
+        status: Status,
+        exchange: Exchange,  # noqa: ARG002 - nobody is asked
+    ) -> None:
+        self._settings = settings
+        self._book = book
+        self._status = status
+
+    def show(self) -> None:
+        """Bring the status up to date with the settings and the record."""
+        record = self._book.record
+        state = LicenseState.AUTHORIZED
+        try:
+            app_id, name = self._identity()
+        except NotProvisioned:
+            state, app_id, name = LicenseState.UNPROVISIONED, record.app_id, record.device_name
+        self._status.update(
+            app_id=app_id,
+            device_name=name,
+            registered=record.registered,
+            license_mode=self._settings.license.mode,
+            license_state=state,
+            dialog_id=record.dialog_id,
+        )
+
+    async def credential(self) -> LicenseCredential:
+        """Return what to connect with.
+
+        Raises:
+            NotProvisioned: the settings do not say all of it.
+        """
+        try:
+            app_id, name = self._identity()
+        finally:
+            self.show()
+        key = self._settings.license.api_key
+        return LicenseCredential(key, app_id, name, self._settings.cloud.workspace_id)
+
+    def _identity(self) -> tuple[str, str]:
+        app_id, name = who_we_are(self._settings.license, self._book.record)
+        missing = [] if app_id else ["license.app_id"]
+        missing += [] if self._settings.license.api_key else ["license.api_key"]
+        if missing:
+            raise NotProvisioned(f"this device is not provisioned: {', '.join(missing)} not set")
+        return app_id, name
+
+    def after(self, _error: MmidError) -> Next | None:
+        """Have no opinion: a key that is refused may be unlocked in the console any time."""
+        return None
+
+    def long_wait_s(self) -> float:
+        """Return some hours, another number for each board."""
+        return random.uniform(*HOURS_S)  # noqa: S311 - a spread
+
+    def waiting(self, wait_s: float | None) -> None:
+        """Nothing shows it."""
+
+    def forgive(self) -> None:
+        """Nothing was refused for good."""
+
+    def forget(self) -> None:
+        """The device record was erased."""
+        self.show()
+
+    def use(self, settings: Settings) -> None:
+        """Connect by other settings from now on."""
+        self._settings = settings
+        self.show()
+
+    async def see_through(self) -> None:
+        """Nothing is under way."""
+
+    clock_refused = False
+
+    def describe(self) -> str:
+        """Say in a line what stands in the way; empty if nothing does."""
+        unprovisioned = self._status.license_state is LicenseState.UNPROVISIONED
+        return "not provisioned: set license.app_id and license.api_key" if unprovisioned else ""
