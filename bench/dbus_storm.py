@@ -26,8 +26,7 @@ from bench.process import forget_peak, peak_mib
 from bench.storms import BEGUN, STORMS
 from mmid.dbus.bus import Bus
 from mmid.dbus.failures import CallFailed
-from mmid.dbus.interface import AUDIO, DIALOG, NAME, PATH
-from mmid.dbus.names import DBUS
+from mmid.dbus.interface import AUDIO, DBUS, DIALOG, NAME, PATH
 from mmid.dbus.wire import Message
 from tests.rig.board import Board
 from tests.rig.listener import Listener

@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from mmid.dbus import wire
-from mmid.dbus.address import socket_names
-from mmid.dbus.interface import DIALOG, NAME, PATH
-from mmid.dbus.names import DBUS, PROPERTIES
+from mmid.dbus.handshake import socket_names
+from mmid.dbus.interface import DBUS, DIALOG, NAME, PATH, PROPERTIES
 from mmid.dbus.wire import Message, MessageFlag
 
 __all__ = ["BEGUN", "STORMS"]

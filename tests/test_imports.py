@@ -98,7 +98,7 @@ READ_THE_ENVIRONMENT = {
     "mmid.settings.proven",
     "mmid.service.sysd",
     "mmid.session.proxy",
-    "mmid.dbus.address",
+    "mmid.dbus.handshake",
     "mmid.cli.mmictl.__main__",
 }
 

@@ -2,7 +2,9 @@
 
 from mmid.service.deferred_imports import defer_import
 
-# The package imports all of itself, for asyncio and for GLib; its messages are all we need.
+# ``import dbus_next`` loads all of it, for asyncio and for GLib, and so does the import of any
+# part; we need its messages. The rest is 0.9 MiB of the idle daemon, a twentieth of the bare
+# loop's memory (the goal of 1.65 would be missed), and 5 to 8 ms of each start.
 defer_import("dbus_next")
 
 # Its modules import each other in a circle, which can be entered here only.

@@ -16,8 +16,7 @@ from mmid.dbus import wire
 from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
 from mmid.dbus.handshake import enter
 from mmid.dbus.incoming import Incoming, Refused
-from mmid.dbus.names import DBUS, DBUS_PATH, STANDARD_ERRORS
-from mmid.dbus.replies import Replies
+from mmid.dbus.interface import DBUS, DBUS_PATH, STANDARD_ERRORS
 from mmid.dbus.stream import Stream, close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, MessageType, Undecodable
 from mmid.errors import BusFailed
@@ -65,7 +64,8 @@ class Bus:
         self.on_signal: Callable[[Message], None] = lambda _: None
         self._stream = stream
         self._serial = 0
-        self._replies = Replies()
+        # Replies that are waited for, by the serial number of the call.
+        self._awaited: dict[int, asyncio.Future[Message]] = {}
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read(), name="dbus-reader")
 
@@ -128,18 +128,6 @@ class Bus:
             return 0
         self._stream.write(self._encoded(message))
         return message.serial
-
-    def broadcast(
-        self, path: str, interface: str, member: str, signature: str, values: Sequence[Any]
-    ) -> None:
-        """Send a signal to all who listen, or drop and count it as ``send`` does."""
-        if self._lost.done():
-            return
-        if self._stream.unsent_bytes > _WAITING_LIMITS[MessageType.SIGNAL]:
-            self._drop()
-            return
-        number = self._next_serial()
-        self._stream.write(wire.signal(path, interface, member, signature, values, serial=number))
 
     async def call(
         self,
@@ -224,7 +212,9 @@ class Bus:
     async def _exchange(self, message: Message) -> Message:
         """Send a call and wait for its reply."""
         data = self._encoded(message)
-        with self._replies.awaited(message.serial) as reply:
+        reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._awaited[message.serial] = reply
+        try:
             async with asyncio.timeout(_CALL_TIMEOUT_S):
                 if message.unix_fds:
                     with suppress(ConnectionError):  # the reader sees it too, and says so
@@ -232,6 +222,8 @@ class Bus:
                 else:
                     self._stream.write(data)
                 return await reply
+        finally:
+            del self._awaited[message.serial]
 
     async def _read(self) -> None:
         error: Exception
@@ -285,7 +277,13 @@ class Bus:
         if message.message_type is MessageType.SIGNAL:
             self.on_signal(message)
         else:
-            self._replies.arrived(message)
+            self._take_reply(message)
+
+    def _take_reply(self, message: Message) -> None:
+        """Hand a reply to whoever waits for it; one that comes too late, or twice, to nobody."""
+        reply = self._awaited.get(message.reply_serial)
+        if reply is not None and not reply.done():
+            reply.set_result(message)
 
     def _refuse(self, message: Message) -> None:
         close_descriptors(message.unix_fds)
@@ -300,7 +298,9 @@ class Bus:
     def _finish(self, error: BusFailed | None) -> None:
         if self._lost.done():
             return
-        self._replies.fail(error or BusFailed("the connection was closed"))
+        for reply in self._awaited.values():
+            if not reply.done():
+                reply.set_exception(error or BusFailed("the connection was closed"))
         if error is None:
             self._lost.set_result(None)
         else:

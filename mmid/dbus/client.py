@@ -11,8 +11,7 @@ from typing import Any, Self
 
 from mmid.dbus.bus import Bus
 from mmid.dbus.credentials import description_of
-from mmid.dbus.interface import NAME, PATH, Contract, load
-from mmid.dbus.names import DBUS, PEER, PROPERTIES
+from mmid.dbus.interface import DBUS, NAME, PATH, PEER, PROPERTIES, Contract, load
 from mmid.dbus.wire import Message, MessageFlag, Variant, plain
 from mmid.errors import BusFailed
 from mmid.frozen import frozen

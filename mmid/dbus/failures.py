@@ -1,6 +1,6 @@
 """A call on the message bus that is answered with an error."""
 
-from mmid.dbus.names import STANDARD_ERRORS
+from mmid.dbus.interface import STANDARD_ERRORS
 from mmid.errors import Facts, MmidError
 
 __all__ = ["ACCESS_DENIED", "LIMITS_EXCEEDED", "NO_REPLY", "CallFailed", "standard"]

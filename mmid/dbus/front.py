@@ -72,8 +72,8 @@ class Front:
         except BaseException:
             await front.close()
             raise
-        # Not before: the bus keeps from strangers what the owner of the name
-        # says, and does not know us for it until now.
+        # Signals only from here on: the policy forbids other users to receive those of the
+        # name's owner. What we sent before we own it, the bus would show to everybody.
         status.observe(front._status_changed)
         return front
 

@@ -1,19 +1,16 @@
 """Values to bytes, as D-Bus lays them out (D-Bus specification, "Marshalling"), little-endian.
 
-A signature is taken apart once, into one function for each of its types; dbus-next
-walks it three times for every message, and signals are a large part of what a
-turn costs. Values are trusted to be of their types: they are our own. Pure.
+In place of dbus-next's writer: that one sends a NUL within a text as it is, for which
+the bus drops the connection, stumbles over half a surrogate pair, and takes twice as
+long, which is a twentieth of a turn's CPU. Values are trusted to be of their types:
+they are our own. Pure.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Any
 
 __all__ = ["append", "marshal", "padding"]
-
-# Far more than the contract has; only our own messages are written.
-_SIGNATURES_KEPT = 128
 
 # Each is aligned to its own size.
 _NUMBERS = {
@@ -35,8 +32,6 @@ _ALIGNMENT = {"s": 4, "o": 4, "a": 4, "(": 8, "{": 8}
 
 _PADDING = tuple(bytes(count) for count in range(8))
 
-Write = Callable[[bytearray, Any], None]
-
 
 def marshal(signature: str, values: Sequence[Any]) -> bytearray:
     """Return the values one after the other; see ``append``."""
@@ -56,8 +51,8 @@ def append(out: bytearray, signature: str, values: Sequence[Any]) -> None:
             a NUL makes the bus drop the connection, half a surrogate pair is
             nothing in UTF-8.
     """
-    for write, value in zip(_writers(signature), values, strict=True):
-        write(out, value)
+    for kind, value in zip(_types(signature), values, strict=True):
+        _append_one(out, kind, value)
 
 
 def padding(place: int, size: int) -> bytes:
@@ -65,9 +60,55 @@ def padding(place: int, size: int) -> bytes:
     return _PADDING[-place % size]
 
 
-@lru_cache(_SIGNATURES_KEPT)
-def _writers(signature: str) -> tuple[Write, ...]:
-    return tuple(_writer(kind) for kind in _types(signature))
+def _append_one(out: bytearray, kind: str, value: Any) -> None:
+    """Add a value of one complete type."""
+    match kind[0]:
+        case "s" | "o":
+            _append_text(out, value)
+        case "g":
+            _append_signature(out, value)
+        case "v":
+            _append_signature(out, value.signature)
+            append(out, value.signature, (value.value,))
+        case "a":
+            _append_array(out, kind[1:], value)
+        case "(" | "{":
+            out += padding(len(out), 8)
+            append(out, kind[1:-1], value)
+        case number:
+            out += padding(len(out), _NUMBERS[number].size)
+            out += _NUMBERS[number].pack(value)
+
+
+def _append_text(out: bytearray, value: str) -> None:
+    data = value.encode("utf-8", "replace").replace(b"\0", "\N{REPLACEMENT CHARACTER}".encode())
+    out += padding(len(out), 4)
+    out += _LENGTH.pack(len(data))
+    out += data
+    out.append(0)
+
+
+def _append_signature(out: bytearray, value: str) -> None:
+    out.append(len(value))
+    out += value.encode("ascii")
+    out.append(0)
+
+
+def _append_array(out: bytearray, kind: str, value: Any) -> None:
+    """Add an array of this type; a dictionary is one of its pairs."""
+    out += padding(len(out), 4)
+    length_at = len(out)
+    out += _LENGTH.pack(0)
+    # The padding before the first item does not count as the array's length.
+    number = _NUMBERS.get(kind)
+    out += padding(len(out), number.size if number else _ALIGNMENT.get(kind[0], 1))
+    start = len(out)
+    if kind == "y":
+        out += value
+    else:
+        for item in value.items() if isinstance(value, Mapping) else value:
+            _append_one(out, kind, item)
+    _LENGTH.pack_into(out, length_at, len(out) - start)
 
 
 def _types(signature: str) -> Iterator[str]:
@@ -89,85 +130,3 @@ def _end(signature: str, place: int) -> int:
     while signature[place] not in ")}":
         place = _end(signature, place)
     return place + 1
-
-
-def _writer(kind: str) -> Write:
-    """Return what writes a complete type."""
-    match kind[0]:
-        case "s" | "o":
-            return _write_text
-        case "g":
-            return _write_signature
-        case "v":
-            return _write_variant
-        case "a":
-            return _array(kind[1:])
-        case "(" | "{":
-            return _structure(kind[1:-1])
-        case number:
-            return _number(_NUMBERS[number])
-
-
-def _number(form: Struct) -> Write:
-    size, pack = form.size, form.pack
-
-    def write(out: bytearray, value: float) -> None:
-        out += padding(len(out), size)
-        out += pack(value)
-
-    return write
-
-
-def _structure(members: str) -> Write:
-    writers = _writers(members)
-
-    def write(out: bytearray, value: Sequence[Any]) -> None:
-        out += padding(len(out), 8)
-        for write_member, member in zip(writers, value, strict=True):
-            write_member(out, member)
-
-    return write
-
-
-def _array(kind: str) -> Write:
-    """Return what writes an array; that of bytes is written whole, a dictionary by its pairs."""
-    (write_item,) = _writers(kind)
-    number = _NUMBERS.get(kind)
-    alignment = number.size if number else _ALIGNMENT.get(kind[0], 1)
-
-    def write(out: bytearray, value: Any) -> None:
-        out += padding(len(out), 4)
-        length_at = len(out)
-        out += _LENGTH.pack(0)
-        out += padding(len(out), alignment)
-        start = len(out)
-        if kind == "y":
-            out += value
-        else:
-            for item in value.items() if isinstance(value, Mapping) else value:
-                write_item(out, item)
-        _LENGTH.pack_into(out, length_at, len(out) - start)
-
-    return write
-
-
-def _write_text(out: bytearray, value: str) -> None:
-    data = value.encode("utf-8", "replace")
-    if b"\0" in data:
-        data = data.replace(b"\0", "\N{REPLACEMENT CHARACTER}".encode())
-    out += padding(len(out), 4)
-    out += _LENGTH.pack(len(data))
-    out += data
-    out.append(0)
-
-
-def _write_signature(out: bytearray, value: str) -> None:
-    out.append(len(value))
-    out += value.encode("ascii")
-    out.append(0)
-
-
-def _write_variant(out: bytearray, value: Any) -> None:
-    _write_signature(out, value.signature)
-    (write,) = _writers(value.signature)
-    write(out, value.value)

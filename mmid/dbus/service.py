@@ -16,9 +16,18 @@ from typing import Any
 
 from mmid.dbus.bus import Bus
 from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed, standard
-from mmid.dbus.interface import ERRORS, PATH, Contract, Method, Property
+from mmid.dbus.interface import (
+    ERRORS,
+    INTROSPECTABLE,
+    PATH,
+    PEER,
+    PROPERTIES,
+    STANDARD_ERRORS,
+    Contract,
+    Method,
+    Property,
+)
 from mmid.dbus.members import Handler
-from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES, STANDARD_ERRORS
 from mmid.dbus.stream import close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, Variant, variant
 from mmid.errors import MmidError
@@ -70,7 +79,7 @@ class Service:
     def emit(self, interface: str, signal: str, arguments: list[Any]) -> None:
         """Send a signal of the contract."""
         signature = self._contract.interfaces[interface].signals[signal].signature
-        self._bus.broadcast(PATH, interface, signal, signature, arguments)
+        self._bus.send(Message.new_signal(PATH, interface, signal, signature, arguments))
 
     def announce(self, interface: str, changed: Mapping[str, Any]) -> None:
         """Tell that properties of an interface have new values."""

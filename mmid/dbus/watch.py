@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from mmid.dbus.bus import Bus
 from mmid.dbus.failures import CallFailed
-from mmid.dbus.names import DBUS, DBUS_PATH
+from mmid.dbus.interface import DBUS, DBUS_PATH
 from mmid.dbus.wire import Message
 from mmid.errors import BusFailed
 
@@ -36,8 +36,8 @@ class ClientWatch:
     def watch(self, client: str) -> None:
         """Watch this client instead of the one before; nobody for the empty name."""
         self._client = client
-        # A board has one button, mostly: who let go is who presses next, and
-        # the bus need not be asked anew.
+        # A board has one button, mostly: whoever let go presses next, and the bus need not
+        # be asked anew. Two rules and a question for each press are a tenth of a short turn's CPU.
         if client and client != self._followed:
             self._follow(client)
             # It may have left before the rule was there. One check a change of

@@ -1,7 +1,7 @@
 """D-Bus messages to bytes and back: the one module that touches ``dbus_next``.
 
 Of dbus-next only the messages and their reading are used; what writes them is
-``marshal``, which takes a sixth of the time. Its connection (``MessageBus``) and
+``marshal``, which says why. Its connection (``MessageBus``) and
 its services are not, because of what they do when things go wrong: a bus that
 stalls for a moment makes the writer treat EAGAIN as the connection's end, a bus
 that closes during the handshake is read in an endless loop, a refused Hello
@@ -11,8 +11,6 @@ not learn who calls, and a handler's traceback is sent to the caller.
 Pure: bytes in, messages out.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
 from io import BytesIO
 from struct import pack
 from typing import Any
@@ -40,7 +38,6 @@ __all__ = [
     "header_bytes",
     "plain",
     "serial",
-    "signal",
     "texts",
     "variant",
     "wants_answer",
@@ -51,9 +48,6 @@ HEAD_BYTES = 16
 
 # dbus-next keeps every signature it ever met; clients choose them.
 _SIGNATURES_KEPT = 256
-
-# Far more than the contract has; nobody else chooses them.
-_SIGNALS_KEPT = 128
 
 # Fields of a header (D-Bus specification, "Header Fields") ...
 _PATH, _INTERFACE, _MEMBER = 1, 2, 3
@@ -67,7 +61,6 @@ _NUMBER_KIND = b"\x01u\0"
 _SIGNAL = MessageType.SIGNAL.value
 _CALL = MessageType.METHOD_CALL.value
 _ASKING = {_CALL, _SIGNAL}
-_PROTOCOL_VERSION = 1
 _NO_REPLY_EXPECTED = MessageFlag.NO_REPLY_EXPECTED.value
 
 
@@ -140,8 +133,6 @@ def decode(frame: bytes) -> Message:
     """
     _forget_signatures()
     try:
-        if body_bytes(frame) == 0 and frame[1] == _CALL and frame[3] == _PROTOCOL_VERSION:
-            return _call_without_arguments(frame)
         unmarshaller = Unmarshaller(BytesIO(frame))  # type: ignore[no-untyped-call]
         message: Message | None = unmarshaller.unmarshall()  # type: ignore[no-untyped-call]
     except Exception as error:  # whatever the library stumbles over, it is one message
@@ -149,20 +140,6 @@ def decode(frame: bytes) -> Message:
     if message is None:
         raise Undecodable(f"a message of {len(frame)} bytes is shorter than it says")
     return message
-
-
-def _call_without_arguments(frame: bytes) -> Message:
-    """Read what most calls are, a press among them: in a fifth of the time."""
-    found = texts(frame)
-    return Message(
-        destination=found.get(DESTINATION),  # type: ignore[arg-type]
-        path=found.get(_PATH),  # type: ignore[arg-type]
-        interface=found.get(_INTERFACE),  # type: ignore[arg-type]
-        member=found.get(_MEMBER),  # type: ignore[arg-type]
-        flags=MessageFlag(frame[2]),
-        sender=found.get(SENDER),  # type: ignore[arg-type]
-        serial=serial(frame),
-    )
 
 
 def encode(message: Message, serial: int) -> bytes:
@@ -184,30 +161,9 @@ def encode(message: Message, serial: int) -> bytes:
     return _frame(kind, message.flags.value, fields, body, serial)
 
 
-def signal(
-    path: str, interface: str, member: str, signature: str, values: Sequence[Any], *, serial: int
-) -> bytes:
-    """Return the bytes of a signal to all, as ``encode`` writes it, in a third of the time."""
-    fields = _signal_fields(path, interface, member, signature)
-    return _frame(_SIGNAL, 0, fields, marshal(signature, values), serial)
-
-
 def _frame(kind: int, flags: int, fields: bytes, body: bytearray, serial: int) -> bytes:
     head = pack("<cBBBIII", b"l", kind, flags, 1, len(body), serial, len(fields))
     return b"".join((head, fields, padding(len(fields), 8), body))
-
-
-@lru_cache(_SIGNALS_KEPT)
-def _signal_fields(path: str, interface: str, member: str, signature: str) -> bytes:
-    """Return a signal's header fields: they are the same each time it is sent."""
-    return _fields(
-        {
-            _PATH: ("o", path),
-            _INTERFACE: ("s", interface),
-            _MEMBER: ("s", member),
-            _SIGNATURE: ("g", signature),
-        }
-    )
 
 
 def _fields(values: dict[int, tuple[str, Any]]) -> bytes:

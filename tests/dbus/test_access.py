@@ -10,8 +10,7 @@ from mmid import events
 from mmid.dbus.bus import Bus
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.front import Front
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH
-from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, INTROSPECTABLE, NAME, PATH, PEER, PROPERTIES
 from mmid.dbus.wire import Message, Variant
 from mmid.errors import BusFailed
 from mmid.status import Status

@@ -9,7 +9,7 @@ from mmid.dbus import bus as bus_module
 from mmid.dbus import incoming
 from mmid.dbus.bus import Bus
 from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
-from mmid.dbus.names import DBUS, STANDARD_ERRORS
+from mmid.dbus.interface import DBUS, STANDARD_ERRORS
 from mmid.dbus.wire import Message, MessageFlag
 from mmid.errors import BusFailed
 from tests.dbus.private_bus import WAIT_S, PrivateBus
@@ -61,6 +61,17 @@ async def test_a_call_that_is_never_answered_ends(
     with pytest.raises(CallFailed) as caught:
         await bus.call(other.unique_name, "/a", "a.b", "C")
     assert caught.value.name == NO_REPLY
+
+
+async def test_a_reply_that_comes_twice_or_for_nobody_is_dropped(bus: Bus, other: Bus) -> None:
+    def answer_twice(call: Message) -> None:
+        for text in ("first", "second"):
+            other.send(Message.new_method_return(call, "s", [text]))
+
+    other.on_call = answer_twice
+    for _ in range(3):
+        assert await bus.call(other.unique_name, "/a", "a.b", "C") == ["first"]
+    assert bus._awaited == {}
 
 
 async def test_a_connection_that_offers_nothing_refuses_calls(bus: Bus, other: Bus) -> None:

@@ -10,8 +10,18 @@ from mmid.dbus.bus import Bus
 from mmid.dbus.client import Client, Received
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.front import Front
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH, Property, load, snake_case
-from mmid.dbus.names import PEER, PROPERTIES
+from mmid.dbus.interface import (
+    AUDIO,
+    DEVICE,
+    DIALOG,
+    NAME,
+    PATH,
+    PEER,
+    PROPERTIES,
+    Property,
+    load,
+    snake_case,
+)
 from mmid.errors import BusFailed
 from mmid.events import State
 from mmid.secrets import Secret

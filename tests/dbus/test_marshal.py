@@ -126,16 +126,6 @@ def test_a_message_is_written_as_dbus_next_writes_it(message: Message, serial: i
 
 
 @pytest.mark.parametrize(
-    ("signature", "values"),
-    [("", []), ("s", ["x"]), ("s", ["longer"]), ("ss", ["你", "好"]), ("a{sv}", [CHANGED])],
-)
-def test_a_signal_to_all_is_written_as_any_message(signature: str, values: list[Any]) -> None:
-    for serial in (1, 2):  # the second time with the header that was kept
-        ours = wire.signal("/a", "a.b", "C", signature, values, serial=serial)
-        assert ours == wire.encode(Message.new_signal("/a", "a.b", "C", signature, values), serial)
-
-
-@pytest.mark.parametrize(
     ("text", "sent"),
     [("a\0b", "a\N{REPLACEMENT CHARACTER}b"), ("half \ud83d pair", "half ? pair")],
 )

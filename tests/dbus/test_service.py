@@ -9,8 +9,18 @@ from mmid.dbus.bus import Bus
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.front import Front
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, NAME, PATH, load
-from mmid.dbus.names import INTROSPECTABLE, PEER, PROPERTIES, STANDARD_ERRORS
+from mmid.dbus.interface import (
+    AUDIO,
+    DEVICE,
+    DIALOG,
+    INTROSPECTABLE,
+    NAME,
+    PATH,
+    PEER,
+    PROPERTIES,
+    STANDARD_ERRORS,
+    load,
+)
 from mmid.dbus.wire import Message, MessageFlag, Variant
 from mmid.errors import Busy, LicenseRefused, NotReady, StorageFailed
 from mmid.secrets import Secret

@@ -8,8 +8,7 @@ import pytest
 from mmid.dbus.bus import Bus
 from mmid.dbus.client import Client
 from mmid.dbus.front import Front
-from mmid.dbus.interface import DIALOG
-from mmid.dbus.names import DBUS
+from mmid.dbus.interface import DBUS, DIALOG
 from mmid.dbus.watch import ClientWatch
 from mmid.dbus.wire import Message
 from mmid.errors import NotTalking

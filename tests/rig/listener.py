@@ -9,7 +9,7 @@ from typing import Any
 
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
-from mmid.dbus.names import DBUS
+from mmid.dbus.interface import DBUS
 from mmid.errors import BusFailed
 
 __all__ = ["WAIT_S", "Heard", "Listener"]

@@ -12,8 +12,7 @@ from mmid.cli.mmictl.talk import talk_at_terminal
 from mmid.cli.mmictl.turn import Turn, follow
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, ERRORS
-from mmid.dbus.names import PROPERTIES
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, ERRORS, PROPERTIES
 from mmid.errors import InvalidArgument
 
 __all__ = [

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, CallFailed
-from mmid.dbus.interface import ERRORS, NAME
-from mmid.dbus.names import STANDARD_ERRORS
+from mmid.dbus.interface import ERRORS, NAME, STANDARD_ERRORS
 from mmid.errors import TABLE, BusFailed, Facts, MmidError
 
 __all__ = ["INTERNAL", "OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]

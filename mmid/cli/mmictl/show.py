@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mmid.dbus.client import Received
-from mmid.dbus.interface import NAME
-from mmid.dbus.names import PROPERTIES
+from mmid.dbus.interface import NAME, PROPERTIES
 
 __all__ = ["event", "moment", "printable", "properties", "reply", "value"]
 

@@ -4,8 +4,7 @@ import pytest
 
 from mmid.cli.mmictl.turn import Turn, TurnFailed, TurnTooLong, follow
 from mmid.dbus.client import Received
-from mmid.dbus.interface import DIALOG
-from mmid.dbus.names import PROPERTIES
+from mmid.dbus.interface import DIALOG, PROPERTIES
 
 
 def state(name: str) -> Received:
