@@ -62,91 +62,61 @@ class _Text(Event):
 class DataInit(Event):
     """The credential is there; the connection is opened now."""
 
-    __slots__ = ()
-
 
 class SpeechReady(Event):
     """The connection is usable: its first Listening."""
-
-    __slots__ = ()
 
 
 class SpeechPrepare(Event):
     """Ready for a new round: each Listening."""
 
-    __slots__ = ()
-
 
 class SpeechStart(Event):
     """The upload of speech begins."""
-
-    __slots__ = ()
 
 
 class SpeechRestart(Event):
     """The upload of speech begins after an interruption."""
 
-    __slots__ = ()
-
 
 class DataDeinit(Event):
     """The session is over; the connection is closed."""
-
-    __slots__ = ()
 
 
 class AsrStart(Event):
     """The cloud hears speech."""
 
-    __slots__ = ()
-
 
 class AsrIncomplete(_Text):
     """What was understood so far: always the whole text, never a delta."""
-
-    __slots__ = ()
 
 
 class AsrComplete(_Text):
     """What was understood, final."""
 
-    __slots__ = ()
-
 
 class AsrEnd(Event):
     """The cloud heard the end of speech; the upload stops."""
-
-    __slots__ = ()
 
 
 class LlmIncomplete(_Text):
     """The reply's text so far: always the whole text, never a delta."""
 
-    __slots__ = ()
-
 
 class LlmComplete(_Text):
     """The reply's text, final."""
-
-    __slots__ = ()
 
 
 class TtsStart(Event):
     """The reply's audio begins to arrive."""
 
-    __slots__ = ()
-
 
 class TtsEnd(Event):
     """The reply's audio has arrived whole (not: has been played)."""
 
-    __slots__ = ()
-
 
 class Heartbeat(Event):
     """The cloud answered a heartbeat."""
-
-    __slots__ = ()
 
 
 @frozen

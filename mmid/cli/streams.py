@@ -1,16 +1,31 @@
-"""The standard streams, as the caller left them: read by nobody, full, or closed."""
+"""What the commands print, without secrets, to streams that may be full, closed or unread."""
 
+import json
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-__all__ = ["abandon", "complain", "open_closed_streams", "settle"]
+from mmid.secrets import redact
+
+__all__ = [
+    "abandon",
+    "as_set",
+    "complain",
+    "open_closed_streams",
+    "print_json",
+    "print_lines",
+    "settle",
+]
+
+# EX_IOERR of sysexits.h, as for a device record that cannot be used.
+_OUTPUT_FAILED = 74
 
 
 def open_closed_streams() -> None:
-    """Give a standard stream that the caller closed a file that takes all and has nothing."""
+    """Put ``/dev/null`` in the place of each standard stream that the caller closed."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as we are
@@ -37,3 +52,28 @@ def settle(stream: TextIO) -> None:
 def abandon(stream: TextIO) -> None:
     """Send what a stream holds, and whatever is still written to it, nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines now; a reader that went away is no error, a full disk ends the command."""
+    try:
+        for line in lines:
+            print(redact(line))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter must not try to flush it once more.
+        abandon(sys.stdout)
+    except OSError as error:
+        abandon(sys.stdout)
+        complain(f"mmid: the output cannot be written: {error}")
+        sys.exit(_OUTPUT_FAILED)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on one line."""
+    print_lines([json.dumps(value, ensure_ascii=False)])
+
+
+def as_set(value: object) -> str:
+    """Say of a secret only whether it is there."""
+    return "set" if value else "not set"

@@ -8,7 +8,7 @@ from mmid.hal_linux.storage import SlotReport, SlotState, describe, open_store
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.session.clouds import cloud_of
 from mmid.session.license.record import DeviceRecord
-from mmid.settings import RAW_OPUS_BITS_PER_S, Settings
+from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
 
 __all__ = [
     "check_capture",
@@ -17,6 +17,7 @@ __all__ = [
     "check_mixer",
     "check_playback",
     "check_record",
+    "load_codecs",
 ]
 
 # As much as a recorder opens; the device is closed again at once.
@@ -111,17 +112,26 @@ def _open_and_close(
 
 def check_codecs(settings: Settings) -> Finding:
     """Whether the libraries are there that the codecs of the settings need."""
-    from mmid.hal_linux.audio.codecs import make_decoder, make_encoder  # noqa: PLC0415
-
     dialog = settings.dialog
     try:
-        if dialog.upstream_mode != "pcm":
-            make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
-        if dialog.downstream_mode != "pcm":
-            make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
+        load_codecs(dialog)
     except SettingsInvalid as error:
         return failed("codecs", str(error), "Install the library that the message names.")
     return fine("codecs", f"{dialog.upstream_mode} up, {dialog.downstream_mode} down")
+
+
+def load_codecs(dialog: Dialog) -> None:
+    """Load the libraries that the daemon would.
+
+    Raises:
+        SettingsInvalid: one is missing; the message names its package.
+    """
+    from mmid.hal_linux.audio.codecs import make_decoder, make_encoder  # noqa: PLC0415
+
+    if dialog.upstream_mode != "pcm":
+        make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
+    if dialog.downstream_mode != "pcm":
+        make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
 
 
 def check_mixer(settings: Settings) -> Finding:

@@ -12,9 +12,9 @@ from mmid.cli.doctor.board import (
     check_playback,
     check_record,
 )
+from mmid.cli.doctor.daemon import check_daemon
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped
-from mmid.cli.doctor.gateway import check_gateway
-from mmid.cli.doctor.host import Host, check_access, check_unit
+from mmid.cli.doctor.machine import Machine, check_access, check_unit
 from mmid.cli.doctor.network import check_names, check_tls
 from mmid.errors import TABLE, SettingsInvalid
 from mmid.settings import Settings
@@ -35,13 +35,13 @@ _STANDING_ON_SETTINGS: dict[str, Callable[[Settings], Finding | Awaitable[Findin
 }
 
 
-async def examine(config: Path | None, bus: str, host: Host) -> AsyncIterator[Finding]:
+async def examine(config: Path | None, bus: str, machine: Machine) -> AsyncIterator[Finding]:
     """Yield what each check finds, as soon as it is known.
 
     Args:
         config: the settings file; None for the default one.
         bus: where mmid is on D-Bus: ``system``, ``session`` or an address.
-        host: where this machine keeps its accounts and units.
+        machine: where this machine keeps its accounts and units.
     """
     settings, finding = _check_settings(config)
     yield finding
@@ -50,9 +50,9 @@ async def examine(config: Path | None, bus: str, host: Host) -> AsyncIterator[Fi
             yield skipped(name, "the settings cannot be read")
         else:
             yield await _tried(name, check, settings)
-    yield await _tried("access", check_access, host, bus)
-    yield await _tried("unit", check_unit, host)
-    for finding in await check_gateway(bus, settings.dbus.bus if settings else ""):
+    yield await _tried("access", check_access, machine, bus)
+    yield await _tried("unit", check_unit, machine)
+    for finding in await check_daemon(bus, settings.dbus.bus if settings else ""):
         yield finding
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from mmid.cli.doctor.commands import output_of
 from mmid.cli.doctor.finding import Finding, Verdict, failed, fine, skipped, warned
+from mmid.cli.doctor.machine import output_of
 from mmid.errors import TABLE, TlsFailed
 from mmid.session.clouds import cloud_of
 from mmid.session.proxy import environment_names_proxy

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mmid import __version__
-from mmid.cli.doctor.commands import output_of
 from mmid.cli.doctor.examination import examine
-from mmid.cli.doctor.host import Host
+from mmid.cli.doctor.machine import Machine, output_of
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument, MmidError, StorageFailed
@@ -56,14 +55,14 @@ _KERNEL_FILES = (
 )
 
 
-async def write_bundle(path: Path, config: Path | None, bus: str, host: Host) -> list[str]:
+async def write_bundle(path: Path, config: Path | None, bus: str, machine: Machine) -> list[str]:
     """Collect everything and write it; return the names of what is in it.
 
     Args:
         path: the file to make, which must not exist; only its owner may read it.
         config: the settings file; None for the default one.
         bus: where mmid is on D-Bus.
-        host: where this machine keeps its accounts and units.
+        machine: where this machine keeps its accounts and units.
 
     Raises:
         InvalidArgument: the file exists or cannot be made.
@@ -74,15 +73,15 @@ async def write_bundle(path: Path, config: Path | None, bus: str, host: Host) ->
         raise InvalidArgument(f"{path} cannot be made: {error.strerror}") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
-            return await _write(file, config, bus, host)
+            return await _write(file, config, bus, machine)
     except BaseException:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - nobody else waits
         raise
 
 
-async def _write(file: BinaryIO, config: Path | None, bus: str, host: Host) -> list[str]:
+async def _write(file: BinaryIO, config: Path | None, bus: str, machine: Machine) -> list[str]:
     known = _Known(config)
-    texts = {name: text async for name, text in _collect(known, config, bus, host)}
+    texts = {name: text async for name, text in _collect(known, config, bus, machine)}
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         for name, text in texts.items():
             _add(archive, f"mmid-support/{name}", redact(text[-_LONGEST_TEXT:]))
@@ -109,12 +108,12 @@ class _Known:
 
 
 async def _collect(
-    known: _Known, config: Path | None, bus: str, host: Host
+    known: _Known, config: Path | None, bus: str, machine: Machine
 ) -> AsyncIterator[tuple[str, str]]:
     yield "about.json", _json(_about())
     yield (
         "doctor.jsonl",
-        "\n".join([_json(asdict(one)) async for one in examine(config, bus, host)]),
+        "\n".join([_json(asdict(one)) async for one in examine(config, bus, machine)]),
     )
     for name, told in (await _daemon_says(bus)).items():
         yield name, _json(told)

@@ -16,6 +16,8 @@ from mmid.cli.mmictl import commands
 from mmid.cli.mmictl.arguments import parse
 from mmid.cli.mmictl.exit import INTERNAL, OUTPUT_FAILED, Outcome, outcome
 from mmid.cli.mmictl.show import printable
+from mmid.cli.mmictl.status import status
+from mmid.cli.mmictl.talk import talk
 from mmid.cli.mmictl.timeline import timeline
 from mmid.cli.streams import abandon, complain, open_closed_streams, settle
 from mmid.dbus.client import Client
@@ -42,7 +44,7 @@ def _obey(arguments: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
     try:
-        status = asyncio.run(_run(options))
+        exit_status = asyncio.run(_run(options))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -57,12 +59,15 @@ def _obey(arguments: Sequence[str] | None) -> int:
         return _report(Outcome(OUTPUT_FAILED, (f"the output cannot be written: {error}",)))
     except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
         return _report(Outcome(INTERNAL, (_internal(error),)))
-    return status
+    return exit_status
 
 
 async def _run(options: argparse.Namespace) -> int:
-    if behind := _BEHIND_THE_BUS.get(options.command):
-        return await behind(options)
+    if options.command in {"doctor", "support-bundle"}:
+        # They work without the daemon and the bus, and need half of mmid.
+        from mmid.cli.mmictl.doctor import doctor, support_bundle  # noqa: PLC0415
+
+        return await (doctor if options.command == "doctor" else support_bundle)(options)
     async with await Client.connect(options.bus, start=not _only_looks(options)) as client:
         await _COMMANDS[options.command](client, options)
     return 0
@@ -79,8 +84,8 @@ def _only_looks(options: argparse.Namespace) -> bool:
 
 
 _COMMANDS: dict[str, commands.Run] = {
-    "status": commands.status,
-    "talk": commands.talk,
+    "status": status,
+    "talk": talk,
     "ask": commands.ask,
     "say": commands.say,
     "interrupt": commands.interrupt,
@@ -94,22 +99,6 @@ _COMMANDS: dict[str, commands.Run] = {
     "volume": commands.volume,
     "mute": commands.mute,
 }
-
-
-async def _doctor(options: argparse.Namespace) -> int:
-    from mmid.cli.mmictl.doctor import doctor  # noqa: PLC0415 - it needs half of mmid
-
-    return await doctor(options)
-
-
-async def _support_bundle(options: argparse.Namespace) -> int:
-    from mmid.cli.mmictl.support import support_bundle  # noqa: PLC0415 - as the doctor
-
-    return await support_bundle(options)
-
-
-# What works without the daemon, and without the bus.
-_BEHIND_THE_BUS = {"doctor": _doctor, "support-bundle": _support_bundle}
 
 
 def _report(result: Outcome) -> int:

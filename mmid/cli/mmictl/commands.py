@@ -1,18 +1,12 @@
-"""The commands of mmictl: one coroutine each, named like the command."""
+"""The short commands of mmictl: one coroutine each, named like the command."""
 
-import asyncio
-import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from mmid.cli.mmictl import show
-from mmid.cli.mmictl.history import print_history
-from mmid.cli.mmictl.status import print_status
-from mmid.cli.mmictl.talk import talk_at_terminal
-from mmid.cli.mmictl.turn import Turn, follow
+from mmid.cli.mmictl.turn import Turn, finish, following
 from mmid.dbus.client import Client
-from mmid.dbus.failures import CallFailed
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, ERRORS, PROPERTIES
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument
 
 __all__ = [
@@ -27,28 +21,12 @@ __all__ = [
     "mute",
     "new_dialog",
     "say",
-    "status",
-    "talk",
     "volume",
 ]
 
 _LOUDEST = 100
 
 Run = Callable[[Client, Namespace], Awaitable[None]]
-
-
-async def status(client: Client, options: Namespace) -> None:
-    """Print what mmid is doing on one screen, or what it did last; as JSON, all properties."""
-    if options.history:
-        await print_history(client, as_json=options.json)
-        return
-    values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
-    if options.json:
-        show.properties(values, as_json=True)
-        return
-    if talker := values[DIALOG]["Talker"]:
-        values[DIALOG]["Talker"] = await client.description_of(talker)
-    print_status(*values.values())
 
 
 async def monitor(client: Client, options: Namespace) -> None:
@@ -58,39 +36,14 @@ async def monitor(client: Client, options: Namespace) -> None:
         show.event(signal, as_json=options.json)
 
 
-async def talk(client: Client, options: Namespace) -> None:
-    """Talk at a terminal; or hold the microphone for some seconds and follow the reply."""
-    if options.seconds is None:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise InvalidArgument("talk: give --seconds, or run it in a terminal")
-        await client.listen()
-        await talk_at_terminal(client)
-        return
-    await client.listen()
-    await client.call(DIALOG, "StartSpeech")
-    turn = Turn()
-    following = asyncio.create_task(_show_turn(client, turn, as_json=options.json))
-    try:
-        await asyncio.wait({following}, timeout=options.seconds)
-        if not following.done():
-            turn.begin()
-            await _stop_speech(client)
-        await follow(following, turn, options.timeout)
-    finally:
-        await _end(following)
-
-
 async def ask(client: Client, options: Namespace) -> None:
     """Ask, print the reply's text, and end with the reply."""
     await client.listen()
     turn = Turn()
     turn.begin()
     await client.call(DIALOG, "Ask", "s", options.text)
-    following = asyncio.create_task(_hear_turn(client, turn))
-    try:
-        await follow(following, turn, options.timeout)
-    finally:
-        await _end(following)
+    async with following(client, turn) as task:
+        await finish(task, turn, options.timeout)
     show.reply(options.text, turn.reply, as_json=options.json)
 
 
@@ -151,31 +104,3 @@ async def volume(client: Client, options: Namespace) -> None:
 async def mute(client: Client, options: Namespace) -> None:
     """Silence the loudspeaker, or not."""
     await client.set(AUDIO, "Muted", options.switch == "on")
-
-
-async def _show_turn(client: Client, turn: Turn, *, as_json: bool) -> None:
-    async for signal in client.signals():
-        if signal.interface != PROPERTIES:
-            show.event(signal, as_json=as_json)
-        if turn.take(signal):
-            return
-
-
-async def _hear_turn(client: Client, turn: Turn) -> None:
-    async for signal in client.signals():
-        if turn.take(signal):
-            return
-
-
-async def _end(following: "asyncio.Task[None]") -> None:
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-
-
-async def _stop_speech(client: Client) -> None:
-    try:
-        await client.call(DIALOG, "StopSpeech")
-    except CallFailed as error:
-        # In tap2talk the cloud may have heard the end before us.
-        if error.name != ERRORS + "NotTalking":
-            raise

@@ -1,4 +1,4 @@
-"""``mmictl doctor``: what is wrong with this board, and what to do about it."""
+"""``mmictl doctor`` and ``mmictl support-bundle``: what is wrong with this board."""
 
 import json
 import sys
@@ -6,11 +6,12 @@ from argparse import Namespace
 
 from mmid.cli.doctor.examination import examine
 from mmid.cli.doctor.finding import Finding, Verdict
-from mmid.cli.doctor.host import Host
+from mmid.cli.doctor.machine import Machine
+from mmid.cli.doctor.support_bundle import write_bundle
 from mmid.cli.mmictl.show import printable
 from mmid.secrets import redact
 
-__all__ = ["FOUND_FAILURES", "doctor"]
+__all__ = ["FOUND_FAILURES", "doctor", "support_bundle"]
 
 # Exit status: at least one check failed. Warnings are none.
 FOUND_FAILURES = 1
@@ -23,7 +24,7 @@ _COLOURS = {Verdict.OK: 32, Verdict.WARNING: 33, Verdict.FAILURE: 31, Verdict.SK
 async def doctor(options: Namespace) -> int:
     """Print the findings as they come; return the exit status."""
     status = 0
-    async for finding in examine(options.config, options.bus, Host()):
+    async for finding in examine(options.config, options.bus, Machine()):
         if finding.verdict is Verdict.FAILURE:
             status = FOUND_FAILURES
         print(_json(finding) if options.json else _lines(finding), flush=True)
@@ -48,3 +49,14 @@ def _lines(finding: Finding) -> str:
     if not finding.remedy:
         return line
     return f"{line}\n{'':<{_VERDICT_WIDTH + _CHECK_WIDTH}}-> {printable(redact(finding.remedy))}"
+
+
+async def support_bundle(options: Namespace) -> int:
+    """Write the file and say what is in it; return the exit status."""
+    names = await write_bundle(options.file, options.config, options.bus, Machine())
+    if options.json:
+        print(json.dumps({"file": str(options.file), "contents": names}))
+        return 0
+    print(f"{printable(str(options.file))} holds {', '.join(names)}.")
+    print("Secrets are masked, but it names this device and its network; only you can read it.")
+    return 0

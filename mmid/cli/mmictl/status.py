@@ -4,14 +4,20 @@ What is wrong stands last, with its remedy, where the eye ends up. Colours on a
 terminal only, so what is piped or logged stays plain.
 """
 
+import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
+from mmid.cli.mmictl import show
 from mmid.cli.mmictl.show import moment, printable
+from mmid.dbus.client import Client
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 
-__all__ = ["print_status"]
+__all__ = ["print_history", "print_status", "status"]
 
 _LABEL_WIDTH = 11
 
@@ -19,6 +25,21 @@ _BOLD, _RED, _GREEN, _YELLOW = 1, 31, 32, 33
 _STATE_COLOURS = {"offline": _RED, "connecting": _YELLOW}
 
 Values = Mapping[str, Any]
+
+
+async def status(client: Client, options: Namespace) -> None:
+    """Print what mmid is doing on one screen, or what it did last; as JSON, all properties."""
+    if options.history:
+        [transitions] = await client.call(DEVICE, "GetHistory")
+        print_history(transitions, as_json=options.json)
+        return
+    values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
+    if options.json:
+        show.properties(values, as_json=True)
+        return
+    if talker := values[DIALOG]["Talker"]:
+        values[DIALOG]["Talker"] = await client.description_of(talker)
+    print_status(*values.values())
 
 
 def print_status(dialog: Values, device: Values, audio: Values) -> None:
@@ -92,3 +113,16 @@ def _coloured(text: str, colour: int) -> str:
 
 def _plain(text: str, _: int) -> str:
     return text
+
+
+def print_history(transitions: Sequence[Sequence[Any]], *, as_json: bool) -> None:
+    """Print transitions, oldest first: time, how long the state lasted, state, cause."""
+    if as_json:
+        names = ("unix_ms", "state", "cause")
+        print(json.dumps([dict(zip(names, one, strict=True)) for one in transitions]))
+        return
+    ends_ms = [one[0] for one in transitions[1:]]
+    for (unix_ms, state, cause), end_ms in zip_longest(transitions, ends_ms):
+        lasted = "now" if end_ms is None else f"{(end_ms - unix_ms) / 1000:.3f} s"
+        when = moment(unix_ms, "milliseconds")
+        print(f"{when}  {lasted:>11}  {printable(state):<16}  {printable(cause)}".rstrip())

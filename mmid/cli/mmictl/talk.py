@@ -1,25 +1,57 @@
-"""``mmictl talk`` at a terminal: a walkie-talkie with a level meter and live text."""
+"""``mmictl talk``: for some seconds, or as a walkie-talkie with a level meter and live text."""
 
 import asyncio
 import shutil
 import signal
 import sys
+from argparse import Namespace
 from contextlib import suppress
 
+from mmid.cli.mmictl import show
 from mmid.cli.mmictl.keyboard import Key, Keyboard
 from mmid.cli.mmictl.show import printable
+from mmid.cli.mmictl.turn import Turn, finish, following
 from mmid.dbus.client import Client, Received
 from mmid.dbus.failures import CallFailed
-from mmid.dbus.interface import AUDIO, DIALOG
+from mmid.dbus.interface import AUDIO, DIALOG, ERRORS
+from mmid.errors import InvalidArgument
 
-__all__ = ["talk_at_terminal"]
+__all__ = ["talk"]
 
 _HELP = "Hold Space while you speak, or press Enter before and after; c cancels, q ends."
 _METER_EVERY_S = 0.1
 _METER_WIDTH = 12
 
 
-async def talk_at_terminal(client: Client) -> None:
+async def talk(client: Client, options: Namespace) -> None:
+    """Talk at a terminal; or hold the microphone for some seconds and follow the reply."""
+    if options.seconds is None:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise InvalidArgument("talk: give --seconds, or run it in a terminal")
+        await client.listen()
+        await _talk_at_terminal(client)
+        return
+    await client.listen()
+    await client.call(DIALOG, "StartSpeech")
+    turn = Turn()
+    async with following(client, turn, lambda one: show.event(one, as_json=options.json)) as task:
+        await asyncio.wait({task}, timeout=options.seconds)
+        if not task.done():
+            turn.begin()
+            await _stop_speech(client)
+        await finish(task, turn, options.timeout)
+
+
+async def _stop_speech(client: Client) -> None:
+    try:
+        await client.call(DIALOG, "StopSpeech")
+    except CallFailed as error:
+        # In tap2talk the cloud may have heard the end before us.
+        if error.name != ERRORS + "NotTalking":
+            raise
+
+
+async def _talk_at_terminal(client: Client) -> None:
     """Talk until the user has enough; ``client`` listens already.
 
     Raises:

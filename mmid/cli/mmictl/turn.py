@@ -1,12 +1,15 @@
 """One turn of a dialog as a client sees it: from its speech or question to the reply's end."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from mmid.dbus.client import Received
+from mmid.dbus.client import Client, Received
+from mmid.dbus.interface import PROPERTIES
 from mmid.errors import TABLE, Busy, CloudRefused, Facts, MmidError, facts_of
 
-__all__ = ["Turn", "TurnFailed", "TurnTooLong", "follow"]
+__all__ = ["Turn", "TurnFailed", "TurnTooLong", "finish", "following"]
 
 # In these states the cloud works on an answer, and in these it has finished.
 _WORKING = {"thinking", "responding"}
@@ -84,7 +87,34 @@ class Turn:
         return answered or self.error is not None
 
 
-async def follow(following: "asyncio.Task[None]", turn: Turn, timeout_s: float) -> None:
+@asynccontextmanager
+async def following(
+    client: Client, turn: Turn, show: Callable[[Received], None] = lambda _: None
+) -> "AsyncIterator[asyncio.Task[None]]":
+    """Have a task follow a turn by the signals of a client that listens; it ends with the turn.
+
+    Args:
+        client: where the signals come from.
+        turn: notes them.
+        show: hears each, but for the changes of properties.
+    """
+
+    async def follow() -> None:
+        async for signal in client.signals():
+            if signal.interface != PROPERTIES:
+                show(signal)
+            if turn.take(signal):
+                return
+
+    task = asyncio.create_task(follow(), name="mmictl-turn")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def finish(task: "asyncio.Task[None]", turn: Turn, timeout_s: float) -> None:
     """Wait for the end of a turn.
 
     Raises:
@@ -93,7 +123,7 @@ async def follow(following: "asyncio.Task[None]", turn: Turn, timeout_s: float) 
     """
     try:
         async with asyncio.timeout(timeout_s):
-            await following
+            await task
     except TimeoutError as error:
         raise TurnTooLong(f"the reply did not end within {timeout_s:g} s") from error
     if turn.error is not None:

@@ -15,6 +15,7 @@ import gc
 import logging
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ def main() -> int:
     open_closed_streams()
     try:
         match sys.argv[1:]:
-            # As a service is started: a parser would stay in its memory with 0.4 MiB.
+            # As a service is started: a parser would stay in its memory with 0.7 MiB.
             case ["run"]:
                 status = _run(None)
             case ["run", "--config", file] if not file.startswith("-"):
@@ -60,18 +61,8 @@ def _parsed() -> int:
     """Do what the command line says, whatever that is."""
     from mmid.cli.mmid.arguments import parse  # noqa: PLC0415 - not for the service
 
-    options = parse(
-        {
-            "run": lambda options: _run(options.config),
-            "check": _check,
-            "hal-test": _hal_test,
-            "provision": _provision,
-            "storage show": _storage_show,
-            "storage erase": _storage_erase,
-        }
-    )
-    status: int = options.run(options)
-    return status
+    options = parse()
+    return _run(options.config) if options.command == "run" else _use_tool(options)
 
 
 def _run(config: Path | None) -> int:
@@ -95,39 +86,15 @@ def import_daemon() -> ModuleType:
     return daemon
 
 
-def _check(options: "argparse.Namespace") -> int:
+def _use_tool(options: "argparse.Namespace") -> int:
+    """Have the settings read, import the tool beside that, and use it."""
     loading = start_loading(options.config)
-    from mmid.cli.mmid.check import check  # noqa: PLC0415
-
-    return check(loading.finish())
-
-
-def _hal_test(options: "argparse.Namespace") -> int:
-    loading = start_loading(options.config)
-    from mmid.cli.mmid.hal_test import hal_test  # noqa: PLC0415
-
-    return hal_test(loading.finish(), options)
-
-
-def _provision(options: "argparse.Namespace") -> int:
-    loading = start_loading(options.config)
-    from mmid.cli.mmid.provision import provision  # noqa: PLC0415
-
-    return provision(loading.finish(), options)
-
-
-def _storage_show(options: "argparse.Namespace") -> int:
-    loading = start_loading(options.config)
-    from mmid.cli.mmid.storage import storage_show  # noqa: PLC0415
-
-    return storage_show(loading.finish(), as_json=options.json)
-
-
-def _storage_erase(options: "argparse.Namespace") -> int:
-    loading = start_loading(options.config)
-    from mmid.cli.mmid.storage import storage_erase  # noqa: PLC0415
-
-    return storage_erase(loading.finish(), yes=options.yes, force=options.force)
+    # ``mmid storage show`` is the function storage_show of the module storage.
+    name = options.command.replace("-", "_")
+    module = import_module(f"mmid.cli.mmid.{name}")
+    tool = getattr(module, f"{name}_{options.action}" if options.action else name)
+    status: int = tool(loading.finish(), options)
+    return status
 
 
 def _failed(error: MmidError) -> int:

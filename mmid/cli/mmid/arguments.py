@@ -1,14 +1,11 @@
 """The command line of mmid: its commands, their options and their help."""
 
 import argparse
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mmid import __version__
 
-__all__ = ["Run", "parse"]
-
-Run = Callable[[argparse.Namespace], int]
+__all__ = ["parse"]
 
 _DESCRIPTION = "The command mmid: the voice gateway daemon, and the tools of who builds the board."
 
@@ -20,27 +17,24 @@ provisioned. What failed, and what to do about it, is one line on stderr.
 """
 
 
-def parse(commands: Mapping[str, Run]) -> argparse.Namespace:
-    """Parse the command line; ``run`` of the result is what to call with it.
-
-    Args:
-        commands: for each name, such as ``storage show``, its function.
-    """
+def parse() -> argparse.Namespace:
+    """Parse the command line; ``command`` and ``action`` of the result say what it asks for."""
     parser = argparse.ArgumentParser(prog="mmid", description=_DESCRIPTION, epilog=_EXIT_STATUS)
     parser.add_argument("--version", action="version", version=f"mmid {__version__}")
+    parser.set_defaults(action="")
     tools = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    _add(tools, "run", "run the daemon", commands["run"])
+    _add(tools, "run", "run the daemon")
     check = "check settings, device record and clock, and say what would be used"
-    _add(tools, "check", check, commands["check"])
-    _hal_test(_add(tools, "hal-test", _HAL_TEST, commands["hal-test"], as_json=True))
-    _provision(_add(tools, "provision", _PROVISION, commands["provision"], as_json=True))
+    _add(tools, "check", check)
+    _hal_test(_add(tools, "hal-test", _HAL_TEST, as_json=True))
+    _provision(_add(tools, "provision", _PROVISION, as_json=True))
 
     summary = "show or erase the device record"
     storage = tools.add_parser("storage", help=summary, description=summary)
     actions = storage.add_subparsers(dest="action", required=True, metavar="show|erase")
-    _add(actions, "show", _SHOW, commands["storage show"], as_json=True)
-    _erase(_add(actions, "erase", _ERASE, commands["storage erase"]))
+    _add(actions, "show", _SHOW, as_json=True)
+    _erase(_add(actions, "erase", _ERASE))
     options, unknown = parser.parse_known_args()
     if unknown:
         # Their values are not repeated: somebody may have tried a secret.
@@ -62,7 +56,6 @@ def _add(
     tools: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
     summary: str,
-    run: Run,
     *,
     as_json: bool = False,
 ) -> argparse.ArgumentParser:
@@ -73,7 +66,6 @@ def _add(
         epilog=_EXIT_STATUS,
         allow_abbrev=False,  # --app-secret is not --app-secret-file
     )
-    parser.set_defaults(run=run)
     parser.add_argument(
         "--config",
         type=Path,

@@ -1,27 +1,28 @@
 """``mmid check``: what the daemon would use, and whether it could. Changes nothing."""
 
+from argparse import Namespace
 from collections.abc import Iterator
 
-from mmid.cli.mmid.output import print_lines
+from mmid.cli.doctor.board import load_codecs
+from mmid.cli.streams import print_lines
 from mmid.errors import TABLE, NotProvisioned
-from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
 from mmid.hal_linux.storage import describe, open_store
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.secrets import MASK
 from mmid.session.clouds import cloud_of
-from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, License, Settings, Storage
+from mmid.settings import License, Settings, Storage
 
 __all__ = ["check"]
 
 
-def check(settings: Settings) -> int:
+def check(settings: Settings, _: Namespace) -> int:
     """Print the report; the exit status is 0.
 
     Raises:
         SettingsInvalid: a codec is asked for whose library is not installed.
         StorageFailed: the device record cannot be read.
     """
-    _load_codecs(settings.dialog)
+    load_codecs(settings.dialog)
     storage = settings.storage
     record = open_store(storage.target, key=storage.key).load()
     clock = KernelClock(settings.clock.require_sync)
@@ -57,14 +58,6 @@ def _report(
     yield "dialog", settings.dialog.work_mode
     yield "codecs", f"{settings.dialog.upstream_mode} up, {settings.dialog.downstream_mode} down"
     yield "bus", settings.dbus.bus
-
-
-def _load_codecs(dialog: Dialog) -> None:
-    """Load the libraries that the daemon would, so that one that is missing is found now."""
-    if dialog.upstream_mode != "pcm":
-        make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
-    if dialog.downstream_mode != "pcm":
-        make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
 
 
 def _identity(identity: License) -> str:

@@ -12,7 +12,7 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from mmid.cli.mmid.output import as_set, print_json, print_lines
+from mmid.cli.streams import as_set, print_json, print_lines
 from mmid.errors import SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.storage.store_lock import hold_store

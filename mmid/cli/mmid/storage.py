@@ -1,10 +1,11 @@
 """``mmid storage show`` and ``mmid storage erase``: the device record from outside."""
 
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from mmid.cli.mmid.output import as_set, print_json, print_lines
+from mmid.cli.streams import as_set, print_json, print_lines
 from mmid.errors import SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import SlotReport, describe, open_store
 from mmid.hal_linux.storage.store_lock import hold_store
@@ -14,7 +15,7 @@ from mmid.settings import Settings, Storage
 __all__ = ["storage_erase", "storage_show"]
 
 
-def storage_show(settings: Settings, *, as_json: bool) -> int:
+def storage_show(settings: Settings, options: Namespace) -> int:
     """Print where the record lies, its copies and its fields; secrets are not shown.
 
     Raises:
@@ -23,7 +24,7 @@ def storage_show(settings: Settings, *, as_json: bool) -> int:
     storage = settings.storage
     slots = describe(storage.target, storage.key)
     record, failure = _try_to_load(storage)
-    if as_json:
+    if options.json:
         print_json(_as_json(storage, slots, record, failure))
     else:
         print_lines(_as_lines(storage, slots, record))
@@ -32,7 +33,7 @@ def storage_show(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-def storage_erase(settings: Settings, *, yes: bool, force: bool) -> int:
+def storage_erase(settings: Settings, options: Namespace) -> int:
     """Erase the record.
 
     Raises:
@@ -43,9 +44,9 @@ def storage_erase(settings: Settings, *, yes: bool, force: bool) -> int:
     storage = settings.storage
     with hold_store(storage.target):
         loss = _loss(storage)
-        if not yes:
+        if not options.yes:
             raise SettingsInvalid(f"storage erase would lose {loss}; add --yes if that is meant")
-        open_store(storage.target, key=storage.key, force=force).erase()
+        open_store(storage.target, key=storage.key, force=options.force).erase()
         # Opened anew, so that no memory of it can answer.
         if open_store(storage.target, key=storage.key).load() is not None:
             raise StorageFailed(f"{storage.target} still holds a record after it was erased")

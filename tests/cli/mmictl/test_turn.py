@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from mmid.cli.mmictl.turn import Turn, TurnFailed, TurnTooLong, follow
+from mmid.cli.mmictl.turn import Turn, TurnFailed, TurnTooLong, finish
 from mmid.dbus.client import Received
 from mmid.dbus.interface import DIALOG, PROPERTIES
 
@@ -73,13 +73,13 @@ async def test_an_error_event_is_raised_with_the_exit_status_of_its_code(
     turn = Turn()
     turn.take(event("Error", code=code, message="why"))
     with pytest.raises(TurnFailed, match=f"^{code}: why$") as caught:
-        await follow(asyncio.create_task(asyncio.sleep(0)), turn, 5)
+        await finish(asyncio.create_task(asyncio.sleep(0)), turn, 5)
     assert caught.value.facts.exit_code == exit_status
 
 
 async def test_a_turn_that_does_not_end_is_given_up() -> None:
     endless = asyncio.create_task(asyncio.Event().wait())
     with pytest.raises(TurnTooLong) as caught:
-        await follow(endless, Turn(), 0.01)  # type: ignore[arg-type]
+        await finish(endless, Turn(), 0.01)  # type: ignore[arg-type]
     assert caught.value.facts.exit_code == 75
     assert "--timeout" in caught.value.facts.remedy

@@ -1,4 +1,4 @@
-"""How this machine is set up for mmid: accounts, the bus's policy, the unit."""
+"""How mmid is installed on this machine: accounts, the bus's policy, the unit."""
 
 import grp
 import os
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from mmid.child import Child
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
 
-__all__ = ["Host", "check_access", "check_unit"]
+__all__ = ["Machine", "check_access", "check_unit", "output_of"]
 
 _Key = TypeVar("_Key")
 _Entry = TypeVar("_Entry")
@@ -25,9 +26,12 @@ _UNITS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/sys
 _SHIPPED = ("usr/lib/systemd/system", "lib/systemd/system")
 _UNIT = "mmid.service"
 
+# What other programs of the board have to answer.
+_LONGEST_S = 20.0
+
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class Machine:
     """Where a machine keeps these things.
 
     Attributes:
@@ -43,28 +47,33 @@ class Host:
     sound_group: str = "audio"
 
 
-def check_access(host: Host, bus: str) -> Finding:
+def check_access(machine: Machine, bus: str) -> Finding:
     """Whether accounts and bus policy let the daemon work and this user call it."""
     if bus != "system":
         return skipped("access", "not the system bus: its policy and its accounts do not matter")
-    group, user = _find(grp.getgrnam, host.group), _find(pwd.getpwnam, host.user)
+    group, user = _find(grp.getgrnam, machine.group), _find(pwd.getpwnam, machine.user)
     if group is None or user is None:
-        text = f"there is no {'group ' + host.group if user else 'user ' + host.user}"
+        text = f"there is no {'group ' + machine.group if user else 'user ' + machine.user}"
         return failed("access", text, "Run systemd-sysusers, or install the package again.")
-    if not any((host.root / place).exists() for place in _POLICY):
+    if not any((machine.root / place).exists() for place in _POLICY):
         text = "the bus has no policy for org.mmid1: it lets nobody own the name"
         return failed("access", text, "Install /usr/share/dbus-1/system.d/org.mmid1.conf.")
-    if host.sound_group not in _groups_of(user):
-        text = f"the user {host.user} is not in the group {host.sound_group}"
-        remedy = f"As root: adduser {host.user} {host.sound_group}; then systemctl restart mmid."
+    if machine.sound_group not in _groups_of(user):
+        text = f"the user {machine.user} is not in the group {machine.sound_group}"
+        remedy = (
+            f"As root: adduser {machine.user} {machine.sound_group}; then systemctl restart mmid."
+        )
         return warned("access", text, remedy)
     if os.geteuid() != 0 and group.gr_gid not in {os.getegid(), *os.getgroups()}:
         caller = _find(pwd.getpwuid, os.geteuid())
         name = caller.pw_name if caller else f"user {os.geteuid()}"
-        text = f"{name} is not in the group {host.group} and may not call mmid"
-        remedy = f"As root: adduser {name} {host.group}; it counts from the next login on."
+        text = f"{name} is not in the group {machine.group} and may not call mmid"
+        remedy = f"As root: adduser {name} {machine.group}; it counts from the next login on."
         return warned("access", text, remedy)
-    return fine("access", f"user and group {host.user}, in {host.sound_group}; the policy is there")
+    return fine(
+        "access",
+        f"user and group {machine.user}, in {machine.sound_group}; the policy is there",
+    )
 
 
 def _find(look_up: Callable[[_Key], _Entry], key: _Key) -> _Entry | None:
@@ -79,18 +88,18 @@ def _groups_of(user: pwd.struct_passwd) -> set[str]:
     return {group.gr_name for group in groups if group}
 
 
-def check_unit(host: Host) -> Finding:
+def check_unit(machine: Machine) -> Finding:
     """Whether somebody changed the unit: what was tested is what was shipped."""
-    if not any((host.root / place / _UNIT).exists() for place in (*_UNITS, *_SHIPPED)):
+    if not any((machine.root / place / _UNIT).exists() for place in (*_UNITS, *_SHIPPED)):
         return skipped("unit", f"there is no {_UNIT} on this machine")
     changes = []
     for place in _UNITS:
-        whole = host.root / place / _UNIT
+        whole = machine.root / place / _UNIT
         if whole.is_symlink() and str(whole.readlink()) == os.devnull:
             return failed("unit", f"{_UNIT} is masked", f"systemctl unmask {_UNIT}")
         if whole.exists():
             changes.append(str(whole))
-        changes += map(str, sorted((host.root / place / f"{_UNIT}.d").glob("*.conf")))
+        changes += map(str, sorted((machine.root / place / f"{_UNIT}.d").glob("*.conf")))
     if changes:
         return warned(
             "unit",
@@ -98,3 +107,14 @@ def check_unit(host: Host) -> Finding:
             f"systemctl cat {_UNIT} shows what is in force; systemctl revert {_UNIT} undoes it.",
         )
     return fine("unit", f"{_UNIT} is as it was shipped")
+
+
+async def output_of(command: str) -> str:
+    """Return what another program prints, on both streams; or why it printed nothing."""
+    try:
+        child = await Child.run(command.split()).finished(_LONGEST_S)
+    except OSError as error:
+        return f"{command}: {error.strerror}\n"
+    if child.status is None:
+        return f"{command}: no answer within {_LONGEST_S:g} s\n"
+    return (child.output + child.complaint).decode(errors="replace")

@@ -10,13 +10,13 @@ from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.interface import DEVICE, DIALOG
 from mmid.errors import TABLE, BusFailed, NotProvisioned, NotRegistered
 
-__all__ = ["check_gateway"]
+__all__ = ["check_daemon"]
 
 _SEE_JOURNAL = "journalctl -u mmid names the code and what to do about it."
 _REGISTERED = {"registered", "authorized"}
 
 
-async def check_gateway(bus: str, configured: str = "") -> list[Finding]:
+async def check_daemon(bus: str, configured: str = "") -> list[Finding]:
     """Ask the daemon; return what is found of it, of its license and of its dialog.
 
     Args:

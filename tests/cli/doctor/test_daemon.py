@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from mmid import __version__
+from mmid.cli.doctor.daemon import check_daemon
 from mmid.cli.doctor.finding import Finding, Verdict
-from mmid.cli.doctor.gateway import check_gateway
 from mmid.dbus.client import Client
 from mmid.dbus.front import Front
 from mmid.events import State
@@ -39,7 +39,7 @@ async def front(bus: PrivateBus, status: Status) -> AsyncIterator[Front]:
 
 
 async def by_check(address: str) -> dict[str, Finding]:
-    return {finding.check: finding for finding in await check_gateway(address)}
+    return {finding.check: finding for finding in await check_daemon(address)}
 
 
 async def test_a_daemon_that_talks_with_the_cloud_is_fine(bus: PrivateBus, front: Front) -> None:
@@ -132,10 +132,10 @@ async def test_what_answers_in_another_way_is_a_failure_and_no_traceback(
 async def test_a_daemon_that_the_settings_put_on_another_bus_is_to_be_asked_there(
     bus: PrivateBus, front: Front
 ) -> None:
-    daemon, *_ = await check_gateway(bus.address, "session")
+    daemon, *_ = await check_daemon(bus.address, "session")
     assert daemon.verdict is Verdict.OK  # somebody told the daemon otherwise, and it is there
     await front.close()
-    daemon, *_ = await check_gateway(bus.address, "session")
+    daemon, *_ = await check_daemon(bus.address, "session")
     assert daemon.verdict is Verdict.FAILURE
     assert "the settings put mmid on 'session'" in daemon.text
     assert daemon.remedy == "mmictl --bus session asks there."
