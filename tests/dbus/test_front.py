@@ -151,7 +151,7 @@ async def test_a_change_is_told_once_for_each_interface(
 async def test_a_license_error_has_a_type_for_each_of_its_keys(
     client: Client, front: Front, status: Status
 ) -> None:
-    error = {
+    error: dict[str, str | int] = {
         "code": "200021",
         "message": "today's limit of calls is reached",
         "remedy": "wait-until-midnight",
@@ -197,7 +197,7 @@ async def test_a_change_is_told_if_its_annotation_says_so(
         if field == "level":  # worked out when it is read
             status.talker = client.unique_name
         else:
-            status.update(**{field: value})
+            status.update(**{field: value})  # type: ignore[arg-type]
         front.emit(events.Heartbeat())
 
     told = [signal.arguments for signal in await heard(client, change)]

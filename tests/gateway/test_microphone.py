@@ -1,84 +1,314 @@
-"""The microphone's lease, apart from any dialog."""
+"""Who talks, from the press to the release, and what is said before the dialog is ready."""
+
+import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from mmid.errors import AudioDeviceFailed, Busy, NotTalking
-from mmid.gateway.microphone import Microphone
-from mmid.hal import RecorderListener
-from mmid.status import Status
-from tests.gateway.board import ALICE, BOB, Recorder
+from mmid.errors import (
+    AudioDeviceFailed,
+    Busy,
+    NotReady,
+    NotTalking,
+    Unsupported,
+)
+from mmid.events import State
+from tests.gateway.board import ALICE, BOB, Board
 
 
-class Listener(RecorderListener):
-    def recorder_audio(self, data: bytes) -> None:
-        """Nobody listens."""
-
-    def recorder_failed(self, error: AudioDeviceFailed) -> None:
-        """Nobody listens."""
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def status() -> Status:
-    return Status()
+async def test_the_microphone_is_lent_to_one_client(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        assert board.status.talker == ALICE
+        with pytest.raises(Busy, match=rf"{ALICE} holds the microphone"):
+            board.gateway.start_speech(BOB)
+        for command in (board.gateway.stop_speech, board.gateway.cancel_speech):
+            with pytest.raises(NotTalking, match=BOB):
+                command(BOB)
+        assert board.recorder.recording
+        assert board.status.talker == ALICE
 
 
-@pytest.fixture
-def microphone(recorder: Recorder, status: Status) -> Microphone:
-    return Microphone(recorder, status, Listener())
+async def test_a_second_press_of_the_holder_changes_nothing(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.gateway.start_speech(ALICE)
+        await board.wire.until("SendSpeech")
+        assert board.wire.directives.count("SendSpeech") == 1
 
 
-def test_it_is_lent_to_one_and_comes_back(
-    microphone: Microphone, recorder: Recorder, status: Status
-) -> None:
-    microphone.lend(ALICE)
-    assert (recorder.recording, status.talker) == (True, ALICE)
-    with pytest.raises(Busy, match=ALICE):
-        microphone.lend(BOB)
-    with pytest.raises(NotTalking, match=f"{BOB} does not hold the microphone, {ALICE} does"):
-        microphone.take_back(BOB)
-    assert microphone.take_back(ALICE)
-    assert (recorder.recording, status.talker) == (False, "")
+async def test_everything_from_the_press_to_the_release_is_sent_in_order(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.recorder.hear(b"first ")
+        board.recorder.hear(b"second ")
+        board.recorder.last_words = b"last!!"
+        board.gateway.stop_speech(ALICE)
+        await board.wire.until("StopSpeech")
+        assert board.wire.speech == b"first second last!!"
+        assert isinstance(board.wire.sent[-1], str)
+        assert not board.recorder.recording
+        assert board.status.talker == ""
 
 
-def test_who_lost_it_to_the_cloud_may_give_it_back_once_more(microphone: Microphone) -> None:
-    microphone.lend(ALICE)
-    microphone.close()
-    assert not microphone.take_back(ALICE)
-    with pytest.raises(NotTalking, match="nobody does"):
-        microphone.take_back(ALICE)
+async def test_a_cancelled_speech_is_taken_back(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.gateway.cancel_speech(ALICE)
+        await board.wire.until("CancelSpeech")
+        assert not board.recorder.recording
+        assert board.status.talker == ""
 
 
-def test_one_that_does_not_open_has_no_holder(
-    microphone: Microphone, recorder: Recorder, status: Status
-) -> None:
-    recorder.broken = True
-    with pytest.raises(AudioDeviceFailed):
-        microphone.lend(ALICE)
-    assert status.talker == ""
+async def test_a_client_that_leaves_the_bus_lets_go_at_once(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        open_after = {}
+        for client in (BOB, ALICE):
+            board.gateway.client_left(client)
+            open_after[client] = board.recorder.recording
+        assert open_after == {BOB: True, ALICE: False}
+        assert board.status.talker == ""
+        await board.wire.until("CancelSpeech")
+        board.wire.state("Listening")
+        await board.shows(State.LISTENING)
+        board.gateway.start_speech(BOB)
 
 
-def test_the_loss_of_speech_is_news_once_while_it_is_open(
-    microphone: Microphone, status: Status
-) -> None:
-    for _ in range(2):
-        microphone.lend(ALICE)
-        assert [microphone.dropped(100) for _ in range(3)] == [True, False, False]
-        microphone.take_back(ALICE)
-    assert status.speech_dropped_bytes == 600
+async def test_a_release_after_the_cloud_ended_the_speech_is_no_error(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.wire.say("SpeechEnded")
+        await board.until(lambda: not board.status.talker)
+        assert not board.recorder.recording
+        board.gateway.stop_speech(ALICE)
+        with pytest.raises(NotTalking):
+            board.gateway.stop_speech(BOB)
+        assert "StopSpeech" not in board.wire.directives
 
 
-def test_a_failure_is_news_unless_it_is_the_last_one_again(microphone: Microphone) -> None:
-    away, busy = AudioDeviceFailed("it is away"), AudioDeviceFailed("it is busy")
-    assert [microphone.is_news(error) for error in (away, away, busy, away)] == [
-        True,
-        False,
-        True,
-        True,
+async def test_a_release_after_the_connection_broke_is_no_error(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.wire.hang_up()
+        await board.shows(State.OFFLINE)
+        assert board.status.talker == ""
+        assert not board.recorder.recording
+        assert board.codes == ["connection-lost"]
+        board.gateway.stop_speech(ALICE)
+
+
+async def test_who_never_talked_cannot_stop(board: Board) -> None:
+    async with board.connected():
+        with pytest.raises(NotTalking):
+            board.gateway.stop_speech(ALICE)
+
+
+async def test_without_a_dialog_nothing_can_be_said(board: Board) -> None:
+    commands: list[Callable[[], object]] = [
+        lambda: board.gateway.start_speech(ALICE),
+        board.gateway.interrupt,
+        lambda: board.gateway.ask("what?"),
+        lambda: board.gateway.say("this"),
     ]
-    microphone.open()
-    assert microphone.is_news(away)
+    for command in commands:
+        with pytest.raises(NotReady, match="no dialog is connected: offline"):
+            command()
+    assert not board.recorder.recording
+
+
+async def test_nobody_can_ask_while_somebody_talks(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        with pytest.raises(Busy):
+            board.gateway.ask("what?")
+
+
+# --- a press that comes before the dialog is ready ----------------------------------------------
+
+
+@pytest.fixture
+def hopeful(board: Board) -> Board:
+    """A board that is about to be connected."""
+    board.supervision.hopeful = True
+    return board
+
+
+def press(board: Board, client: str = ALICE) -> "asyncio.Future[None]":
+    """Press early; what is returned ends when the press is accepted."""
+    answer = board.gateway.start_speech(client)
+    assert answer is not None
+    return asyncio.ensure_future(answer)
+
+
+async def test_what_is_said_before_the_dialog_is_ready_is_sent_first(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    assert hopeful.status.talker == ALICE
+    hopeful.recorder.hear(b"first ")
+    hopeful.recorder.hear(b"second ")
+    async with hopeful.connected():
+        await accepted
+        hopeful.recorder.hear(b"third!")
+        hopeful.gateway.stop_speech(ALICE)
+        await hopeful.wire.until("StopSpeech")
+        assert hopeful.wire.speech == b"first second third!"
+        assert hopeful.wire.directives == ["Start", "SendSpeech", "StopSpeech"]
+
+
+async def test_none_of_it_counts_as_too_much_for_the_network(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    said = bytes(range(250)) * 256
+    for place in range(0, len(said), 3200):
+        hopeful.recorder.hear(said[place : place + 3200])
+    async with hopeful.connected():
+        await accepted
+        hopeful.gateway.stop_speech(ALICE)
+        await hopeful.wire.until("StopSpeech")
+    assert hopeful.wire.speech == said
+    assert hopeful.status.speech_dropped_bytes == 0
+
+
+async def test_a_press_that_was_released_before_the_dialog_is_ready_is_answered(
+    hopeful: Board,
+) -> None:
+    accepted = press(hopeful)
+    hopeful.recorder.hear(b"quick ")
+    hopeful.recorder.last_words = b"press!"
+    hopeful.gateway.stop_speech(ALICE)
+    assert not hopeful.recorder.recording
+    assert hopeful.status.talker == ""
+    async with hopeful.connected():
+        await accepted
+        await hopeful.wire.until("StopSpeech")
+        assert hopeful.wire.speech == b"quick press!"
+
+
+async def test_the_events_of_the_press_come_after_those_of_the_connection(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    async with hopeful.connected():
+        await accepted
+        await hopeful.wire.until("SendSpeech")
+    names = [type(event).__name__ for event in hopeful.events]
+    assert names[:3] == ["SpeechReady", "SpeechPrepare", "SpeechStart"]
+
+
+async def test_a_press_is_refused_when_the_dialog_is_not_ready_in_time() -> None:
+    board = Board(press_wait_s=0.05)
+    board.supervision.hopeful = True
+    accepted = press(board)
+    with pytest.raises(NotReady, match=r"no dialog was ready within 0\.05 s"):
+        await accepted
+    assert not board.recorder.recording
+    assert board.status.talker == ""
+    async with board.connected():
+        assert "SendSpeech" not in board.wire.directives, "a refused speech is never sent later"
+
+
+async def test_a_press_without_hope_is_refused_at_once(board: Board) -> None:
+    with pytest.raises(NotReady, match="no dialog is connected: offline"):
+        board.gateway.start_speech(ALICE)
+    assert not board.recorder.recording
+
+
+async def test_with_no_wait_a_press_is_refused_at_once() -> None:
+    board = Board(press_wait_s=0.0)
+    board.supervision.hopeful = True
+    with pytest.raises(NotReady):
+        board.gateway.start_speech(ALICE)
+
+
+async def test_a_press_asks_for_an_attempt_now(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    assert hopeful.supervision.told == ["hurry"]
+    hopeful.gateway.cancel_speech(ALICE)
+    await asyncio.wait({accepted})
+
+
+async def test_only_one_press_waits(hopeful: Board) -> None:
+    first, again = press(hopeful), press(hopeful)
+    with pytest.raises(Busy, match=f"{ALICE} holds the microphone"):
+        hopeful.gateway.start_speech(BOB)
+    hopeful.gateway.stop_speech(ALICE)
+    with pytest.raises(Busy, match=f"a speech of {ALICE} waits"):
+        hopeful.gateway.start_speech(BOB)
+    async with hopeful.connected():
+        await asyncio.gather(first, again)
+        await hopeful.wire.until("StopSpeech")
+        assert hopeful.wire.directives.count("SendSpeech") == 1
+
+
+@pytest.mark.parametrize("release_before", [False, True], ids=["held", "released"])
+async def test_a_press_that_is_cancelled_before_the_dialog_is_ready_is_never_sent(
+    hopeful: Board, release_before: bool
+) -> None:
+    accepted = press(hopeful)
+    hopeful.recorder.hear(b"never mind")
+    if release_before:
+        hopeful.gateway.stop_speech(ALICE)
+    hopeful.gateway.cancel_speech(ALICE)
+    with pytest.raises(NotReady, match="cancelled"):
+        await accepted
+    assert not hopeful.recorder.recording
+    async with hopeful.connected():
+        assert hopeful.wire.directives == ["Start"]
+
+
+async def test_a_client_that_leaves_takes_its_early_press_with_it(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    hopeful.gateway.client_left(ALICE)
+    with pytest.raises(NotReady):
+        await accepted
+    assert hopeful.status.talker == ""
+    assert not hopeful.recorder.recording
+
+
+async def test_disconnect_refuses_the_press_that_waits(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    hopeful.gateway.disconnect()
+    with pytest.raises(NotReady, match="Disconnect"):
+        await accepted
+
+
+async def test_a_microphone_that_fails_meanwhile_refuses_the_press(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    hopeful.recorder.fail()
+    with pytest.raises(AudioDeviceFailed, match="pulled out"):
+        await accepted
+    assert hopeful.status.talker == ""
+    assert hopeful.codes == ["audio-device"]
+
+
+async def test_a_microphone_that_does_not_open_lets_nobody_wait(hopeful: Board) -> None:
+    hopeful.recorder.broken = True
+    with pytest.raises(AudioDeviceFailed):
+        hopeful.gateway.start_speech(ALICE)
+    hopeful.recorder.broken = False
+    accepted = press(hopeful)
+    hopeful.gateway.disconnect()
+    await asyncio.wait({accepted})
+
+
+async def test_a_caller_that_does_not_wait_for_the_answer_changes_nothing(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    await asyncio.sleep(0)
+    accepted.cancel()
+    hopeful.recorder.hear(b"hello!")
+    async with hopeful.connected():
+        await hopeful.wire.until("SendSpeech")
+        hopeful.gateway.stop_speech(ALICE)
+        await hopeful.wire.until("StopSpeech")
+        assert hopeful.wire.speech == b"hello!"
+
+
+async def test_in_duplex_nobody_presses(hopeful: Board) -> None:
+    hopeful.status.update(work_mode="duplex")
+    with pytest.raises(Unsupported, match="in duplex"):
+        hopeful.gateway.start_speech(ALICE)
+
+
+async def test_another_work_mode_refuses_the_press_that_waits(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    hopeful.gateway.set_work_mode("duplex")
+    with pytest.raises(NotReady, match="work mode"):
+        await accepted
+    assert not hopeful.recorder.recording

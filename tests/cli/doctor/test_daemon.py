@@ -75,7 +75,7 @@ async def test_a_license_is_judged_by_its_state(
 async def test_a_refusal_is_told_with_its_code_and_what_mends_it(
     bus: PrivateBus, status: Status, front: Front
 ) -> None:
-    error = {
+    error: dict[str, str | int] = {
         "code": "200021",
         "message": "too many requests today. Wait until tomorrow.",
         "remedy": "wait-until-midnight",
