@@ -1,7 +1,7 @@
 """The application: what ``org.mmid1`` asks for, put to the dialog and the board.
 
 Between the D-Bus front (which only translates), the session (which talks to
-the cloud) and the board's host (which carries out what the cloud wants).
+the cloud) and the board (which carries out what the cloud wants).
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 from mmid.errors import InvalidArgument, NotReady
 from mmid.gateway.black_box import BlackBox
-from mmid.gateway.board_host import BoardHost
+from mmid.gateway.board import Board
 from mmid.gateway.timeline import Moment
 from mmid.hal import Clock
 from mmid.session.conversation import Conversation
@@ -32,7 +32,7 @@ class Gateway:
 
     Args:
         supervisor: keeps the dialog.
-        host: what the dialog does on this board.
+        board: what the dialog does here.
         status: what is shown of both.
         book: the device record.
         black_box: what happened last.
@@ -43,14 +43,14 @@ class Gateway:
         self,
         *,
         supervisor: Supervisor,
-        host: BoardHost,
+        board: Board,
         status: Status,
         book: RecordBook,
         black_box: BlackBox,
         clock: Clock,
     ) -> None:
         self._supervisor = supervisor
-        self._host = host
+        self._board = board
         self._status = status
         self._book = book
         self._black_box = black_box
@@ -65,7 +65,7 @@ class Gateway:
 
     def disconnect(self) -> None:
         """Disconnect and stay disconnected until ``connect``."""
-        self._host.talker.refuse(NotReady("Disconnect came before the dialog was ready"))
+        self._board.microphone.refuse(NotReady("Disconnect came before the dialog was ready"))
         self._supervisor.disconnect()
 
     def start_speech(self, client: str) -> Awaitable[None] | None:
@@ -80,20 +80,21 @@ class Gateway:
             Unsupported: in duplex nobody presses.
             AudioDeviceFailed: the microphone cannot be opened.
         """
-        pressed, again = self._loop.time(), self._status.talker == client
-        waiting = self._host.talker.press(client)
+        microphone, pressed = self._board.microphone, self._loop.time()
+        again = microphone.holder == client
+        waiting = microphone.press(client)
         if not again:
-            self._host.timeline.begin(pressed)
+            self._board.timeline.begin(pressed)
         return waiting
 
     def stop_speech(self, client: str) -> None:
         """End the client's speech; it is answered.
 
         Raises:
-            NotTalking: the client does not hold the microphone.
+            NotTalking: the client does not hold the microphone, or has stopped already.
         """
-        self._host.talker.release(client)
-        self._host.timeline.mark(Moment.RELEASE, self._loop.time())
+        self._board.microphone.release(client)
+        self._board.timeline.mark(Moment.RELEASE, self._loop.time())
 
     def cancel_speech(self, client: str) -> None:
         """Forget the client's speech.
@@ -101,7 +102,7 @@ class Gateway:
         Raises:
             NotTalking: the client does not hold the microphone.
         """
-        self._host.talker.cancel(client)
+        self._board.microphone.cancel(client)
 
     def interrupt(self) -> None:
         """Silence the reply and listen; a question that was not put yet is dropped.
@@ -109,8 +110,7 @@ class Gateway:
         Raises:
             NotReady: no dialog is connected and listening.
         """
-        conversation = self._conversation()
-        conversation.perform(conversation.dialect.interrupt(self._loop.time()))
+        self._conversation().interrupt()
 
     def ask(self, text: str) -> None:
         """Put a text to the model.
@@ -149,9 +149,7 @@ class Gateway:
             NotReady: no dialog is connected.
             InvalidArgument: there is neither status nor parameter.
         """
-        dialect, now = self._conversation().dialect, self._loop.time()
-        effects = dialect.update_info(now, client_status=status, biz_params=parameters)
-        self._conversation().perform(effects)
+        self._conversation().update_info(client_status=status, biz_params=parameters)
 
     def send_video_frame(self, image: bytes) -> None:
         """Show the cloud a JPEG or PNG image as the next frame of a video.
@@ -162,8 +160,7 @@ class Gateway:
             Unsupported: dialog.video is not set.
             InvalidArgument: the image is too large for the cloud.
         """
-        dialect, now = self._conversation().dialect, self._loop.time()
-        self._conversation().perform(dialect.update_info(now, images=(image,)))
+        self._conversation().update_info(images=(image,))
 
     def say(self, text: str) -> None:
         """Have a text spoken.
@@ -172,15 +169,15 @@ class Gateway:
             Busy: somebody talks.
             NotReady: no dialog is connected and listening.
         """
-        conversation, now = self._conversation(), self._loop.time()
-        conversation.perform(conversation.dialect.say(text, now))
-        self._host.timeline.begin(now)
+        asked = self._loop.time()
+        self._conversation().say(text)
+        self._board.timeline.begin(asked)
 
     def new_dialog(self) -> None:
         """Forget the dialog and begin another at once."""
         self._book.remember_dialog("")
         self._status.update(dialog_id="")
-        self._restart("a new dialog was begun")
+        self._supervisor.restart("a new dialog was begun")
 
     def set_work_mode(self, mode: str) -> None:
         """Change the work mode; the dialog goes on in it, by another connection.
@@ -193,34 +190,35 @@ class Gateway:
             raise InvalidArgument(f"WorkMode is one of {allowed}, not {mode[:40]!r}")
         if mode == self._supervisor.work_mode:
             return
-        self._host.talker.refuse(NotReady("the work mode was changed before the dialog was ready"))
+        why = "the work mode was changed"
+        self._board.microphone.refuse(NotReady(f"{why} before the dialog was ready"))
         self._supervisor.set_work_mode(cast("WorkMode", mode))
-        self._restart("the work mode was changed")
+        self._supervisor.restart(why)
 
     def use(self, settings: Settings) -> None:
         """Go on with the dialog by other settings, over another connection."""
         self._supervisor.use(settings)
-        self._restart("the settings were changed")
+        self._supervisor.restart("the settings were changed")
 
     def history(self) -> Sequence[tuple[int, str, str]]:
         """Return the last transitions, oldest first: Unix milliseconds, state, cause."""
         return self._black_box.history(self._loop.time(), self._clock.now_ms())
 
     def set_volume(self, percent: int) -> None:
-        """Set the loudspeaker's volume, 0 to 100; raises as ``LoudspeakerVolume`` does."""
-        self._host.volume.set_volume(percent)
+        """Set the loudspeaker's volume, 0 to 100; raises as ``Loudspeaker`` does."""
+        self._board.loudspeaker.set_volume(percent)
 
     def set_muted(self, muted: bool) -> None:
-        """Mute or unmute the loudspeaker; raises as ``LoudspeakerVolume`` does."""
-        self._host.volume.set_muted(muted)
+        """Mute or unmute the loudspeaker; raises as ``Loudspeaker`` does."""
+        self._board.loudspeaker.set_muted(muted)
 
     def level(self) -> int:
         """How loud the microphone is now, 0 to 100; 0 while nobody talks."""
-        return self._host.microphone.level
+        return self._board.microphone.level
 
     def timeline(self) -> list[dict[str, float]]:
         """Return when what happened in the last turns; see ``Timeline.to_plain``."""
-        return self._host.timeline.to_plain(self._loop.time(), self._clock.now_ms())
+        return self._board.timeline.to_plain(self._loop.time(), self._clock.now_ms())
 
     async def register(self) -> None:
         """Try again after a refusal."""
@@ -232,7 +230,7 @@ class Gateway:
         Raises:
             StorageFailed: the record could not be erased.
         """
-        self._host.talker.refuse(NotReady("the device record was erased"))
+        self._board.microphone.refuse(NotReady("the device record was erased"))
         await self._supervisor.stop()
         await self._book.erase()
         self._supervisor.forget()
@@ -240,19 +238,15 @@ class Gateway:
 
     def client_left(self, client: str) -> None:
         """A client left the bus: if it held the microphone, what it said is nobody's."""
-        self._host.talker.left(client)
+        self._board.microphone.left(client)
 
     def _ask(self, text: str, **more: Any) -> None:
-        conversation, now = self._conversation(), self._loop.time()
-        conversation.perform(conversation.dialect.ask(text, now, **more))
-        self._host.timeline.begin(now)
+        asked = self._loop.time()
+        self._conversation().ask(text, **more)
+        self._board.timeline.begin(asked)
 
     def _conversation(self) -> Conversation:
         conversation = self._supervisor.conversation
         if conversation is None:
             raise NotReady(f"no dialog is connected: {self._status.state}")
         return conversation
-
-    def _restart(self, why: str) -> None:
-        """End the conversation politely and begin another; a turn under way is told lost."""
-        self._supervisor.restart(why)

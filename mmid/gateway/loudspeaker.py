@@ -1,25 +1,109 @@
-"""The loudspeaker's volume: set by people on D-Bus, and by the cloud's commands."""
+"""The loudspeaker: what of a reply is heard, and how loud.
+
+It tells the dialog what really sounded. Its volume is set by people on D-Bus, and
+by the cloud's commands.
+"""
 
 import logging
+from collections.abc import Callable
 
-from mmid.errors import InvalidArgument
+from mmid.errors import AudioDeviceFailed, InvalidArgument, MmidError
 from mmid.events import Command
+from mmid.gateway.timeline import Moment
 from mmid.gateway.volume import Loudness, obey
-from mmid.hal import Mixer
+from mmid.hal import Mixer, Player
+from mmid.session.conversation import Conversation
 from mmid.status import Status
 
-__all__ = ["LoudspeakerVolume"]
+__all__ = ["Loudspeaker"]
 
 _log = logging.getLogger(__name__)
 
 
-class LoudspeakerVolume:
-    """Turns the mixer, and shows in the status what it is set to."""
+class Loudspeaker:
+    """Plays replies, is the player's listener, and turns the mixer.
 
-    def __init__(self, mixer: Mixer, status: Status) -> None:
+    Args:
+        player: the device.
+        mixer: its volume.
+        status: shows what it is set to, and the gaps.
+        conversation: returns the dialog there is, if there is one.
+        tell: makes an error known that no caller is told.
+        mark: notes when something happened in a turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        player: Player,
+        mixer: Mixer,
+        status: Status,
+        conversation: Callable[[], Conversation | None],
+        tell: Callable[[MmidError], None],
+        mark: Callable[[Moment], None],
+    ) -> None:
+        self._player = player
         self._mixer = mixer
         self._status = status
+        self._conversation = conversation
+        self._tell = tell
+        self._mark = mark
         status.update(volume=mixer.volume, muted=mixer.muted)
+
+    @property
+    def overdue_s(self) -> float:
+        """How long ago it should have been fed, in seconds; 0 if it need not."""
+        return self._player.overdue_s
+
+    # --- what the dialog wants ------------------------------------------------------------
+
+    def start(self) -> None:
+        """A reply begins."""
+        try:
+            self._player.start(self)
+        except AudioDeviceFailed as error:
+            self.player_failed(error)
+
+    def play(self, data: bytes) -> None:
+        """Add to the reply."""
+        self._player.write(data)
+        self._mark(Moment.REPLY_AUDIO)
+
+    def finish(self) -> None:
+        """The reply is complete: play what is left of it."""
+        self._player.finish()
+
+    def flush(self) -> None:
+        """Be silent now."""
+        self._player.flush()
+
+    async def room(self) -> None:
+        """Wait until it takes more."""
+        await self._player.wait_room()
+
+    # --- what the player says -------------------------------------------------------------
+
+    def player_started(self) -> None:
+        """Pass on that the reply can be heard."""
+        self._mark(Moment.HEARD)
+        if conversation := self._conversation():
+            conversation.playback_started()
+
+    def player_finished(self) -> None:
+        """Pass on that the reply was heard."""
+        self._mark(Moment.END)
+        self._status.update(player_underruns=self._player.underruns)
+        if conversation := self._conversation():
+            conversation.playback_finished()
+
+    def player_failed(self, error: AudioDeviceFailed) -> None:
+        """Tell, and let the dialect end the turn without a loudspeaker."""
+        self._status.update(player_underruns=self._player.underruns)
+        self._tell(error)
+        if conversation := self._conversation():
+            conversation.playback_failed()
+
+    # --- how loud it is -------------------------------------------------------------------
 
     def set_volume(self, percent: int) -> None:
         """Set the volume, 0 to 100.

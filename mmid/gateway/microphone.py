@@ -1,32 +1,93 @@
-"""The microphone: lent to one client at a time, or opened by the dialog itself.
+"""The microphone: who holds it, and where what it records goes.
 
-Who holds it shows in ``Status.talker``. In duplex nobody does: the dialog
-opens it for as long as it is connected.
+One client at a time holds it, from its press to its release. A press opens it
+before anything else, so the first syllable is there whatever the cloud still has
+to allow. A press that comes before the dialog is ready (the board was just
+switched on, or the connection broke a second ago) waits a little for it, and what
+is said meanwhile is kept and sent first. In duplex nobody presses: the dialog
+opens the microphone for as long as it is connected.
 """
 
-from mmid.errors import AudioDeviceFailed, Busy, NotTalking
-from mmid.hal import Recorder, RecorderListener
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mmid.errors import (
+    AudioDeviceFailed,
+    Busy,
+    CallerError,
+    MmidError,
+    NetworkTooSlow,
+    NotReady,
+    NotTalking,
+    Unsupported,
+)
+from mmid.hal import Recorder
+from mmid.session.backlog import BACKLOG_S, Backlog
+from mmid.session.conversation import Conversation
+from mmid.session.supervisor import Supervisor
+from mmid.settings import Dialog
 from mmid.status import Status
 
 __all__ = ["Microphone"]
 
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _EarlyPress:
+    """What waits for the dialog: the answer to the press, its time-out, and what was said."""
+
+    accepted: asyncio.Future[None]
+    timeout: asyncio.TimerHandle
+    speech: Backlog
+
+
+@dataclass(slots=True, eq=False)
+class _Press:
+    """One client's press, until its speech was stopped or cancelled.
+
+    Attributes:
+        client: who pressed.
+        held: the microphone is open for it.
+        early: what waits for the dialog; None once it has the press.
+    """
+
+    client: str
+    held: bool = True
+    early: _EarlyPress | None = None
+
 
 class Microphone:
-    """Opens and closes the recorder, and knows whose it is.
+    """Lends the recorder, is its listener, and leads a press to the dialog.
 
     Args:
         recorder: the device.
+        dialog: how long a press may wait, and how fast speech comes.
         status: shows who holds it, and what was lost.
-        listener: hears what it records.
+        supervisor: returns who has the conversation.
+        tell: makes an error known that no caller is told.
     """
 
-    def __init__(self, recorder: Recorder, status: Status, listener: RecorderListener) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        dialog: Dialog,
+        status: Status,
+        supervisor: Callable[[], Supervisor],
+        tell: Callable[[MmidError], None],
+    ) -> None:
         self._recorder = recorder
+        self._dialog = dialog
         self._status = status
-        self._listener = listener
-        self._last_talker = ""
+        self._supervisor = supervisor
+        self._tell = tell
+        self._press: _Press | None = None
+        self._sink: Callable[[bytes], None] = _nowhere
         self._failure = ""
-        self._dropped_before = 0
+        self._dropped_bytes = 0
+        self._loss_told = False
 
     @property
     def level(self) -> int:
@@ -38,68 +99,202 @@ class Microphone:
         """How long ago it should have fetched samples, in seconds; 0 if it need not."""
         return self._recorder.overdue_s
 
-    def check_free(self) -> None:
-        """Raise Busy if a client holds it."""
-        if self._status.talker:
-            raise Busy(f"{self._status.talker} holds the microphone")
+    @property
+    def holder(self) -> str:
+        """The client that holds it; empty if nobody does."""
+        return self._press.client if self._press and self._press.held else ""
 
-    def lend(self, client: str) -> None:
-        """Open it for a client.
+    # --- what a client wants --------------------------------------------------------------
+
+    def press(self, client: str) -> Awaitable[None] | None:
+        """Open it for a client; see ``Gateway.start_speech``."""
+        press, conversation = self._press, self._conversation
+        if press and press.held and press.client == client:
+            return asyncio.shield(press.early.accepted) if press.early else None
+        if self.holder:
+            raise Busy(f"{self.holder} holds the microphone")
+        if press and press.early:
+            raise Busy(f"a speech of {press.client} waits for the dialog")
+        if conversation is None or not conversation.ready:
+            return self._press_early(client)
+        conversation.check_speech()
+        self._lend(client, conversation.record)
+        conversation.start_speech()
+        return None
+
+    def release(self, client: str) -> None:
+        """Close it; what was said is answered.
+
+        Whoever lost it to the cloud, which ended the speech, may release it once more:
+        the two may cross on the way.
 
         Raises:
-            Busy: another client holds it.
-            AudioDeviceFailed: it cannot be opened.
+            NotTalking: the client does not hold it, or has released it already.
         """
-        self.check_free()
-        self.open()
-        self._status.update(talker=client)
-        self._last_talker = client
+        press = self._press_of(client)
+        if press.held:
+            self._shut()
+        elif press.early:
+            raise NotTalking(f"{client} has released the microphone already")
+        else:
+            self._press = None
+            return
+        if press.early is None:  # otherwise the dialog gets the release with the press
+            self._press = None
+            if conversation := self._conversation:
+                conversation.stop_speech()
 
-    def take_back(self, client: str) -> bool:
-        """Close it at its holder's wish; False if the cloud already ended this client's speech.
+    def cancel(self, client: str) -> None:
+        """Close it and forget what was said.
 
         Raises:
-            NotTalking: the client does not hold it.
+            NotTalking: the client does not hold it, and no press of it waits.
         """
-        if self._status.talker == client:
-            self.close()
-            return True
-        if not self._status.talker and self._last_talker == client:
-            self._last_talker = ""
-            return False
-        holder = self._status.talker or "nobody"
-        raise NotTalking(f"{client} does not hold the microphone, {holder} does")
+        press = self._press_of(client)
+        if press.early:
+            self.refuse(NotReady("the speech was cancelled before the dialog was ready"))
+        elif press.held:
+            self._shut()
+            if conversation := self._conversation:
+                conversation.cancel_speech()
+        self._press = None
+
+    def left(self, client: str) -> None:
+        """A client left the bus; if it held the microphone, what it said is nobody's."""
+        if self.holder == client:
+            _log.info("%s left the bus while talking; its speech is cancelled", client)
+            self.cancel(client)
+
+    def refuse(self, error: MmidError) -> None:
+        """Refuse the press that waits, if one does, and forget what was said."""
+        press = self._press
+        if press is None or press.early is None:
+            return
+        press.early.timeout.cancel()
+        press.early.accepted.set_exception(error)
+        press.early = None
+        if press.held:
+            self._shut()  # its release is still to come, and is no error
+        else:
+            self._press = None
+
+    # --- what the dialog wants ------------------------------------------------------------
 
     def open(self) -> None:
-        """Open it, if it is not open; nobody holds it.
-
-        Raises:
-            AudioDeviceFailed: it cannot be opened.
-        """
-        self._dropped_before = self._status.speech_dropped_bytes
-        if not self._recorder.recording:
-            self._recorder.start(self._listener)
-        self._failure = ""
+        """Open it for the dialog, if it is not open; nobody holds it."""
+        conversation = self._conversation
+        try:
+            self._start(conversation.record if conversation else _nowhere)
+        except AudioDeviceFailed as error:
+            self.recorder_failed(error)
 
     def close(self) -> None:
-        """Hand out what was recorded up to now, and close it; nobody holds it any more."""
-        self._recorder.stop()
-        self.ended()
+        """Close it: the dialog takes no more. A press that waits is for the next dialog."""
+        if not (self._press and self._press.early):
+            self._shut()
 
-    def ended(self) -> None:
-        """It is closed: nobody holds it."""
+    def dialog_ready(self) -> None:
+        """The dialog takes speech now: hand it the press that waited, and what was said since."""
+        press, conversation = self._press, self._conversation
+        if press is None or press.early is None or conversation is None:
+            return
+        try:
+            conversation.start_speech()
+        except NotReady:
+            return  # lost again already; the press waits on
+        except CallerError as error:
+            self.refuse(error)
+            return
+        early, press.early = press.early, None
+        early.timeout.cancel()
+        early.accepted.set_result(None)
+        for chunk in early.speech.drain():
+            conversation.record(chunk, early=True)
+        if press.held:
+            self._sink = conversation.record
+        else:
+            self._press = None
+            conversation.stop_speech()
+
+    def dropped(self, count: int) -> None:
+        """Count bytes of speech that had to go; tell of it once while it is open."""
+        self._dropped_bytes += count
+        self._status.update(speech_dropped_bytes=self._dropped_bytes)
+        if not self._loss_told:
+            self._loss_told = True
+            text = "the network or the cloud is slower than speech: some of it is lost"
+            self._tell(NetworkTooSlow(text))
+
+    # --- what the recorder says -----------------------------------------------------------
+
+    def recorder_audio(self, data: bytes) -> None:
+        """Pass on what was recorded."""
+        self._sink(data)
+
+    def recorder_failed(self, error: AudioDeviceFailed) -> None:
+        """Tell, and forget the half speech: the microphone closed itself."""
+        # The dialog tries a microphone that is away again and again: one failure is news once.
+        if str(error) != self._failure:
+            self._tell(error)
+        self._failure = str(error)
+        self.refuse(error)
+        self._shut()
+        if conversation := self._conversation:
+            conversation.recorder_failed()
+
+    # --- inside ---------------------------------------------------------------------------
+
+    @property
+    def _conversation(self) -> Conversation | None:
+        return self._supervisor().conversation
+
+    def _press_of(self, client: str) -> _Press:
+        if self._press is None or self._press.client != client:
+            holder = self.holder or "nobody"
+            raise NotTalking(f"{client} does not hold the microphone, {holder} does")
+        return self._press
+
+    def _press_early(self, client: str) -> Awaitable[None]:
+        """Record already, if there is hope that the dialog is ready in time."""
+        supervisor, wait_s = self._supervisor(), self._dialog.press_wait_s
+        if not supervisor.pressed_mode:
+            mode = supervisor.work_mode
+            raise Unsupported(f"in {mode} the microphone is open whenever the dialog is connected")
+        if not (wait_s and supervisor.hurry()):
+            raise NotReady(f"no dialog is connected: {self._status.state}")
+        speech = Backlog(int(BACKLOG_S * self._dialog.speech_bytes_per_s))
+
+        def keep(data: bytes) -> None:
+            if dropped := speech.push(data):
+                self.dropped(dropped)
+
+        press = self._lend(client, keep)
+        loop = asyncio.get_running_loop()
+        too_late = NotReady(f"no dialog was ready within {wait_s:g} s")
+        timeout = loop.call_later(wait_s, self.refuse, too_late)
+        press.early = _EarlyPress(loop.create_future(), timeout, speech)
+        return asyncio.shield(press.early.accepted)
+
+    def _lend(self, client: str, sink: Callable[[bytes], None]) -> _Press:
+        self._start(sink)
+        self._press = _Press(client)
+        self._status.update(talker=client)
+        return self._press
+
+    def _start(self, sink: Callable[[bytes], None]) -> None:
+        self._sink = sink
+        self._loss_told = False
+        if not self._recorder.recording:
+            self._recorder.start(self)
+        self._failure = ""
+
+    def _shut(self) -> None:
+        """Have the rest of what was recorded passed on, and close it; nobody holds it any more."""
+        self._recorder.stop()
+        if self._press:
+            self._press.held = False
         self._status.update(talker="", recorder_overruns=self._recorder.overruns)
 
-    def is_news(self, error: AudioDeviceFailed) -> bool:
-        """Whether this failure is another than the last one since it worked.
 
-        The dialog tries an absent microphone again and again.
-        """
-        again, self._failure = str(error) == self._failure, str(error)
-        return not again
-
-    def dropped(self, count: int) -> bool:
-        """Count bytes of speech that the network was too slow for; True if the first since open."""
-        first = self._status.speech_dropped_bytes == self._dropped_before
-        self._status.update(speech_dropped_bytes=self._status.speech_dropped_bytes + count)
-        return first
+def _nowhere(_: bytes) -> None:
+    """Take what is recorded while there is no dialog."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from mmid.events import AsrComplete, AsrIncomplete, AsrStart, Event, LlmComplete, LlmIncomplete
 
-__all__ = ["TURNS_KEPT", "Moment", "Timeline", "Turn"]
+__all__ = ["TURNS_KEPT", "Moment", "Timeline", "TurnTimes"]
 
 # What fits a screen, and 5 KiB.
 TURNS_KEPT = 16
@@ -39,8 +39,8 @@ _EVENTS: dict[type[Event], Moment] = {
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Turn:
-    """One turn.
+class TurnTimes:
+    """When what happened in one turn.
 
     Attributes:
         began: when it began.
@@ -55,11 +55,11 @@ class Timeline:
     """Keeps the last turns."""
 
     def __init__(self) -> None:
-        self._turns: deque[Turn] = deque(maxlen=TURNS_KEPT)
+        self._turns: deque[TurnTimes] = deque(maxlen=TURNS_KEPT)
 
     def begin(self, now: float) -> None:
         """A turn begins."""
-        self._turns.append(Turn(now))
+        self._turns.append(TurnTimes(now))
 
     def mark(self, moment: Moment, now: float) -> None:
         """Note when something happened first in this turn."""

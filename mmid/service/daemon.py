@@ -19,9 +19,8 @@ from mmid.dbus.front import Front
 from mmid.errors import AudioDeviceFailed
 from mmid.events import State
 from mmid.gateway.black_box import BlackBox
-from mmid.gateway.board_host import BoardHost
+from mmid.gateway.board import Board
 from mmid.gateway.gateway import Gateway
-from mmid.gateway.last_error import LastError
 from mmid.hal import Clock, Mixer, Player, Recorder
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
@@ -77,10 +76,10 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         book = RecordBook(open_store(settings.storage.target, key=settings.storage.key))
         await book.load()
         stack.push_async_callback(book.close)
-        host, supervisor = _build(settings, status, clock, book, black_box)
+        board, supervisor = _build(settings, status, clock, book, black_box)
         gateway = Gateway(
             supervisor=supervisor,
-            host=host,
+            board=board,
             status=status,
             book=book,
             black_box=black_box,
@@ -90,10 +89,10 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         stack.callback(watch.close)
         front = await Front.open(settings.dbus.bus, status, gateway)
         stack.push_async_callback(front.close)
-        host.on_event = LastError(status, clock.now_ms, front.emit).hear
+        board.on_event = front.emit
         line = sysd.StatusLine()
         status.observe(lambda _: line.show(_status_line(status, supervisor)))
-        watchdog = sysd.Watchdog(host.standing_still)
+        watchdog = sysd.Watchdog(board.standing_still)
         watchdog.start()
         stack.callback(watchdog.stop)
         sysd.notify(ready=True, status=_status_line(status, supervisor))
@@ -124,14 +123,15 @@ def _black_box(loop: asyncio.AbstractEventLoop) -> Iterator[BlackBox]:
 
 def _build(
     settings: Settings, status: Status, clock: Clock, book: RecordBook, black_box: BlackBox
-) -> tuple[BoardHost, Supervisor]:
+) -> tuple[Board, Supervisor]:
     audio, dialog = settings.audio, settings.dialog
     gain = SoftwareGain()
-    host = BoardHost(
+    board = Board(
         dialog=dialog,
         status=status,
         book=book,
         black_box=black_box,
+        clock=clock,
         recorder=_recorder(audio, dialog, status),
         player=_player(audio, dialog, gain, status),
         mixer=_mixer(audio, gain),
@@ -144,12 +144,12 @@ def _build(
         dialer=Dialer(settings),
         clock=clock,
         status=status,
-        host=host,
+        host=board,
         dialog_id=lambda: book.record.dialog_id,
         work_mode=dialog.work_mode,
     )
-    host.supervisor = supervisor
-    return host, supervisor
+    board.supervisor = supervisor
+    return board, supervisor
 
 
 def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:

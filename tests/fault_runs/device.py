@@ -44,16 +44,16 @@ class Device:
         book = RecordBook(open_store(self._settings.storage.target))
         await book.load()
         self._stack.push_async_callback(book.close)
-        host, supervisor = daemon._build(self._settings, self.status, self._clock, book, black_box)
+        board, supervisor = daemon._build(self._settings, self.status, self._clock, book, black_box)
         gateway = Gateway(
             supervisor=supervisor,
-            host=host,
+            board=board,
             status=self.status,
             book=book,
             black_box=black_box,
             clock=self._clock,
         )
-        host.on_event = self._person.hear
+        board.on_event = self._person.hear
         self._person.meet(gateway, self.status)
         running = asyncio.create_task(supervisor.run(), name=self._settings.license.device_name)
         self._stack.push_async_callback(_stop, supervisor, running)

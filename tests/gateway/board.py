@@ -9,7 +9,7 @@ from typing import Any
 from mmid.errors import AudioDeviceFailed
 from mmid.events import Error, Event, State
 from mmid.gateway.black_box import BlackBox
-from mmid.gateway.board_host import BoardHost
+from mmid.gateway.board import Board as RealBoard
 from mmid.gateway.gateway import Gateway
 from mmid.hal import PlayerListener, RecorderListener
 from mmid.session.conversation import Conversation
@@ -227,7 +227,7 @@ class Supervision(Supervisor):
 
 
 class Board:
-    """A gateway, its host, and all they work with."""
+    """A gateway, its board, and all they work with."""
 
     def __init__(self, press_wait_s: float = 2.0) -> None:
         self.status = Status()
@@ -235,11 +235,13 @@ class Board:
         self.book = RecordBook(self.store)
         self.recorder, self.player, self.mixer = Recorder(), Player(), Mixer()
         self.supervision, self.black_box = Supervision(self.status), BlackBox()
-        self.host = BoardHost(
+        self.clock = TestClock()
+        self.host = RealBoard(
             dialog=Dialog(press_wait_s=press_wait_s),
             status=self.status,
             book=self.book,
             black_box=self.black_box,
+            clock=self.clock,
             recorder=self.recorder,
             player=self.player,
             mixer=self.mixer,
@@ -247,11 +249,11 @@ class Board:
         self.host.supervisor = self.supervision
         self.gateway = Gateway(
             supervisor=self.supervision,
-            host=self.host,
+            board=self.host,
             status=self.status,
             book=self.book,
             black_box=self.black_box,
-            clock=TestClock(),
+            clock=self.clock,
         )
         self.events: list[Event] = []
         self.host.on_event = self._heard

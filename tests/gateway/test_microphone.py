@@ -1,4 +1,4 @@
-"""Who talks, from the press to the release, and what is said before the dialog is ready."""
+"""Who holds the microphone, from the press to the release, and where what is said goes."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from mmid.errors import (
     NotTalking,
     Unsupported,
 )
-from mmid.events import State
+from mmid.events import Error, SpeechPrepare, State
+from mmid.session.effects import StartRecorder, StopRecorder
 from tests.gateway.board import ALICE, BOB, Board
 
 
@@ -37,7 +38,9 @@ async def test_a_second_press_of_the_holder_changes_nothing(board: Board) -> Non
         assert board.wire.directives.count("SendSpeech") == 1
 
 
-async def test_everything_from_the_press_to_the_release_is_sent_in_order(board: Board) -> None:
+async def test_everything_from_the_press_to_the_release_is_sent_in_order(
+    board: Board,
+) -> None:
     async with board.connected():
         board.gateway.start_speech(ALICE)
         board.recorder.hear(b"first ")
@@ -96,6 +99,39 @@ async def test_a_release_after_the_connection_broke_is_no_error(board: Board) ->
         assert not board.recorder.recording
         assert board.codes == ["connection-lost"]
         board.gateway.stop_speech(ALICE)
+
+
+@pytest.mark.parametrize("again", ["stop_speech", "cancel_speech"])
+@pytest.mark.parametrize("first", ["stop_speech", "cancel_speech"])
+async def test_a_speech_ends_once(board: Board, first: str, again: str) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        getattr(board.gateway, first)(ALICE)
+        with pytest.raises(NotTalking, match=f"{ALICE} does not hold the microphone, nobody does"):
+            getattr(board.gateway, again)(ALICE)
+
+
+async def test_of_a_speech_that_the_cloud_ended_one_release_is_no_error(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.wire.say("SpeechEnded")
+        await board.until(lambda: not board.status.talker)
+        board.gateway.stop_speech(ALICE)
+        with pytest.raises(NotTalking):
+            board.gateway.stop_speech(ALICE)
+
+
+async def test_a_press_takes_the_place_of_a_speech_that_the_cloud_ended(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.wire.say("SpeechEnded")
+        await board.until(lambda: not board.status.talker)
+        board.wire.state("Listening")
+        await board.shows(State.LISTENING)
+        board.gateway.start_speech(BOB)
+        with pytest.raises(NotTalking, match=f"{ALICE} does not hold the microphone, {BOB} does"):
+            board.gateway.stop_speech(ALICE)
+        assert board.status.talker == BOB
 
 
 async def test_who_never_talked_cannot_stop(board: Board) -> None:
@@ -183,7 +219,62 @@ async def test_a_press_that_was_released_before_the_dialog_is_ready_is_answered(
         assert hopeful.wire.speech == b"quick press!"
 
 
-async def test_the_events_of_the_press_come_after_those_of_the_connection(hopeful: Board) -> None:
+async def test_a_press_that_waits_is_released_once(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    hopeful.gateway.stop_speech(ALICE)
+    with pytest.raises(NotTalking, match="released the microphone already"):
+        hopeful.gateway.stop_speech(ALICE)
+    async with hopeful.connected():
+        await accepted
+        await hopeful.wire.until("StopSpeech")
+        with pytest.raises(NotTalking):
+            hopeful.gateway.stop_speech(ALICE)
+
+
+async def test_of_a_speech_that_waits_for_long_the_last_five_seconds_are_kept() -> None:
+    board = Board(press_wait_s=60.0)
+    board.supervision.hopeful = True
+    accepted = press(board)
+    second = 32000
+    for number in range(8):
+        board.recorder.hear(bytes([number]) * second)
+    assert board.status.speech_dropped_bytes == 3 * second
+    assert board.codes == ["network-slow"]
+    async with board.connected():
+        await accepted
+        board.gateway.stop_speech(ALICE)
+        await board.wire.until("StopSpeech")
+        assert board.wire.speech == b"".join(bytes([number]) * second for number in range(3, 8))
+
+
+async def test_a_dialog_that_is_lost_before_it_was_ready_does_not_close_the_microphone(
+    hopeful: Board,
+) -> None:
+    """The press that waits is for the next dialog, and so is the rest of the speech."""
+    accepted = press(hopeful)
+    hopeful.recorder.hear(b"first ")
+    hopeful.host.perform(StopRecorder())  # as each connection that ends has it
+    assert hopeful.status.talker == ALICE
+    hopeful.recorder.hear(b"second")
+    async with hopeful.connected():
+        await accepted
+        hopeful.gateway.stop_speech(ALICE)
+        await hopeful.wire.until("StopSpeech")
+        assert hopeful.wire.speech == b"first second"
+
+
+async def test_whoever_was_refused_may_still_release(hopeful: Board) -> None:
+    accepted = press(hopeful)
+    hopeful.gateway.disconnect()
+    await asyncio.wait({accepted})
+    hopeful.gateway.stop_speech(ALICE)
+    with pytest.raises(NotTalking):
+        hopeful.gateway.stop_speech(ALICE)
+
+
+async def test_the_events_of_the_press_come_after_those_of_the_connection(
+    hopeful: Board,
+) -> None:
     accepted = press(hopeful)
     async with hopeful.connected():
         await accepted
@@ -288,7 +379,9 @@ async def test_a_microphone_that_does_not_open_lets_nobody_wait(hopeful: Board) 
     await asyncio.wait({accepted})
 
 
-async def test_a_caller_that_does_not_wait_for_the_answer_changes_nothing(hopeful: Board) -> None:
+async def test_a_caller_that_does_not_wait_for_the_answer_changes_nothing(
+    hopeful: Board,
+) -> None:
     accepted = press(hopeful)
     await asyncio.sleep(0)
     accepted.cancel()
@@ -301,7 +394,7 @@ async def test_a_caller_that_does_not_wait_for_the_answer_changes_nothing(hopefu
 
 
 async def test_in_duplex_nobody_presses(hopeful: Board) -> None:
-    hopeful.status.update(work_mode="duplex")
+    hopeful.supervision.set_work_mode("duplex")
     with pytest.raises(Unsupported, match="in duplex"):
         hopeful.gateway.start_speech(ALICE)
 
@@ -312,3 +405,76 @@ async def test_another_work_mode_refuses_the_press_that_waits(hopeful: Board) ->
     with pytest.raises(NotReady, match="work mode"):
         await accepted
     assert not hopeful.recorder.recording
+
+
+# --- a microphone that fails, or loses something ------------------------------------------------
+
+
+async def test_a_microphone_that_does_not_open_leaves_no_lease_and_sends_nothing(
+    board: Board,
+) -> None:
+    async with board.connected():
+        board.recorder.broken = True
+        with pytest.raises(AudioDeviceFailed, match="microphone is not there"):
+            board.gateway.start_speech(ALICE)
+        assert board.status.talker == ""
+        board.recorder.broken = False
+        board.gateway.start_speech(BOB)
+        await board.wire.until("SendSpeech")
+        assert board.wire.directives == ["Start", "SendSpeech"]
+
+
+async def test_a_microphone_that_fails_in_mid_speech_is_told_and_the_speech_taken_back(
+    board: Board,
+) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        board.recorder.overruns = 3
+        board.recorder.fail()
+        await board.wire.until("CancelSpeech")
+        assert Error("audio-device", "microphone was pulled out") in board.events
+        assert board.status.talker == ""
+        assert board.status.recorder_overruns == 3
+
+
+async def test_speech_that_the_network_is_too_slow_for_is_counted_and_told_once_a_speech(
+    board: Board,
+) -> None:
+    async with board.connected():
+        for speech in (1, 2):
+            board.gateway.start_speech(ALICE)
+            for _ in range(3):
+                board.host.speech_dropped(3200)
+            board.gateway.cancel_speech(ALICE)
+            assert board.codes == ["network-slow"] * speech
+            assert board.status.speech_dropped_bytes == speech * 9600
+            board.wire.state("Listening")
+            await board.wire.until("CancelSpeech")
+            await board.until(lambda: isinstance(board.events[-1], SpeechPrepare))
+
+
+async def test_the_dialog_opens_the_microphone_itself_and_nobody_holds_it(
+    board: Board,
+) -> None:
+    async with board.connected():
+        board.host.perform(StartRecorder())
+        assert board.recorder.recording
+        assert board.status.talker == ""
+        board.host.perform(StartRecorder())
+        board.host.perform(StopRecorder())
+        assert not board.recorder.recording
+
+
+async def test_a_microphone_that_stays_away_is_told_once_and_again_after_it_worked(
+    board: Board,
+) -> None:
+    board.recorder.broken = True
+    for _ in range(3):
+        board.host.perform(StartRecorder())
+    assert board.codes == ["audio-device"]
+    board.recorder.broken = False
+    board.host.perform(StartRecorder())
+    board.host.perform(StopRecorder())
+    board.recorder.broken = True
+    board.host.perform(StartRecorder())
+    assert board.codes == ["audio-device"] * 2
