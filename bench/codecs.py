@@ -39,7 +39,7 @@ __all__ = ["measure"]
 
 UP_HZ, DOWN_HZ = 16000, 24000
 PERIOD_MS = 20
-RING_BYTES = 65536
+DECODED_AHEAD_BYTES = 65536
 BITS_PER_S = 32_000
 OPUS_MS = 60
 
@@ -182,8 +182,10 @@ def make_recorder(mode: str) -> Recorder:
 
 def make_player(mode: str) -> Player:
     """Make the daemon's player."""
-    player = AlsaPlayer("null", DOWN_HZ, PERIOD_MS, RING_BYTES, SoftwareGain())
-    return player if mode == "pcm" else CodedPlayer(player, make_decoder(mode, DOWN_HZ))
+    player = AlsaPlayer("null", DOWN_HZ, PERIOD_MS, SoftwareGain())
+    if mode == "pcm":
+        return player
+    return CodedPlayer(player, make_decoder(mode, DOWN_HZ), DECODED_AHEAD_BYTES)
 
 
 def worst_piece_ms(mode: str, sound: Sound) -> float:

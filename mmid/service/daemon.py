@@ -169,13 +169,7 @@ def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:
 
 def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) -> Player:
     """Return the loudspeaker, with a decoder before it if the cloud sends another codec."""
-    player = AlsaPlayer(
-        audio.playback_device,
-        dialog.ds_sample_rate,
-        audio.period_ms,
-        dialog.player_rb_size,
-        gain,
-    )
+    player = AlsaPlayer(audio.playback_device, dialog.ds_sample_rate, audio.period_ms, gain)
     player.observe(
         lambda: status.update(playback_format=player.format, player_underruns=player.underruns)
     )
@@ -184,7 +178,8 @@ def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) ->
     from mmid.hal_linux.audio.codecs import make_decoder  # noqa: PLC0415 - few want them
     from mmid.hal_linux.audio.playback.coded_player import CodedPlayer  # noqa: PLC0415
 
-    return CodedPlayer(player, make_decoder(dialog.downstream_mode, dialog.ds_sample_rate))
+    decoder = make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
+    return CodedPlayer(player, decoder, dialog.player_rb_size)
 
 
 def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:

@@ -5,8 +5,7 @@ import pytest
 from mmid.dbus import bus, image, incoming, members, service
 from mmid.dbus.wire import MessageType
 from mmid.gateway import black_box, timeline
-from mmid.hal_linux.audio import alsa, outage
-from mmid.hal_linux.audio.capture import level
+from mmid.hal_linux.audio import alsa, device, samples
 from mmid.hal_linux.audio.capture import pcm as capture_pcm
 from mmid.hal_linux.audio.playback import coded_player, jitter
 from mmid.hal_linux.audio.playback import pcm as playback_pcm
@@ -32,7 +31,7 @@ TOLD = {
         f"no more than {directives.IMAGE_LIMIT_BYTES // KIB} KB",
         f"the last turns, at most {timeline.TURNS_KEPT}, the oldest first",
         f"The last transitions of mmid, at most {black_box.CAPACITY}, oldest first",
-        f"0 ({level._FLOOR_DB:g} dB or less) to 100",
+        f"0 ({samples._FLOOR_DB:g} dB or less) to 100",
         f"buffer {capture_pcm._BUFFER_MS} ms``",
         f"A message may have {incoming.BODY_LIMIT // MIB} MiB",
         f"One client may send {incoming.CALLS_LIMIT} calls within a second",
@@ -69,8 +68,8 @@ TOLD = {
         f"| ring before the loudspeaker | {ByteRing.READ_AHEAD_BYTES // MIB} MiB and one message",
         f"`player_rb_size` bytes of it ({Dialog().player_rb_size:,})",
         f"is stopped at {ByteRing.LIMIT_BYTES // MIB} MiB",
-        f"{outage._LONGEST_DELAY_S * 1000:g} ms, for {outage._LONGEST_S:g} s; the speech goes on",
-        f"| not back after {outage._LONGEST_S:g} s |",
+        f"{device._LONGEST_DELAY_S * 1000:g} ms, for {device._OUTAGE_S:g} s; the speech goes on",
+        f"| not back after {device._OUTAGE_S:g} s |",
         f"| gives or takes no sample for {alsa.STUCK_S:g} s |",
         f"A reply starts when {jitter._LEAST_MS} ms of it are there",
         f"doubles at once, up to {jitter._MOST_MS} ms",

@@ -40,9 +40,6 @@ _INFO = "[UT][I][aliyun_sdk_test]"
 _ERROR = "[UT][E][aliyun_sdk_test]"
 _RULER = "*" * 40
 
-# The sweep waits in it as a whole: 0.8 s at 48 kHz. A second of silence, too.
-_RING_BYTES = 1 << 18
-
 # A sweep lasts two seconds, and the whole test at most twenty.
 _MOST_PAIRS = 6
 
@@ -223,4 +220,4 @@ def _player(settings: Settings, device: str) -> "AlsaPlayer":
     from mmid.hal_linux.audio.playback.player import AlsaPlayer  # noqa: PLC0415
 
     rate_hz, period_ms = settings.dialog.ds_sample_rate, settings.audio.period_ms
-    return AlsaPlayer(device, rate_hz, period_ms, _RING_BYTES, SoftwareGain())
+    return AlsaPlayer(device, rate_hz, period_ms, SoftwareGain())

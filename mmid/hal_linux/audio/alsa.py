@@ -102,16 +102,20 @@ class Pcm(Protocol):
 
 @frozen
 class OpenPcm:
-    """An open PCM and what alsa-lib really gave it.
+    """An open PCM, and what alsa-lib really gave of what was asked for.
 
     Attributes:
         pcm: the PCM.
+        device: its name, as the settings wrote it.
+        rate_hz: samples a second: what was asked for.
         buffer_frames: the most it holds.
         period_frames: the grain in which it takes or gives samples.
         format: all of that for people, in one line.
     """
 
     pcm: Pcm
+    device: str
+    rate_hz: int
     buffer_frames: int
     period_frames: int
     format: str
@@ -143,7 +147,7 @@ def open_pcm(
     period_ms: int,
     buffer_ms: int,
     *,
-    terms: HardwareParameters | None = None,
+    parameters: HardwareParameters | None = None,
 ) -> OpenPcm:
     """Open ``device`` non-blocking, mono, 16-bit, at exactly ``rate_hz``.
 
@@ -153,16 +157,17 @@ def open_pcm(
         rate_hz: samples a second.
         period_ms: the wished period; the device may choose another.
         buffer_ms: the least wished buffer.
-        terms: what is known of the device, for one that is opened again and again.
+        parameters: what is known of the device, for one that is opened again and again.
 
     Raises:
         AudioDeviceFailed: the device is not there, busy, or cannot do it even
             behind alsa-lib's converter.
     """
-    wish = _Wish(direction, device, rate_hz, period_ms, buffer_ms, terms or HardwareParameters())
+    known = parameters or HardwareParameters()
+    request = _Request(direction, device, rate_hz, period_ms, buffer_ms, known)
     began = time.monotonic()
     try:
-        return wish.open()
+        return request.open()
     finally:
         took = time.monotonic() - began
         if took > _SLOW_OPEN_S:
@@ -170,7 +175,7 @@ def open_pcm(
 
 
 @frozen
-class _Wish:
+class _Request:
     """What ``open_pcm`` was asked for."""
 
     direction: Direction
@@ -178,7 +183,7 @@ class _Wish:
     rate_hz: int
     period_ms: int
     buffer_ms: int
-    terms: HardwareParameters
+    parameters: HardwareParameters
 
     def open(self) -> OpenPcm:
         """Open the device as it is, else behind the converter."""
@@ -228,7 +233,7 @@ class _Wish:
             periodsize=self.rate_hz * self.period_ms // 1000,
             periods=max(2, -(-self.buffer_ms // self.period_ms)),
         )
-        info = self.terms.of(name, pcm, playback=self.direction is Direction.PLAYBACK)
+        info = self.parameters.of(name, pcm, playback=self.direction is Direction.PLAYBACK)
         return pcm if hasattr(pcm, "avail") else Pcm010(pcm, info["buffer_size"]), info
 
     def _fits(self, info: dict[str, Any]) -> bool:
@@ -258,7 +263,8 @@ class _Wish:
         period_ms, buffer_ms = (1000 * frames / info["rate"] for frames in (period, buffer))
         words = _words(info["rate"], info["channels"], info["format_name"])
         text = f"{words}, period {period_ms:g} ms, buffer {buffer_ms:g} ms"
-        return OpenPcm(pcm, buffer, period, f"{text}; {conversion}" if conversion else text)
+        text = f"{text}; {conversion}" if conversion else text
+        return OpenPcm(pcm, self.device, self.rate_hz, buffer, period, text)
 
 
 def _words(rate_hz: int, channels: int, format_name: str) -> str:

@@ -1,77 +1,108 @@
-"""A configured sound device through the whole life of the daemon: open now and then.
+"""A sound device through the whole life of the daemon, which has it open now and then.
 
-Recorder and player open it for each speech and reply. In between, and after
-failures, this remembers what people want to know of it.
+Recorder and player open theirs for each speech and reply. This is what both have in
+common: what is shown of the device, and when one that went away is tried again.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from mmid.errors import AudioDeviceFailed
+from mmid.hal_linux.audio.alsa import OpenPcm
 from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
 
 __all__ = ["SoundDevice"]
 
+# A USB card that was knocked out is back in about a second; longer than this
+# nobody waits for the rest of a sentence.
+_OUTAGE_S = 4.0
+
+_FIRST_DELAY_S = 0.02
+_LONGEST_DELAY_S = 0.32
+
 
 class _Opened(Protocol):
     @property
-    def format(self) -> str: ...
+    def opened(self) -> OpenPcm: ...
 
 
 PcmType = TypeVar("PcmType", bound=_Opened)
 
 
 class SoundDevice(Generic[PcmType]):
-    """One PCM name, how it is, and how often it ran over or dry.
+    """One PCM name, how it is, and how often samples were lost.
 
     Args:
-        name: the ALSA PCM name.
+        device: the ALSA PCM name.
         opener: opens it, given what is known of it.
 
     Attributes:
-        name: the ALSA PCM name.
-        xruns: how often samples were lost or missing since the start.
+        device: the ALSA PCM name.
         format: what was negotiated when it was opened last, or why it does
             not work; empty until it was first opened.
-        on_change: called after ``xruns`` or ``format`` changed.
+        xruns: how often it ran over (capture) or dry (playback) since the start.
     """
 
-    def __init__(self, name: str, opener: Callable[[HardwareParameters], PcmType]) -> None:
-        self.name = name
-        self.xruns = 0
+    def __init__(self, device: str, opener: Callable[[HardwareParameters], PcmType]) -> None:
+        self.device = device
         self.format = ""
-        self.on_change: Callable[[], None] = _nobody_listens
+        self.xruns = 0
         self._opener = opener
-        self._terms = HardwareParameters()
+        self._parameters = HardwareParameters()
+        self._on_change: Callable[[], None] = _nobody_listens
+        self._away_since: float | None = None
+        self._delay_s = _FIRST_DELAY_S
 
-    def open(self) -> PcmType:
+    def observe(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` whenever ``format`` or ``xruns`` has changed."""
+        self._on_change = on_change
+
+    def open_pcm(self) -> PcmType:
         """Open it.
 
         Raises:
             AudioDeviceFailed: it is not there, busy or cannot do it.
         """
         try:
-            pcm = self._opener(self._terms)
+            pcm = self._opener(self._parameters)
         except AudioDeviceFailed as error:
             self.failed(error)
             raise
-        self._show(pcm.format)
+        self._show(pcm.opened.format)
         return pcm
 
     def failed(self, error: AudioDeviceFailed) -> None:
-        """It does not work, now or any more."""
-        self._terms.forget()
+        """It does not work, now or any more; what comes back may be another card."""
+        self._parameters.forget()
         self._show(f"not working: {error}")
 
     def count_xruns(self, number: int = 1) -> None:
         """Samples were lost or missing."""
         self.xruns += number
-        self.on_change()
+        self._on_change()
+
+    def next_try_s(self) -> float | None:
+        """Return in how many seconds to open a lost device again; None: give up.
+
+        The delays double. A device that comes back and goes away again at once is
+        still out: the time goes on until ``works`` says that samples flowed.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._away_since is None:
+            self._away_since = now
+        delay, self._delay_s = self._delay_s, min(2 * self._delay_s, _LONGEST_DELAY_S)
+        return delay if now + delay - self._away_since <= _OUTAGE_S else None
+
+    def works(self) -> None:
+        """Samples flow: the next outage is another one."""
+        self._away_since = None
+        self._delay_s = _FIRST_DELAY_S
 
     def _show(self, text: str) -> None:
         if text != self.format:
             self.format = text
-            self.on_change()
+            self._on_change()
 
 
 def _nobody_listens() -> None:

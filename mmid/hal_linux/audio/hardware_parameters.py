@@ -1,9 +1,8 @@
-"""What alsa-lib gave us of a device, asked once and not at every press.
+"""The hardware parameters that alsa-lib chose for a device, asked once and not at every press.
 
-pyalsaaudio's ``PCM.info`` loses memory with each call, and makes three dozen names
-anew that Python keeps in a table for as long as they last: in a year of dialogs that
-is megabytes. A card that was taken out and put in again, or another in its place, has
-a new device node, and is asked.
+``PCM.info`` of pyalsaaudio loses 40 to 250 bytes with each call, and makes three dozen
+names anew that Python then keeps: in a year of dialogs that is megabytes. They cannot
+change while the card is the same, and another card has another device node.
 """
 
 from pathlib import Path
@@ -11,18 +10,19 @@ from typing import Any, Protocol
 
 __all__ = ["HardwareParameters"]
 
-# (number, when it was made) of a device node; None where it cannot be looked at.
-_Node = tuple[int, int] | None
+# (inode, time of its last change) of a device node.
+_Node = tuple[int, int]
 
+# What most plug-ins have in place of a device node: they have no card.
 _NO_CARD: _Node = (0, 0)
 
 
-class _Asked(Protocol):
+class _Pcm(Protocol):
     def info(self) -> dict[str, Any]: ...
 
 
 class HardwareParameters:
-    """The terms of one sound device, by the name under which it was opened.
+    """The hardware parameters of one sound device, by the name under which it was opened.
 
     There are two names at most: its own, and that of alsa-lib's converter over it.
 
@@ -32,9 +32,9 @@ class HardwareParameters:
 
     def __init__(self, devices: Path = Path("/dev/snd")) -> None:
         self._devices = devices
-        self._known: dict[str, tuple[dict[str, Any], _Node]] = {}
+        self._known: dict[str, tuple[dict[str, Any], _Node | None]] = {}
 
-    def of(self, name: str, pcm: _Asked, *, playback: bool) -> dict[str, Any]:
+    def of(self, name: str, pcm: _Pcm, *, playback: bool) -> dict[str, Any]:
         """Return ``PCM.info`` of an open PCM, as it was when this name was opened first."""
         info, node = self._known.get(name, ({}, None))
         if node is None or node != self._node(info, playback=playback):
@@ -43,16 +43,16 @@ class HardwareParameters:
         return info
 
     def forget(self) -> None:
-        """The device failed: what comes back may be another."""
+        """Ask again at the next opening."""
         self._known.clear()
 
-    def _node(self, info: dict[str, Any], *, playback: bool) -> _Node:
-        """Look at the device node of the card behind a PCM; most plug-ins have no card."""
+    def _node(self, info: dict[str, Any], *, playback: bool) -> _Node | None:
+        """Return what tells a card from another; None where its node cannot be looked at."""
         if info["card_no"] < 0:
             return _NO_CARD
-        place = f"pcmC{info['card_no']}D{info['device_no']}{'p' if playback else 'c'}"
+        node = f"pcmC{info['card_no']}D{info['device_no']}{'p' if playback else 'c'}"
         try:
-            found = (self._devices / place).stat()
+            found = (self._devices / node).stat()
         except OSError:
             return None
         return found.st_ino, found.st_ctime_ns

@@ -1,4 +1,4 @@
-"""A bounded byte queue between the network and the loudspeaker."""
+"""A bounded byte queue: between a card and its listener, between the network and a card."""
 
 import asyncio
 
@@ -43,6 +43,12 @@ class ByteRing:
         """Return the first bytes, at most ``limit``; they stay."""
         with memoryview(self._bytes) as view:
             return bytes(view[:limit])
+
+    def take(self, limit: int) -> bytes:
+        """Return the first bytes, at most ``limit``, and forget them."""
+        data = self.peek(limit)
+        self.discard(len(data))
+        return data
 
     def discard(self, count: int) -> None:
         """Forget the first ``count`` bytes."""

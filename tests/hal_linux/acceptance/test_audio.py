@@ -33,7 +33,7 @@ def recorder(device: str, rate_hz: int = 16000) -> AlsaRecorder:
 
 
 def player(device: str, rate_hz: int = 24000) -> AlsaPlayer:
-    return AlsaPlayer(device, rate_hz, 20, 1 << 18, SoftwareGain())
+    return AlsaPlayer(device, rate_hz, 20, SoftwareGain())
 
 
 async def persistent(check: Callable[[], Awaitable[CheckResult]]) -> CheckResult:

@@ -36,7 +36,7 @@ async def heard(
     playback_hz: int = 24000,
 ) -> dict[str, CheckResult]:
     recorder = AlsaRecorder(capture, capture_hz, 20)
-    player = AlsaPlayer(playback, playback_hz, 20, 1 << 18, SoftwareGain())
+    player = AlsaPlayer(playback, playback_hz, 20, SoftwareGain())
     recording = await record_sweep(recorder, capture_hz, player, playback_hz)
     assert not recorder.recording
     assert not player.playing

@@ -9,7 +9,7 @@ import pytest
 from mmid.hal_linux.audio.alsa import Direction, open_pcm
 from mmid.hal_linux.audio.alsaaudio010 import Pcm010
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
-from mmid.hal_linux.audio.capture.pieces import Pieces
+from mmid.hal_linux.audio.ring import ByteRing
 
 RATE_HZ = 16000
 BUFFER_FRAMES = 8000
@@ -125,11 +125,11 @@ def test_a_capture_that_nobody_reads_counts_one_overrun_and_goes_on(define: Defi
     pcm = CapturePcm("card", RATE_HZ, 20)
     pcm.start()
     time.sleep(0.6)  # longer than its buffer
-    pcm.read(Pieces())
-    deadline, heard = time.monotonic() + 5, Pieces()
+    pcm.read(ByteRing())
+    deadline, heard = time.monotonic() + 5, ByteRing()
     while not pcm.read(heard) and time.monotonic() < deadline:
         time.sleep(0.01)  # a card tells nobody
-    assert heard.size
+    assert heard.fill
     assert pcm.overruns == 1
     pcm.close()
 

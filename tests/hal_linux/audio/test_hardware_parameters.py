@@ -27,32 +27,32 @@ class Card:
 
 
 def test_a_plug_in_is_asked_once_for_each_name() -> None:
-    terms, card = HardwareParameters(), Card(-1)
+    parameters, card = HardwareParameters(), Card(-1)
     names = ["null", "null", "plug:SLAVE='null'", "null"]
-    answers = [terms.of(name, card, playback=True)["asked"] for name in names]
+    answers = [parameters.of(name, card, playback=True)["asked"] for name in names]
     assert answers == [1, 1, 2, 1]
 
 
 def test_a_card_is_asked_once_for_as_long_as_it_is_in(tmp_path: Path) -> None:
-    terms, card = HardwareParameters(tmp_path), Card(1)
+    parameters, card = HardwareParameters(tmp_path), Card(1)
     node = tmp_path / "pcmC1D0c"
     node.touch()
-    assert [terms.of("hw:1", card, playback=False)["asked"] for _ in range(3)] == [1, 1, 1]
+    assert [parameters.of("hw:1", card, playback=False)["asked"] for _ in range(3)] == [1, 1, 1]
     node.rename(tmp_path / "taken-out")
     node.touch()
-    assert [terms.of("hw:1", card, playback=False)["asked"] for _ in range(3)] == [2, 2, 2]
+    assert [parameters.of("hw:1", card, playback=False)["asked"] for _ in range(3)] == [2, 2, 2]
 
 
 def test_a_card_that_cannot_be_looked_at_is_asked_each_time(tmp_path: Path) -> None:
-    terms, card = HardwareParameters(tmp_path), Card(1)
-    assert [terms.of("hw:1", card, playback=True)["asked"] for _ in range(3)] == [1, 2, 3]
+    parameters, card = HardwareParameters(tmp_path), Card(1)
+    assert [parameters.of("hw:1", card, playback=True)["asked"] for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_device_that_failed_is_asked_again() -> None:
-    terms, card = HardwareParameters(), Card(-1)
-    terms.of("null", card, playback=True)
-    terms.forget()
-    assert terms.of("null", card, playback=True)["asked"] == 2
+    parameters, card = HardwareParameters(), Card(-1)
+    parameters.of("null", card, playback=True)
+    parameters.forget()
+    assert parameters.of("null", card, playback=True)["asked"] == 2
 
 
 async def test_a_player_asks_its_device_once_and_again_after_a_failure(
@@ -75,7 +75,7 @@ async def test_a_player_asks_its_device_once_and_again_after_a_failure(
 
     monkeypatch.setattr(alsaaudio, "PCM", Counted)
     define("pcm.out { type null }")
-    player = AlsaPlayer("out", 24000, 20, 8192, SoftwareGain())
+    player = AlsaPlayer("out", 24000, 20, SoftwareGain())
     for _ in range(3):
         player.start(Audience())
         player.flush()

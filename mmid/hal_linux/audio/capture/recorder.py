@@ -10,17 +10,15 @@ seconds: the speech goes on with a gap, which counts as an overrun.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import RecorderListener
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
-from mmid.hal_linux.audio.capture.level import level_percent
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
-from mmid.hal_linux.audio.capture.pieces import Pieces
 from mmid.hal_linux.audio.device import SoundDevice
-from mmid.hal_linux.audio.outage import Outage
+from mmid.hal_linux.audio.ring import ByteRing
+from mmid.hal_linux.audio.samples import level_percent
 
 __all__ = ["AlsaRecorder"]
 
@@ -35,7 +33,7 @@ _SHORTEST_WAIT_S = 0.002
 _TIMER_SLACK_S = 0.0001
 
 
-class AlsaRecorder:
+class AlsaRecorder(SoundDevice[CapturePcm]):
     """A ``Recorder`` over an ALSA capture PCM.
 
     Args:
@@ -45,25 +43,11 @@ class AlsaRecorder:
     """
 
     def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
-        self._device = SoundDevice(
-            device, lambda terms: CapturePcm(device, rate_hz, period_ms, terms)
+        super().__init__(
+            device, lambda parameters: CapturePcm(device, rate_hz, period_ms, parameters)
         )
         self._period_ms = period_ms
         self._recording: _Recording | None = None
-
-    @property
-    def device(self) -> str:
-        """The ALSA PCM name."""
-        return self._device.name
-
-    @property
-    def format(self) -> str:
-        """What was negotiated, or why the device does not work; empty until first opened."""
-        return self._device.format
-
-    def observe(self, on_change: Callable[[], None]) -> None:
-        """Call ``on_change`` whenever ``format`` or ``overruns`` has changed."""
-        self._device.on_change = on_change
 
     @property
     def recording(self) -> bool:
@@ -73,7 +57,7 @@ class AlsaRecorder:
     @property
     def overruns(self) -> int:
         """How often samples were lost because nobody fetched them in time."""
-        return self._device.xruns
+        return self.xruns
 
     @property
     def level(self) -> int:
@@ -89,7 +73,7 @@ class AlsaRecorder:
         """Open the device; the first sample is the one at this moment."""
         self.stop()
         self._recording = None
-        self._recording = _Recording(self._device, self._period_ms, listener)
+        self._recording = _Recording(self, self._period_ms, listener)
 
     def stop(self) -> None:
         """Hand the listener what was captured up to now, and close the device."""
@@ -107,19 +91,16 @@ class _Recording:
         self.latest = b""
         self._device = device
         self._listener = listener
-        self._outage = Outage()
         self._away = False
-        self._pending = Pieces()
-        self._pcm = self._opened()
-        self._wanted = self._pcm.rate_hz * period_ms // 1000 * FRAME_BYTES
-        self._chunk_bytes = self._pcm.rate_hz * _CHUNK_MS // 1000 * FRAME_BYTES
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(self._wait_s(), self._tick)
+        self._pending = ByteRing()
+        self._pcm = self._start_pcm()
+        self._chunk_bytes = self._bytes_of(period_ms)  # of the next chunk; the first is short
+        self._timer = self._wake_for_chunk()
 
     @property
     def overdue_s(self) -> float:
         """How long ago it should have woken up, in seconds; each wake-up sees to the next."""
-        return max(0.0, self._loop.time() - self._timer.when())
+        return max(0.0, asyncio.get_running_loop().time() - self._timer.when())
 
     def stop(self) -> None:
         """Close, and deliver what was recorded up to now."""
@@ -131,8 +112,8 @@ class _Recording:
         self._close()
         self._deliver_rest()
 
-    def _opened(self) -> CapturePcm:
-        pcm = self._device.open()
+    def _start_pcm(self) -> CapturePcm:
+        pcm = self._device.open_pcm()
         try:
             pcm.start()
         except AudioDeviceFailed as error:
@@ -141,9 +122,18 @@ class _Recording:
             raise
         return pcm
 
+    def _bytes_of(self, duration_ms: int) -> int:
+        return self._pcm.opened.rate_hz * duration_ms // 1000 * FRAME_BYTES
+
+    def _wake_for_chunk(self) -> asyncio.TimerHandle:
+        """Wake up when the frames that the next chunk lacks will be there."""
+        frames = (self._chunk_bytes - self._pending.fill) // FRAME_BYTES
+        delay = frames / self._pcm.opened.rate_hz + _TIMER_SLACK_S
+        return asyncio.get_running_loop().call_later(max(_SHORTEST_WAIT_S, delay), self._tick)
+
     def _tick(self) -> None:
         try:
-            self._fetch(self._missing)
+            self._fetch()
         except DeviceLost as error:
             self._away = True
             self._pcm.close()
@@ -155,54 +145,45 @@ class _Recording:
             self._fail(error)
             return
         # The listener may stop the recording while it hears this: then nothing is pending.
-        while self._pending.size >= self._wanted:
-            self._deliver(self._wanted)
-            self._wanted = self._chunk_bytes
+        while self._pending.fill >= self._chunk_bytes:
+            self._deliver(self._chunk_bytes)
+            self._chunk_bytes = self._bytes_of(_CHUNK_MS)
         if self.open:
-            self._timer = self._loop.call_later(self._wait_s(), self._tick)
+            self._timer = self._wake_for_chunk()
 
-    def _fetch(self, missing: int | None = None) -> None:
+    def _fetch(self) -> None:
         before = self._pcm.overruns
         try:
-            heard = self._pcm.read(self._pending, missing)
+            if self._pcm.read(self._pending):
+                self._device.works()
         finally:
             if self._pcm.overruns != before:
                 self._device.count_xruns(self._pcm.overruns - before)
-        if heard:
-            self._outage.end()
 
     def _wait_for_device(self, error: AudioDeviceFailed) -> None:
-        delay = self._outage.next_delay(self._loop.time())
+        delay = self._device.next_try_s()
         if delay is None:
             self._fail(error)
         else:
-            self._timer = self._loop.call_later(delay, self._come_back)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._come_back)
 
     def _come_back(self) -> None:
         try:
-            self._pcm = self._opened()
+            self._pcm = self._start_pcm()
         except AudioDeviceFailed as error:
             self._wait_for_device(error)
         else:
             self._away = False
-            self._timer = self._loop.call_later(self._wait_s(), self._tick)
-
-    @property
-    def _missing(self) -> int:
-        """How many frames the next chunk still lacks."""
-        return (self._wanted - self._pending.size) // FRAME_BYTES
-
-    def _wait_s(self) -> float:
-        to_come = self._missing - self._pcm.held_back
-        return max(_SHORTEST_WAIT_S, to_come / self._pcm.rate_hz + _TIMER_SLACK_S)
+            self._timer = self._wake_for_chunk()
 
     def _deliver(self, count: int) -> None:
         self.latest = self._pending.take(count)
         self._listener.recorder_audio(self.latest)
 
     def _deliver_rest(self) -> None:
-        while self._pending.size:
-            self._deliver(self._chunk_bytes)
+        # In chunks of the usual length: the first one, a period, may still be to come.
+        while self._pending.fill:
+            self._deliver(self._bytes_of(_CHUNK_MS))
 
     def _fail(self, error: AudioDeviceFailed) -> None:
         self._device.failed(error)

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterator
-from enum import Enum, auto
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Decoder, PlayerListener
@@ -25,32 +24,27 @@ _log = logging.getLogger(__name__)
 _PIECES_AT_ONCE = 8
 
 
-class _Input(Enum):
-    OPEN = auto()
-    FINISHED = auto()  # some of it may still have to be decoded
-    DRAINING = auto()  # the decoder gives what it held back
-    CLOSED = auto()
-
-
 class CodedPlayer:
     """A ``Player`` over another: decodes what that plays.
 
     Args:
         player: plays samples.
         decoder: makes samples of what is written here.
+        ahead_bytes: so many bytes of samples are decoded ahead of the loudspeaker;
+            what the jitter buffer may ask for, if that is more.
     """
 
-    def __init__(self, player: AlsaPlayer, decoder: Decoder) -> None:
+    def __init__(self, player: AlsaPlayer, decoder: Decoder, ahead_bytes: int) -> None:
         self._player = player
         self._decoder = decoder
+        self._ahead_bytes = max(ahead_bytes, player.most_prefill_bytes)
         self._listener: PlayerListener | None = None
         self._coded: deque[bytes] = deque()
-        self._waiting_bytes = 0
+        self._coded_bytes = 0
         self._fewer = asyncio.Event()  # set when a message was taken, and at the end
-        self._pieces: Iterator[bytes] = iter(())
-        self._input = _Input.CLOSED
+        self._wanted = False  # more may be written
+        self._pieces: Iterator[bytes | None] = iter(())
         self._task: asyncio.Task[None] | None = None
-        self._past_damage = 0
 
     @property
     def device(self) -> str:
@@ -76,32 +70,32 @@ class CodedPlayer:
         """Open the device for a new reply; a reply still playing is flushed first."""
         self._abandon()
         self._decoder.reset()
-        self._past_damage = self._decoder.damaged
         self._listener = listener
         self._player.start(listener)
-        self._input = _Input.OPEN
+        self._wanted = True
+        self._pieces = self._decoded(self._decoder.damaged)
 
     def write(self, data: bytes) -> None:
         """Add what the cloud sent; after the reply's end it is not wanted."""
-        if self._input is not _Input.OPEN or not self._player.playing:
+        if not self._wanted or not self._player.playing:
             return
-        if self._waiting_bytes + len(data) > ByteRing.LIMIT_BYTES:
+        if self._coded_bytes + len(data) > ByteRing.LIMIT_BYTES:
             self._fail_overfull()
             return
-        self._waiting_bytes += len(data)
+        self._coded_bytes += len(data)
         self._coded.append(data)
         self._go_on()
 
     async def wait_room(self) -> None:
         """Return once less than 4 MiB wait to be decoded: see ``Player``."""
-        while self._waiting_bytes >= ByteRing.READ_AHEAD_BYTES:
+        while self._coded_bytes >= ByteRing.READ_AHEAD_BYTES:
             self._fewer.clear()
             await self._fewer.wait()
 
     def finish(self) -> None:
         """No more will come; the listener hears when all was heard."""
-        if self._input is _Input.OPEN:
-            self._input = _Input.FINISHED
+        if self._wanted:
+            self._wanted = False
             self._go_on()
 
     def flush(self) -> None:
@@ -117,59 +111,55 @@ class CodedPlayer:
     async def _decode_rest(self) -> None:
         more = True
         while more and self._player.playing:
-            await self._player.wait_low()
-            await asyncio.sleep(0)  # the others' turn, even if there is always room
+            await self._player.wait_below(self._ahead_bytes)
+            await asyncio.sleep(0)  # the others' turn, even if the loudspeaker is empty
             more = self._decode_some()
         self._task = None
 
     def _decode_some(self) -> bool:
         """Decode a few pieces while little is left to play; return whether there are more."""
         for _ in range(_PIECES_AT_ONCE):
-            if not self._player.low:
+            if self._player.waiting_bytes >= self._ahead_bytes:
                 break
             piece = next(self._pieces, None)
+            if piece is None:
+                return False
             if piece:
                 self._player.write(piece)
-            elif piece is None and not self._next_pieces():
-                return False
         return True
 
-    def _next_pieces(self) -> bool:
-        """Turn to what was written next, or to what the decoder held back."""
-        if self._coded:
+    def _decoded(self, damaged: int) -> Iterator[bytes | None]:
+        """Yield the samples of a reply; None when what came so far is decoded.
+
+        Args:
+            damaged: how much of earlier replies was.
+        """
+        while self._wanted or self._coded:
+            if not self._coded:
+                yield None
+                continue
             data = self._coded.popleft()
-            self._waiting_bytes -= len(data)
+            self._coded_bytes -= len(data)
             self._fewer.set()
-            self._pieces = self._decoder.decode(data)
-            return True
-        if self._input is _Input.FINISHED:
-            self._input = _Input.DRAINING
-            self._pieces = self._decoder.finish()
-            return True
-        if self._input is _Input.DRAINING:
-            self._input = _Input.CLOSED
-            self._tell_damage()
-            self._player.finish()
-        return False
+            yield from self._decoder.decode(data)
+        yield from self._decoder.finish()
+        if damaged := self._decoder.damaged - damaged:
+            _log.warning("the reply was damaged in %d places, which were skipped", damaged)
+        self._player.finish()
 
     def _abandon(self) -> None:
         """Forget what was not decoded yet."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        self._input = _Input.CLOSED
+        self._wanted = False
         self._coded.clear()
-        self._waiting_bytes = 0
+        self._coded_bytes = 0
         self._fewer.set()
         self._pieces = iter(())
 
-    def _tell_damage(self) -> None:
-        damage = self._decoder.damaged - self._past_damage
-        if damage:
-            _log.warning("the reply was damaged in %d places, which were skipped", damage)
-
     def _fail_overfull(self) -> None:
-        waiting, listener = self._waiting_bytes, self._listener
+        waiting, listener = self._coded_bytes, self._listener
         self.flush()
         if listener is not None:
             listener.player_failed(

@@ -1,7 +1,8 @@
 """The loudness of the loudspeaker, for boards without a mixer control: a gain on the samples."""
 
-import array
-import sys
+from array import array
+
+from mmid.hal_linux.audio.samples import from_numbers, to_numbers
 
 __all__ = ["SoftwareGain"]
 
@@ -46,19 +47,5 @@ class SoftwareGain:
             return data
         # Integers, and a factor below one: nothing can overflow. Rounds to nearest.
         factor = _ONE * self._volume**3 // 100**3
-        samples = _from_little_endian(data)
-        scaled = array.array("h", [(s * factor + _ONE // 2) >> 16 for s in samples])
-        return _to_little_endian(scaled)
-
-
-def _from_little_endian(data: bytes) -> "array.array[int]":
-    samples = array.array("h", data)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples
-
-
-def _to_little_endian(samples: "array.array[int]") -> bytes:
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
+        numbers = to_numbers(data)
+        return from_numbers(array("h", [(s * factor + _ONE // 2) >> 16 for s in numbers]))

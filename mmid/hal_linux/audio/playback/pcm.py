@@ -1,21 +1,32 @@
-"""A loudspeaker that is open: recovers from underruns, paces devices that do not pace themselves.
+"""A loudspeaker that is open: what it still has to play, and soft edges around gaps.
 
-alsa-lib's ``file`` and ``null`` PCMs take everything at once. Such a device is paced here
-by the monotonic clock, so that a second of a reply lasts a second with every device.
+It recovers from underruns, and paces devices that do not pace themselves: alsa-lib's
+``file`` and ``null`` PCMs take everything at once. The monotonic clock makes a second of a
+reply last a second with those, too.
 """
 
 import errno
 import time
 from contextlib import suppress
+from math import ceil
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.alsa import STUCK_S, AlsaError, Direction, failure, open_pcm
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, Direction, failure, open_pcm
 from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.ring import ByteRing
+from mmid.hal_linux.audio.samples import fade_in, ramp_down
 
 __all__ = ["PlaybackPcm"]
 
 # Enough for one wake-up in 200 ms, little enough to hear a new volume soon.
 _BUFFER_MS = 300
+
+# Of a fade. Long enough to be no click, short enough to be no loss.
+_EDGE_MS = 5
+
+# Silence behind the last sample of a reply; ``tail`` says why.
+_TAIL_PERIODS = 2
 
 
 class PlaybackPcm:
@@ -26,89 +37,179 @@ class PlaybackPcm:
     that takes all at once (a file, a sound server with its own buffer) does
     not seem to have played it.
 
-    Attributes:
+    Args:
         device: the ALSA PCM name.
         rate_hz: samples a second.
-        format: what alsa-lib negotiated, for people.
-        buffer_frames: the most it holds.
-        period_frames: the grain in which it takes samples.
+        period_ms: the wished period.
+        gain: applied to every sample at the last moment, so that a new volume
+            is heard at most one device buffer later.
+        parameters: what is known of the device.
+
+    Attributes:
+        opened: the PCM, and what alsa-lib gave of what was asked for.
         started: whether any sample was written.
         paced: whether the device takes its time by itself: a file never does.
+        frames: how many it held when it was asked last, and what went in since.
+            Asking a card is a system call: once a wake-up is enough.
 
     Raises:
-        AudioDeviceFailed: as in ``CapturePcm``.
+        AudioDeviceFailed: the device is not there, busy or cannot do the rate;
+            the methods raise it when the device fails later.
     """
 
     def __init__(
-        self, device: str, rate_hz: int, period_ms: int, terms: HardwareParameters | None = None
+        self,
+        device: str,
+        rate_hz: int,
+        period_ms: int,
+        gain: SoftwareGain,
+        parameters: HardwareParameters | None = None,
     ) -> None:
-        opened = open_pcm(Direction.PLAYBACK, device, rate_hz, period_ms, _BUFFER_MS, terms=terms)
-        self.device = device
-        self.rate_hz = rate_hz
-        self.format = opened.format
-        self.buffer_frames = opened.buffer_frames
-        self.period_frames = opened.period_frames
+        self.opened = open_pcm(
+            Direction.PLAYBACK, device, rate_hz, period_ms, _BUFFER_MS, parameters=parameters
+        )
         self.started = False
         self.paced = False
-        self._pcm = opened.pcm
-        self._since = 0.0  # when the stream started, or started again after it ran dry
-        self._written = 0  # frames since then
-        self._dry = True  # what is written next starts the stream
-        self._refused_since: float | None = None
+        self.frames = 0
+        self._gain = gain
+        self._heard_at: float | None = None  # not before then all is heard; None: it ran dry
+        self._refused_since: float | None = None  # it takes no samples
+        self._kept = bytearray()  # samples as they came, until they were heard
+        self._silence = 0  # frames of it behind the last sample
+        self._faded = self._edge_frames  # of the fade after a gap; a reply's start needs none
 
     def buffered(self) -> int:
-        """Return how many frames were written and not yet heard; 0 when it ran dry."""
-        self._dry = True
+        """Ask how many frames are still to be heard, silence too; 0 when it ran dry."""
+        self.frames = self._unheard_frames()
+        if not self.frames:
+            self._heard_at = None  # what is written next starts the stream
+        unheard = max(0, self.frames - self._silence) * FRAME_BYTES
+        del self._kept[: max(0, len(self._kept) - unheard)]
+        return self.frames
+
+    def feed(self, ring: ByteRing) -> None:
+        """Move from the ring to the device what fits beside ``frames``."""
+        samples = ring.peek(min(self._room, ring.frames) * FRAME_BYTES)
+        if not samples:
+            return
+        taken = self._write(fade_in(self._gain.apply(samples), self._faded, self._edge_frames))
+        if taken:
+            self._faded = min(self._edge_frames, self._faded + taken)
+            self._silence = 0
+            self._kept += samples[: taken * FRAME_BYTES]
+            ring.discard(taken * FRAME_BYTES)
+
+    def pad(self) -> None:
+        """Have the silence behind the last sample of a reply that ``padded`` asks for."""
+        self._write_silence(bytes(max(0, self._tail_frames - self._silence) * FRAME_BYTES))
+
+    @property
+    def padded(self) -> bool:
+        """Whether silence follows the last sample of a reply, if the device needs it."""
+        return not self.paced or self._silence >= self._tail_frames
+
+    @property
+    def tail(self) -> int:
+        """What is still buffered when the last sample was surely heard.
+
+        A card plays in whole periods and alsa-lib's rate converter keeps a rest back: a
+        period of silence must have gone in behind the last sample.
+        """
+        return max(0, self._silence - self.opened.period_frames)
+
+    def bridge(self, frames: int) -> None:
+        """Have at least so much buffered while nothing comes; what is missing is silence."""
+        silence = bytes(max(0, frames - self.frames) * FRAME_BYTES)
+        if self._kept and not self._silence:
+            last = self._gain.apply(bytes(self._kept[-FRAME_BYTES:]))
+            level = int.from_bytes(last, "little", signed=True)
+            silence = (ramp_down(level, self._edge_frames) + silence)[: len(silence)]
+        self._write_silence(silence)
+        self._faded = 0
+
+    def fade_in(self) -> None:
+        """The next sample comes after a gap that was heard: a file hears none."""
+        if self.paced:
+            self._faded = 0
+
+    def unheard(self) -> bytes:
+        """Return the samples that were surely not heard when the device was there last.
+
+        Up to half a buffer of them may have sounded since then: better a
+        syllable twice than never.
+        """
+        return bytes(self._kept)
+
+    def close(self) -> None:
+        """Be silent now, and close the device."""
+        with suppress(AlsaError):  # a device that is gone is silent
+            self.opened.pcm.drop()  # else ``snd_pcm_close`` waits until all was played
+        self.opened.pcm.close()
+
+    @property
+    def _room(self) -> int:
+        return self.opened.buffer_frames - self.frames
+
+    @property
+    def _edge_frames(self) -> int:
+        return self.opened.rate_hz * _EDGE_MS // 1000
+
+    @property
+    def _tail_frames(self) -> int:
+        return _TAIL_PERIODS * self.opened.period_frames
+
+    def _unheard_frames(self) -> int:
+        """Return the larger of what the device holds and what cannot have been heard yet."""
         if not self.started:
             return 0
         held = self._held()
         if held < 0:
             return 0
-        to_come = self._to_come()
-        if held - to_come > STUCK_S * self.rate_hz and held:
+        # Below zero: for so long all of it should have been heard.
+        to_come = 0
+        if self._heard_at is not None:
+            to_come = ceil((self._heard_at - time.monotonic()) * self.opened.rate_hz)
+        if held and held - to_come > STUCK_S * self.opened.rate_hz:
             raise self._stuck()
-        unheard = max(held, to_come, 0)
-        self._dry = unheard == 0
-        return unheard
+        return max(held, to_come, 0)
 
-    def write(self, samples: bytes) -> int:
-        """Write what fits and return the number of frames taken.
+    def _held(self) -> int:
+        """Return how many frames the device says it holds; negative if it ran dry and stopped."""
+        available = self.opened.pcm.avail()
+        if available == -errno.EPIPE:
+            return available
+        if available < 0:
+            raise failure(self.opened.device, available)
+        held = max(0, self.opened.buffer_frames - available)
+        self.paced = self.paced or held > 0
+        return held
 
-        Args:
-            samples: whole frames, no more than ``buffer_frames`` less what ``buffered``
-                returned right before.
-        """
+    def _write_silence(self, silence: bytes) -> None:
+        fits = silence[: self._room * FRAME_BYTES]
+        if fits:
+            self._silence += self._write(fits)
+
+    def _write(self, samples: bytes) -> int:
+        """Write whole frames that fit, and return the number of those taken."""
+        write = self.opened.pcm.write
         try:
-            taken = self._pcm.write(samples)
+            taken = write(samples)
             if taken == -errno.EPIPE:
-                self._dry = True
-                taken = self._pcm.write(samples)  # the first one recovered the stream
+                self._heard_at = None
+                taken = write(samples)  # the first one recovered the stream
         except AlsaError as error:
-            raise failure(self.device, error) from error
+            raise failure(self.opened.device, error) from error
         if taken < 0:
-            raise failure(self.device, taken)
+            raise failure(self.opened.device, taken)
         self._check_taken(taken)
-        if taken and self._dry:
-            self.started, self._dry = True, False
-            self._since = time.monotonic()
-            self._written = 0
-        self._written += taken
+        if taken:
+            self.started = True
+            begins = time.monotonic() if self._heard_at is None else self._heard_at
+            self._heard_at = begins + taken / self.opened.rate_hz
+            self.frames += taken
         if self.started and not self.paced:
             self._held()  # right now a card still has it all: it shows itself as paced
         return taken
-
-    def close(self) -> None:
-        """Be silent now, and close the device."""
-        with suppress(AlsaError):  # a device that is gone is silent
-            self._pcm.drop()
-        self._pcm.close()
-
-    def _to_come(self) -> int:
-        """Return how many frames cannot have been heard yet: nothing plays faster than its rate.
-
-        Below zero: for so long all of them should have been heard.
-        """
-        return self._written - int((time.monotonic() - self._since) * self.rate_hz)
 
     def _check_taken(self, taken: int) -> None:
         if taken:
@@ -122,17 +223,6 @@ class PlaybackPcm:
 
     def _stuck(self) -> AudioDeviceFailed:
         return AudioDeviceFailed(
-            f"the sound device {self.device!r} played nothing for {STUCK_S:g} s: "
+            f"the sound device {self.opened.device!r} played nothing for {STUCK_S:g} s: "
             "check its clock and its driver"
         )
-
-    def _held(self) -> int:
-        """Return how many frames the device says it holds; negative if it ran dry and stopped."""
-        available = self._pcm.avail()
-        if available == -errno.EPIPE:
-            return available
-        if available < 0:
-            raise failure(self.device, available)
-        held = max(0, self.buffer_frames - available)
-        self.paced = self.paced or held > 0
-        return held

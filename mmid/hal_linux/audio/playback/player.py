@@ -1,18 +1,17 @@
 """The loudspeaker: opens an ALSA PCM for one reply at a time."""
 
-from collections.abc import Callable
-
 from mmid.hal import PlayerListener
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
 from mmid.hal_linux.audio.playback.playout import Playout
-from mmid.hal_linux.audio.playback.speaker import Speaker
+from mmid.hal_linux.audio.ring import ByteRing
 
 __all__ = ["AlsaPlayer"]
 
 
-class AlsaPlayer:
+class AlsaPlayer(SoundDevice[PlaybackPcm]):
     """A ``Player`` over an ALSA playback PCM.
 
     A reply without a single sample is finished without having started:
@@ -22,33 +21,15 @@ class AlsaPlayer:
         device: the ALSA PCM name.
         rate_hz: samples a second.
         period_ms: the card's period.
-        low_bytes: with less than this left to play ``wait_low`` returns.
         gain: the volume, applied right before the device.
     """
 
-    def __init__(
-        self, device: str, rate_hz: int, period_ms: int, low_bytes: int, gain: SoftwareGain
-    ) -> None:
-        self._device = SoundDevice(
-            device, lambda terms: PlaybackPcm(device, rate_hz, period_ms, terms)
+    def __init__(self, device: str, rate_hz: int, period_ms: int, gain: SoftwareGain) -> None:
+        super().__init__(
+            device, lambda parameters: PlaybackPcm(device, rate_hz, period_ms, gain, parameters)
         )
-        self._speaker = Speaker(self._device, gain)
-        self._low_bytes = low_bytes
+        self._jitter = JitterBuffer(rate_hz)
         self._reply: Playout | None = None
-
-    @property
-    def device(self) -> str:
-        """The ALSA PCM name."""
-        return self._device.name
-
-    @property
-    def format(self) -> str:
-        """What was negotiated, or why the device does not work; empty until first opened."""
-        return self._device.format
-
-    def observe(self, on_change: Callable[[], None]) -> None:
-        """Call ``on_change`` whenever ``format`` or ``underruns`` has changed."""
-        self._device.on_change = on_change
 
     @property
     def playing(self) -> bool:
@@ -58,18 +39,28 @@ class AlsaPlayer:
     @property
     def underruns(self) -> int:
         """How often the loudspeaker ran dry in the middle of a reply."""
-        return self._device.xruns
+        return self.xruns
 
     @property
     def overdue_s(self) -> float:
         """How long ago it should have fed the device, in seconds; 0 if it need not."""
         return self._reply.overdue_s if self._reply is not None else 0.0
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much of the reply waits for the device."""
+        return self._reply.waiting_bytes if self._reply is not None else 0
+
+    @property
+    def most_prefill_bytes(self) -> int:
+        """How much of a reply may have to wait before it starts; a decoder must give as much."""
+        return self._jitter.most_bytes
+
     def start(self, listener: PlayerListener) -> None:
         """Open the device for a new reply; a reply still playing is flushed first."""
         self.flush()
         self._reply = None
-        self._reply = Playout(self._speaker, self._low_bytes, listener)
+        self._reply = Playout(self, self._jitter, listener)
 
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte; after the reply's end they are not wanted."""
@@ -78,18 +69,12 @@ class AlsaPlayer:
 
     async def wait_room(self) -> None:
         """Return once less than 4 MiB wait, or nothing plays: see ``Player``."""
-        if self._reply is not None:
-            await self._reply.wait_room()
+        await self.wait_below(ByteRing.READ_AHEAD_BYTES)
 
-    @property
-    def low(self) -> bool:
-        """Whether less than ``low_bytes`` are left to play: a decoder should go on."""
-        return self._reply is None or self._reply.low
-
-    async def wait_low(self) -> None:
-        """Return once it is ``low``, or nothing plays."""
+    async def wait_below(self, count: int) -> None:
+        """Return once fewer than so many bytes wait, or no more samples are wanted."""
         if self._reply is not None:
-            await self._reply.wait_low()
+            await self._reply.wait_below(count)
 
     def finish(self) -> None:
         """No more samples will come; the listener hears when all were heard."""

@@ -22,12 +22,13 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
-from math import inf
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import PlayerListener
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
-from mmid.hal_linux.audio.playback.speaker import Speaker
+from mmid.hal_linux.audio.alsa import DeviceLost
+from mmid.hal_linux.audio.device import SoundDevice
+from mmid.hal_linux.audio.playback.jitter import JitterBuffer
+from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
 from mmid.hal_linux.audio.ring import ByteRing
 
 __all__ = ["Playout"]
@@ -38,13 +39,9 @@ _SHORTEST_WAIT_S = 0.002
 # A timer may fire just before the last frame was heard.
 _TIMER_SLACK_S = 0.0005
 
-# Silence after the last sample, in periods; ``Line.tail`` says why.
-_TAIL_PERIODS = 2
-
 # With less than this in the device and nothing to come, silence goes in: time
 # enough for a loop that is late, and no more delay than that.
 _LOW_PERIODS = 2
-
 
 # The device is filled up again with this much left in it, or half of a small one:
 # a loop on a busy board is late by tens of milliseconds.
@@ -64,27 +61,27 @@ class Playout:
     """One reply.
 
     Args:
-        speaker: opens the device, and again when it went away.
-        low_bytes: a ring that holds less is ``low``.
+        device: opened now, and again when it went away.
+        jitter: how much to collect before playing starts.
         listener: told of start, end and failure, always from the event loop.
 
     Raises:
         AudioDeviceFailed: the device cannot be opened.
     """
 
-    def __init__(self, speaker: Speaker, low_bytes: int, listener: PlayerListener) -> None:
-        self._speaker = speaker
-        self._loop = asyncio.get_running_loop()
-        self._open_line()
-        self._ring = ByteRing()
-        self._low_bytes = low_bytes
+    def __init__(
+        self, device: SoundDevice[PlaybackPcm], jitter: JitterBuffer, listener: PlayerListener
+    ) -> None:
+        self._device = device
+        self._jitter = jitter
         self._listener = listener
+        self._pcm = device.open_pcm()
+        self._ring = ByteRing()
         self._phase = _Phase.BUFFERING
         self._finished = False  # nothing more will be written
-        self._announced = False
+        self._announced = False  # the listener knows that it started
         self._timer: asyncio.TimerHandle | None = None
-        self._due_at = inf
-        self._may_hurry = False  # the timer only watches for the device to run dry
+        self._watching = False  # the timer only sees that the device does not run dry
 
     @property
     def open(self) -> bool:
@@ -94,7 +91,14 @@ class Playout:
     @property
     def overdue_s(self) -> float:
         """How long ago it should have woken up, in seconds; 0 if it waits for more to play."""
-        return max(0.0, self._loop.time() - self._due_at) if self.open else 0.0
+        if self._timer is None:
+            return 0.0
+        return max(0.0, asyncio.get_running_loop().time() - self._timer.when())
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes wait for the device."""
+        return self._ring.fill
 
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte; none are taken after the end or ``finish``."""
@@ -103,21 +107,12 @@ class Playout:
         if not self._ring.put(data):
             self._finished = True  # nothing more can be taken, so nothing can hide it
             self._wake_in(0, self._fail_overfull)
-        elif self._timer is None or self._may_hurry or self._feeds_soon(self._timer):
+        elif self._timer is None or self._watching or self._feeds_soon(self._timer):
             self._feed_now()
 
-    @property
-    def low(self) -> bool:
-        """Whether so little is left to play that a decoder should go on."""
-        return self._ring.fill < self._low_bytes
-
-    async def wait_low(self) -> None:
-        """Return once it is low, or no more samples are wanted."""
-        await self._ring.wait_below(self._low_bytes)
-
-    async def wait_room(self) -> None:
-        """Return once the ring takes another message, or no more samples are wanted."""
-        await self._ring.wait_below(ByteRing.READ_AHEAD_BYTES)
+    async def wait_below(self, count: int) -> None:
+        """Return once fewer than so many bytes wait, or no more samples are wanted."""
+        await self._ring.wait_below(count)
 
     def finish(self) -> None:
         """Play out what was written, then end."""
@@ -134,20 +129,21 @@ class Playout:
             self._stop_timer()
             self._ring.clear()
             self._ring.release()
-            self._line.close()
-            self._speaker.jitter.reply_ended()
+            self._pcm.close()
+            self._jitter.reply_ended()
 
     # --- playing --------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        self._timer = None
+        fired = self._timer
         try:
             self._advance()
         except AudioDeviceFailed as error:
             self._give_up(error)
-        # An error that nobody foresaw does not come here: then it stays overdue.
-        if self._timer is None:
-            self._due_at = inf
+        # An error that nobody foresaw does not come here: then the reply stays overdue,
+        # which the watchdog sees.
+        if self._timer is fired:
+            self._timer = None
 
     def _feed_now(self) -> None:
         """Have a turn; at once, if nothing can come of it that the listener must be told."""
@@ -161,14 +157,14 @@ class Playout:
             self._wake_in(0, partial(self._give_up, error))
 
     def _advance(self) -> None:
-        buffered = self._line.buffered()
+        buffered = self._pcm.buffered()
         self._notice_gap(buffered)
-        if self._phase is not _Phase.PLAYING and not self._enough():
+        if self._phase is not _Phase.PLAYING and not self._enough:
             if self._phase is not _Phase.BUFFERING:
-                self._line.fill_up(2 * self._low_frames)
+                self._pcm.bridge(2 * self._low_frames)
                 self._watch()
             return  # the next write or finish comes back here
-        if self._all_heard(buffered):
+        if self._finished and not self._ring.frames and buffered <= self._pcm.tail:
             self.close()
             self._listener.player_finished()
             return
@@ -176,85 +172,79 @@ class Playout:
 
     def _feeds_soon(self, timer: asyncio.TimerHandle) -> bool:
         """Whether the device is fed soon: as the loop is awake now, it need not wake up again."""
-        delay = timer.when() - self._loop.time()
+        delay = timer.when() - asyncio.get_running_loop().time()
         return self._phase is _Phase.PLAYING and 0 < delay < _REFILL_S
 
     def _notice_gap(self, buffered: int) -> None:
         """See whether the device has run dry, or will soon while nothing comes."""
         waits = bool(self._ring.frames)
         if self._phase is _Phase.STARVED and waits:
-            self._speaker.ran_dry()
+            self._ran_dry()
             self._phase = _Phase.REFILLING
         elif self._phase is _Phase.PLAYING:
-            self._speaker.outage.end()
+            self._device.works()
             if waits and buffered == 0:
-                self._speaker.ran_dry()
-                self._line.fade_in()
+                self._ran_dry()
+                self._pcm.fade_in()
                 self._phase = _Phase.BUFFERING
             elif not waits and not self._finished and buffered <= self._low_frames:
-                self._phase = _Phase.STARVED if self._line.pcm.paced else self._phase
+                self._phase = _Phase.STARVED if self._pcm.paced else self._phase
+
+    def _ran_dry(self) -> None:
+        self._jitter.ran_dry()
+        self._device.count_xruns()
 
     def _feed(self) -> None:
-        line = self._line
-        line.feed(self._ring)
-        if self._finished and not self._ring.frames and line.pcm.paced:
-            line.hush(self._tail_frames)
+        self._pcm.feed(self._ring)
+        if self._finished and not self._ring.frames and self._pcm.paced:
+            self._pcm.pad()
         self._schedule()
-        if not line.pcm.started:
+        if not self._pcm.started:
             return  # it takes nothing yet
         self._phase = _Phase.PLAYING
         if not self._announced:
             self._announced = True
             self._listener.player_started()
 
+    @property
     def _enough(self) -> bool:
-        # A decoder stops where the ring is no longer low: what is beyond would never come.
-        fill_ms = self._speaker.jitter.fill_ms
-        prefill = self._line.pcm.rate_hz * fill_ms // 1000 * FRAME_BYTES
-        return self._finished or self._ring.fill >= min(prefill, self._low_bytes)
+        return self._finished or self._ring.fill >= self._jitter.fill_bytes
 
-    def _all_heard(self, buffered: int) -> bool:
-        return self._finished and not self._ring.frames and buffered <= self._line.tail
-
-    def _open_line(self) -> None:
-        self._line = self._speaker.open()
-        pcm = self._line.pcm
-        self._tail_frames = _TAIL_PERIODS * pcm.period_frames
-        self._low_frames = min(_LOW_PERIODS * pcm.period_frames, pcm.buffer_frames // 2)
-        self._refill_frames = min(int(_REFILL_S * pcm.rate_hz), pcm.buffer_frames // 2)
+    @property
+    def _low_frames(self) -> int:
+        opened = self._pcm.opened
+        return min(_LOW_PERIODS * opened.period_frames, opened.buffer_frames // 2)
 
     def _schedule(self) -> None:
         """Wake up to fill the device again, or when it is nearly dry, or all was heard."""
-        line = self._line
-        padded = not line.pcm.paced or line.silent_for(self._tail_frames)
-        if self._ring.frames or (self._finished and not padded):
-            self._wake_at(self._refill_frames)
+        opened = self._pcm.opened
+        if self._ring.frames or (self._finished and not self._pcm.padded):
+            self._wake_at(min(int(_REFILL_S * opened.rate_hz), opened.buffer_frames // 2))
         elif self._finished:
-            self._wake_at(line.tail)
-        elif line.pcm.paced:
+            self._wake_at(self._pcm.tail)
+        elif self._pcm.paced:
             self._watch()
         # else the next write or finish wakes it
 
     def _watch(self) -> None:
         """Wake up before the device runs dry, or when something comes."""
         self._wake_at(self._low_frames)
-        self._may_hurry = True
+        self._watching = True
 
     def _wake_at(self, buffered: int) -> None:
         """Wake up when the device holds no more than that."""
-        seconds = (self._line.frames - buffered) / self._line.pcm.rate_hz
+        seconds = (self._pcm.frames - buffered) / self._pcm.opened.rate_hz
         self._wake_in(max(_SHORTEST_WAIT_S, seconds + _TIMER_SLACK_S), self._turn)
 
     def _wake_in(self, delay_s: float, action: Callable[[], None]) -> None:
         self._stop_timer()
-        self._timer = self._loop.call_later(delay_s, action)
-        self._due_at = self._timer.when()
-        self._may_hurry = False
+        self._timer = asyncio.get_running_loop().call_later(delay_s, action)
+        self._watching = False
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._due_at = None, inf
+        self._timer = None
 
     # --- failing --------------------------------------------------------------------------
 
@@ -267,16 +257,16 @@ class Playout:
 
     def _lose(self, error: DeviceLost) -> None:
         """Keep what was not heard, and wait for the device."""
-        self._ring.put_back(self._line.unheard())
-        self._line.close()
-        self._speaker.lost(error)
+        self._ring.put_back(self._pcm.unheard())
+        self._pcm.close()
+        self._device.failed(error)
         if self._phase is _Phase.PLAYING:
-            self._speaker.ran_dry()
+            self._ran_dry()
         self._phase = _Phase.AWAY
         self._wait_for_device(error)
 
     def _wait_for_device(self, error: AudioDeviceFailed) -> None:
-        delay = self._speaker.outage.next_delay(self._loop.time())
+        delay = self._device.next_try_s()
         if delay is None:
             self._fail(error)
         else:
@@ -284,7 +274,7 @@ class Playout:
 
     def _come_back(self) -> None:
         try:
-            self._open_line()
+            self._pcm = self._device.open_pcm()
         except AudioDeviceFailed as error:
             self._wait_for_device(error)
             return
@@ -294,7 +284,7 @@ class Playout:
     def _fail_overfull(self) -> None:
         self._fail(
             AudioDeviceFailed(
-                f"the reply for {self._line.pcm.device!r} came faster than it can be kept: "
+                f"the reply for {self._device.device!r} came faster than it can be kept: "
                 f"{self._ring.fill} bytes wait and the writer did not wait for room"
             )
         )

@@ -8,7 +8,7 @@ import pytest
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Recorder
-from mmid.hal_linux.audio import outage
+from mmid.hal_linux.audio import device
 from mmid.hal_linux.audio.capture import pcm
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 
@@ -207,7 +207,7 @@ async def test_a_suspended_device_goes_on_after_the_resume() -> None:
 async def test_an_unplugged_device_ends_the_recording_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outage, "_LONGEST_S", 0.2)
+    monkeypatch.setattr(device, "_OUTAGE_S", 0.2)
     ears = Ears()
     recorder = AlsaRecorder("unplugged", RATE_HZ, 20)
     recorder.start(ears)

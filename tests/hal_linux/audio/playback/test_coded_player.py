@@ -17,7 +17,7 @@ from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.codecs.streams import decode, frames, sound, stream
 
 RATE = 24000
-LOW_BYTES = 8192
+AHEAD_BYTES = 8192
 
 Define = Callable[[str], None]
 
@@ -85,8 +85,8 @@ def heard(out: Path) -> bytes:
 
 
 def players(decoder: Decoder) -> tuple[Player, CodedPlayer]:
-    inner = AlsaPlayer("file", RATE, 20, LOW_BYTES, SoftwareGain())
-    return inner, CodedPlayer(inner, decoder)
+    inner = AlsaPlayer("file", RATE, 20, SoftwareGain())
+    return inner, CodedPlayer(inner, decoder, AHEAD_BYTES)
 
 
 async def play(player: Player, audience: Audience, *pieces: bytes) -> None:
@@ -212,7 +212,8 @@ async def test_a_writer_that_never_waits_is_stopped_before_the_memory_is_full() 
 
 async def test_a_device_that_cannot_be_opened_is_told_and_nothing_is_decoded() -> None:
     decoder = Doubling()
-    player = CodedPlayer(AlsaPlayer("nowhere", RATE, 20, LOW_BYTES, SoftwareGain()), decoder)
+    inner = AlsaPlayer("nowhere", RATE, 20, SoftwareGain())
+    player = CodedPlayer(inner, decoder, AHEAD_BYTES)
     with pytest.raises(AudioDeviceFailed, match="nowhere"):
         player.start(Audience())
     player.write(b"abc")

@@ -2,7 +2,7 @@ import array
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Player
-from mmid.hal_linux.audio import outage
+from mmid.hal_linux.audio import device
 from mmid.hal_linux.audio.playback import pcm
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.hal_linux.audio.ring import ByteRing
 
 RATE_HZ = 24000
-LOW_BYTES = 8192
+LITTLE_BYTES = 8192
 
 Define = Callable[[str], None]
 
@@ -55,7 +55,7 @@ class Audience:
 
 
 def player_on(device: str, gain: SoftwareGain | None = None) -> AlsaPlayer:
-    return AlsaPlayer(device, RATE_HZ, 20, LOW_BYTES, gain or SoftwareGain())
+    return AlsaPlayer(device, RATE_HZ, 20, gain or SoftwareGain())
 
 
 def reply(duration_ms: int) -> bytes:
@@ -191,23 +191,13 @@ async def test_a_short_reply_is_played_without_waiting_for_more(out: Loudspeaker
     assert out.heard() == data
 
 
-async def test_a_decoder_that_stops_short_of_the_prefill_still_starts_it() -> None:
-    player, audience = AlsaPlayer("paced", 48000, 20, 1024, SoftwareGain()), Audience()
-    player.start(audience)
-    player.write(bytes(1024))
-    assert not player.low
-    await asyncio.wait_for(player.wait_low(), 5)
-    assert audience.story == ["started"]
-    player.flush()
-
-
 @both_kinds
 async def test_a_decoder_waits_until_little_is_left_to_play(device: str) -> None:
     player, audience = player_on(device), Audience()
     player.start(audience)
     player.write(reply(600))
     began = time.monotonic()
-    await asyncio.wait_for(player.wait_low(), 5)
+    await asyncio.wait_for(player.wait_below(LITTLE_BYTES), 5)
     # 300 ms fit into the device and 170 ms are little: 130 ms had to be heard first.
     assert time.monotonic() - began >= 0.1
     player.flush()
@@ -230,22 +220,18 @@ async def test_the_network_waits_near_the_limit_and_not_before() -> None:
 
 
 @pytest.mark.parametrize("release", [AlsaPlayer.flush, AlsaPlayer.finish])
-@pytest.mark.parametrize("wait", [AlsaPlayer.wait_room, AlsaPlayer.wait_low])
-async def test_nobody_waits_after_the_end(
-    wait: Callable[[AlsaPlayer], Coroutine[None, None, None]],
-    release: Callable[[AlsaPlayer], None],
-) -> None:
+async def test_nobody_waits_after_the_end(release: Callable[[AlsaPlayer], None]) -> None:
     player = player_on("paced")
     player.start(Audience())
     player.write(bytes(ByteRing.LIMIT_BYTES))
-    waiter = asyncio.ensure_future(wait(player))
+    waiter = asyncio.ensure_future(player.wait_room())
     await asyncio.sleep(0)
     assert not waiter.done()
     release(player)
     for _ in range(3):
         await asyncio.sleep(0)
     assert waiter.done()
-    await asyncio.wait_for(wait(player), 5)
+    await asyncio.wait_for(player.wait_room(), 5)
     player.flush()
 
 
@@ -311,7 +297,7 @@ async def test_a_gap_is_silence_without_clicks_and_the_stream_never_stops(
 ) -> None:
     level = array.array("h", [8000] * (RATE_HZ // 10)).tobytes()
     # A long period: a machine that is busy with other tests may be late by as much.
-    player, audience = AlsaPlayer("heard", RATE_HZ, 50, LOW_BYTES, SoftwareGain()), Audience()
+    player, audience = AlsaPlayer("heard", RATE_HZ, 50, SoftwareGain()), Audience()
     player.start(audience)
     player.write(level)
     await audience.until("started")
@@ -449,7 +435,7 @@ async def test_a_suspended_device_goes_on_after_the_resume(out: Loudspeaker) -> 
 async def test_a_device_that_does_not_come_back_ends_the_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outage, "_LONGEST_S", 0.2)
+    monkeypatch.setattr(device, "_OUTAGE_S", 0.2)
     player, audience = player_on("unplugged"), Audience()
     player.start(audience)
     player.write(reply(1000))

@@ -1,10 +1,12 @@
 import array
 import itertools
+import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmid.hal_linux.audio.playback.edges import fade_in, ramp_down
+from mmid.hal_linux.audio.samples import fade_in, level_percent, ramp_down
 
 sample = st.integers(-32768, 32767)
 EDGE = 120
@@ -14,6 +16,18 @@ def values(data: bytes) -> list[int]:
     return [
         int.from_bytes(data[at : at + 2], "little", signed=True) for at in range(0, len(data), 2)
     ]
+
+
+@pytest.mark.parametrize(
+    ("peak", "percent"),
+    [(0, 0), (1, 0), (33, 0), (328, 33), (3277, 67), (16384, 90), (32767, 100), (-32768, 100)],
+)
+def test_a_level_is_the_peak_in_decibels_from_minus_60_to_0(peak: int, percent: int) -> None:
+    assert level_percent(struct.pack("<4h", 0, peak, 0, 0)) == percent
+
+
+def test_nothing_is_silent() -> None:
+    assert level_percent(b"") == 0
 
 
 @given(sample)
