@@ -26,8 +26,8 @@ from mmid.hal import Player, Recorder
 from mmid.hal_linux.audio.capture.coded_recorder import CodedRecorder
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
-from mmid.hal_linux.audio.codecs.libmpg123 import Libmpg123
 from mmid.hal_linux.audio.codecs.libopus import LibopusDecoder, LibopusEncoder
+from mmid.hal_linux.audio.codecs.mp3 import Libmpg123
 from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
 from mmid.hal_linux.audio.playback.coded_player import CodedPlayer
 from mmid.hal_linux.audio.playback.gain import SoftwareGain

@@ -123,8 +123,8 @@ class Recorder(Protocol):
     def start(self, listener: RecorderListener) -> None:
         """Open the device; the first sample is the one at this moment.
 
-        The listener gets one short chunk first (the period), then chunks of
-        100 ms: the cloud's cadence.
+        The listener gets one short chunk first (the card's period), so that the
+        first speech leaves early, then chunks of 100 ms.
 
         Raises:
             AudioDeviceFailed: the device is not there, busy or cannot do the rate.

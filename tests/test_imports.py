@@ -107,7 +107,7 @@ READ_THE_ENVIRONMENT = {
 NOT_LOADED = {
     "mmid.service.daemon": "mmid.session.license.codec mmid.session.license.vendor_codec "
     "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "
-    "mmid.hal_linux.audio.codecs.libopus mmid.hal_linux.audio.codecs.libmpg123 "
+    "mmid.hal_linux.audio.codecs.libopus mmid.hal_linux.audio.codecs.mp3 "
     "mmid.hal_linux.audio.codecs.ogg",
     "mmid.settings.loading": "pydantic pydantic_settings tomllib asyncio",
     "mmid.cli.mmid.__main__": "argparse pydantic asyncio websockets dbus_next alsaaudio systemd",

@@ -10,6 +10,7 @@ from mmid.hal_linux.audio.capture import pcm as capture_pcm
 from mmid.hal_linux.audio.playback import coded_player, jitter
 from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
+from mmid.hal_linux.time import clock
 from mmid.session import backlog, backoff, conversation, endpoint, link, outbox, supervisor
 from mmid.session.dialects import heartbeat
 from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
@@ -75,6 +76,7 @@ TOLD = {
         f"doubles at once, up to {jitter._MOST_MS} ms",
         f"each reply without a gap takes {jitter._STEP_DOWN_MS} ms back",
         f"from {alsa._SLOW_OPEN_S:g} s on that is a warning",
+        f"it is also looked at every {clock._LOOK_EVERY_S:g} s",
     ],
     "codecs.md": [
         f"{ByteRing.READ_AHEAD_BYTES // MIB} MiB, as in the ring of the loudspeaker",

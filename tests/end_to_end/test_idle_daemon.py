@@ -35,7 +35,7 @@ _HEAVY = {
     "importlib.metadata": "websockets, pydantic",
     "mmid.settings.load": "the settings, in a fork",
     "mmid.settings.sources": "the settings, in a fork",
-    "mmid.hal_linux.audio.codecs.libmpg123": "another codec than that of the settings",
+    "mmid.hal_linux.audio.codecs.mp3": "another codec than that of the settings",
     "mmid.hal_linux.audio.codecs.libopus": "another codec than that of the settings",
     "mmid.session.license.codec": "the license, in a child",
     "pydantic": "the settings, in a fork",

@@ -42,8 +42,8 @@ FRAME_BYTES = 2
 # A card that gives or takes no sample for so long never will.
 STUCK_S = 2.0
 
-# A card opens in a millisecond or two. A sound server that does not answer
-# holds the whole event loop for as long: that must not be a riddle.
+# A card opens in a millisecond or two. A sound server that does not answer holds the
+# whole event loop for as long as it likes: the log must say so.
 _SLOW_OPEN_S = 0.1
 
 AlsaError: type[Exception] = alsaaudio.ALSAAudioError
@@ -135,7 +135,11 @@ def failure(device: str, cause: Exception | int) -> AudioDeviceFailed:
 
 
 def _number(error: Exception) -> int:
-    """Return the errno of alsaaudio's exception, which has its words only; 0 if not known."""
+    """Return the errno of alsaaudio's exception; 0 if not known.
+
+    The exception has only ``snd_strerror``'s words for it, which are the C library's, and
+    the device in brackets: "No such device [hw:0]".
+    """
     words = str(error).rpartition(" [")[0]
     return next((one for one in _REASONS if words == os.strerror(one)), 0)
 
@@ -208,6 +212,7 @@ class _Request:
 
     def _converted(self, offer: str, refusal: AudioDeviceFailed) -> OpenPcm:
         """Open it behind alsa-lib's ``plug``; whatever fails now, the first refusal says more."""
+        # Quoted: a comma in ``hw:0,0`` would end the argument SLAVE.
         quote = '"' if "'" in self.device else "'"
         try:
             pcm, info = self._pcm(f"plug:SLAVE={quote}{self.device}{quote}")
@@ -222,7 +227,11 @@ class _Request:
         )
 
     def _pcm(self, name: str) -> tuple[Pcm, dict[str, Any]]:
-        """Open a PCM; return it and what alsa-lib really set."""
+        """Open a PCM; return it and what alsa-lib really set.
+
+        Rate, channels and sizes are wishes: where the device has others, alsaaudio reports no
+        error.
+        """
         pcm = alsaaudio.PCM(
             type=int(self.direction),
             mode=alsaaudio.PCM_NONBLOCK,
@@ -230,6 +239,8 @@ class _Request:
             rate=self.rate_hz,
             channels=1,
             format=alsaaudio.PCM_FORMAT_S16_LE,
+            # In frames. ``periods`` is a count of periods, 2 at least: the card plays one
+            # while the other is filled.
             periodsize=self.rate_hz * self.period_ms // 1000,
             periods=max(2, -(-self.buffer_ms // self.period_ms)),
         )

@@ -2,12 +2,12 @@
 
 What 0.10 does otherwise:
 
-* It has no ``avail``. 0.11's calls ``snd_pcm_avail``, which asks the card where
-  it is. 0.10 has the state and ``snd_pcm_htimestamp``, which knows where the
-  card was at its last interrupt: a period older, never wrong.
-* ``read`` and ``write`` of a PCM that ran over or dry start it again without a
-  word. Only if that happens during the very call ``read`` returns ``-EPIPE``,
-  and ``write`` raises. 0.11 returns ``-EPIPE`` each time, once.
+* It has no ``avail``. 0.11's calls ``snd_pcm_avail``, which asks the card for its
+  position. 0.10 has the state and ``snd_pcm_htimestamp``, which has the position of
+  the card's last interrupt: up to a period old, so what it says is there is there.
+* ``read`` and ``write`` of a PCM that ran over or dry start it again and tell nobody,
+  so that lost samples could not be counted. Only if that happens during the call itself
+  ``read`` returns ``-EPIPE``, and ``write`` raises. 0.11 returns ``-EPIPE`` each time, once.
 """
 
 import errno
@@ -17,7 +17,8 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
 __all__ = ["Pcm010"]
 
-# A PCM in one of these has no position.
+# State -> errno. A PCM in one of these states has no position: ``htimestamp`` would
+# return what happens to lie in its memory.
 _STATES: dict[int, int] = {
     alsaaudio.PCM_STATE_OPEN: -errno.EBADFD,
     alsaaudio.PCM_STATE_SETUP: -errno.EBADFD,
@@ -69,9 +70,8 @@ class Pcm010:
         if broken:
             return broken
         frames: int = self._pcm.htimestamp()[2]
-        # A card that is suspended in this call has told where it was. One that ran over or
-        # dry has not, nor one that went away just before: then the number is none at all,
-        # but what lay in memory.
+        # The state may have changed since ``_broken`` looked. A card that is suspended
+        # meanwhile has told its position; one that ran over or dry, or went away, has not.
         if self._pcm.state() == alsaaudio.PCM_STATE_XRUN or not 0 <= frames <= self._buffer_frames:
             return self._broken() or frames
         return frames

@@ -56,8 +56,9 @@ class CapturePcm:
     def start(self) -> None:
         """Start the stream: alsa-lib does so at the first read.
 
-        A free-running device gives a whole period at once and has a full
-        buffer left. What it gave is kept: it is the beginning of the speech.
+        A card has recorded nothing yet and gives nothing. A free-running device gives a
+        whole period at once and says that its buffer is still full: so it is known. What
+        it gave is kept: it is the beginning of the speech.
         """
         opened = self.opened
         self._read_periods(1, self._ahead)

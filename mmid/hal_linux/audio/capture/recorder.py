@@ -22,10 +22,11 @@ from mmid.hal_linux.audio.samples import level_percent
 
 __all__ = ["AlsaRecorder"]
 
-# The cloud's cadence. 20 ms all the way would cost three times the CPU.
+# Clouds take speech in frames of about this length. 20 ms, the usual period of a card,
+# would cost three times the CPU.
 _CHUNK_MS = 100
 
-# Nearer wake-ups cost more than the samples they fetch are worth.
+# When the card is a little late: a wake-up for a frame or two costs more than it brings.
 _SHORTEST_WAIT_S = 0.002
 
 # The card's clock may be a little slower than ours. A timer fires late, by up to a
@@ -92,7 +93,7 @@ class _Recording:
         self._device = device
         self._listener = listener
         self._away = False
-        self._pending = ByteRing()
+        self._pending = ByteRing()  # recorded, not yet a chunk
         self._pcm = self._start_pcm()
         self._chunk_bytes = self._bytes_of(period_ms)  # of the next chunk; the first is short
         self._timer = self._wake_for_chunk()

@@ -10,9 +10,16 @@ The two libraries are called through ctypes, and loaded when a mode asks for
 them: docs/codecs.md has the reasons and the numbers.
 """
 
+import ctypes
+
+from mmid.errors import SettingsInvalid
 from mmid.hal import Decoder, Encoder
 
-__all__ = ["make_decoder", "make_encoder"]
+__all__ = ["SLICE_BYTES", "load_library", "make_decoder", "make_encoder"]
+
+# A decoder looks at so many bytes of a stream, then other work has its turn: bytes that
+# are no frame at all are searched one by one, in Python.
+SLICE_BYTES = 1024
 
 
 def make_decoder(mode: str, rate_hz: int) -> Decoder:
@@ -58,3 +65,23 @@ def make_encoder(mode: str, rate_hz: int, bits_per_s: int) -> Encoder:
     from mmid.hal_linux.audio.codecs.raw_opus import RawOpusEncoder  # noqa: PLC0415 - only if asked for
 
     return RawOpusEncoder(rate_hz, bits_per_s, f"dialog.upstream_mode = {mode!r}")
+
+
+def load_library(soname: str, setting: str, packages: str) -> ctypes.CDLL:
+    """Load a library by the name that its ABI has.
+
+    Args:
+        soname: such as ``libopus.so.0``.
+        setting: key and value that ask for it, for the message.
+        packages: where it is to be had, for the message.
+
+    Raises:
+        SettingsInvalid: it is not installed.
+    """
+    try:
+        return ctypes.CDLL(soname)
+    except OSError as error:
+        raise SettingsInvalid(
+            f"{setting} needs {soname}, which cannot be loaded ({error}): install {packages}; "
+            "it is no Python package, pip does not have it. Or set the key to 'pcm'"
+        ) from error

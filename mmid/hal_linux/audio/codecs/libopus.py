@@ -6,7 +6,7 @@ The one module that calls it. Samples are 16-bit mono.
 import ctypes
 import weakref
 
-from mmid.hal_linux.audio.codecs.shared_library import load
+from mmid.hal_linux.audio.codecs import load_library
 
 __all__ = ["LONGEST_PACKET_BYTES", "LibopusDecoder", "LibopusEncoder"]
 
@@ -63,9 +63,9 @@ class LibopusDecoder:
         self._library.opus_decoder_ctl(self._state, _SET_GAIN, q8_db)
 
     def decode(self, packet: bytes) -> bytes | None:
-        """Return the samples of a packet, or None if it is none."""
+        """Return the samples of a packet, or None if libopus refuses it."""
         if not 0 < len(packet) <= LONGEST_PACKET_BYTES:
-            return None  # no bytes at all would mean: make up for a lost packet
+            return None  # libopus takes no bytes for a lost packet, and would invent sound
         count = self._library.opus_decode(
             self._state, packet, len(packet), self._samples, self._longest, 0
         )
@@ -114,7 +114,7 @@ class LibopusEncoder:
 
 
 def _load(setting: str) -> ctypes.CDLL:
-    library = load("libopus.so.0", setting, "libopus0 (Debian), opus (Buildroot)")
+    library = load_library("libopus.so.0", setting, "libopus0 (Debian), opus (Buildroot)")
     pointer, number, text = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
     for kind in ("encoder", "decoder"):
         getattr(library, f"opus_{kind}_create").restype = pointer

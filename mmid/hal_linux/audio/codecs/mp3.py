@@ -1,21 +1,36 @@
-"""MP3, from any bytes of the stream to samples.
+"""MP3, from any bytes of the stream to samples, by libmpg123.
 
 A reply may be one stream or several in a row: one whose encoder wrote a tag
 (Xing, Info) begins with it, and is decoded from a clean state.
+
+libmpg123 mixes stereo down, converts another rate, and leaves out what the encoder's
+tag says is not sound. None of its calls used here has a file offset, whose size differs
+between 32-bit systems.
 """
 
+import ctypes
+import weakref
 from collections.abc import Iterator
 
-from mmid.hal_linux.audio.codecs.libmpg123 import Libmpg123
+from mmid.hal_linux.audio.codecs import SLICE_BYTES, load_library
 from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
-from mmid.hal_linux.audio.codecs.shared_library import SLICE_BYTES
 
-__all__ = ["Mp3Decoder"]
+__all__ = ["Libmpg123", "Mp3Decoder"]
 
 # Where the tag stands: behind the header and the side information, whose
 # length is one of these (mono or stereo, MPEG 2 or 1).
 _TAG_AT = (4 + 9, 4 + 17, 4 + 32)
 _TAGS = (b"Xing", b"Info")
+
+# mpg123.h: results, parameters, flags, formats
+_OK, _NEW_FORMAT = 0, -11
+_NEED_MORE, _DONE = -10, -12
+_ADD_FLAGS = 2
+_QUIET, _NO_READAHEAD = 0x20, 0x400000
+_MONO, _SIGNED_16 = 1, 0xD0
+
+# More than a frame at our highest rate: 1152 samples of 8 kHz become 6912.
+_ROOM = 16384
 
 
 class Mp3Decoder:
@@ -49,7 +64,7 @@ class Mp3Decoder:
         for at in range(0, len(data), SLICE_BYTES):
             for frame in self._frames.cut(data[at : at + SLICE_BYTES]):
                 yield from self._samples(frame)
-            yield b""  # nonsense takes its time too
+            yield b""  # other work has its turn, even if these bytes hold no frame
 
     def finish(self) -> Iterator[bytes]:
         """Yield the samples of what waited for more."""
@@ -64,3 +79,65 @@ class Mp3Decoder:
             self._damaged_frames += 1
         elif samples:
             yield samples
+
+
+class Libmpg123:
+    """Decodes one stream of frames after the other.
+
+    Args:
+        rate_hz: of the samples.
+        setting: the setting that asks for it, for messages.
+
+    Raises:
+        SettingsInvalid: libmpg123 is not installed.
+    """
+
+    def __init__(self, rate_hz: int, setting: str) -> None:
+        self._library = library = _load(setting)
+        self._state = library.mpg123_new(None, None)
+        if not self._state:
+            raise MemoryError("libmpg123 could not be set up")
+        weakref.finalize(self, library.mpg123_delete, self._state)
+        library.mpg123_param(self._state, _ADD_FLAGS, _QUIET | _NO_READAHEAD, 0.0)
+        library.mpg123_format_none(self._state)
+        library.mpg123_format(self._state, rate_hz, _MONO, _SIGNED_16)
+        self._samples = ctypes.create_string_buffer(_ROOM)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream: another one begins."""
+        self._library.mpg123_open_feed(self._state)
+
+    def decode(self, frame: bytes) -> bytes | None:
+        """Return the samples that a whole frame brings; None if it is damaged."""
+        done = ctypes.c_size_t()
+        samples = b""
+        while True:
+            result = self._library.mpg123_decode(
+                self._state, frame, len(frame), self._samples, _ROOM, ctypes.byref(done)
+            )
+            samples += ctypes.string_at(self._samples, done.value)
+            if result in {_NEED_MORE, _DONE}:
+                return samples
+            if result not in {_OK, _NEW_FORMAT}:
+                return samples or None
+            frame = b""  # libmpg123 keeps what it was fed, and goes on with that
+
+
+def _load(setting: str) -> ctypes.CDLL:
+    library = load_library("libmpg123.so.0", setting, "libmpg123-0t64 (Debian), mpg123 (Buildroot)")
+    pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
+    if hasattr(library, "mpg123_init"):
+        library.mpg123_init()  # needed before 1.27, does nothing since
+    library.mpg123_new.restype = pointer
+    library.mpg123_delete.argtypes = [pointer]
+    library.mpg123_delete.restype = None
+    library.mpg123_param.argtypes = [pointer, number, ctypes.c_long, ctypes.c_double]
+    library.mpg123_format_none.argtypes = [pointer]
+    library.mpg123_format.argtypes = [pointer, ctypes.c_long, number, number]
+    library.mpg123_open_feed.argtypes = [pointer]
+    library.mpg123_decode.argtypes = [
+        *(pointer, ctypes.c_char_p, size),
+        *(pointer, size, ctypes.POINTER(size)),
+    ]
+    return library

@@ -8,9 +8,9 @@ lost is played all the same.
 import struct
 from collections.abc import Iterator
 
+from mmid.hal_linux.audio.codecs import SLICE_BYTES
 from mmid.hal_linux.audio.codecs.libopus import LONGEST_PACKET_BYTES, LibopusDecoder
 from mmid.hal_linux.audio.codecs.ogg import OggPackets, OggPages, Page
-from mmid.hal_linux.audio.codecs.shared_library import SLICE_BYTES
 
 __all__ = ["OggOpusDecoder"]
 
@@ -41,8 +41,8 @@ class OggOpusDecoder:
         self._opus = LibopusDecoder(rate_hz, setting)
         self._pages = OggPages()
         self._packets = OggPackets(LONGEST_PACKET_BYTES)
-        self._skip = 0  # samples to come that are the encoder's run-up
-        self._position = 0  # where in the stream we are, in samples, the run-up among them
+        self._skip = 0  # samples still to be left out: the encoder's run-up, "pre-skip"
+        self._position = 0  # samples decoded so far, the run-up included
         self._damaged_packets = 0
 
     @property
@@ -61,10 +61,10 @@ class OggOpusDecoder:
         for at in range(0, len(data), SLICE_BYTES):
             for page in self._pages.cut(data[at : at + SLICE_BYTES]):
                 yield from self._play(page)
-            yield b""  # nonsense takes its time too
+            yield b""  # other work has its turn, even if these bytes hold no page
 
     def finish(self) -> Iterator[bytes]:
-        """Yield what a damaged page has hidden."""
+        """Yield the samples of the pages behind a damaged one that claimed more than came."""
         for page in self._pages.finish():
             yield from self._play(page)
 
@@ -90,7 +90,7 @@ class OggOpusDecoder:
             return 0
         position = page.granule // self._grain
         surplus = self._position - position
-        self._position = position  # what was lost is past, too
+        self._position = position  # after a lost page, too
         return surplus * _SAMPLE_BYTES
 
     def _begin(self, pre_skip: int, gain: int) -> None:

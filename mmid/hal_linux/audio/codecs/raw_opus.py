@@ -2,8 +2,7 @@
 
 That one binary frame is one whole packet is an assumption: no document says
 so, and nothing else would work, because a bare packet does not tell its
-length. It stands here, in ``session.dialer`` (speech is not joined) and in
-docs/codecs.md.
+length. The session relies on it too: it never joins or splits such speech.
 """
 
 from collections.abc import Iterator

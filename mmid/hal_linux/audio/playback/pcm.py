@@ -127,7 +127,7 @@ class PlaybackPcm:
         self._write_silence(silence)
         self._faded = 0
 
-    def fade_in(self) -> None:
+    def fade_next(self) -> None:
         """The next sample comes after a gap that was heard: a file hears none."""
         if self.paced:
             self._faded = 0
@@ -143,7 +143,7 @@ class PlaybackPcm:
     def close(self) -> None:
         """Be silent now, and close the device."""
         with suppress(AlsaError):  # a device that is gone is silent
-            self.opened.pcm.drop()  # else ``snd_pcm_close`` waits until all was played
+            self.opened.pcm.drop()  # else ``close`` would drain it: play the rest
         self.opened.pcm.close()
 
     @property

@@ -11,8 +11,9 @@ device is nearly empty, five a second, none while there is nothing to do.
 
 When the network stalls the stream is not stopped: silence goes in before the
 device runs dry (STARVED, REFILLING), with a soft edge on either side. A card
-that stops and starts clicks, and a rate converter in between keeps a rest. A
-device that does not pace itself (a file) knows no time: it waits instead.
+that stops and starts clicks, and alsa-lib's rate converter keeps the last samples
+until more come. A device that does not pace itself (a file) gets no silence: nobody
+hears the gap, and the file holds the reply and nothing else.
 
 A device that goes away is opened again, quietly, for a few seconds; then the
 reply goes on with the first sample that was not heard.
@@ -21,7 +22,6 @@ reply goes on with the first sample that was not heard.
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from functools import partial
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import PlayerListener
@@ -33,7 +33,7 @@ from mmid.hal_linux.audio.ring import ByteRing
 
 __all__ = ["Playout"]
 
-# Nearer wake-ups cost more than they bring.
+# A wake-up for less than this much sound costs more than it brings.
 _SHORTEST_WAIT_S = 0.002
 
 # A timer may fire just before the last frame was heard.
@@ -105,10 +105,10 @@ class Playout:
         if not self.open or self._finished:
             return
         if not self._ring.put(data):
-            self._finished = True  # nothing more can be taken, so nothing can hide it
+            self._finished = True  # a later, smaller write must not be taken: part is missing
             self._wake_in(0, self._fail_overfull)
         elif self._timer is None or self._watching or self._feeds_soon(self._timer):
-            self._feed_now()
+            self._wake_in(0, self._turn)
 
     async def wait_below(self, count: int) -> None:
         """Return once fewer than so many bytes wait, or no more samples are wanted."""
@@ -145,17 +145,6 @@ class Playout:
         if self._timer is fired:
             self._timer = None
 
-    def _feed_now(self) -> None:
-        """Have a turn; at once, if nothing can come of it that the listener must be told."""
-        if self._phase is not _Phase.PLAYING or not self._announced:
-            self._wake_in(0, self._turn)
-            return
-        self._stop_timer()
-        try:
-            self._advance()
-        except AudioDeviceFailed as error:
-            self._wake_in(0, partial(self._give_up, error))
-
     def _advance(self) -> None:
         buffered = self._pcm.buffered()
         self._notice_gap(buffered)
@@ -185,7 +174,7 @@ class Playout:
             self._device.works()
             if waits and buffered == 0:
                 self._ran_dry()
-                self._pcm.fade_in()
+                self._pcm.fade_next()
                 self._phase = _Phase.BUFFERING
             elif not waits and not self._finished and buffered <= self._low_frames:
                 self._phase = _Phase.STARVED if self._pcm.paced else self._phase

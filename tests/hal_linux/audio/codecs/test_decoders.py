@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import SettingsInvalid
-from mmid.hal_linux.audio.codecs import make_decoder, make_encoder, shared_library
+from mmid.hal_linux.audio import codecs
+from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
 from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
 from tests.hal_linux.audio.codecs.streams import (
     RATES,
@@ -241,7 +242,7 @@ def test_a_missing_library_is_a_setting_that_cannot_be(
         def CDLL(name: str) -> None:  # noqa: N802 - ctypes' own name
             raise OSError(f"{name}: cannot open shared object file: No such file or directory")
 
-    monkeypatch.setattr(shared_library, "ctypes", NoLibraries)
+    monkeypatch.setattr(codecs, "ctypes", NoLibraries)
     with pytest.raises(SettingsInvalid) as refused:
         make()
     assert key in str(refused.value)

@@ -495,7 +495,7 @@ async def test_a_device_that_fails_while_it_is_written_to_is_told_from_the_loop_
     player.write(reply(150))
     await audience.until("started")
     monkeypatch.setattr(pcm.PlaybackPcm, "buffered", fail)
-    player.write(reply(20))  # nothing waits before it: it is fed at once
+    player.write(reply(20))  # nothing waits before it: it is fed soon
     assert audience.story == ["started"]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
