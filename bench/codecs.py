@@ -23,13 +23,11 @@ import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 from bench.figure import Effort, Figure
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Player, Recorder
-from mmid.hal_linux.audio.capture.coded_recorder import CodedRecorder
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
 from mmid.hal_linux.audio.codecs.libopus import LibopusDecoder, LibopusEncoder
 from mmid.hal_linux.audio.codecs.mp3 import Libmpg123
 from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
-from mmid.hal_linux.audio.playback.coded_player import CodedPlayer
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.simcloud.core.codecs import ReplyFormat, encode
@@ -39,7 +37,7 @@ __all__ = ["measure"]
 
 UP_HZ, DOWN_HZ = 16000, 24000
 PERIOD_MS = 20
-DECODED_AHEAD_BYTES = 65536
+AHEAD_BYTES = 65536
 BITS_PER_S = 32_000
 OPUS_MS = 60
 
@@ -174,18 +172,15 @@ async def ours(mode: str, sound: Sound) -> None:
 
 def make_recorder(mode: str) -> Recorder:
     """Make the daemon's recorder."""
-    recorder = AlsaRecorder("null", UP_HZ, PERIOD_MS)
-    if mode == "pcm":
-        return recorder
-    return CodedRecorder(recorder, make_encoder(mode, UP_HZ, BITS_PER_S))
+    encoder = None if mode == "pcm" else make_encoder(mode, UP_HZ, BITS_PER_S)
+    return AlsaRecorder("null", UP_HZ, PERIOD_MS, encoder)
 
 
 def make_player(mode: str) -> Player:
     """Make the daemon's player."""
-    player = AlsaPlayer("null", DOWN_HZ, PERIOD_MS, SoftwareGain())
-    if mode == "pcm":
-        return player
-    return CodedPlayer(player, make_decoder(mode, DOWN_HZ), DECODED_AHEAD_BYTES)
+    decoder = None if mode == "pcm" else make_decoder(mode, DOWN_HZ)
+    gain = SoftwareGain()
+    return AlsaPlayer("null", DOWN_HZ, PERIOD_MS, gain, decoder=decoder, ahead_bytes=AHEAD_BYTES)
 
 
 def worst_piece_ms(mode: str, sound: Sound) -> float:

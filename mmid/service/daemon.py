@@ -153,33 +153,38 @@ def _build(
 
 
 def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:
-    """Return the microphone, with an encoder behind it if the cloud is to get another codec."""
-    recorder = AlsaRecorder(audio.capture_device, dialog.us_sample_rate, audio.period_ms)
+    """Return the microphone, with an encoder if the cloud is to get another codec."""
+    encoder = None
+    if dialog.upstream_mode != "pcm":
+        from mmid.hal_linux.audio.codecs import make_encoder  # noqa: PLC0415 - few want them
+
+        encoder = make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
+    recorder = AlsaRecorder(audio.capture_device, dialog.us_sample_rate, audio.period_ms, encoder)
     recorder.observe(
         lambda: status.update(capture_format=recorder.format, recorder_overruns=recorder.overruns)
     )
-    if dialog.upstream_mode == "pcm":
-        return recorder
-    from mmid.hal_linux.audio.capture.coded_recorder import CodedRecorder  # noqa: PLC0415
-    from mmid.hal_linux.audio.codecs import make_encoder  # noqa: PLC0415 - few want them
-
-    encoder = make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
-    return CodedRecorder(recorder, encoder)
+    return recorder
 
 
 def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) -> Player:
-    """Return the loudspeaker, with a decoder before it if the cloud sends another codec."""
-    player = AlsaPlayer(audio.playback_device, dialog.ds_sample_rate, audio.period_ms, gain)
+    """Return the loudspeaker, with a decoder if the cloud sends another codec."""
+    decoder = None
+    if dialog.downstream_mode != "pcm":
+        from mmid.hal_linux.audio.codecs import make_decoder  # noqa: PLC0415 - few want them
+
+        decoder = make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
+    player = AlsaPlayer(
+        audio.playback_device,
+        dialog.ds_sample_rate,
+        audio.period_ms,
+        gain,
+        decoder=decoder,
+        ahead_bytes=dialog.player_rb_size,
+    )
     player.observe(
         lambda: status.update(playback_format=player.format, player_underruns=player.underruns)
     )
-    if dialog.downstream_mode == "pcm":
-        return player
-    from mmid.hal_linux.audio.codecs import make_decoder  # noqa: PLC0415 - few want them
-    from mmid.hal_linux.audio.playback.coded_player import CodedPlayer  # noqa: PLC0415
-
-    decoder = make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
-    return CodedPlayer(player, decoder, dialog.player_rb_size)
+    return player
 
 
 def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:

@@ -7,7 +7,7 @@ from mmid.dbus.wire import MessageType
 from mmid.gateway import black_box, timeline
 from mmid.hal_linux.audio import alsa, device, samples
 from mmid.hal_linux.audio.capture import pcm as capture_pcm
-from mmid.hal_linux.audio.playback import coded_player, jitter
+from mmid.hal_linux.audio.playback import coded_reply, jitter
 from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.time import clock
@@ -80,7 +80,7 @@ TOLD = {
     ],
     "codecs.md": [
         f"{ByteRing.READ_AHEAD_BYTES // MIB} MiB, as in the ring of the loudspeaker",
-        f"{coded_player._PIECES_AT_ONCE} pieces of at most 120 ms",
+        f"{coded_reply._PIECES_AT_ONCE} pieces of at most 120 ms",
     ],
     "work-modes.md": [
         f"a heartbeat in {heartbeat.SILENCE_S:g} s",

@@ -50,7 +50,7 @@ class SoundDevice(Generic[PcmType]):
         self.xruns = 0
         self._opener = opener
         self._parameters = HardwareParameters()
-        self._on_change: Callable[[], None] = _nobody_listens
+        self._on_change: Callable[[], None] = lambda: None
         self._away_since: float | None = None
         self._delay_s = _FIRST_DELAY_S
 
@@ -103,7 +103,3 @@ class SoundDevice(Generic[PcmType]):
         if text != self.format:
             self.format = text
             self._on_change()
-
-
-def _nobody_listens() -> None:
-    """Until the composition root sets another."""

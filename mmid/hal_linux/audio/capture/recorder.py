@@ -13,8 +13,9 @@ import asyncio
 from contextlib import suppress
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal import RecorderListener
+from mmid.hal import Encoder, RecorderListener
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
+from mmid.hal_linux.audio.capture.coded_listener import CodedListener
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.ring import ByteRing
@@ -41,13 +42,18 @@ class AlsaRecorder(SoundDevice[CapturePcm]):
         device: the ALSA PCM name.
         rate_hz: samples a second.
         period_ms: the card's period, and the length of the first chunk.
+        encoder: makes packets of a codec, which the listener hears instead of samples.
     """
 
-    def __init__(self, device: str, rate_hz: int, period_ms: int) -> None:
+    def __init__(
+        self, device: str, rate_hz: int, period_ms: int, encoder: Encoder | None = None
+    ) -> None:
         super().__init__(
             device, lambda parameters: CapturePcm(device, rate_hz, period_ms, parameters)
         )
         self._period_ms = period_ms
+        self._encoder = encoder
+        self._coded: CodedListener | None = None
         self._recording: _Recording | None = None
 
     @property
@@ -74,12 +80,17 @@ class AlsaRecorder(SoundDevice[CapturePcm]):
         """Open the device; the first sample is the one at this moment."""
         self.stop()
         self._recording = None
+        if self._encoder is not None:
+            listener = self._coded = CodedListener(self._encoder, listener)
         self._recording = _Recording(self, self._period_ms, listener)
 
     def stop(self) -> None:
         """Hand the listener what was captured up to now, and close the device."""
-        if self._recording is not None:
-            self._recording.stop()
+        if self._recording is None or not self._recording.open:
+            return
+        self._recording.stop()
+        if self._coded is not None:
+            self._coded.finish()
 
 
 class _Recording:
@@ -105,8 +116,6 @@ class _Recording:
 
     def stop(self) -> None:
         """Close, and deliver what was recorded up to now."""
-        if not self.open:
-            return
         if not self._away:
             with suppress(AudioDeviceFailed):  # it ends here anyway
                 self._fetch()

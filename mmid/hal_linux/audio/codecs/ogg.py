@@ -47,7 +47,9 @@ class Page:
     """One page whose checksum is right.
 
     Attributes:
-        flags: 1 goes on with a packet, 2 first page of its stream, 4 last page.
+        continued: its first segment goes on with a packet of the page before.
+        first: its stream begins with it.
+        last: its stream ends with it.
         granule: the codec's position at its end; -1 if no packet ends in it.
         serial: of the logical stream.
         number: counts the stream's pages.
@@ -55,27 +57,14 @@ class Page:
         body: the segments.
     """
 
-    flags: int
+    continued: bool
+    first: bool
+    last: bool
     granule: int
     serial: int
     number: int
     lengths: bytes
     body: bytes
-
-    @property
-    def first(self) -> bool:
-        """Whether its stream begins with it."""
-        return bool(self.flags & _FIRST)
-
-    @property
-    def last(self) -> bool:
-        """Whether its stream ends with it."""
-        return bool(self.flags & _LAST)
-
-    @property
-    def continued(self) -> bool:
-        """Whether its first segment goes on with a packet of the page before."""
-        return bool(self.flags & _CONTINUED)
 
     @property
     def goes_on(self) -> bool:
@@ -146,7 +135,9 @@ class OggPages:
         self._lost = False
         del self._bytes[:size]
         table_end = _HEAD.size + segments
-        yield Page(flags, granule, serial, number, raw[_HEAD.size : table_end], raw[table_end:])
+        continued, first, last = (bool(flags & flag) for flag in (_CONTINUED, _FIRST, _LAST))
+        lengths, body = raw[_HEAD.size : table_end], raw[table_end:]
+        yield Page(continued, first, last, granule, serial, number, lengths, body)
 
 
 class OggPackets:

@@ -22,6 +22,7 @@ reply goes on with the first sample that was not heard.
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import PlayerListener
@@ -105,10 +106,22 @@ class Playout:
         if not self.open or self._finished:
             return
         if not self._ring.put(data):
-            self._finished = True  # a later, smaller write must not be taken: part is missing
-            self._wake_in(0, self._fail_overfull)
+            self.overflow(self._ring.fill)
         elif self._timer is None or self._watching or self._feeds_soon(self._timer):
             self._wake_in(0, self._turn)
+
+    def overflow(self, waiting: int) -> None:
+        """End the reply: the writer does not wait, and so many bytes do."""
+        self._finished = True  # a later, smaller write must not be taken: part is missing
+        error = AudioDeviceFailed(
+            f"the reply for {self._device.device!r} came faster than it can be kept: "
+            f"{waiting} bytes wait and the writer did not wait for room"
+        )
+        self._wake_in(0, partial(self._fail, error))
+
+    async def wait_room(self) -> None:
+        """Return once another message may be written, or no more are wanted."""
+        await self._ring.wait_below(ByteRing.READ_AHEAD_BYTES)
 
     async def wait_below(self, count: int) -> None:
         """Return once fewer than so many bytes wait, or no more samples are wanted."""
@@ -269,14 +282,6 @@ class Playout:
             return
         self._phase = _Phase.BUFFERING
         self._turn()
-
-    def _fail_overfull(self) -> None:
-        self._fail(
-            AudioDeviceFailed(
-                f"the reply for {self._device.device!r} came faster than it can be kept: "
-                f"{self._ring.fill} bytes wait and the writer did not wait for room"
-            )
-        )
 
     def _fail(self, error: AudioDeviceFailed) -> None:
         self.close()

@@ -23,7 +23,8 @@ def pages(*pieces: bytes) -> tuple[list[Page], int]:
 
 def page(number: int, *lengths: int, flags: int = 0, serial: int = 7) -> Page:
     body = bytes(number for _ in range(sum(lengths)))
-    return Page(flags, 0, serial, number, bytes(lengths), body)
+    continued, first, last = (bool(flags & flag) for flag in (1, 2, 4))
+    return Page(continued, first, last, 0, serial, number, bytes(lengths), body)
 
 
 WHOLE, _ = pages(OGG)

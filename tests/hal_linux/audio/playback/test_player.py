@@ -14,7 +14,9 @@ from mmid.hal import Player
 from mmid.hal_linux.audio import device
 from mmid.hal_linux.audio.playback import pcm
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
+from mmid.hal_linux.audio.playback.playout import Playout
 from mmid.hal_linux.audio.ring import ByteRing
 
 RATE_HZ = 24000
@@ -193,14 +195,13 @@ async def test_a_short_reply_is_played_without_waiting_for_more(out: Loudspeaker
 
 @both_kinds
 async def test_a_decoder_waits_until_little_is_left_to_play(device: str) -> None:
-    player, audience = player_on(device), Audience()
-    player.start(audience)
-    player.write(reply(600))
+    playout = Playout(player_on(device), JitterBuffer(RATE_HZ), Audience())
+    playout.write(reply(600))
     began = time.monotonic()
-    await asyncio.wait_for(player.wait_below(LITTLE_BYTES), 5)
+    await asyncio.wait_for(playout.wait_below(LITTLE_BYTES), 5)
     # 300 ms fit into the device and 170 ms are little: 130 ms had to be heard first.
     assert time.monotonic() - began >= 0.1
-    player.flush()
+    playout.close()
 
 
 async def test_the_network_waits_near_the_limit_and_not_before() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.capture.coded_recorder import CodedRecorder
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.codecs import make_encoder
 
@@ -46,7 +45,7 @@ class Ears:
     def __init__(self, stop_at: int = 0) -> None:
         self.packets: list[bytes] = []
         self.failure: AudioDeviceFailed | None = None
-        self.recorder: CodedRecorder | None = None
+        self.recorder: AlsaRecorder | None = None
         self._stop_at = stop_at
         self._news = asyncio.Event()
 
@@ -84,8 +83,8 @@ def microphones(define: Define, tmp_path: Path) -> None:
 pytestmark = pytest.mark.usefixtures("microphones")
 
 
-def recorder_on(device: str = "file") -> CodedRecorder:
-    return CodedRecorder(AlsaRecorder(device, RATE, 20), Numbering())
+def recorder_on(device: str = "file") -> AlsaRecorder:
+    return AlsaRecorder(device, RATE, 20, Numbering())
 
 
 async def test_every_20_ms_are_a_packet_from_the_first_sample_to_the_last() -> None:
@@ -143,7 +142,7 @@ async def test_a_device_that_is_not_there_is_told() -> None:
 
 async def test_opus_packets_come_from_a_real_encoder() -> None:
     ears = Ears()
-    recorder = CodedRecorder(AlsaRecorder("file", RATE, 20), make_encoder("raw-opus", RATE, 32_000))
+    recorder = AlsaRecorder("file", RATE, 20, make_encoder("raw-opus", RATE, 32_000))
     recorder.start(ears)
     await ears.until(lambda ears: len(ears.packets) >= 11)
     recorder.stop()

@@ -1,4 +1,4 @@
-"""A loudspeaker that is fed what a codec made of the samples.
+"""A reply that comes in a codec.
 
 What arrives is decoded at once while little is left to play. Beyond that it
 waits as it came, and a task decodes it, a little at a time, as the loudspeaker
@@ -11,12 +11,11 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 
-from mmid.errors import AudioDeviceFailed
-from mmid.hal import Decoder, PlayerListener
-from mmid.hal_linux.audio.playback.player import AlsaPlayer
+from mmid.hal import Decoder
+from mmid.hal_linux.audio.playback.playout import Playout
 from mmid.hal_linux.audio.ring import ByteRing
 
-__all__ = ["CodedPlayer"]
+__all__ = ["CodedReply"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,63 +23,44 @@ _log = logging.getLogger(__name__)
 _PIECES_AT_ONCE = 8
 
 
-class CodedPlayer:
-    """A ``Player`` over another: decodes what that plays.
+class CodedReply:
+    """Decodes one reply for its playout.
 
     Args:
-        player: plays samples.
+        playout: plays the samples.
         decoder: makes samples of what is written here.
-        ahead_bytes: so many bytes of samples are decoded ahead of the loudspeaker;
-            what the jitter buffer may ask for, if that is more.
+        ahead_bytes: so many bytes of samples are decoded ahead of the loudspeaker.
     """
 
-    def __init__(self, player: AlsaPlayer, decoder: Decoder, ahead_bytes: int) -> None:
-        self._player = player
+    def __init__(self, playout: Playout, decoder: Decoder, ahead_bytes: int) -> None:
+        decoder.reset()
+        self._playout = playout
         self._decoder = decoder
-        self._ahead_bytes = max(ahead_bytes, player.most_prefill_bytes)
-        self._listener: PlayerListener | None = None
+        self._ahead_bytes = ahead_bytes
         self._coded: deque[bytes] = deque()
         self._coded_bytes = 0
         self._fewer = asyncio.Event()  # set when a message was taken, and at the end
-        self._wanted = False  # more may be written
-        self._pieces: Iterator[bytes | None] = iter(())
+        self._wanted = True  # more may be written
+        self._pieces = self._decoded()
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def device(self) -> str:
-        """The ALSA PCM name."""
-        return self._player.device
-
-    @property
-    def playing(self) -> bool:
-        """Whether it is between ``start`` and the end of the reply."""
-        return self._player.playing
-
-    @property
-    def underruns(self) -> int:
-        """How often the loudspeaker ran dry in the middle of a reply."""
-        return self._player.underruns
+    def open(self) -> bool:
+        """Whether the reply has not ended yet."""
+        return self._playout.open
 
     @property
     def overdue_s(self) -> float:
-        """How long ago it should have fed the device, in seconds; 0 if it need not."""
-        return self._player.overdue_s
-
-    def start(self, listener: PlayerListener) -> None:
-        """Open the device for a new reply; a reply still playing is flushed first."""
-        self._abandon()
-        self._decoder.reset()
-        self._listener = listener
-        self._player.start(listener)
-        self._wanted = True
-        self._pieces = self._decoded(self._decoder.damaged)
+        """How long ago it should have woken up, in seconds; 0 if it waits for more to play."""
+        return self._playout.overdue_s
 
     def write(self, data: bytes) -> None:
         """Add what the cloud sent; after the reply's end it is not wanted."""
-        if not self._wanted or not self._player.playing:
+        if not self._wanted or not self.open:
             return
         if self._coded_bytes + len(data) > ByteRing.LIMIT_BYTES:
-            self._fail_overfull()
+            self._playout.overflow(self._coded_bytes)
+            self._forget()
             return
         self._coded_bytes += len(data)
         self._coded.append(data)
@@ -98,10 +78,10 @@ class CodedPlayer:
             self._wanted = False
             self._go_on()
 
-    def flush(self) -> None:
-        """Be silent within one period and forget what was buffered."""
-        self._abandon()
-        self._player.flush()
+    def close(self) -> None:
+        """Be silent now, and forget what was not decoded yet."""
+        self._forget()
+        self._playout.close()
 
     def _go_on(self) -> None:
         """Decode a little now; leave the rest, if there is one, to the task."""
@@ -110,30 +90,29 @@ class CodedPlayer:
 
     async def _decode_rest(self) -> None:
         more = True
-        while more and self._player.playing:
-            await self._player.wait_below(self._ahead_bytes)
+        while more and self.open:
+            await self._playout.wait_below(self._ahead_bytes)
             await asyncio.sleep(0)  # the others' turn, even if the loudspeaker is empty
             more = self._decode_some()
         self._task = None
+        if not self.open:  # the device failed: nobody wants the rest
+            self._forget()
 
     def _decode_some(self) -> bool:
         """Decode a few pieces while little is left to play; return whether there are more."""
         for _ in range(_PIECES_AT_ONCE):
-            if self._player.waiting_bytes >= self._ahead_bytes:
+            if self._playout.waiting_bytes >= self._ahead_bytes:
                 break
             piece = next(self._pieces, None)
             if piece is None:
                 return False
             if piece:
-                self._player.write(piece)
+                self._playout.write(piece)
         return True
 
-    def _decoded(self, damaged: int) -> Iterator[bytes | None]:
-        """Yield the samples of a reply; None when what came so far is decoded.
-
-        Args:
-            damaged: how much of earlier replies was.
-        """
+    def _decoded(self) -> Iterator[bytes | None]:
+        """Yield the samples of the reply; None when what came so far is decoded."""
+        damaged = self._decoder.damaged  # of the replies before
         while self._wanted or self._coded:
             if not self._coded:
                 yield None
@@ -145,26 +124,13 @@ class CodedPlayer:
         yield from self._decoder.finish()
         if damaged := self._decoder.damaged - damaged:
             _log.warning("the reply was damaged in %d places, which were skipped", damaged)
-        self._player.finish()
+        self._playout.finish()
 
-    def _abandon(self) -> None:
-        """Forget what was not decoded yet."""
+    def _forget(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            self._task = None
         self._wanted = False
         self._coded.clear()
+        self._pieces = iter(())
         self._coded_bytes = 0
         self._fewer.set()
-        self._pieces = iter(())
-
-    def _fail_overfull(self) -> None:
-        waiting, listener = self._coded_bytes, self._listener
-        self.flush()
-        if listener is not None:
-            listener.player_failed(
-                AudioDeviceFailed(
-                    f"the reply for {self.device!r} came faster than it can be decoded: {waiting} "
-                    "bytes wait and the writer did not wait for room"
-                )
-            )

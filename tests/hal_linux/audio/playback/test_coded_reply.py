@@ -11,7 +11,6 @@ import pytest
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Decoder, Player
 from mmid.hal_linux.audio.codecs import make_decoder
-from mmid.hal_linux.audio.playback.coded_player import CodedPlayer
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.codecs.streams import decode, frames, sound, stream
@@ -84,9 +83,13 @@ def heard(out: Path) -> bytes:
     return out.read_bytes()
 
 
-def players(decoder: Decoder) -> tuple[Player, CodedPlayer]:
-    inner = AlsaPlayer("file", RATE, 20, SoftwareGain())
-    return inner, CodedPlayer(inner, decoder, AHEAD_BYTES)
+def player_on(device: str, decoder: Decoder) -> AlsaPlayer:
+    gain = SoftwareGain()
+    return AlsaPlayer(device, RATE, 20, gain, decoder=decoder, ahead_bytes=AHEAD_BYTES)
+
+
+def player_of(decoder: Decoder) -> AlsaPlayer:
+    return player_on("file", decoder)
 
 
 async def play(player: Player, audience: Audience, *pieces: bytes) -> None:
@@ -104,7 +107,7 @@ async def test_the_loudspeaker_gets_what_the_decoder_makes_of_the_reply(
 ) -> None:
     decoder = make_decoder(mode, RATE)
     expected = decode(decoder, *frames(mode, RATE))
-    _, player = players(decoder)
+    player = player_of(decoder)
     audience = Audience()
     for _ in range(2):
         audience.story.clear()
@@ -116,7 +119,7 @@ async def test_the_loudspeaker_gets_what_the_decoder_makes_of_the_reply(
 
 async def test_a_long_message_is_decoded_only_as_fast_as_it_is_played(out: Path) -> None:
     decoder = Doubling()
-    _, player = players(decoder)
+    player = player_of(decoder)
     audience = Audience()
     player.start(audience)
     player.write(bytes(range(250)) * 200)
@@ -137,7 +140,7 @@ async def test_a_long_message_is_decoded_only_as_fast_as_it_is_played(out: Path)
 
 async def test_a_long_reply_is_taken_at_once_and_stays_coded_until_it_is_played() -> None:
     decoder, audience = Doubling(), Audience()
-    _, player = players(decoder)
+    player = player_of(decoder)
     player.start(audience)
     began = time.monotonic()
     for _ in range(500):
@@ -152,7 +155,7 @@ async def test_a_long_reply_is_taken_at_once_and_stays_coded_until_it_is_played(
 
 
 async def test_the_network_waits_once_the_coded_reply_is_too_long() -> None:
-    _, player = players(Doubling())
+    player = player_of(Doubling())
     player.start(Audience())
     for _ in range(5):
         player.write(bytes(1 << 20))
@@ -163,8 +166,23 @@ async def test_the_network_waits_once_the_coded_reply_is_too_long() -> None:
     await asyncio.wait_for(room, 5)
 
 
+async def test_a_device_that_fails_lets_the_network_go_on(
+    define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    define("pcm.stuck { type paced stuck_ms 100 }")
+    monkeypatch.setattr("mmid.hal_linux.audio.playback.pcm.STUCK_S", 0.2)
+    player, audience = player_on("stuck", Doubling()), Audience()
+    player.start(audience)
+    for _ in range(5):
+        player.write(bytes(1 << 20))
+    await asyncio.wait_for(player.wait_room(), 5)
+    assert audience.story[-1] == "failed"
+    player.write(bytes(1 << 20))
+    await asyncio.wait_for(player.wait_room(), 5)
+
+
 async def test_a_finish_behind_a_long_message_waits_for_all_of_it(out: Path) -> None:
-    _, player = players(Doubling())
+    player = player_of(Doubling())
     audience = Audience()
     player.start(audience)
     for start in (b"a", b"b", b"c"):
@@ -179,19 +197,19 @@ async def test_a_finish_behind_a_long_message_waits_for_all_of_it(out: Path) -> 
 
 async def test_a_flush_in_mid_message_is_final_and_the_next_reply_is_whole(out: Path) -> None:
     decoder = make_decoder("mp3", RATE)
-    inner, player = players(decoder)
+    player = player_of(decoder)
     player.start(Audience())
     player.write(stream("mp3", RATE) * 20)
     await asyncio.sleep(0)
     player.flush()
     player.write(stream("mp3", RATE))
-    assert not inner.playing
+    assert not player.playing
     await play(player, Audience(), stream("mp3", RATE))
     assert len(heard(out)) == len(sound(RATE))
 
 
 async def test_a_new_start_forgets_the_reply_that_was_being_decoded(out: Path) -> None:
-    _, player = players(make_decoder("opus", RATE))
+    player = player_of(make_decoder("opus", RATE))
     player.start(Audience())
     for _ in range(3):
         player.write(stream("opus", RATE) * 20)
@@ -200,20 +218,20 @@ async def test_a_new_start_forgets_the_reply_that_was_being_decoded(out: Path) -
 
 
 async def test_a_writer_that_never_waits_is_stopped_before_the_memory_is_full() -> None:
-    inner, player = players(Doubling())
+    player = player_of(Doubling())
     audience = Audience()
     player.start(audience)
     for _ in range(7):
         player.write(bytes(1 << 20))
+    await audience.until("failed")
     assert "did not wait for room" in str(audience.failure)
-    assert not inner.playing
+    assert not player.playing
     assert audience.story.count("failed") == 1
 
 
 async def test_a_device_that_cannot_be_opened_is_told_and_nothing_is_decoded() -> None:
     decoder = Doubling()
-    inner = AlsaPlayer("nowhere", RATE, 20, SoftwareGain())
-    player = CodedPlayer(inner, decoder, AHEAD_BYTES)
+    player = player_on("nowhere", decoder)
     with pytest.raises(AudioDeviceFailed, match="nowhere"):
         player.start(Audience())
     player.write(b"abc")
@@ -222,7 +240,7 @@ async def test_a_device_that_cannot_be_opened_is_told_and_nothing_is_decoded() -
 
 
 async def test_damage_is_logged_once_a_reply(caplog: pytest.LogCaptureFixture) -> None:
-    _, player = players(make_decoder("raw-opus", RATE))
+    player = player_of(make_decoder("raw-opus", RATE))
     good = frames("raw-opus", RATE)
     with caplog.at_level(logging.WARNING):
         await play(player, Audience(), good[0], b"\xff\xff\xff", good[1], b"")
@@ -232,7 +250,7 @@ async def test_damage_is_logged_once_a_reply(caplog: pytest.LogCaptureFixture) -
 
 
 async def test_a_reply_without_a_byte_is_finished() -> None:
-    _, player = players(make_decoder("opus", RATE))
+    player = player_of(make_decoder("opus", RATE))
     audience = Audience()
     await play(player, audience)
     assert audience.story == ["finished"]
