@@ -80,7 +80,7 @@ class OggOpusDecoder:
             rest = self._samples(packet)
         surplus = self._arrive(page)
         if rest:
-            # Padding is in the last packet only; more than that is nonsense.
+            # Padding is in the last packet only; a stream that claims more is damaged.
             padded = page.last and 0 < surplus <= len(rest)
             yield rest[:-surplus] if padded else rest
 

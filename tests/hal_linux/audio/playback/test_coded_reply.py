@@ -14,40 +14,12 @@ from mmid.hal_linux.audio.codecs import make_decoder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.codecs.streams import decode, frames, sound, stream
+from tests.hal_linux.audio.playback.test_player import Audience
 
 RATE = 24000
 AHEAD_BYTES = 8192
 
 Define = Callable[[str], None]
-
-
-class Audience:
-    """Keeps what a player says."""
-
-    def __init__(self) -> None:
-        self.story: list[str] = []
-        self.failure: AudioDeviceFailed | None = None
-        self._news = asyncio.Event()
-
-    def player_started(self) -> None:
-        self._note("started")
-
-    def player_finished(self) -> None:
-        self._note("finished")
-
-    def player_failed(self, error: AudioDeviceFailed) -> None:
-        self.failure = error
-        self._note("failed")
-
-    def _note(self, word: str) -> None:
-        self.story.append(word)
-        self._news.set()
-
-    async def until(self, word: str) -> None:
-        async with asyncio.timeout(10):
-            while word not in self.story:
-                self._news.clear()
-                await self._news.wait()
 
 
 class Doubling:

@@ -50,7 +50,7 @@ class Audience:
         self._news.set()
 
     async def until(self, word: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while word not in self.story:
                 self._news.clear()
                 await self._news.wait()
