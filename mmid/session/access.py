@@ -5,8 +5,8 @@ A cloud names the way it takes (``session.clouds``). Alibaba's license is one
 sent as it is, and an instance that is fetched for each connection, fit the same shape.
 """
 
-from collections.abc import Awaitable
-from typing import Protocol
+import random
+from abc import ABC, abstractmethod
 
 from mmid.errors import MmidError
 from mmid.frozen import frozen
@@ -14,7 +14,10 @@ from mmid.secrets import Secret
 from mmid.session.effects import Next
 from mmid.settings import Settings
 
-__all__ = ["Access", "Credential"]
+__all__ = ["HOURS_S", "Access", "Credential"]
+
+# "Every few hours", spread so that a fleet does not come back at one moment.
+HOURS_S = (1.5 * 3600.0, 2.5 * 3600.0)
 
 
 @frozen
@@ -28,50 +31,58 @@ class Credential:
     token: Secret
 
 
-class Access(Protocol):
+class Access(ABC):
     """One way to prove who this device is, with the state that it keeps between connections.
 
-    All of it is called from the event loop. It shows in ``Status`` how far it is.
+    All of it is called from the event loop. It shows in ``Status`` how far it is. What has an
+    answer here fits a way that keeps no state: a credential that is there, or is not.
     """
 
+    clock_refused = False  # whether it is our clock that the other side does not accept
+
+    @abstractmethod
     def show(self) -> None:
         """Bring the status up to date with the settings and the device record."""
 
-    def credential(self) -> Awaitable[Credential]:
+    @abstractmethod
+    async def credential(self) -> Credential:
         """Return what to connect with now; fetches it, or registers the device, if need be.
 
         Raises:
             MmidError: there is none; ``after`` tells what follows.
         """
 
-    def after(self, error: MmidError) -> Next | None:
-        """Take in why an attempt failed; return what follows, None if the error is not ours.
+    @abstractmethod
+    def use(self, settings: Settings) -> None:
+        """Prove who we are by other settings from the next connection on."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Say in a line what stands in the way, for ``systemctl status``; empty: nothing."""
+
+    def after(self, error: MmidError) -> Next | None:  # noqa: ARG002 - for those who have one
+        """Take in why an attempt failed; return what follows, None without an opinion.
 
         Args:
             error: what ``credential`` raised, or how the cloud received what it gave.
         """
+        return None
 
     def long_wait_s(self) -> float:
-        """Return how long ``Next.HOURS`` is now, in seconds."""
-
-    def waiting(self, wait_s: float | None) -> None:
-        """The next attempt is so far away; None: it waits for somebody to act."""
-
-    def forgive(self) -> None:
-        """Somebody asked to try again: what was refused counts no more."""
+        """Return how long ``Next.HOURS`` is now, in seconds: not the same for each board."""
+        return random.uniform(*HOURS_S)  # noqa: S311 - a spread
 
     def forget(self) -> None:
         """The device record was erased: what came of it is not true any more."""
+        self.show()
 
-    def use(self, settings: Settings) -> None:
-        """Prove who we are by other settings from the next connection on."""
+    # Nothing to do, for most: B027 would have such methods abstract.
 
-    async def see_through(self) -> None:
+    def waiting(self, wait_s: float | None) -> None:  # noqa: B027
+        """The next attempt is so far away; None: it waits for somebody to act."""
+
+    def forgive(self) -> None:  # noqa: B027
+        """Somebody asked to try again: what was refused counts no more."""
+
+    async def see_through(self) -> None:  # noqa: B027
         """We are told to stop: end what must not be cut, in bounded time."""
-
-    @property
-    def clock_refused(self) -> bool:
-        """Whether it is our clock that the other side does not accept."""
-
-    def describe(self) -> str:
-        """Say in a line what stands in the way, for ``systemctl status``; empty: nothing."""

@@ -7,7 +7,7 @@ table of the settings and its folder in simcloud knows the cloud by its name.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mmid.errors import SettingsInvalid
 from mmid.frozen import frozen
@@ -15,19 +15,14 @@ from mmid.session.endpoint import Endpoint
 from mmid.settings import Settings, WorkMode
 
 if TYPE_CHECKING:  # whoever judges settings needs none of these, nor asyncio, which they bring
-    from mmid.hal import Clock
     from mmid.session.access import Access
     from mmid.session.dialects.dialect import Dialect
-    from mmid.session.license.record_book import RecordBook
-    from mmid.session.license.service import Exchange
-    from mmid.status import Status
 
 __all__ = [
     "CLOUDS",
     "Cloud",
     "CloudAudio",
     "Contradiction",
-    "MakeAccess",
     "Opening",
     "cloud_of",
     "contradictions",
@@ -87,21 +82,6 @@ class Contradiction:
     why: str
 
 
-class MakeAccess(Protocol):
-    """Makes the way in which this board proves itself."""
-
-    def __call__(
-        self,
-        settings: Settings,
-        *,
-        book: "RecordBook",
-        clock: "Clock",
-        status: "Status",
-        exchange: "Exchange",
-    ) -> "Access":
-        """Return it; nothing is asked of anybody yet."""
-
-
 @frozen
 class Cloud:
     """All that the rest of mmid knows of a cloud.
@@ -110,7 +90,8 @@ class Cloud:
         protocol: its name in cloud.protocol.
         audio: what it takes and gives.
         modules: what a connection needs of it, imported once the daemon is ready.
-        access: makes its ``Access``.
+        access: makes its ``Access`` from the settings and, by name, the device record
+            (``book``), the ``clock``, the ``status`` and what asks its services (``exchange``).
         endpoint: where a connection goes, for the settings and a credential.
         dialect: makes its ``Dialect``.
         contradictions: what of the settings cannot work with it.
@@ -121,7 +102,7 @@ class Cloud:
     protocol: str
     audio: CloudAudio
     modules: Sequence[str]
-    access: MakeAccess
+    access: Callable[..., "Access"]
     endpoint: Callable[[Settings, Any], Endpoint]
     dialect: Callable[[Opening], "Dialect"]
     contradictions: Callable[[Settings], Iterator[Contradiction]]

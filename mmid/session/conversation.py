@@ -123,8 +123,8 @@ class Conversation:
 
     # --- what people and the board do -----------------------------------------------------
     #
-    # Each of these is the dialect's: what may be done when, and the errors raised, are
-    # described there. Here they get the time, and what the dialect wants is carried out.
+    # These are the dialect's, see ``Dialect`` for what each does and raises: here they get the
+    # time, and what the dialect wants is carried out.
 
     @property
     def ready(self) -> bool:
@@ -132,23 +132,18 @@ class Conversation:
         return self.dialect.reached_listening
 
     def check_speech(self) -> None:
-        """Raise what ``start_speech`` would."""
         self.dialect.check_speech()
 
     def start_speech(self) -> None:
-        """The microphone was opened by a press."""
         self.perform(self.dialect.start_speech(self._loop.time()))
 
     def stop_speech(self) -> None:
-        """The microphone was closed: what was said is to be answered."""
         self.perform(self.dialect.stop_speech(self._loop.time()))
 
     def cancel_speech(self) -> None:
-        """Forget what was said."""
         self.perform(self.dialect.cancel_speech(self._loop.time()))
 
     def interrupt(self) -> None:
-        """Stop the reply, or drop the question that waits, and listen."""
         self.perform(self.dialect.interrupt(self._loop.time()))
 
     def ask(
@@ -158,13 +153,11 @@ class Conversation:
         images: Sequence[bytes] = (),
         biz_params: Mapping[str, Any] | None = None,
     ) -> None:
-        """Put a text to the model; ``Busy`` also if the network does not keep up with texts."""
-        self._outbox.check_room()
+        self._outbox.check_room()  # Busy also if the network does not keep up with texts
         now = self._loop.time()
         self.perform(self.dialect.ask(text, now, images=images, biz_params=biz_params))
 
     def say(self, text: str) -> None:
-        """Have a text spoken."""
         self.perform(self.dialect.say(text, self._loop.time()))
 
     def update_info(
@@ -174,31 +167,23 @@ class Conversation:
         client_status: Mapping[str, Any] | None = None,
         biz_params: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell the cloud something about the board; ``Busy`` as ``ask``."""
         self._outbox.check_room()
-        self.perform(
-            self.dialect.update_info(
-                self._loop.time(),
-                images=images,
-                client_status=client_status,
-                biz_params=biz_params,
-            )
+        now, status = self._loop.time(), client_status
+        effects = self.dialect.update_info(
+            now, images=images, client_status=status, biz_params=biz_params
         )
+        self.perform(effects)
 
     def recorder_failed(self) -> None:
-        """The microphone ended by itself, or could not be opened."""
         self.perform(self.dialect.recorder_failed(self._loop.time()))
 
     def playback_started(self) -> None:
-        """The first sample of the reply can be heard."""
         self.perform(self.dialect.playback_started(self._loop.time()))
 
     def playback_finished(self) -> None:
-        """The last sample of the reply was heard."""
         self.perform(self.dialect.playback_finished(self._loop.time()))
 
     def playback_failed(self) -> None:
-        """The loudspeaker ended by itself."""
         self.perform(self.dialect.playback_failed(self._loop.time()))
 
     # --- carrying out ---------------------------------------------------------------------

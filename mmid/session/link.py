@@ -126,15 +126,6 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
         ConnectionLost: no connection in time, or no WebSocket at the other end.
         SettingsInvalid: the CA file or the proxy cannot be used.
     """
-    try:
-        return await _open(endpoint, tls, timeout_s)
-    except TlsFailed as error:
-        if not tls.know_more(error.__cause__):
-            raise
-    return await _open(endpoint, tls, timeout_s)
-
-
-async def _open(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
     context = await tls.context()
     try:
         async with asyncio.timeout(timeout_s):

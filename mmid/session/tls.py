@@ -4,27 +4,15 @@ A resumed handshake sends no certificates, so a reconnect checks none and costs
 the board no signature; under TLS 1.2 it is a round trip shorter too. What is
 resumed was verified when the session began, against the same authorities: a
 change of the CA file begins anew.
-
-The system has its authorities twice: in one file of some 140, which takes 0.9 MiB and
-20 ms to read here, and in a directory where OpenSSL finds the one it needs by a hash of
-its name. The directory is asked first; the file is read if that does not have it.
 """
 
 import asyncio
-import re
 import ssl
 from pathlib import Path
 
 from mmid.errors import SettingsInvalid
 
 __all__ = ["Tls"]
-
-# What c_rehash and openssl-rehash(1ssl) call a certificate.
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
-
-# X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN and
-# X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY of x509_vfy.h: nobody knows the authority.
-_UNKNOWN_AUTHORITY = {2, 19, 20}
 
 
 class Tls:
@@ -38,7 +26,6 @@ class Tls:
         self._ca_file = ca_file
         self._context: _ResumingContext | None = None
         self._loaded: list[tuple[int, int]] = []
-        self._sparingly = True
 
     async def context(self) -> ssl.SSLContext:
         """Return what to connect with; the authorities are read again only if they changed.
@@ -48,26 +35,10 @@ class Tls:
         """
         found = _versions(self._ca_file)
         if self._context is None or found != self._loaded:
-            if found != self._loaded:
-                self._sparingly = True
             # It may be some hundred certificates: a slow core takes its time for them.
-            self._context = await asyncio.to_thread(_load, self._ca_file, self._sparingly)
+            self._context = await asyncio.to_thread(_load, self._ca_file)
             self._loaded = found
         return self._context
-
-    def know_more(self, error: BaseException | None) -> bool:
-        """Read all authorities from now on, if a connection failed for want of one.
-
-        Returns:
-            Whether the next attempt may know one that this one did not.
-        """
-        unknown = isinstance(error, ssl.SSLCertVerificationError) and (
-            error.verify_code in _UNKNOWN_AUTHORITY
-        )
-        if not unknown or not self._sparingly or _directory(self._ca_file) is None:
-            return False
-        self._sparingly, self._context = False, None
-        return True
 
     def keep_session(self, connection: ssl.SSLObject) -> None:
         """Keep the session of a connection that served, for the next one."""
@@ -98,37 +69,21 @@ class _ResumingContext(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
-def _load(ca_file: str, sparingly: bool) -> _ResumingContext:
+def _load(ca_file: str) -> _ResumingContext:
     # What ssl.create_default_context does since Python 3.13, on every version; but it
     # cannot make a class of ours, and would write the session's keys where a variable says.
     context = _ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    directory = _directory(ca_file) if sparingly else None
     try:
-        if ca_file or directory:
-            context.load_verify_locations(ca_file or None, directory)
+        if ca_file:
+            context.load_verify_locations(ca_file)
         else:
             context.load_default_certs()
     except (OSError, ssl.SSLError) as error:
         what = "does not exist" if not Path(ca_file).exists() else f"cannot be used: {error!r}"
         raise SettingsInvalid(f"cloud.ca_file {ca_file} {what}") from error
     return context
-
-
-def _directory(ca_file: str) -> str | None:
-    """Return where the system has its authorities one by one; None: all are in a file only.
-
-    An operator who names a file by SSL_CERT_FILE means that file.
-    """
-    system = ssl.get_default_verify_paths()
-    if ca_file or system.capath is None or system.cafile not in {None, system.openssl_cafile}:
-        return None
-    try:
-        hashed = any(_HASHED.fullmatch(one.name) for one in Path(system.capath).iterdir())
-    except OSError:
-        return None
-    return system.capath if hashed else None
 
 
 def _versions(ca_file: str) -> list[tuple[int, int]]:

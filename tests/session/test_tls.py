@@ -1,7 +1,6 @@
 """The second connection: resumed, and no less safe than the first."""
 
 import asyncio
-import hashlib
 import shutil
 import ssl
 from collections.abc import AsyncIterator
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -154,79 +152,33 @@ async def test_no_variable_makes_it_write_its_keys(
 # --- the system's authorities ---------------------------------------------------------------
 
 
-def hashed_name(ca_file: Path) -> str:
-    """Return what openssl-rehash(1ssl) calls it: X509_NAME_hash(3), of a name that is one CN."""
-    (name,) = x509.load_pem_x509_certificate(ca_file.read_bytes()).subject
-    text = str(name.value).lower().encode()
-    value = b"\x06\x03\x55\x04\x03" + bytes([0x0C, len(text)]) + text
-    sequence = bytes([0x30, len(value)]) + value
-    digest = hashlib.sha1(bytes([0x31, len(sequence)]) + sequence).digest()  # noqa: S324
-    return f"{int.from_bytes(digest[:4], 'little'):08x}.0"
-
-
-@dataclass
-class System:
-    """A system with its authorities in a file and in a directory."""
-
-    file: Path
-    directory: Path
-
-    def has(self, ca_file: Path, *, in_directory: bool) -> None:
-        """Add one."""
-        with self.file.open("ab") as file:
-            file.write(ca_file.read_bytes())
-        if in_directory:
-            shutil.copy(ca_file, self.directory / hashed_name(ca_file))
-
-
 @pytest.fixture
-def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
-    """Make it the one that OpenSSL and Python ask, with an authority that nobody needs."""
-    made = System(tmp_path / "all.pem", tmp_path / "certs")
-    made.directory.mkdir()
-    made.has(make_certificates(tmp_path / "idle").ca_file, in_directory=False)
-    (made.directory / "0123abcd.0").symlink_to(made.file)
-    monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
-    monkeypatch.setenv("SSL_CERT_DIR", str(made.directory))
-    found = ssl.get_default_verify_paths()._replace(openssl_cafile=str(made.file))
-    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: found)
-    return made
+def system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that OpenSSL and Python take for the system's, with an authority nobody needs."""
+    file = tmp_path / "all.pem"
+    file.write_bytes(make_certificates(tmp_path / "idle").ca_file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    return file
 
 
-async def known_after_connecting(certificates: Certificates) -> int:
-    """Connect as to the real cloud; return how many authorities are in memory then."""
+def add(file: Path, certificates: Certificates) -> None:
+    with file.open("ab") as bundle:
+        bundle.write(certificates.ca_file.read_bytes())
+
+
+async def test_without_a_ca_file_the_systems_authorities_count(
+    certificates: Certificates, system_file: Path
+) -> None:
+    add(system_file, certificates)
     async with server(certificates, echo) as port:
         board = Dialler(port, Tls(""))
         assert not await board.reused()
         assert await board.reused()
-        return len((await board.tls.context()).get_ca_certs())
 
 
-async def test_of_the_system_s_authorities_only_the_one_that_is_needed_is_read(
-    certificates: Certificates, system: System
-) -> None:
-    system.has(certificates.ca_file, in_directory=True)
-    assert await known_after_connecting(certificates) == 1
-
-
-async def test_an_authority_that_only_the_file_has_is_found_there(
-    certificates: Certificates, system: System
-) -> None:
-    system.has(certificates.ca_file, in_directory=False)
-    assert await known_after_connecting(certificates) == 2
-
-
-async def test_a_file_that_the_operator_names_is_read(
-    certificates: Certificates, system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    system.has(certificates.ca_file, in_directory=True)
-    paths = ssl.get_default_verify_paths()._replace(openssl_cafile="/elsewhere")
-    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
-    assert await known_after_connecting(certificates) == 2
-
-
-@pytest.mark.usefixtures("system")
-async def test_an_authority_that_neither_has_is_refused_and_not_looked_for_again(
+@pytest.mark.usefixtures("system_file")
+async def test_an_authority_that_the_system_has_not_is_refused_and_nothing_is_read_again(
     certificates: Certificates,
 ) -> None:
     contexts = []
@@ -240,12 +192,11 @@ async def test_an_authority_that_neither_has_is_refused_and_not_looked_for_again
 
 
 async def test_an_authority_that_the_system_gets_later_counts_at_once(
-    certificates: Certificates, system: System
+    certificates: Certificates, system_file: Path
 ) -> None:
     async with server(certificates, echo) as port:
         board = Dialler(port, Tls(""))
         with pytest.raises(TlsFailed):
             await board.reused()
-        system.has(certificates.ca_file, in_directory=True)
+        add(system_file, certificates)
         assert not await board.reused()
-        assert len((await board.tls.context()).get_ca_certs()) == 1

@@ -10,7 +10,7 @@ from mmid.errors import LicenseRefused, MmidError, NotProvisioned, RegistrationU
 from mmid.frozen import frozen
 from mmid.hal import Clock
 from mmid.secrets import Secret
-from mmid.session.access import Credential
+from mmid.session.access import Access, Credential
 from mmid.session.effects import Next
 from mmid.session.endpoint import CredentialRefused
 from mmid.session.license import license_error
@@ -62,7 +62,7 @@ class LicenseCredential(Credential):
     signature: Mapping[str, str] = field(default_factory=dict)
 
 
-class LicenseAccess:
+class LicenseAccess(Access):
     """Turns settings and record into a ``LicenseCredential``, asking the service where needed.
 
     Args:
@@ -192,7 +192,7 @@ class LicenseAccess:
             self.show()
 
     @property
-    def clock_refused(self) -> bool:
+    def clock_refused(self) -> bool:  # type: ignore[override]  # it changes here
         """Whether it is our clock that the service does not accept."""
         return self._trouble is not None and self._trouble.remedy is Remedy.FIX_CLOCK
 

@@ -1,21 +1,16 @@
 """Pay-as-you-go as an ``Access``: the API key is the credential, and nobody is asked for one."""
 
-import random
-
-from mmid.errors import MmidError, NotProvisioned
-from mmid.hal import Clock
-from mmid.session.effects import Next
+from mmid.errors import NotProvisioned
+from mmid.session.access import Access
 from mmid.session.license.access import LicenseCredential, who_we_are
 from mmid.session.license.record_book import RecordBook
-from mmid.session.license.refusals import HOURS_S
-from mmid.session.license.service import Exchange
 from mmid.settings import Settings
 from mmid.status import LicenseState, Status
 
 __all__ = ["PayAsYouGo"]
 
 
-class PayAsYouGo:
+class PayAsYouGo(Access):
     """Turns settings and record into a ``LicenseCredential``.
 
     Args:
@@ -29,9 +24,8 @@ class PayAsYouGo:
         settings: Settings,
         *,
         book: RecordBook,
-        clock: Clock,  # noqa: ARG002 - nothing is signed
         status: Status,
-        exchange: Exchange,  # noqa: ARG002 - nobody is asked
+        **_: object,  # a clock and a service: nothing is signed, and nobody is asked
     ) -> None:
         self._settings = settings
         self._book = book
@@ -75,33 +69,10 @@ class PayAsYouGo:
             raise NotProvisioned(f"this device is not provisioned: {', '.join(missing)} not set")
         return app_id, name
 
-    def after(self, _error: MmidError) -> Next | None:
-        """Have no opinion: a key that is refused may be unlocked in the console any time."""
-        return None
-
-    def long_wait_s(self) -> float:
-        """Return some hours, another number for each board."""
-        return random.uniform(*HOURS_S)  # noqa: S311 - a spread
-
-    def waiting(self, wait_s: float | None) -> None:
-        """Nothing shows it."""
-
-    def forgive(self) -> None:
-        """Nothing was refused for good."""
-
-    def forget(self) -> None:
-        """The device record was erased."""
-        self.show()
-
     def use(self, settings: Settings) -> None:
         """Connect by other settings from now on."""
         self._settings = settings
         self.show()
-
-    async def see_through(self) -> None:
-        """Nothing is under way."""
-
-    clock_refused = False
 
     def describe(self) -> str:
         """Say in a line what stands in the way; empty if nothing does."""

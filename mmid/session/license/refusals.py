@@ -4,16 +4,14 @@ Pure: no clock, no I/O. The counters live as long as the process, so a
 registration that is refused is not tried for ever, whatever happens between.
 """
 
+from mmid.session.access import HOURS_S
 from mmid.session.effects import Next
 from mmid.session.license.codes import CodeClass, Remedy, lookup
 
-__all__ = ["HOURS_S", "RETRY_LIMIT", "SERVICE_DAY_OFFSET_MS", "Refusals", "long_wait_s"]
+__all__ = ["RETRY_LIMIT", "SERVICE_DAY_OFFSET_MS", "Refusals", "long_wait_s"]
 
 # License section 4, class R.
 RETRY_LIMIT = 5
-
-# "Every few hours" (class L), spread so that a fleet does not come back at one moment.
-HOURS_S = (1.5 * 3600.0, 2.5 * 3600.0)
 
 # When the service's day begins is not published (license section 4, 200021): midnight in
 # Shanghai, 8 hours before UTC's, is assumed.

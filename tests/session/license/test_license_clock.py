@@ -2,8 +2,8 @@
 
 import pytest
 
+from mmid.session.access import HOURS_S
 from mmid.session.license.messages import Refusal
-from mmid.session.license.refusals import HOURS_S
 from tests.session.doubles import LicenseDesk, MemoryStore, token
 from tests.session.license.keeping import REGISTERED, boot
 

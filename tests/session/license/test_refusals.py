@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from mmid.session.access import HOURS_S
 from mmid.session.effects import Next
 from mmid.session.license.codes import CODES, CodeClass
-from mmid.session.license.refusals import HOURS_S, RETRY_LIMIT, Refusals, long_wait_s
+from mmid.session.license.refusals import RETRY_LIMIT, Refusals, long_wait_s
 
 
 def codes(code_class: CodeClass) -> list[str]:

@@ -9,10 +9,10 @@ A room for each section of multimodal-dialog, so that the two can be read side b
     stages          what we wait for, and for how long      section 6
     work_modes      push2talk, tap2talk, duplex             section 7
     upload          the speech sent, and the silence        sections 7, 8
-    turn            what is remembered of a turn, and of asking for the floor
-    reply_text      what a reply says, as a whole           section 5
+    turn            what is remembered of a turn and its reply, and of asking for the floor
     failures        what an error means afterwards          section 11
     machine         the moves between the stages
     talk            what people want                        sections 4, 8
     dialog          the whole, as the session sees it
+    cloud           what the rest of mmid must know of this cloud
 """

@@ -295,23 +295,18 @@ class MultimodalDialog:
     # --- what people want -----------------------------------------------------------------
 
     def check_speech(self) -> None:
-        """Raise if no speech can begin now."""
         talk.check_speech(self.machine)
 
     def start_speech(self, now: float) -> Effects:
-        """Begin a speech."""
         return talk.start_speech(self.machine, now)
 
     def stop_speech(self, now: float) -> Effects:
-        """End the speech."""
         return talk.stop_speech(self.machine, now)
 
     def cancel_speech(self, now: float) -> Effects:
-        """Forget the speech."""
         return talk.cancel_speech(self.machine, now)
 
     def interrupt(self, now: float) -> Effects:
-        """Cut the turn under way."""
         return talk.interrupt(self.machine, now)
 
     def ask(
@@ -322,11 +317,9 @@ class MultimodalDialog:
         images: Sequence[bytes] = (),
         biz_params: Mapping[str, Any] | None = None,
     ) -> Effects:
-        """Have the model answer."""
         return talk.ask(self.machine, text, now, images=images, biz_params=biz_params)
 
     def say(self, text: str, now: float) -> Effects:
-        """Have a text spoken."""
         return talk.say(self.machine, text, now)
 
     def update_info(
@@ -337,7 +330,6 @@ class MultimodalDialog:
         client_status: Mapping[str, Any] | None = None,
         biz_params: Mapping[str, Any] | None = None,
     ) -> Effects:
-        """Tell the cloud about the board."""
         return talk.update_info(
             self.machine, now, images=images, client_status=client_status, biz_params=biz_params
         )

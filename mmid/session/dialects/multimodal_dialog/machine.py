@@ -13,9 +13,8 @@ from mmid.session.backlog import BACKLOG_S, Backlog
 from mmid.session.dialects.heartbeat import Heartbeat
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.failures import after_failure
-from mmid.session.dialects.multimodal_dialog.reply_text import ReplyText
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Stage
-from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, Turn
+from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, ReplyText, Turn
 from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, OpenMicrophone, Upload
 from mmid.session.dialects.multimodal_dialog.work_modes import WORK_MODES
 from mmid.session.effects import (

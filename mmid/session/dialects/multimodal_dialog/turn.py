@@ -4,9 +4,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import inf
 
-from mmid.session.dialects.multimodal_dialog.reply_text import ReplyText
-
-__all__ = ["ACCEPT_GRACE_S", "REQUEST_SPACING_S", "Floor", "Pace", "Turn"]
+__all__ = [
+    "ACCEPT_GRACE_S",
+    "LONGEST_REPLY",
+    "REQUEST_SPACING_S",
+    "Floor",
+    "Pace",
+    "ReplyText",
+    "Turn",
+]
 
 # The service closes a connection that asks for the floor or for an answer too
 # often (449); its documents give no number, ours are deduced (multimodal-dialog O8).
@@ -17,6 +23,37 @@ _BURST_S = 2.5
 # After Listening we give RequestAccepted this long before we go on without
 # it: a RequestToSpeak that crossed a Listening may never be answered.
 ACCEPT_GRACE_S = 0.5
+
+
+# A reply that is read aloud for an hour; beyond it no more is kept.
+LONGEST_REPLY = 65536
+
+
+class ReplyText:
+    """What one round's reply says so far.
+
+    Args:
+        incremental: Start asked for ``incremental_response``: each frame has only what is new.
+    """
+
+    def __init__(self, *, incremental: bool = False) -> None:
+        self._incremental = incremental
+        self._text = self._spoken = ""
+        self.round_id = ""
+
+    def add(self, round_id: str, text: str, spoken: str) -> str:
+        """Take a frame's text and what the voice reads of it; return the whole.
+
+        What is read aloud is preferred, as the vendor's SDK does.
+        """
+        if round_id and round_id != self.round_id:
+            self._text = self._spoken = ""
+            self.round_id = round_id
+        if not self._incremental:
+            return spoken or text
+        self._text = (self._text + text)[:LONGEST_REPLY]
+        self._spoken = (self._spoken + spoken)[:LONGEST_REPLY]
+        return self._spoken or self._text
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmid.session.dialects.multimodal_dialog.reply_text import LONGEST_REPLY, ReplyText
+from mmid.session.dialects.multimodal_dialog.turn import LONGEST_REPLY, ReplyText
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import output_frame
 from tests.session.dialects.multimodal_dialog.trace import REPLYING, follow, render
