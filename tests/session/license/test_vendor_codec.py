@@ -1,18 +1,21 @@
 """A library with the vendor's functions as the codec: in a real child, against simcloud."""
 
-import asyncio
 import ctypes
+import itertools
 import os
+import selectors
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mmid import child
 from mmid.errors import (
     LicenseCodecFailed,
     MalformedMessage,
@@ -309,21 +312,26 @@ async def test_a_library_that_fails_before_anything_is_sent_is_tried_again(
 
 
 @pytest.fixture
-async def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """As soon as the library hangs, half a minute has gone by."""
-    hangs, loop = tmp_path / "hangs", asyncio.get_running_loop()
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as the library hangs, half a minute has gone by for whoever waits for the child."""
+    hangs, looks = tmp_path / "hangs", itertools.count()
     monkeypatch.setenv("VENDOR_HANGS", str(hangs))
 
-    async def wait() -> None:
-        while not hangs.exists():  # noqa: ASYNC110 - a file tells nobody
-            await asyncio.sleep(0.01)
-        for _ in range(5):  # what was written before it hung is read in as many turns of the loop
-            await asyncio.sleep(0)
-        monkeypatch.setattr(loop, "time", lambda: time.monotonic() + EXCHANGE_S)
+    class OftenAwake(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            return super().select(0.05 if timeout is None else min(timeout, 0.05))
 
-    waiting = asyncio.create_task(wait())
-    yield
-    waiting.cancel()
+    def late() -> float:
+        # Not at the first looks: what was written before it hung is still to be read.
+        gone = hangs.exists() and next(looks) > 5
+        return time.monotonic() + (EXCHANGE_S if gone else 0.0)
+
+    monkeypatch.setattr(
+        child,
+        "selectors",
+        SimpleNamespace(**{**vars(selectors), "DefaultSelector": OftenAwake}),
+    )
+    monkeypatch.setattr(child, "time", SimpleNamespace(monotonic=late))
 
 
 @pytest.mark.usefixtures("impatient")
