@@ -1,7 +1,7 @@
 """``mmid hal-test``: the vendor's acceptance test on the configured devices, and more.
 
-What it prints for the vendor is the log of the SDK's own test, line for
-line; ``--audio`` and ``--acoustic`` go beyond it, for the factory line. The
+What it prints for the vendor is the log of the SDK's own test, to the
+letter; ``--audio`` and ``--acoustic`` go beyond it, for the factory line. The
 exit status is 1 if any check failed.
 """
 
@@ -36,9 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = ["hal_test"]
 
+# The log of the SDK's test library to the letter, as both of the vendor's porting guides
+# print it: no blank after the prefix, 21 stars before a step, and behind it as many as
+# make 58 columns.
 _INFO = "[UT][I][aliyun_sdk_test]"
 _ERROR = "[UT][E][aliyun_sdk_test]"
-_RULER = "*" * 40
+_STARS = "*" * 21
+_STEP_COLUMNS = 58
 
 # A sweep lasts two seconds, and the whole test at most twenty.
 _MOST_PAIRS = 6
@@ -97,22 +101,21 @@ def _vendor_s(settings: Settings, say: Say) -> Iterator[CheckResult]:
         acceptance.check_random,
         acceptance.check_mutex,
     ]
-    _headline(say, "Hal Test Start")
+    _say_step(say, "Hal Test Start")
     for check in checks:
         result = check()
         if "now_ms" in result.measured:
-            say(f"{_INFO} time is {result.measured['now_ms']}")
+            say(f"{_INFO}time is {result.measured['now_ms']}")
         if result.passed:
-            say(f"{_INFO} {result.check} test done")
+            _say_step(say, f"{result.check} test done")
         else:
-            say(f"{_ERROR} {result.check} test failed: {result.detail}")
+            say(f"{_ERROR}{result.check} test failed: {result.detail}")
         yield result
-    _headline(say, "Hal Test End")
+    _say_step(say, "Hal Test End")
 
 
-def _headline(say: Say, text: str) -> None:
-    for line in (_RULER, text, _RULER):
-        say(f"{_INFO} {line}")
+def _say_step(say: Say, text: str) -> None:
+    say(_INFO + f"{_STARS} {text} ".ljust(_STEP_COLUMNS, "*"))
 
 
 def _check_storage(settings: Settings) -> CheckResult:
