@@ -12,7 +12,8 @@ All numbers are little-endian.
 Version 1 goes on with the body, which is the payload: 0 to 4096 bytes.
 Version 2 has a word of flags first; it is written only where a flag is set.
 
-        16      4  flags: bit 0 the body is sealed, bit 1 the record was erased; the rest 0
+        16      4  flags: bit 0 the body is sealed, bit 1 the record was erased, with an
+                   empty payload; the rest 0
         20      n  the body. Sealed: 12 bytes of nonce, the AES-256-GCM ciphertext of the
                    payload, 16 bytes of tag; bytes 0 to 11 and 16 to 19 are authenticated too
 
@@ -33,8 +34,10 @@ from mmid.frozen import frozen
 __all__ = [
     "INITIAL",
     "INITIAL_BYTES",
+    "LAST_SEQUENCE",
     "MAX_PAYLOAD_BYTES",
     "MAX_RECORD_BYTES",
+    "NO_FLAGS",
     "SEALING_BYTES",
     "Flag",
     "ForeignContent",
@@ -44,7 +47,6 @@ __all__ = [
     "encode",
     "is_blank",
     "is_first_write_cut_short",
-    "sealed_header",
 ]
 
 MAX_PAYLOAD_BYTES = 4096
@@ -60,7 +62,7 @@ _REST_AT = _CRC_AT + _WORD.size
 
 MAX_RECORD_BYTES = _REST_AT + _WORD.size + MAX_PAYLOAD_BYTES + SEALING_BYTES
 
-_LAST_SEQUENCE = 2**32 - 1
+LAST_SEQUENCE = 2**32 - 1
 
 
 class Flag(IntFlag):
@@ -70,7 +72,7 @@ class Flag(IntFlag):
     ERASED = 2
 
 
-_NO_FLAGS = Flag(0)
+NO_FLAGS = Flag(0)
 _KNOWN_FLAGS = 0b11
 
 
@@ -93,7 +95,7 @@ class Record:
 
     sequence: int
     body: bytes
-    flags: Flag = _NO_FLAGS
+    flags: Flag = NO_FLAGS
 
     @property
     def sealed(self) -> bool:
@@ -106,12 +108,17 @@ class Record:
         return Flag.ERASED in self.flags
 
     @property
+    def header(self) -> bytes:
+        """What is authenticated together with a sealed payload: all before the body but the CRC."""
+        return _head(self.sequence, len(self.body), self.flags) + _WORD.pack(self.flags)
+
+    @property
     def payload_bytes(self) -> int:
         """How long the payload is, without unsealing it."""
         return len(self.body) - (SEALING_BYTES if self.sealed else 0)
 
 
-def encode(sequence: int, body: bytes, flags: Flag = _NO_FLAGS) -> bytes:
+def encode(sequence: int, body: bytes, flags: Flag = NO_FLAGS) -> bytes:
     """Return the bytes to store.
 
     Raises:
@@ -120,16 +127,9 @@ def encode(sequence: int, body: bytes, flags: Flag = _NO_FLAGS) -> bytes:
     longest = MAX_PAYLOAD_BYTES + (SEALING_BYTES if Flag.SEALED in flags else 0)
     if len(body) > longest:
         raise StorageFailed(f"the device record has {len(body)} bytes, {longest} is the most")
-    if sequence > _LAST_SEQUENCE:
-        raise StorageFailed("the sequence number of the device record cannot go on; erase it")
     head = _head(sequence, len(body), flags)
     rest = (_WORD.pack(flags) if flags else b"") + body
     return head + _WORD.pack(zlib.crc32(rest, zlib.crc32(head))) + rest
-
-
-def sealed_header(sequence: int, payload_bytes: int) -> bytes:
-    """Return what is authenticated together with a sealed payload: its header but the CRC."""
-    return _head(sequence, payload_bytes + SEALING_BYTES, Flag.SEALED) + _WORD.pack(Flag.SEALED)
 
 
 def decode(data: bytes, where: str) -> Record | None:
@@ -150,6 +150,8 @@ def decode(data: bytes, where: str) -> Record | None:
         )
     if len(data) < _REST_AT:
         return None
+    # The CRC first, which lies where it is in every version: a damaged version or flag
+    # must not be taken for a later format.
     _, version, length, sequence = _HEAD.unpack_from(data)
     body_at = _REST_AT if version == _PLAIN else _REST_AT + _WORD.size
     end = body_at + length
@@ -194,6 +196,8 @@ def is_first_write_cut_short(data: bytes) -> bool:
 
 
 def _head(sequence: int, length: int, flags: Flag) -> bytes:
+    if sequence > LAST_SEQUENCE:
+        raise StorageFailed("the sequence number of the device record cannot go on; erase it")
     return _HEAD.pack(_MAGIC, _FLAGGED if flags else _PLAIN, length, sequence)
 
 

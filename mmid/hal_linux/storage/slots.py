@@ -26,6 +26,9 @@ from mmid.frozen import frozen
 from mmid.hal_linux.storage.medium import Medium, signature
 from mmid.hal_linux.storage.record_format import (
     INITIAL,
+    LAST_SEQUENCE,
+    NO_FLAGS,
+    SEALING_BYTES,
     Flag,
     ForeignContent,
     Record,
@@ -33,7 +36,6 @@ from mmid.hal_linux.storage.record_format import (
     decode,
     encode,
     is_first_write_cut_short,
-    sealed_header,
 )
 from mmid.hal_linux.storage.sealing import Sealing
 
@@ -156,10 +158,12 @@ class SlotStore:
                     self._medium.remove(copy.index)
                 return
             newest = _newest(copies)
-            if newest is None or not newest.erased:
+            if newest is None or not newest.erased or self.problem_with(newest):
                 # A higher number than the old record has: half of a later write over what
-                # is left of that could look like it once more.
-                newest = Record(newest.sequence + 1 if newest else 1, b"", Flag.ERASED)
+                # is left of that could look like it once more. Only where the numbers are
+                # used up do they begin anew.
+                last = newest.sequence if newest else 0
+                newest = self._record(last % LAST_SEQUENCE + 1, b"", Flag.ERASED)
             self._put(copies, newest)
 
     def inspect(self) -> list[Copy]:
@@ -241,32 +245,44 @@ class SlotStore:
         return copy
 
     def _payload(self, record: Record) -> bytes | None:
-        if record.erased:
-            return None
-        if not record.sealed:
-            return record.body
-        if self._sealing is None:
+        """Return what a record says, or None if it says "erased".
+
+        Raises:
+            StorageFailed: it is sealed with another key or none is given; or it is plain
+                although there is a key.
+        """
+        if record.sealed and self._sealing is None:
             raise StorageFailed(
                 f"the device record in {self.name} is sealed, and there is no key: give the "
                 "credential storage_key"
             )
-        header = sealed_header(record.sequence, record.payload_bytes)
-        return self._sealing.unseal(record.body, header, self.name)
+        # Whoever can write the medium could put a record there that suits him: with a key,
+        # only what was sealed with it counts. A new medium says no more than a blank one.
+        if self._sealing and not record.sealed and record != INITIAL:
+            raise StorageFailed(
+                f"the device record in {self.name} is not sealed although there is a key, so "
+                "somebody else may have written it: if it is yours, seal it with 'mmid storage "
+                "seal'"
+            )
+        payload = record.body
+        if self._sealing and record.sealed:
+            payload = self._sealing.unseal(record.body, record.header, self.name)
+        return None if record.erased else payload
 
     def _holds(self, record: Record, payload: bytes) -> bool:
         """Whether a record already says this, in the form in which it would be written."""
-        if self._force and record.sealed:
-            return False  # it may be sealed with a key that nobody has any more
-        stored = self._payload(record)
-        return stored == payload and record.sealed == (self._sealing is not None)
+        if self._force and (record.sealed or self._sealing):
+            return False  # it may be sealed with a key that nobody has any more, or not yet
+        return self._payload(record) == payload
 
     # --- writing --------------------------------------------------------------------------
 
-    def _record(self, sequence: int, payload: bytes) -> Record:
+    def _record(self, sequence: int, payload: bytes, flags: Flag = NO_FLAGS) -> Record:
         if self._sealing is None:
-            return Record(sequence, payload)
-        body = self._sealing.seal(payload, sealed_header(sequence, len(payload)))
-        return Record(sequence, body, Flag.SEALED)
+            return Record(sequence, payload, flags)
+        # Its header is sealed with it, and tells the length: so that must be right before.
+        room = Record(sequence, bytes(len(payload) + SEALING_BYTES), flags | Flag.SEALED)
+        return Record(sequence, self._sealing.seal(payload, room.header), room.flags)
 
     def _put(self, copies: list[Copy], record: Record, *, both: bool = True) -> list[Copy]:
         """Write a record where it is not yet, the oldest copy first; return the copies then.

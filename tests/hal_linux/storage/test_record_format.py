@@ -19,7 +19,6 @@ from mmid.hal_linux.storage.record_format import (
     decode,
     encode,
     is_first_write_cut_short,
-    sealed_header,
 )
 from mmid.hal_linux.storage.sealing_child import unseal
 
@@ -34,8 +33,7 @@ def test_the_examples_of_the_documentation_are_true() -> None:
     assert bytes.fromhex(first) == INITIAL_BYTES
     record = decode(bytes.fromhex(sealed), "here")
     assert record is not None
-    header = sealed_header(record.sequence, record.payload_bytes)
-    assert unseal(bytes(range(32)), record.body, header) == b"hello"
+    assert unseal(bytes(range(32)), record.body, record.header) == b"hello"
 
 
 @given(st.integers(0, 2**32 - 1), st.binary(max_size=MAX_PAYLOAD_BYTES), st.binary(max_size=64))

@@ -7,7 +7,14 @@ import pytest
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage import medium_of
-from mmid.hal_linux.storage.record_format import INITIAL_BYTES, Flag, encode
+from mmid.hal_linux.storage.record_format import (
+    INITIAL_BYTES,
+    LAST_SEQUENCE,
+    Flag,
+    Record,
+    decode,
+    encode,
+)
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
@@ -323,14 +330,85 @@ def test_a_sealed_record_can_be_erased_without_its_key() -> None:
     assert store.load() is None
 
 
-def test_a_plain_record_is_read_with_a_key_and_sealed_by_the_next_save() -> None:
-    plain = encode(1, b"payload")
-    double, store = ubi_store(plain, plain, sealing=Sealing(KEY))
-    assert store.load() == b"payload"
-    store.save(b"payload")
-    assert b"payload" not in b"".join(double.state())
+PLAIN = encode(9, b"somebody else's")
+PLAIN_ERASED = encode(9, b"", Flag.ERASED)
+
+
+@pytest.mark.parametrize("planted", [PLAIN, PLAIN_ERASED], ids=["plain", "erased"])
+@pytest.mark.parametrize("both", [False, True], ids=["one-copy", "both-copies"])
+def test_with_a_key_what_is_not_sealed_is_refused(planted: bytes, both: bool) -> None:
+    double, store = ubi_store(planted if both else sealed_state()[0], planted, sealing=Sealing(KEY))
+    for action in (store.load, lambda: store.save(b"new")):
+        with pytest.raises(StorageFailed, match="not sealed although there is a key"):
+            action()
+    assert double.changes == 0
+    assert "not sealed" in store.problem_with(decoded(planted))
+
+
+def test_a_plain_record_is_sealed_by_force() -> None:
+    double, store = ubi_store(PLAIN, PLAIN, sealing=Sealing(KEY), force=True)
+    store.save(b"somebody else's")
+    assert b"somebody" not in b"".join(double.state())
     assert [copy.record.sealed for copy in store.inspect() if copy.record] == [True, True]
-    assert store.load() == b"payload"
+    assert store.load() == b"somebody else's"
+
+
+def test_a_sealed_record_with_another_sequence_number_does_not_open() -> None:
+    """An older record cannot be made to look newer than the one beside it."""
+    double = kept_in_a_partition(b"old")
+    old = double.state()
+    store = SlotStore(medium_of(double.target, double), sealing=Sealing(KEY))
+    store.save(b"new")
+    record = decoded(old)
+    double.restore(spliced(double.state(), 0, encode(99, record.body, record.flags)))
+    with pytest.raises(StorageFailed, match="another one"):
+        SlotStore(medium_of(double.target, double), sealing=Sealing(KEY)).load()
+
+
+def test_an_erased_record_is_sealed_too_and_its_flag_cannot_be_changed() -> None:
+    double = kept_in_a_partition(b"payload")
+    store = SlotStore(medium_of(double.target, double), sealing=Sealing(KEY))
+    store.erase()
+    assert store.load() is None
+    changes = double.changes
+    store.erase()
+    assert double.changes == changes
+    record = decoded(double.state())
+    assert (record.erased, record.sealed) == (True, True)
+    as_payload = encode(record.sequence + 1, record.body, Flag.SEALED)
+    double.restore(spliced(double.state(), 0, as_payload))
+    with pytest.raises(StorageFailed, match="another one"):
+        SlotStore(medium_of(double.target, double), sealing=Sealing(KEY)).load()
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["plain", "sealed"])
+def test_a_record_with_the_last_sequence_number_of_all_can_be_erased(key: Secret | None) -> None:
+    """Whoever can write the medium must not be able to make it useless for ever."""
+    double = BlockDouble()
+    last = encode(LAST_SEQUENCE, b"payload")
+    for at in (0, 64 * 1024):
+        double.restore(spliced(double.state(), at, last))
+    sealing = Sealing(key) if key else None
+    store = SlotStore(medium_of(double.target, double), sealing=sealing, force=True)
+    with pytest.raises(StorageFailed, match="cannot go on; erase it"):
+        store.save(b"new")
+    store.erase()
+    assert store.load() is None
+    store.save(b"new")
+    assert store.load() == b"new"
+
+
+def kept_in_a_partition(payload: bytes) -> BlockDouble:
+    """A partition with a sealed record."""
+    double = BlockDouble()
+    SlotStore(medium_of(double.target, double), sealing=Sealing(KEY)).save(payload)
+    return double
+
+
+def decoded(data: bytes) -> Record:
+    record = decode(data, "here")
+    assert record is not None
+    return record
 
 
 def test_the_same_payload_is_never_sealed_to_the_same_bytes() -> None:
