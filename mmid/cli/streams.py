@@ -14,6 +14,7 @@ __all__ = [
     "abandon",
     "as_set",
     "complain",
+    "harmless",
     "open_closed_streams",
     "print_json",
     "print_lines",
@@ -31,10 +32,19 @@ def open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as we are
 
 
+def harmless(text: str) -> str:
+    """Return the text without what would command a terminal.
+
+    A name in a record or in a cloud's answer may hold ESC, or one of the C1 controls
+    (U+0080 to U+009F), which some terminals obey like ESC with a letter.
+    """
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
 def complain(line: str) -> None:
     """Print a line to the standard error; if it takes none, only the exit status can tell."""
     with suppress(OSError):
-        print(line, file=sys.stderr)
+        print(harmless(line), file=sys.stderr)
 
 
 def settle(stream: TextIO) -> None:
@@ -58,7 +68,7 @@ def print_lines(lines: Iterable[str]) -> None:
     """Print lines now; a reader that went away is no error, a full disk ends the command."""
     try:
         for line in lines:
-            print(redact(line))
+            print(harmless(redact(line)))
         sys.stdout.flush()
     except BrokenPipeError:
         # The interpreter must not try to flush it once more.
@@ -70,8 +80,10 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object on one line."""
-    print_lines([json.dumps(value, ensure_ascii=False)])
+    """Print one JSON object on one line; what would command a terminal is escaped in it."""
+    text = json.dumps(value, ensure_ascii=False)
+    escaped = (one if one.isprintable() else json.dumps(one).strip('"') for one in text)
+    print_lines(["".join(escaped)])
 
 
 def as_set(value: object) -> str:

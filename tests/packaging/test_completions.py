@@ -22,7 +22,10 @@ COMMANDS = {
             "mute",
         ),
     ],
-    "mmid": ["run", "check", "hal-test", "provision", "storage show", "storage erase"],
+    "mmid": [
+        *("run", "check", "hal-test", "provision"),
+        *("storage show", "storage seal", "storage erase"),
+    ],
 }
 
 
@@ -73,5 +76,5 @@ def test_every_option_of_a_command_is_offered_and_is_one(tool: str, command: str
 def test_what_a_word_may_be_is_offered() -> None:
     assert completed("mmictl", "mute", "o") == {"on", "off"}
     assert completed("mmictl", "device", "re") == {"register", "reset"}
-    assert completed("mmid", "storage", "") == {"show", "erase"}
+    assert completed("mmid", "storage", "") == {"show", "seal", "erase"}
     assert completed("mmictl", "--bus", "s") == {"system", "session"}

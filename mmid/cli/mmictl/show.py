@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mmid.cli.streams import harmless
 from mmid.dbus.client import Received
 from mmid.dbus.interface import NAME, PROPERTIES
 
@@ -61,8 +62,7 @@ def event(signal: Received, *, as_json: bool) -> None:
 
 def printable(text: str) -> str:
     """Return the text in one line, without what would command a terminal."""
-    words = " ".join(text.split())
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words)
+    return harmless(" ".join(text.split()))
 
 
 def _readable(name: str, one: Any) -> str:

@@ -5,6 +5,7 @@
     mmid hal-test        the vendor's acceptance test, and a check of the sound
     mmid provision       tell the board who it is, on the factory line
     mmid storage show    what the device record holds
+    mmid storage seal    seal a plain one with the storage key
     mmid storage erase   forget it
 
 Each takes ``--config FILE`` and ``--help``. A tool lies in the module of its

@@ -30,10 +30,11 @@ def parse() -> argparse.Namespace:
     _hal_test(_add(tools, "hal-test", _HAL_TEST, as_json=True))
     _provision(_add(tools, "provision", _PROVISION, as_json=True))
 
-    summary = "show or erase the device record"
+    summary = "show, seal or erase the device record"
     storage = tools.add_parser("storage", help=summary, description=summary)
-    actions = storage.add_subparsers(dest="action", required=True, metavar="show|erase")
+    actions = storage.add_subparsers(dest="action", required=True, metavar="show|seal|erase")
     _add(actions, "show", _SHOW, as_json=True)
+    _add(actions, "seal", _SEAL)
     _erase(_add(actions, "erase", _ERASE))
     options, unknown = parser.parse_known_args()
     if unknown:
@@ -49,6 +50,7 @@ _HAL_TEST = (
 )
 _PROVISION = "write AppId, device name and AppSecret into the device record, without a network"
 _SHOW = "show the device record and its copies; secrets are only said to be set"
+_SEAL = "seal a plain device record with the storage key, on a board that gets its key later"
 _ERASE = "erase the device record, and with it the registration of the device"
 
 

@@ -1,4 +1,4 @@
-"""``mmid storage show`` and ``mmid storage erase``: the device record from outside."""
+"""``mmid storage show``, ``seal`` and ``erase``: the device record from outside."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Settings, Storage
 
-__all__ = ["storage_erase", "storage_show"]
+__all__ = ["storage_erase", "storage_seal", "storage_show"]
 
 
 def storage_show(settings: Settings, options: Namespace) -> int:
@@ -30,6 +30,36 @@ def storage_show(settings: Settings, options: Namespace) -> int:
         print_lines(_as_lines(storage, slots, record))
     if failure is not None:
         raise failure
+    return 0
+
+
+def storage_seal(settings: Settings, _: Namespace) -> int:
+    """Seal a plain record with the storage key, which the daemon would refuse.
+
+    Raises:
+        SettingsInvalid: there is no key.
+        StoreInUse: the daemon runs.
+        StorageFailed: it cannot be read, or sealed; or a copy was sealed before, so that the
+            plain one may be another's.
+    """
+    storage = settings.storage
+    if not storage.key:
+        raise SettingsInvalid("storage seal needs a key: give the credential storage_key")
+    with hold_store(storage.target):
+        _, failure = _try_to_load(storage)
+        if failure is None:
+            print_lines([f"nothing in {storage.target} is plain"])
+            return 0
+        if any(slot.sealed for slot in describe(storage.target)):
+            raise failure
+        payload = open_store(storage.target).load()
+        sealed = open_store(storage.target, key=storage.key, force=True)
+        if payload is None:
+            sealed.erase()
+        else:
+            sealed.save(payload)
+        who = DeviceRecord() if payload is None else DeviceRecord.decode(payload)
+    print_lines([f"sealed {storage.target}: {who.app_id or 'no AppId'} {who.device_name}".rstrip()])
     return 0
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import TABLE, SettingsInvalid, StorageFailed
+from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.storage.record_format import encode
 from mmid.secrets import Secret
 from mmid.session.license.messages import Unopened
 from mmid.session.license.record import DeviceRecord, Pending
@@ -182,3 +184,46 @@ def test_an_answer_that_waits_for_a_corrected_codec_is_shown_and_not_erased_ligh
     result = mmid("storage", "erase")
     assert result.returncode == OPTION
     assert "would lose the registration of mm_0123 lamp-1" in one_line(result)
+
+
+# --- a key that comes later ------------------------------------------------------------------
+
+KEY = "5a" * 32
+
+
+def test_seal_seals_a_plain_record_once_and_says_whose_it_is(mmid: Tool) -> None:
+    mmid.record = REGISTERED
+    result = mmid("storage", "show", MMID_STORAGE__KEY=KEY)
+    assert result.returncode == STORAGE
+    assert "not sealed although there is a key" in result.stderr
+    result = mmid("storage", "seal", MMID_STORAGE__KEY=KEY)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"sealed {mmid.target}: mm_0123 lamp-1\n"
+    shown = mmid.json("storage", "show", MMID_STORAGE__KEY=KEY)
+    assert shown["record"]["registered"] is True
+    assert [copy["sealed"] for copy in shown["copies"]] == [True, True]
+    assert "is plain" in mmid("storage", "seal", MMID_STORAGE__KEY=KEY).stdout
+
+
+def test_seal_needs_a_key_and_nobody_who_writes(mmid: Tool) -> None:
+    mmid.record = REGISTERED
+    assert "storage_key" in one_line(mmid("storage", "seal"))
+    with mmid.held_by_a_daemon():
+        assert mmid("storage", "seal", MMID_STORAGE__KEY=KEY).returncode == STORAGE
+    assert mmid.record == REGISTERED
+
+
+def test_seal_refuses_a_plain_record_beside_a_sealed_one(mmid: Tool, tmp_path: Path) -> None:
+    open_store(mmid.target, key=Secret(KEY)).save(b"sealed")
+    (tmp_path / "device.bin").write_bytes(encode(9, REGISTERED.encode()))
+    result = mmid("storage", "seal", MMID_STORAGE__KEY=KEY)
+    assert result.returncode == STORAGE
+    assert "somebody else may have written it" in one_line(result)
+
+
+def test_show_lets_nothing_of_the_record_command_a_terminal(mmid: Tool) -> None:
+    mmid.record = replace(REGISTERED, device_name="lamp\x1b[2J\x9b31m\u202e", dialog_id="\x7f")
+    told = mmid("storage", "show").stdout + mmid("storage", "show", "--json").stdout
+    told += mmid("storage", "erase").stderr
+    assert told.replace("\n", "").isprintable()
+    assert mmid.json("storage", "show")["record"]["device_name"] == "lamp\x1b[2J\x9b31m\u202e"
