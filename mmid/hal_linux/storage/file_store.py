@@ -23,8 +23,8 @@ class FileMedium:
     """Two files side by side; a ``Medium``.
 
     Args:
-        path: the first copy. Its directory is made (mode 0700) if only that
-            is missing.
+        path: the first copy, or a symbolic link to it: a rename would replace the link, and
+            not what it leads to. Its directory is made (mode 0700) if only that is missing.
         calls: the kernel.
     """
 
@@ -34,14 +34,16 @@ class FileMedium:
         self.name = f"file:{path}"
         self.places = (str(path), f"{path}.copy")
         self._calls = calls or SystemCalls()
-        self._temporary = f"{path}.new"
+        self._path = str(path)
         self._directory: int | None = None
 
     @contextmanager
     def opened(self, *, write: bool) -> Iterator[Self]:
         """Lock the directory, if it is there."""
+        path = self._calls.follow_links(self._path)
+        self.places = (path, f"{path}.copy")
         with suppress(FileNotFoundError):
-            self._directory = self._open_directory(Path(self.places[0]).parent)
+            self._directory = self._open_directory(Path(path).parent)
         try:
             if self._directory is not None:
                 self._calls.flock(self._directory, exclusive=write)
@@ -101,6 +103,10 @@ class FileMedium:
             self._calls.fsync(descriptor)
         finally:
             self._calls.close(descriptor)
+
+    @property
+    def _temporary(self) -> str:
+        return f"{self.places[0]}.new"
 
     def _drop_temporary(self) -> None:
         with suppress(FileNotFoundError):

@@ -43,7 +43,7 @@ def hold_store(target: str) -> Iterator[None]:
         StorageFailed: the lock cannot be made.
     """
     kind, _, place = target.partition(":")
-    path = Path(f"{place}.lock") if kind == "file" else _device_lock(kind, place)
+    path = _file_lock(place) if kind == "file" else _device_lock(kind, place)
     descriptor = _open(path, kind) if path else None
     if descriptor is None:
         yield
@@ -62,16 +62,30 @@ def _open(path: Path, kind: str) -> int | None:
     """Open the lock, or return None where it would protect nothing."""
     try:
         path.parent.mkdir(mode=0o700 if kind == "file" else 0o755, exist_ok=True)
-        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(path, flags, 0o600)
-        if os.geteuid() == 0:  # a tool that root runs: the daemon must be able to open it, too
-            owner = path.parent.stat()
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            descriptor = os.open(path, flags)
+        else:
+            # A tool that root runs: the daemon must be able to open it, too. Only what was
+            # made here is given away: what was there may be a hard link to another's file.
+            SystemCalls().inherit_owner(descriptor, path.parent)
     except OSError as error:
         if kind == "file" and error.errno in _NOBODY_WRITES_THERE:
             return None
         raise StorageFailed(f"the lock {path} cannot be made: {error.strerror}") from error
     return descriptor
+
+
+def _file_lock(place: str) -> Path:
+    """Return the lock of a file, the same by whichever of its names it is called."""
+    try:
+        return Path(f"{SystemCalls().follow_links(place)}.lock")
+    except OSError as error:
+        raise StorageFailed(
+            f"storage.target {place}: {error.strerror} ({error.filename})"
+        ) from error
 
 
 def _device_lock(kind: str, place: str) -> Path | None:

@@ -12,6 +12,7 @@ import fcntl
 import glob
 import mmap
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -22,6 +23,9 @@ __all__ = ["LOCK_TIMEOUT_S", "SystemCalls"]
 # Another mmid (a command of the operator) holds the medium for one save at most.
 LOCK_TIMEOUT_S = 10.0
 _LOCK_POLL_S = 0.05
+
+# As the kernel follows them in one path.
+_MOST_LINKS = 40
 
 # A slot of every medium, rounded up; what is longer (a look around the slots) is rare.
 _KEPT_BYTES = 8192
@@ -127,11 +131,30 @@ class SystemCalls:
         """Make a directory for the owner alone."""
         Path(path).mkdir(mode=0o700)
 
-    def inherit_owner(self, descriptor: int, directory: int) -> None:
+    def inherit_owner(self, descriptor: int, directory: int | Path) -> None:
         """As root, give a file to who owns its directory: the daemon must read what a tool made."""
         if os.geteuid() == 0:
-            owner = os.fstat(directory)
+            owner = os.stat(directory)  # noqa: PTH116 - a descriptor, or a path
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+    def follow_links(self, path: str) -> str:
+        """Return what a path means that may be a symbolic link, or one to another; it may dangle.
+
+        Raises:
+            OSError: ``EACCES``: a link is neither ours nor root's. Otherwise who owns the
+                directory could have root write where he may not.
+        """
+        for _ in range(_MOST_LINKS):
+            try:
+                facts = os.lstat(path)
+            except FileNotFoundError:
+                return path
+            if not stat.S_ISLNK(facts.st_mode):
+                return path
+            if facts.st_uid not in (0, os.geteuid()):
+                raise OSError(errno.EACCES, "a symbolic link of another user is not followed", path)
+            path = os.path.join(os.path.dirname(path), os.readlink(path))  # noqa: PTH115, PTH118, PTH120
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
     def read_text(self, path: str) -> str:
         """Read a small file of /proc or /sys."""

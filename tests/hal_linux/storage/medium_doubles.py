@@ -18,6 +18,7 @@ import stat
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -341,7 +342,7 @@ class FilesDouble(Double):
         else:
             self._synced[descriptor] = True
 
-    def inherit_owner(self, descriptor: int, directory: int) -> None:
+    def inherit_owner(self, descriptor: int, directory: int | Path) -> None:
         """There are no owners here."""
 
     def rename(self, source: str, target: str) -> None:

@@ -168,3 +168,35 @@ def test_what_a_tool_of_root_writes_belongs_to_who_owns_the_directory(tmp_path: 
             directory.stat().st_uid,
             directory.stat().st_gid,
         )
+
+
+def test_a_symbolic_link_stays_and_what_it_leads_to_is_written(path: Path, tmp_path: Path) -> None:
+    factory = tmp_path / "factory"
+    factory.mkdir()
+    path.symlink_to("between")
+    (path.parent / "between").symlink_to(factory / "record.bin")
+    store = open_store(f"file:{path}")
+    assert store.load() is None
+    for payload in (b"one", b"two"):
+        store.save(payload)
+        assert path.is_symlink()
+        assert open_store(f"file:{factory}/record.bin").load() == payload
+    assert sorted(file.name for file in factory.iterdir()) == ["record.bin", "record.bin.copy"]
+    store.erase()
+    assert list(factory.iterdir()) == []
+    assert path.is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a link of another user")
+def test_a_symbolic_link_of_another_user_is_not_followed(path: Path, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "where-he-may-not-write")
+    os.chown(path, 4711, 4712, follow_symlinks=False)
+    with pytest.raises(StorageFailed, match="a symbolic link of another user is not followed"):
+        open_store(f"file:{path}").save(b"payload")
+    assert not (tmp_path / "where-he-may-not-write").exists()
+
+
+def test_a_symbolic_link_to_itself_is_refused(path: Path) -> None:
+    path.symlink_to(path.name)
+    with pytest.raises(StorageFailed, match="Too many levels of symbolic links"):
+        open_store(f"file:{path}").load()

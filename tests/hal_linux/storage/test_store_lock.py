@@ -113,3 +113,32 @@ def test_the_daemon_can_open_a_lock_that_a_tool_of_root_made(target: str) -> Non
     with hold_store(target):
         lock = Path(f"{directory}/device.bin.lock").stat()
     assert (lock.st_uid, lock.st_gid) == (directory.stat().st_uid, directory.stat().st_gid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a lock away")
+def test_root_gives_away_no_file_that_was_linked_where_the_lock_should_be(tmp_path: Path) -> None:
+    secret, directory = tmp_path / "shadow", tmp_path / "mmid"
+    secret.write_text("of root")
+    directory.mkdir()
+    os.chown(directory, 4711, 4712)
+    (directory / "device.bin.lock").hardlink_to(secret)
+    with hold_store(f"file:{directory}/device.bin"):
+        assert (secret.stat().st_uid, secret.stat().st_gid) == (0, 0)
+
+
+def test_a_symbolic_link_and_what_it_leads_to_have_one_lock(tmp_path: Path) -> None:
+    link = tmp_path / "link.bin"
+    link.symlink_to(tmp_path / "device.bin")
+    with (
+        hold_store(f"file:{tmp_path}/device.bin"),
+        pytest.raises(StoreInUse),
+        hold_store(f"file:{link}"),
+    ):
+        pytest.fail("two owners")
+
+
+def test_a_lock_whose_place_cannot_be_found_is_told(tmp_path: Path) -> None:
+    link = tmp_path / "device.bin"
+    link.symlink_to(link)
+    with pytest.raises(StorageFailed, match="Too many levels"), hold_store(f"file:{link}"):
+        pytest.fail("no lock")
