@@ -46,7 +46,7 @@ def storage_seal(settings: Settings, _: Namespace) -> int:
     if not storage.key:
         raise SettingsInvalid("storage seal needs a key: give the credential storage_key")
     with hold_store(storage.target):
-        _, failure = _try_to_load(storage)
+        failure = _try_to_load(storage)[1]
         if failure is None:
             print_lines([f"nothing in {storage.target} is plain"])
             return 0
