@@ -100,6 +100,7 @@ class Child:
         status: int | None = None
         try:
             self._converse(output, complaint, deadline)
+            # It may have closed its outputs and live on.
             status = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             status = None
@@ -115,6 +116,7 @@ class Child:
         """Do as ``finish``, beside the event loop; who is cancelled leaves no child behind."""
         import asyncio  # noqa: PLC0415 - a tool without a loop need not load it
 
+        # Shielded, because a thread cannot be cancelled: the child is killed, and the thread ends.
         finishing = asyncio.get_running_loop().run_in_executor(None, self.finish, timeout_s)
         try:
             return await asyncio.shield(finishing)

@@ -71,6 +71,7 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
     clock = KernelClock(settings.clock.require_sync)
     status = _first_status(settings, clock)
     async with AsyncExitStack() as stack:
+        # What is entered first is left last: the record is closed after all that writes to it.
         stack.enter_context(hold_store(settings.storage.target))
         black_box = stack.enter_context(_black_box(loop))
         book = RecordBook(open_store(settings.storage.target, key=settings.storage.key))
@@ -87,11 +88,13 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         )
         watch = StepWatch(lambda step_s: _clock_stepped(clock, status, supervisor, step_s))
         stack.callback(watch.close)
+        # From here on clients may call, so all that they can ask for is built before.
         front = await Front.open(settings.dbus.bus, status, gateway)
         stack.push_async_callback(front.close)
         board.on_event = front.emit
         line = sysd.StatusLine()
         status.observe(lambda _: line.show(_status_line(status, supervisor)))
+        # The loop pings; a sound device that is in use and not served keeps it from doing so.
         watchdog = sysd.Watchdog(board.standing_still)
         watchdog.start()
         stack.callback(watchdog.stop)
@@ -148,6 +151,7 @@ def _build(
         dialog_id=lambda: book.record.dialog_id,
         work_mode=dialog.work_mode,
     )
+    # Each needs the other: the board presses and releases, the supervisor has effects carried out.
     board.supervisor = supervisor
     return board, supervisor
 
@@ -254,6 +258,7 @@ async def _live(
     finally:
         sysd.notify(stopping=True, status="stopping")
         _log.info("stopping")
+        # First the cloud hears a goodbye, and a registration under way is stored.
         await supervisor.stop()
         for task in (*parts, stopping):
             task.cancel()

@@ -40,6 +40,7 @@ class RedactingHandler(logging.Handler, ABC):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
         try:
+            # Formatted first: a secret may be in an argument or in a traceback, too.
             self.write(record, clean(self.format(record)))
         except Exception as error:  # noqa: BLE001 - a log call must not break its caller
             self._give_up(record, error)

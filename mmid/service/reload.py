@@ -49,6 +49,7 @@ class Reload:
         while True:
             await self._asked.wait()
             self._asked.clear()
+            # systemd shows the service as reloading until it hears READY again.
             sysd.notify(reloading=True)
             try:
                 self._apply(await self._start_loading().finished(), use)
@@ -59,12 +60,14 @@ class Reload:
                 sysd.notify(ready=True)
 
     def _apply(self, found: Settings, use: Callable[[Settings], None]) -> None:
+        # log.level is the one key that takes effect at once.
         sysd.configure_logging(found.log.level)
         _log.info("the settings were read again; log.level is %s", found.log.level)
         self._settings, changed = _taken_up(self._settings, found)
         if connection := changed[TakesEffect.CONNECTION]:
             _log.info("changed, with another connection: %s", ", ".join(connection))
             use(self._settings)
+        # What runs stays whole: a key that waits for the start keeps its old value till then.
         if waiting := changed[TakesEffect.START]:
             _log.warning("changed, but only a restart of mmid takes it up: %s", ", ".join(waiting))
 

@@ -68,6 +68,7 @@ def notify(
     try:
         send("\n".join(lines))
     except OSError as error:
+        # Such as while systemd restarts itself; there will be another notification.
         _log.warning("systemd cannot be told %s: %s", " ".join(lines), error)
 
 
@@ -129,6 +130,7 @@ def _watchdog_interval_s() -> float:
     """The unit's ``WatchdogSec``, 0 if it has none or means another process."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     process = os.environ.get("WATCHDOG_PID", str(os.getpid()))
+    # A child of the service inherits both variables, and is not the one that is watched.
     if not microseconds.isdecimal() or process != str(os.getpid()):
         return 0.0
     return int(microseconds) / 1_000_000

@@ -61,6 +61,7 @@ def load_proven(file: Path | None) -> Tables:
     from mmid.settings.load import judge  # noqa: PLC0415 - what is to be spared
 
     tables = judge(layers)
+    # pydantic may turn a value into another, as 7 into 7.0: then it is asked each time.
     if stamp and _text(_laid_over(layers)) == _text(tables):
         _keep(stamp, layers)
     return tables
@@ -109,6 +110,7 @@ def _keep(stamp: Path, layers: list[Layer]) -> None:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(salt + _digest(salt, layers))
+        # Whole or not at all; it is not flushed, for a lost digest only costs a judgement.
         new.replace(stamp)
     except OSError:
         return

@@ -116,6 +116,7 @@ def _credentials() -> Iterator[Layer]:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     for name, (table, key) in CREDENTIALS.items():
         path = Path(directory, name) if directory else _file_of_the_service(name)
+        # A credential that systemd did not find has no file: each may be missing.
         text = None if path is None else _text_if_there(path)
         if text is not None:
             yield Layer(f"credential {name}", {table: {key: text.rstrip("\r\n")}})

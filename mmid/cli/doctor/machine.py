@@ -94,6 +94,7 @@ def check_unit(machine: Machine) -> Finding:
         return skipped("unit", f"there is no {_UNIT} on this machine")
     changes = []
     for place in _UNITS:
+        # systemctl mask makes a symbolic link to /dev/null.
         whole = machine.root / place / _UNIT
         if whole.is_symlink() and str(whole.readlink()) == os.devnull:
             return failed("unit", f"{_UNIT} is masked", f"systemctl unmask {_UNIT}")

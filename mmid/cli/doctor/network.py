@@ -105,6 +105,7 @@ async def _shake_hands(host: str, port: int, context: ssl.SSLContext) -> Finding
     try:
         version, certificate = _of(writer)
     finally:
+        # The handshake told all; a polite close would wait for a server that may hang.
         writer.transport.abort()
     days = _days_left(certificate)
     if days < _SOON_DAYS:

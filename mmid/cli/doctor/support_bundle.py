@@ -68,6 +68,7 @@ async def write_bundle(path: Path, config: Path | None, bus: str, machine: Machi
         InvalidArgument: the file exists or cannot be made.
     """
     try:
+        # O_EXCL: root writes it, and must not follow a link that somebody laid at this place.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be made: {error.strerror}") from error

@@ -104,6 +104,7 @@ class _Speaker:
     async def _speak(self, keyboard: Keyboard, key: Key) -> None:
         release = asyncio.create_task(keyboard.release(key), name="mmictl-release")
         over = asyncio.create_task(self._over.wait(), name="mmictl-over")
+        # It asks for the level ten times a second, and only while somebody speaks.
         meter = asyncio.create_task(self._meter(), name="mmictl-meter")
         try:
             await asyncio.wait({release, over}, return_when=asyncio.FIRST_COMPLETED)

@@ -83,6 +83,7 @@ class Turn:
     @property
     def over(self) -> bool:
         """Whether the reply was played, or an error took its place."""
+        # A state alone does not tell: "listening" stands before the reply, too.
         answered = self._begun and self._worked and self._state in _FINISHED
         return answered or self.error is not None
 

@@ -38,12 +38,14 @@ def provision(settings: Settings, options: argparse.Namespace) -> int:
     _validate(options)
     _agree(settings, options)
     secret = None if options.app_secret_file is None else _read_secret(options.app_secret_file)
+    # Held from before it is read until it is written: the daemon must not write in between.
     with hold_store(settings.storage.target):
         before = _load(settings.storage, force=options.force)
         after = _provisioned(before, options, secret)
         if after != before:
             _refuse_to_overwrite(before, options)
             _save(settings.storage, after, force=options.force)
+    # Asked for twice is no error: a factory line repeats a station.
     result = "already provisioned" if after == before else "provisioned"
     _tell(result, settings.storage, after, as_json=options.json)
     return 0

@@ -28,6 +28,7 @@ def storage_show(settings: Settings, options: Namespace) -> int:
         print_json(_as_json(storage, slots, record, failure))
     else:
         print_lines(_as_lines(storage, slots, record))
+    # Raised at last, so that what could be read is printed, and the exit status tells all the same.
     if failure is not None:
         raise failure
     return 0

@@ -77,6 +77,7 @@ class Sealing:
             "header": header.hex(),
         }
         try:
+            # The question goes through a pipe: it holds the key.
             child = Child.run(python(_CHILD), json.dumps(question).encode()).finish(_LONGEST_S)
         except OSError as error:
             raise StorageFailed(

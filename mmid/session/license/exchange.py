@@ -97,6 +97,7 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
     """
     question = {"request": request.to_plain(), "timeout_s": timeout_s}
     try:
+        # The question goes through a pipe: it holds the AppSecret and the API key.
         child = Child.run(python("-m", _CHILD), json.dumps(question).encode())
     except OSError as error:  # memory or processes are short: that may pass
         raise HttpFailed(f"The license request could not be made: {error}") from None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mmid.errors import HttpFailed, MalformedMessage, MmidError
 from mmid.session.license.codec import compact
@@ -40,7 +40,10 @@ from mmid.session.license.protocol import (
     task_signature,
 )
 
-__all__ = ["Codec", "answer", "main"]
+if TYPE_CHECKING:
+    from mmid.session.license.vendor_codec import VendorCodec
+
+__all__ = ["BuiltInCodec", "answer", "main"]
 
 # Time after its deadline at which the child ends even if its parent died.
 _GRACE_S = 5
@@ -48,24 +51,8 @@ _GRACE_S = 5
 Tell = Callable[[Mapping[str, Any]], None]
 
 
-class Codec(Protocol):
-    """What builds the messages of one request and opens its answer."""
-
-    def request_body(self) -> bytes:
-        """Return the request's JSON."""
-
-    def unopened(self, data: Mapping[str, Any]) -> Unopened:
-        """Return the answer with all that is needed to open it in another process."""
-
-    def open_reply(self, data: Mapping[str, Any]) -> Registration | Token:
-        """Open and check the answer."""
-
-    def task_signature(self) -> TaskSignature:
-        """Return what goes into a dialog's first message."""
-
-
 class BuiltInCodec:
-    """Our own reading of the license's messages: ``protocol`` and ``codec``."""
+    """Our own reading of the license's messages; ``VendorCodec`` has the same methods."""
 
     def __init__(self, request: ExchangeRequest) -> None:
         self._request = request
@@ -97,6 +84,7 @@ def main() -> int:
     """Read the request, print what came of it, and return the exit status."""
     question = json.load(sys.stdin)
     timeout_s = float(question["timeout_s"])
+    # A vendor's library may hang where no Python code runs any more: the kernel ends it.
     signal.alarm(math.ceil(timeout_s) + _GRACE_S)
     tell = _private_output()
     try:
@@ -138,12 +126,13 @@ def answer(
     data = _data(request, response)
     if isinstance(data, Refusal):
         return data
+    # The answer to a registration comes once: the parent has it before the codec may crash.
     once = codec.unopened(data).to_plain() if request.kind is Kind.REGISTER else None
     tell({"stage": "opening", "unopened": once})
     return replace(codec.open_reply(data), clock_skew_ms=response.clock_skew_ms)
 
 
-def _codec(request: ExchangeRequest) -> Codec:
+def _codec(request: ExchangeRequest) -> "BuiltInCodec | VendorCodec":
     if request.codec == BUILT_IN:
         return BuiltInCodec(request)
     from mmid.session.license.vendor_codec import VendorCodec  # noqa: PLC0415 - only who names it

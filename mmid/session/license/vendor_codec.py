@@ -67,7 +67,7 @@ def _now_ms() -> int:
 
 
 class VendorCodec:
-    """The library, told who this device is; implements the license child's ``Codec``.
+    """The library, told who this device is; has the methods of ``BuiltInCodec``.
 
     Raises:
         SettingsInvalid: the library cannot be loaded or lacks a function.
