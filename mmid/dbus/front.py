@@ -43,7 +43,6 @@ class Front:
         self._status = status
         self._application = application
         self._announced = _announced(contract)
-        self._getters = members.getters(application)
         self._service = Service(
             bus,
             contract,
@@ -98,8 +97,8 @@ class Front:
         self._service.emit(DIALOG, type(event).__name__, values)
 
     def _read(self, name: str) -> Any:
-        if name in self._getters:
-            return self._getters[name]()
+        if name == "Level":  # the only one that is worked out when it is read
+            return self._application.level()
         return getattr(self._status, snake_case(name))
 
     def _status_changed(self, changed: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.image import ImageReader
 from mmid.errors import Busy, InvalidArgument
 
-__all__ = ["Handler", "getters", "methods", "setters"]
+__all__ = ["Handler", "methods", "setters"]
 
 # Gets the caller's unique name and the arguments; returns nothing or what to await.
 Handler = Callable[..., Any]
@@ -111,11 +111,6 @@ def _questions(application: Application) -> dict[str, Handler]:
         "SendVideoFrame": send_video_frame,
         "Say": lambda _, text: application.say(_checked_text("Say", text)),
     }
-
-
-def getters(application: Application) -> dict[str, Callable[[], Any]]:
-    """Return where the properties come from that are worked out when they are read."""
-    return {"Level": application.level}
 
 
 def setters(application: Application) -> dict[str, Handler]:

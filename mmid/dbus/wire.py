@@ -58,6 +58,7 @@ _SIGNATURE = 8
 _TEXT_KINDS = {b"\x01s\0", b"\x01o\0"}
 _SIGNATURE_KIND = b"\x01g\0"
 _NUMBER_KIND = b"\x01u\0"
+_FIELD_TYPES = {kind: SignatureTree(kind).types[0] for kind in "osgu"}
 _SIGNAL = MessageType.SIGNAL.value
 _CALL = MessageType.METHOD_CALL.value
 _ASKING = {_CALL, _SIGNAL}
@@ -157,7 +158,7 @@ def encode(message: Message, serial: int) -> bytes:
             9: ("u", len(message.unix_fds or ())),
         }
     )
-    kind, body = message.message_type.value, marshal(message.signature, message.body)
+    kind, body = message.message_type.value, marshal(message.signature_tree.types, message.body)
     return _frame(kind, message.flags.value, fields, body, serial)
 
 
@@ -172,8 +173,8 @@ def _fields(values: dict[int, tuple[str, Any]]) -> bytes:
     for code, (kind, value) in values.items():
         if value:
             fields += padding(len(fields), 8)
-            append(fields, "yg", (code, kind))
-            append(fields, kind, (value,))
+            fields += bytes((code, 1, ord(kind), 0))  # the signature: its length, it, and a NUL
+            append(fields, _FIELD_TYPES[kind], value)
     return bytes(fields)
 
 
