@@ -37,7 +37,7 @@ _WAITING_LIMITS = {
     MessageType.ERROR: 2 * 1024 * 1024,
 }
 
-# A message that is refused costs next to nothing, so several are between two turns.
+# Messages that may be refused between two turns of the loop: each costs next to nothing.
 _REFUSED_AT_ONCE = 16
 
 _DO_NOT_QUEUE = 4
@@ -235,7 +235,7 @@ class Bus:
                     if message is not None:
                         self._take(message)
                         break
-                # Who floods us with calls takes turns with the sound card.
+                # A flood of calls must not keep the loop from the sound card.
                 await asyncio.sleep(0)
         except (EOFError, OSError) as caught:
             error = caught

@@ -18,7 +18,8 @@ from mmid.frozen import frozen
 
 __all__ = ["Client", "Received"]
 
-# Hours of a dialog. When it is full the oldest goes: the newest says how things are.
+# Signals that wait to be fetched: hours of a dialog. At the limit the oldest is thrown away,
+# because the newest tells the present state.
 _SIGNALS_KEPT = 1000
 
 

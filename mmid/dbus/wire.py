@@ -46,7 +46,8 @@ __all__ = [
 # The fixed part of a message: enough to know how long the rest is.
 HEAD_BYTES = 16
 
-# dbus-next keeps every signature it ever met; clients choose them.
+# dbus-next keeps every signature it ever met. Clients choose them, so without a limit one
+# client could fill our memory.
 _SIGNATURES_KEPT = 256
 
 # Fields of a header (D-Bus specification, "Header Fields") ...

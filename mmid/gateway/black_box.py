@@ -1,9 +1,9 @@
 """The black box: the last 256 transitions, in a file that outlives the process.
 
-A ring of text lines in a memory-mapped file of the runtime directory. What was
-noted is the kernel's at once, so kill -9, the watchdog and a crash lose
-nothing; and as that directory is a tmpfs nothing ever needs a sync. A line has
-80 characters,
+A ring of text lines in a memory-mapped file of the runtime directory. What is
+written to a mapping belongs to the kernel at once, so kill -9, the watchdog and a
+crash lose nothing; and as that directory is a tmpfs nothing ever needs a sync. A
+line has 80 characters,
 
     0000000042 000012345.678 thinking         DialogStateChanged           1c291ca3
 

@@ -18,7 +18,7 @@ TURNS_KEPT = 16
 
 
 class Moment(StrEnum):
-    """What a user's patience is spent on, in the order in which it should happen."""
+    """What a user waits for, in the order in which it should happen."""
 
     AUDIO_SENT = "audio-sent"  # the first frame of speech is on the wire
     FIRST_TEXT = "first-text"  # the cloud shows that it hears
