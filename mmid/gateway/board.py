@@ -9,8 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from mmid.errors import AudioDeviceFailed, MmidError, facts_of
-from mmid.events import Command, Error, Event, SpeechReady, State
+from mmid.errors import MmidError, facts_of
+from mmid.events import Error, Event, SpeechReady, State
 from mmid.gateway.black_box import BlackBox
 from mmid.gateway.loudspeaker import Loudspeaker
 from mmid.gateway.microphone import Microphone
@@ -25,6 +25,7 @@ from mmid.session.effects import (
     Moved,
     Play,
     SaveDialog,
+    SetLoudness,
     Show,
     StartPlayer,
     StartRecorder,
@@ -101,6 +102,8 @@ class Board:
                 self.loudspeaker.start()
             case FinishPlayer():
                 self.loudspeaker.finish()
+            case SetLoudness():
+                self.loudspeaker.turn(effect)
             case FlushPlayer():
                 self.loudspeaker.flush()
             case StartRecorder():
@@ -152,11 +155,6 @@ class Board:
         if isinstance(event, SpeechReady):
             # After the effects that came with it: the dialect is not ready before.
             self._loop.call_soon(self.microphone.dialog_ready)
-        elif isinstance(event, Command):
-            try:
-                self.loudspeaker.obey(event)
-            except AudioDeviceFailed as error:
-                self._tell(error)
 
     def _show_error(self, error: Error) -> None:
         """Keep an error for whoever was not there when it was told."""

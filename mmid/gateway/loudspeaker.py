@@ -4,20 +4,16 @@ It tells the dialog what really sounded. Its volume is set by people on D-Bus, a
 by the cloud's commands.
 """
 
-import logging
 from collections.abc import Callable
 
 from mmid.errors import AudioDeviceFailed, InvalidArgument, MmidError
-from mmid.events import Command
 from mmid.gateway.timeline import Moment
-from mmid.gateway.volume import Loudness, obey
 from mmid.hal import Mixer, Player
 from mmid.session.conversation import Conversation
+from mmid.session.effects import SetLoudness
 from mmid.status import Status
 
 __all__ = ["Loudspeaker"]
-
-_log = logging.getLogger(__name__)
 
 
 class Loudspeaker:
@@ -126,18 +122,13 @@ class Loudspeaker:
         self._mixer.set_muted(muted)
         self._status.update(muted=self._mixer.muted)
 
-    def obey(self, command: Command) -> None:
-        """Do what a command says if it is about the volume; others are for the bus's clients.
-
-        Raises:
-            AudioDeviceFailed: the sound card refused.
-        """
-        now = Loudness(self._status.volume, self._status.muted)
+    def turn(self, wanted: SetLoudness) -> None:
+        """Do what somebody asked the cloud for; a card that refuses is told."""
+        volume, muted = wanted.applied(self._mixer.volume, self._mixer.muted)
         try:
-            wanted = obey(command.name, command.params_json, now)
-            if wanted is not None and wanted.volume != now.volume:
-                self.set_volume(wanted.volume)
-            if wanted is not None and wanted.muted != now.muted:
-                self.set_muted(wanted.muted)
-        except InvalidArgument as error:
-            _log.warning("the cloud's command is ignored: %s", error)
+            if volume != self._mixer.volume:
+                self.set_volume(volume)
+            if muted != self._mixer.muted:
+                self.set_muted(muted)
+        except AudioDeviceFailed as error:
+            self._tell(error)

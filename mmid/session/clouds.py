@@ -50,7 +50,7 @@ class CloudAudio:
     downstream_codecs: Sequence[str]
     upstream_hz: Sequence[int]
     downstream_hz: Sequence[int]
-    frame_ms: int = 100
+    frame_ms: int
 
 
 @frozen

@@ -24,6 +24,7 @@ __all__ = [
     "SaveDialog",
     "Send",
     "SendAudio",
+    "SetLoudness",
     "Show",
     "SpeechDropped",
     "StartPlayer",
@@ -118,6 +119,26 @@ class FlushPlayer(Effect):
     """Be silent now and forget the rest of the reply."""
 
     __slots__ = ()
+
+
+@frozen
+class SetLoudness(Effect):
+    """Turn the loudspeaker, as somebody asked the cloud to.
+
+    Attributes:
+        volume: percent; None leaves it.
+        change: what to add to it, percent.
+        muted: mute or unmute; None leaves it.
+    """
+
+    volume: int | None = None
+    change: int = 0
+    muted: bool | None = None
+
+    def applied(self, volume: int, muted: bool) -> tuple[int, bool]:
+        """Return what these become by it; a volume is 0 to 100."""
+        wanted = (volume if self.volume is None else self.volume) + self.change
+        return min(100, max(0, wanted)), muted if self.muted is None else self.muted
 
 
 @frozen

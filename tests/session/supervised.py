@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmid.events import DataInit, SpeechPrepare, State
 from mmid.secrets import Secret
-from mmid.session.dialects.multimodal_dialog.cloud import CLOUD
+from mmid.session.clouds import cloud_of
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Effect, Emit, SaveDialog, Show
 from mmid.session.license.messages import Refusal
@@ -90,7 +90,7 @@ async def supervised(
     clock.synchronized = synchronized
     book = RecordBook(store)
     await book.load()
-    access = CLOUD.access(
+    access = cloud_of(settings.cloud.protocol).access(
         settings,
         book=book,
         clock=clock,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmid.session.clouds import Cloud, CloudAudio, Contradiction, Opening
+from mmid.session.dialects.multimodal_dialog.upload import FRAME_MS
 from mmid.session.endpoint import Endpoint
 from mmid.settings import Settings
 
@@ -105,6 +106,7 @@ CLOUD = Cloud(
         downstream_codecs=("pcm", "opus", "mp3", "raw-opus"),
         upstream_hz=(16000, 8000, 24000, 48000),
         downstream_hz=(24000, 8000, 16000, 48000),
+        frame_ms=FRAME_MS,
     ),
     modules=(_DIALOG,),
     access=_access,

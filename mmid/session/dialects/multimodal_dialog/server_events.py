@@ -8,7 +8,7 @@ ASKING for the floor, whatever it still says about the turn we leave is stale.
 from collections.abc import Callable
 from math import inf
 
-from mmid.errors import ConnectionLost
+from mmid.errors import ConnectionLost, InvalidArgument
 from mmid.events import (
     AsrComplete,
     AsrIncomplete,
@@ -30,6 +30,7 @@ from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
 from mmid.session.dialects.multimodal_dialog.messages import Output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.dialects.multimodal_dialog.turn import ACCEPT_GRACE_S
+from mmid.session.dialects.multimodal_dialog.volume import loudness
 from mmid.session.effects import (
     Emit,
     FinishPlayer,
@@ -226,6 +227,12 @@ def _commands(machine: Machine, output: Output) -> Effects:
             return [*effects, Note(f"ignored {asked.name}: too many commands in a reply")]
         passed_on.add(asked.key)
         effects.append(Emit(Command(asked.name, asked.params_json)))
+        try:
+            wanted = loudness(asked.name, asked.params_json)
+        except InvalidArgument as error:
+            effects.append(Note(f"ignored the cloud's command: {error}"))
+        else:
+            effects += [wanted] if wanted else []
     return effects
 
 

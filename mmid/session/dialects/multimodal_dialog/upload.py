@@ -9,7 +9,7 @@ from math import inf
 from mmid.session.effects import SendAudio
 from mmid.settings import Dialog
 
-__all__ = ["SILENCE_EVERY_S", "TAIL_S", "OpenMicrophone", "Upload"]
+__all__ = ["FRAME_MS", "SILENCE_EVERY_S", "TAIL_S", "OpenMicrophone", "Upload"]
 
 # So long without audio, then a frame of silence: five seconds before the cloud gives up.
 SILENCE_EVERY_S = 15.0
@@ -18,7 +18,8 @@ SILENCE_EVERY_S = 15.0
 # any pause that its detector may be set to wait for [unconfirmed].
 TAIL_S = 2.0
 
-_FRAME_S = 0.1  # the cloud's cadence: a binary frame in 100 ms (section 8)
+# The cloud's cadence: a binary frame in 100 ms (section 8).
+FRAME_MS = 100
 
 # 20 ms of silence, as any Opus encoder writes it and any decoder reads it (RFC 6716:
 # mono CELT at full bandwidth, the digital silence flag).
@@ -50,7 +51,7 @@ class Upload:
         """When silence must be sent; ``inf`` before the first ``sent``."""
         return self._sent_at + SILENCE_EVERY_S
 
-    def silence(self, seconds: float = _FRAME_S) -> list[SendAudio]:
+    def silence(self, seconds: float = FRAME_MS / 1000) -> list[SendAudio]:
         """Return silence, at least a frame; it pushes no speech out of the queue."""
         if self._coded:
             return [SendAudio(_OPUS_SILENCE, backlog=True)] * round(seconds / _OPUS_SILENCE_S)

@@ -14,7 +14,7 @@ from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import Output, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
-from mmid.session.effects import Emit, Note
+from mmid.session.effects import Emit, Note, SetLoudness
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, output_frame
 
@@ -175,10 +175,14 @@ def content(machine: Machine, commands: Any, round_id: str = "round-1") -> list[
 def test_a_command_that_is_repeated_is_passed_on_once() -> None:
     machine = responding()
     assert content(machine, json.dumps([SET])) == [
-        Emit(Command("VOLUME_SET", json.dumps(PARAMS, separators=(",", ":"))))
+        Emit(Command("VOLUME_SET", json.dumps(PARAMS, separators=(",", ":")))),
+        SetLoudness(70, muted=False),
     ]
     assert content(machine, [SET]) == []
-    assert content(machine, [SET, MUTE]) == [Emit(Command("mute", MUTE_JSON))]
+    assert content(machine, [SET, MUTE]) == [
+        Emit(Command("mute", MUTE_JSON)),
+        SetLoudness(muted=True),
+    ]
 
 
 def test_a_fault_is_a_note_and_the_reply_goes_on() -> None:

@@ -1,20 +1,17 @@
-"""The cloud's volume commands: what each one does to the loudness of the board.
+"""The volume commands of ``multimodal-dialog`` (section 9): what each one wants of the loudspeaker.
 
-Both vocabularies of multimodal-dialog section 9: the protocol page's
-``VOLUME_SET`` and the instruction list's ``increase_volume`` and so on. Knows
-neither the dialog nor the sound card: the gateway brings the command and
-carries out the answer.
+Both vocabularies: the protocol page's ``VOLUME_SET`` and the instruction list's
+``increase_volume`` and so on.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from mmid.errors import InvalidArgument
-from mmid.frozen import frozen
+from mmid.session.effects import SetLoudness
 
-__all__ = ["Loudness", "obey"]
+__all__ = ["loudness"]
 
 # "A bit louder": the device's own step.
 _STEP = 10
@@ -23,16 +20,8 @@ _STEP = 10
 _A_BIT = 0x7FFFFFFF
 
 
-@frozen
-class Loudness:
-    """Volume in percent, and whether it is muted."""
-
-    volume: int
-    muted: bool
-
-
-def obey(name: str, params_json: str, now: Loudness) -> Loudness | None:
-    """Return what a command makes of the loudness; None if it is no volume command.
+def loudness(name: str, params_json: str) -> SetLoudness | None:
+    """Return what a command wants; None if it is no volume command.
 
     Which loudness is meant (parameter ``for``: system, media, call) makes no
     difference: a board has one loudspeaker.
@@ -40,15 +29,12 @@ def obey(name: str, params_json: str, now: Loudness) -> Loudness | None:
     Args:
         name: the command's name.
         params_json: a JSON array of ``{name, value, normValue}``.
-        now: the present loudness.
 
     Raises:
         InvalidArgument: it is a volume command, but its parameters make no sense.
     """
-    act = _COMMANDS.get(name.lower())
-    if act is None:
-        return None
-    return act(_Parameters(name, params_json), now)
+    wanted = _COMMANDS.get(name.lower())
+    return wanted and wanted(_Parameters(name, params_json))
 
 
 class _Parameters:
@@ -87,43 +73,39 @@ def _spoken(parameter: Mapping[str, Any]) -> Any:
     return parameter.get("value") if normalised is None or normalised == "" else normalised
 
 
-def _set(parameters: _Parameters, _now: Loudness) -> Loudness:
+def _set(parameters: _Parameters) -> SetLoudness:
     percent = parameters.percent("series", "to", "number")
     if percent is None:
         raise InvalidArgument("a command to set the volume does not say to what")
-    return Loudness(_within(percent), muted=False)
+    return SetLoudness(percent, muted=False)
 
 
-def _increase(parameters: _Parameters, now: Loudness) -> Loudness:
+def _increase(parameters: _Parameters) -> SetLoudness:
+    target = parameters.percent("to")  # who wants it louder wants to hear it
+    if target is not None:
+        return SetLoudness(target, muted=False)
+    return SetLoudness(change=parameters.percent("number", "series") or _STEP, muted=False)
+
+
+def _decrease(parameters: _Parameters) -> SetLoudness:
     target = parameters.percent("to")
-    if target is None:
-        target = now.volume + (parameters.percent("number", "series") or _STEP)
-    return Loudness(_within(target), muted=False)  # who wants it louder wants to hear it
+    if target is not None:
+        return SetLoudness(target)
+    return SetLoudness(change=-(parameters.percent("number", "series") or _STEP))
 
 
-def _decrease(parameters: _Parameters, now: Loudness) -> Loudness:
-    target = parameters.percent("to")
-    if target is None:
-        target = now.volume - (parameters.percent("number", "series") or _STEP)
-    return replace(now, volume=_within(target))
-
-
-def _within(percent: int) -> int:
-    return min(100, max(0, percent))
-
-
-_COMMANDS: dict[str, Callable[[_Parameters, Loudness], Loudness]] = {
+_COMMANDS: dict[str, Callable[[_Parameters], SetLoudness]] = {
     "volume_set": _set,
     "set_volume": _set,
     "increase_volume": _increase,
     "increase_volume_default": _increase,
     "decrease_volume": _decrease,
     "decrease_volume_default": _decrease,
-    "mute": lambda _, now: replace(now, muted=True),
-    "unmute": lambda _, now: replace(now, muted=False),
+    "mute": lambda _: SetLoudness(muted=True),
+    "unmute": lambda _: SetLoudness(muted=False),
     # Not in any document; the other half of VOLUME_SET's vocabulary (unconfirmed).
     "volume_up": _increase,
     "volume_down": _decrease,
-    "volume_mute": lambda _, now: replace(now, muted=True),
-    "volume_unmute": lambda _, now: replace(now, muted=False),
+    "volume_mute": lambda _: SetLoudness(muted=True),
+    "volume_unmute": lambda _: SetLoudness(muted=False),
 }
