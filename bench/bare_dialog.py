@@ -27,8 +27,6 @@ from typing import Any
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 from websockets.asyncio.client import ClientConnection, connect
 
-__all__ = ["OPEN_BEFORE_S", "connected", "main"]
-
 _UP_HZ, _DOWN_HZ = 16000, 24000
 _PERIOD_S, _CHUNK_S = 0.02, 0.1
 # Half a second: more than a frame of the cloud.

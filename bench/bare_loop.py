@@ -10,8 +10,6 @@ import os
 import socket
 import ssl  # noqa: F401 - what every client of a cloud has loaded
 
-__all__ = ["main"]
-
 
 async def main() -> None:
     """Wait."""

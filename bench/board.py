@@ -13,8 +13,6 @@ from tests.rig.alsa_plugin import compile_plugin
 from tests.rig.board import Board, silence
 from tests.rig.listener import Listener
 
-__all__ = ["DOWN_HZ", "LINE", "UP_HZ", "board", "hear_out", "speak"]
-
 UP_HZ, DOWN_HZ = 16000, 24000
 
 # How long a microphone's file is: alsa-lib repeats stale data after its end.

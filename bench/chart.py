@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-__all__ = ["Bar", "waterfall"]
-
 _WIDE, _LEFT, _RIGHT = 800, 290, 150
 _TOP, _ROW, _BAR = 40, 26, 16
 

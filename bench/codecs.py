@@ -33,8 +33,6 @@ from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.simcloud.core.codecs import ReplyFormat, encode
 from mmid.simcloud.core.voice import phrase
 
-__all__ = ["measure"]
-
 UP_HZ, DOWN_HZ = 16000, 24000
 PERIOD_MS = 20
 AHEAD_BYTES = 65536

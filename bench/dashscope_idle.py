@@ -16,8 +16,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main"]
-
 _PATIENCE_S = 20.0
 # As often as mmid.
 _HEARTBEAT_S = 48.0

@@ -32,8 +32,6 @@ from tests.rig.board import Board
 from tests.rig.listener import Listener
 from tests.rig.processes import Process, python
 
-__all__ = ["measure", "storm", "turn"]
-
 _SPEECH_S, _REPLY_S = 1.0, 2.0
 _PERIODS_PER_S = 50
 _CALM = "calm"

@@ -22,8 +22,6 @@ from tests.rig.board import Board
 from tests.rig.listener import Listener
 from tests.rig.processes import Process, python
 
-__all__ = ["measure"]
-
 _REPLY_S = 3.0
 
 # What full duplex goes on after the reply was sent, until mmid has played it.

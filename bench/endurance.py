@@ -18,8 +18,6 @@ from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
 from tests.rig.board import Board
 from tests.rig.listener import Listener
 
-__all__ = ["measure"]
-
 _DIALOGS = 1000
 _FIRST = 10
 _REPLY_S, _PRESS_S = 0.1, 0.3

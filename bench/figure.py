@@ -4,8 +4,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Effort", "Figure"]
-
 
 @dataclass(frozen=True, slots=True)
 class Effort:

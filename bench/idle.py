@@ -24,8 +24,6 @@ from bench.process import Memory, cpu_s, memory, wake_ups
 from tests.rig.board import Board
 from tests.rig.processes import Process, python
 
-__all__ = ["measure"]
-
 # From Listening to rest: the first garbage collection and the last thread of the start.
 _SETTLE_S = 1.5
 # One heartbeat falls into it.

@@ -18,8 +18,6 @@ from collections.abc import Iterator
 from bench.figure import Effort, Figure
 from tests.rig.processes import REPOSITORY
 
-__all__ = ["measure"]
-
 _DAEMON = "from mmid.cli.mmid import __main__ as mmid; mmid.import_daemon()"
 _FLOOR = "import asyncio, ssl"
 _GROUPS = ("mmid", "websockets", "dbus_next", "alsaaudio")

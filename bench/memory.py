@@ -17,8 +17,6 @@ from bench.figure import Effort, Figure
 from bench.process import memory
 from tests.rig.processes import REPOSITORY
 
-__all__ = ["measure"]
-
 # In this order, for a part has only what those before it do not have.
 _PARTS = {
     "Python": "pass",

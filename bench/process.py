@@ -4,8 +4,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Memory", "cpu_s", "forget_peak", "memory", "peak_mib", "wake_ups"]
-
 
 @dataclass(frozen=True, slots=True)
 class Memory:

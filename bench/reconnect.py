@@ -20,8 +20,6 @@ from bench.board import board
 from bench.figure import Effort, Figure
 from tests.rig.listener import Listener
 
-__all__ = ["measure"]
-
 _PIECE_BYTES = 1 << 16
 
 

@@ -23,8 +23,6 @@ from bench.board import board
 from bench.figure import Effort, Figure
 from tests.rig.processes import REPOSITORY, python
 
-__all__ = ["measure"]
-
 _PATIENCE_S = 30.0
 
 # Says READY=1 when it has imported what judges the settings.

@@ -41,8 +41,6 @@ from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import SlotStore
 from mmid.secrets import Secret
 
-__all__ = ["measure"]
-
 # A record with all fields is about this long.
 _PAYLOAD_BYTES = 600
 _BLOCK_BYTES = 8192

@@ -18,8 +18,6 @@ from mmid.dbus.handshake import socket_names
 from mmid.dbus.interface import DBUS, DIALOG, NAME, PATH, PROPERTIES
 from mmid.dbus.wire import Message, MessageFlag
 
-__all__ = ["BEGUN", "STORMS"]
-
 BEGUN = "raging"
 
 _LISTENERS = 200

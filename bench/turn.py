@@ -17,8 +17,6 @@ from bench.board import board
 from bench.figure import Effort, Figure
 from tests.rig.listener import Listener
 
-__all__ = ["STRETCHES", "measure"]
-
 _PERIOD_MS = 20.0
 # What the D-Bus call, the frame and TLS may take beyond the period.
 _BESIDES_MS = 3.0

@@ -6,8 +6,6 @@ import wave
 from array import array
 from pathlib import Path
 
-__all__ = ["recorded", "speak", "write_wav"]
-
 
 def speak(text: str, rate_hz: int, directory: Path) -> bytes:
     """Return the text as speech: 16-bit mono samples at a rate."""

@@ -8,8 +8,6 @@ from typing import Any
 from tests.rig.board import Board
 from tests.rig.listener import Listener
 
-__all__ = ["Finding", "Story"]
-
 _RATE_HZ, _SAMPLE_BYTES = 16000, 2
 
 # The SDK's order of one push-to-talk dialog. ASR_INCOMPLETE and the texts of

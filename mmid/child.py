@@ -21,8 +21,6 @@ from typing import NoReturn, Self
 from mmid.frozen import frozen
 from mmid.secrets import redact
 
-__all__ = ["Child", "Ended", "python"]
-
 # More than any child has to say: the rest is read, so that it can end, and dropped.
 _MOST_BYTES = 4 << 20
 _PIECE_BYTES = 1 << 16

@@ -33,38 +33,6 @@ the standard library only: everything above it may raise and catch these.
 
 from mmid.frozen import frozen
 
-__all__ = [
-    "TABLE",
-    "AudioDeviceFailed",
-    "BusFailed",
-    "Busy",
-    "CallerError",
-    "ClockNotSet",
-    "CloudError",
-    "CloudRefused",
-    "ConnectionLost",
-    "DeviceError",
-    "Facts",
-    "HttpFailed",
-    "InvalidArgument",
-    "LicenseCodecFailed",
-    "LicenseRefused",
-    "MalformedMessage",
-    "MmidError",
-    "NetworkTooSlow",
-    "NotProvisioned",
-    "NotReady",
-    "NotRegistered",
-    "NotTalking",
-    "OperatorError",
-    "RegistrationUnreadable",
-    "SettingsInvalid",
-    "StorageFailed",
-    "TlsFailed",
-    "Unsupported",
-    "facts_of",
-]
-
 
 @frozen
 class Facts:

@@ -13,28 +13,6 @@ from enum import StrEnum
 
 from mmid.frozen import frozen
 
-__all__ = [
-    "AsrComplete",
-    "AsrEnd",
-    "AsrIncomplete",
-    "AsrStart",
-    "Command",
-    "DataDeinit",
-    "DataInit",
-    "Error",
-    "Event",
-    "Heartbeat",
-    "LlmComplete",
-    "LlmIncomplete",
-    "SpeechPrepare",
-    "SpeechReady",
-    "SpeechRestart",
-    "SpeechStart",
-    "State",
-    "TtsEnd",
-    "TtsStart",
-]
-
 
 class State(StrEnum):
     """What the dialog is doing, as the D-Bus property ``State`` says it."""

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from typing import Any, NoReturn, TypeVar, dataclass_transform
 
-__all__ = ["frozen"]
-
 _Kind = TypeVar("_Kind", bound=type)
 
 

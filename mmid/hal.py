@@ -20,18 +20,6 @@ from typing import Protocol
 
 from mmid.errors import AudioDeviceFailed
 
-__all__ = [
-    "Clock",
-    "Decoder",
-    "Encoder",
-    "Mixer",
-    "Player",
-    "PlayerListener",
-    "Recorder",
-    "RecorderListener",
-    "Store",
-]
-
 
 class Clock(Protocol):
     """The board's time."""

@@ -10,8 +10,6 @@ from collections import deque
 from functools import lru_cache
 from weakref import WeakValueDictionary
 
-__all__ = ["MASK", "Secret", "redact"]
-
 MASK = "***"
 
 # A shorter value would mask innocent words; no real secret is that short.

@@ -14,8 +14,6 @@ from typing import Any, TypedDict, Unpack
 from mmid import __version__
 from mmid.events import State
 
-__all__ = ["LicenseState", "Observer", "Status"]
-
 Observer = Callable[[Mapping[str, Any]], None]
 
 

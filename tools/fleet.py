@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 
 from mmid.session.backoff import HEALTHY_S, Backoff
 
-__all__ = ["Fleet", "Outcome", "main"]
-
 
 @dataclass(slots=True)
 class Outcome:

@@ -20,8 +20,6 @@ from mmid.settings.load import allowed
 from mmid.settings.option import TakesEffect
 from mmid.settings.sources import CREDENTIALS, TABLES
 
-__all__ = ["DOCUMENTS", "main"]
-
 _ROOT = Path(__file__).parents[1]
 _WIDTH = 88
 

@@ -10,17 +10,6 @@ from typing import Any, TextIO
 
 from mmid.secrets import redact
 
-__all__ = [
-    "abandon",
-    "as_set",
-    "complain",
-    "harmless",
-    "open_closed_streams",
-    "print_json",
-    "print_lines",
-    "settle",
-]
-
 # EX_IOERR of sysexits.h, as for a device record that cannot be used.
 _OUTPUT_FAILED = 74
 

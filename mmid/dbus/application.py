@@ -8,8 +8,6 @@ they lead to is seen in ``Status`` and in events; each may raise an
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
-__all__ = ["Application"]
-
 
 class Application(Protocol):
     """The commands. ``client`` is the caller's unique name on the bus."""

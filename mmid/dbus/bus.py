@@ -21,8 +21,6 @@ from mmid.dbus.stream import Stream, close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, MessageType, Undecodable
 from mmid.errors import BusFailed
 
-__all__ = ["Bus"]
-
 # A bus on the same machine answers in milliseconds, or is broken.
 _CONNECT_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 1.0

@@ -16,8 +16,6 @@ from mmid.dbus.wire import Message, MessageFlag, Variant, plain
 from mmid.errors import BusFailed
 from mmid.frozen import frozen
 
-__all__ = ["Client", "Received"]
-
 # Signals that wait to be fetched: hours of a dialog. At the limit the oldest is thrown away,
 # because the newest tells the present state.
 _SIGNALS_KEPT = 1000

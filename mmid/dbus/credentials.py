@@ -17,8 +17,6 @@ from mmid.dbus.wire import plain
 from mmid.errors import BusFailed
 from mmid.frozen import frozen
 
-__all__ = ["Credentials", "credentials_of", "description_of"]
-
 # org.freedesktop.systemd1(5); both methods are open to every user.
 _SYSTEMD = "org.freedesktop.systemd1"
 _SYSTEMD_PATH = "/org/freedesktop/systemd1"

@@ -3,8 +3,6 @@
 from mmid.dbus.interface import STANDARD_ERRORS
 from mmid.errors import Facts, MmidError
 
-__all__ = ["ACCESS_DENIED", "LIMITS_EXCEEDED", "NO_REPLY", "CallFailed", "standard"]
-
 ACCESS_DENIED = STANDARD_ERRORS + "AccessDenied"
 LIMITS_EXCEEDED = STANDARD_ERRORS + "LimitsExceeded"
 NO_REPLY = STANDARD_ERRORS + "NoReply"

@@ -14,8 +14,6 @@ from urllib.parse import unquote
 from mmid.dbus.stream import Stream
 from mmid.errors import BusFailed
 
-__all__ = ["enter", "socket_names"]
-
 _SYSTEM = "unix:path=/run/dbus/system_bus_socket"
 
 

@@ -18,8 +18,6 @@ from contextlib import suppress
 from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed
 from mmid.errors import InvalidArgument
 
-__all__ = ["IMAGE_LIMIT", "ImageReader", "image_type"]
-
 IMAGE_LIMIT = 1024 * 1024
 _TIMEOUT_S = 5.0
 # Each may take the limit's memory, and a thread until its file answers.

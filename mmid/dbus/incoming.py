@@ -14,8 +14,6 @@ from mmid.dbus import wire
 from mmid.dbus.stream import Stream, close_descriptors
 from mmid.dbus.wire import Message, Undecodable
 
-__all__ = ["BODY_LIMIT", "CALLS_LIMIT", "FairShare", "Incoming", "Refused"]
-
 # The longest text of a dialog is 1 MiB (the link's limit); a board with 64 MiB
 # cannot take the 32 MiB that the bus would let a client send.
 BODY_LIMIT = 2 * 1024 * 1024

@@ -12,29 +12,6 @@ from xml.parsers import expat
 
 from mmid.frozen import frozen
 
-__all__ = [
-    "AUDIO",
-    "DBUS",
-    "DBUS_PATH",
-    "DEVICE",
-    "DIALOG",
-    "ERRORS",
-    "INTROSPECTABLE",
-    "NAME",
-    "PATH",
-    "PEER",
-    "PROPERTIES",
-    "STANDARD_ERRORS",
-    "Contract",
-    "Interface",
-    "Method",
-    "Property",
-    "Signal",
-    "load",
-    "parse",
-    "snake_case",
-]
-
 NAME = "org.mmid1"
 PATH = "/org/mmid1"
 DIALOG = "org.mmid1.Dialog"

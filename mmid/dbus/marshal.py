@@ -12,8 +12,6 @@ from typing import Any
 
 from dbus_next.signature import SignatureType
 
-__all__ = ["append", "marshal", "padding"]
-
 # Each is aligned to its own size.
 _NUMBERS = {
     "y": Struct("<B"),

@@ -14,8 +14,6 @@ from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.image import ImageReader
 from mmid.errors import Busy, InvalidArgument
 
-__all__ = ["Handler", "methods", "setters"]
-
 # Gets the caller's unique name and the arguments; returns nothing or what to await.
 Handler = Callable[..., Any]
 

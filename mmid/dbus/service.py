@@ -33,8 +33,6 @@ from mmid.dbus.wire import Message, MessageFlag, Variant, variant
 from mmid.errors import MmidError
 from mmid.secrets import redact
 
-__all__ = ["Service"]
-
 # What is below the objects above ours.
 _BELOW = {"/": "org", "/org": "mmid1"}
 

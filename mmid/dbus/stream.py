@@ -16,8 +16,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["Stream", "close_descriptors"]
-
 # The kernel's own limit for one message (SCM_MAX_FD).
 _MOST_AT_ONCE = 253
 # Descriptors that may be open and unread. A flood of them must not use up the

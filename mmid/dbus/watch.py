@@ -14,8 +14,6 @@ from mmid.dbus.interface import DBUS, DBUS_PATH
 from mmid.dbus.wire import Message
 from mmid.errors import BusFailed
 
-__all__ = ["ClientWatch"]
-
 
 class ClientWatch:
     """Watches one client at a time.

@@ -21,8 +21,6 @@ from zlib import crc32
 
 from mmid.frozen import frozen
 
-__all__ = ["CAPACITY", "UNCLEAN_END", "BlackBox", "Transition"]
-
 _log = logging.getLogger(__name__)
 
 CAPACITY = 256

@@ -36,8 +36,6 @@ from mmid.session.supervisor import Supervisor
 from mmid.settings import Dialog
 from mmid.status import Status
 
-__all__ = ["Board"]
-
 _log = logging.getLogger(__name__)
 
 # A loop that is only busy comes back to its devices long before.
@@ -89,7 +87,6 @@ class Board:
         self.on_event: Callable[[Event], None] = _unheard
 
     def perform(self, effect: Effect) -> None:  # noqa: C901 - one case an effect
-        """Carry out one effect of the dialect."""
         match effect:
             case Play(data):
                 self.loudspeaker.play(data)
@@ -118,15 +115,12 @@ class Board:
                 self._black_box.note(self._loop.time(), stage, cause)
 
     def speech_sent(self) -> None:
-        """Note when the first speech of a turn went out."""
         self._mark(Moment.AUDIO_SENT)
 
     def speech_dropped(self, count: int) -> None:
-        """Count speech that waited too long; tell it once a speech."""
         self.microphone.dropped(count)
 
     async def room(self) -> None:
-        """Wait until the loudspeaker's ring takes more."""
         await self.loudspeaker.room()
 
     def standing_still(self) -> str:

@@ -13,8 +13,6 @@ from mmid.session.conversation import Conversation
 from mmid.session.effects import SetLoudness
 from mmid.status import Status
 
-__all__ = ["Loudspeaker"]
-
 
 class Loudspeaker:
     """Plays replies, is the player's listener, and turns the mixer.
@@ -80,20 +78,17 @@ class Loudspeaker:
     # --- what the player says -------------------------------------------------------------
 
     def player_started(self) -> None:
-        """Pass on that the reply can be heard."""
         self._mark(Moment.HEARD)
         if conversation := self._conversation():
             conversation.playback_started()
 
     def player_finished(self) -> None:
-        """Pass on that the reply was heard."""
         self._mark(Moment.END)
         self._status.update(player_underruns=self._player.underruns)
         if conversation := self._conversation():
             conversation.playback_finished()
 
     def player_failed(self, error: AudioDeviceFailed) -> None:
-        """Tell, and let the dialect end the turn without a loudspeaker."""
         self._status.update(player_underruns=self._player.underruns)
         self._tell(error)
         if conversation := self._conversation():

@@ -30,8 +30,6 @@ from mmid.session.supervisor import Supervisor
 from mmid.settings import Dialog
 from mmid.status import Status
 
-__all__ = ["Microphone"]
-
 _log = logging.getLogger(__name__)
 
 
@@ -228,11 +226,9 @@ class Microphone:
     # --- what the recorder says -----------------------------------------------------------
 
     def recorder_audio(self, data: bytes) -> None:
-        """Pass on what was recorded."""
         self._sink(data)
 
     def recorder_failed(self, error: AudioDeviceFailed) -> None:
-        """Tell, and forget the half speech: the microphone closed itself."""
         # The dialog tries a microphone that is away again and again: one failure is news once.
         if str(error) != self._failure:
             self._tell(error)

@@ -11,8 +11,6 @@ from enum import StrEnum
 
 from mmid.events import AsrComplete, AsrIncomplete, AsrStart, Event, LlmComplete, LlmIncomplete
 
-__all__ = ["TURNS_KEPT", "Moment", "Timeline", "TurnTimes"]
-
 # What fits a screen, and 5 KiB.
 TURNS_KEPT = 16
 

@@ -40,8 +40,6 @@ from mmid.settings import RAW_OPUS_BITS_PER_S, Audio, Dialog, Settings
 from mmid.settings.loading import Loading
 from mmid.status import Status
 
-__all__ = ["run"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -18,8 +18,6 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["defer_import"]
-
 _loading = threading.RLock()
 
 

@@ -15,8 +15,6 @@ from typing import TextIO
 
 from mmid.secrets import redact
 
-__all__ = ["LineHandler", "RedactingHandler", "clean"]
-
 # What must not reach a terminal or forge a line: control characters but tab and newline.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 

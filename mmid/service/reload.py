@@ -18,8 +18,6 @@ from mmid.settings import Settings
 from mmid.settings.loading import Loading
 from mmid.settings.option import TakesEffect
 
-__all__ = ["Reload"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -20,16 +20,6 @@ from typing import Any
 
 from mmid.service.log import LineHandler, RedactingHandler, clean
 
-__all__ = [
-    "JournalHandler",
-    "StatusLine",
-    "Watchdog",
-    "configure_logging",
-    "notify",
-    "runtime_directory",
-    "stderr_is_journal",
-]
-
 _log = logging.getLogger(__name__)
 
 # --- service notifications ------------------------------------------------------------------

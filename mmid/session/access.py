@@ -14,8 +14,6 @@ from mmid.secrets import Secret
 from mmid.session.effects import Next
 from mmid.settings import Settings
 
-__all__ = ["HOURS_S", "Access", "Credential"]
-
 # "Every few hours", spread so that a fleet does not come back at one moment.
 HOURS_S = (1.5 * 3600.0, 2.5 * 3600.0)
 

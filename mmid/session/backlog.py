@@ -3,8 +3,6 @@
 from collections import deque
 from collections.abc import Iterator
 
-__all__ = ["BACKLOG_S", "Backlog"]
-
 # A press is answered within a second; five cover a slow link and the longest
 # wait for permission, and cost 160 KB at 16 kHz.
 BACKLOG_S = 5.0

@@ -7,8 +7,6 @@ spreads a fleet that lost the cloud at one moment evenly over the range.
 import random
 from collections.abc import Callable
 
-__all__ = ["CAP_S", "FIRST_S", "HEALTHY_S", "Backoff"]
-
 FIRST_S = 1.0
 CAP_S = 60.0
 

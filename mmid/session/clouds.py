@@ -18,16 +18,6 @@ if TYPE_CHECKING:  # whoever judges settings needs none of these, nor asyncio, w
     from mmid.session.access import Access
     from mmid.session.dialects.dialect import Dialect
 
-__all__ = [
-    "CLOUDS",
-    "Cloud",
-    "CloudAudio",
-    "Contradiction",
-    "Opening",
-    "cloud_of",
-    "contradictions",
-]
-
 # Protocol, as cloud.protocol names it: the module whose CLOUD describes it.
 CLOUDS = {
     "multimodal-dialog": "mmid.session.dialects.multimodal_dialog.cloud",

@@ -34,8 +34,6 @@ if TYPE_CHECKING:  # the daemon is ready before these are imported
     from mmid.session.link import Link
     from mmid.session.outbox import Outbox
 
-__all__ = ["Conversation", "Host"]
-
 _log = logging.getLogger(__name__)
 
 # A polite end may take this long until its last message has left.

@@ -16,8 +16,6 @@ from mmid.session.conversation import Conversation, Host
 from mmid.session.tls import Tls
 from mmid.settings import Settings, WorkMode
 
-__all__ = ["Dialer"]
-
 _SAMPLE_BYTES = 2
 
 

@@ -11,27 +11,6 @@ from mmid.errors import MmidError
 from mmid.events import Event, State
 from mmid.frozen import frozen
 
-__all__ = [
-    "Close",
-    "Effect",
-    "Emit",
-    "FinishPlayer",
-    "FlushPlayer",
-    "Moved",
-    "Next",
-    "Note",
-    "Play",
-    "SaveDialog",
-    "Send",
-    "SendAudio",
-    "SetLoudness",
-    "Show",
-    "SpeechDropped",
-    "StartPlayer",
-    "StartRecorder",
-    "StopRecorder",
-]
-
 
 class Next(StrEnum):
     """What to do after a connection was closed."""

@@ -10,8 +10,6 @@ from dataclasses import field
 from mmid.errors import CloudRefused, ConnectionLost
 from mmid.frozen import frozen
 
-__all__ = ["CredentialRefused", "Endpoint", "LinkClosed"]
-
 # A text that repeats the whole reply so far grows with it: a mebibyte is a reply of hours.
 _MESSAGE_LIMIT_BYTES = 1 << 20
 

@@ -14,8 +14,6 @@ from mmid.errors import (
 )
 from mmid.session.effects import Next
 
-__all__ = ["what_follows"]
-
 _FOLLOWS: dict[type[MmidError], Next] = {
     # Somebody must act: trying again would only meet the same.
     NotProvisioned: Next.STOP,

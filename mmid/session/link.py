@@ -29,9 +29,6 @@ from mmid.session.endpoint import CredentialRefused, Endpoint, LinkClosed
 from mmid.session.proxy import environment_names_proxy
 from mmid.session.tls import Tls
 
-__all__ = ["Link", "open_link"]
-
-
 # Frames that wait inside websockets before it stops reading the socket: the
 # back-pressure that ends at the cloud. Audio frames have about 8000 bytes.
 _QUEUED_FRAMES = 4

@@ -12,8 +12,6 @@ from collections import deque
 from mmid.errors import Busy, ConnectionLost
 from mmid.session.effects import Send, SendAudio
 
-__all__ = ["Outbox"]
-
 # Directives are rare and small; so many waiting means that nothing leaves.
 _TEXT_LIMIT = 256
 

@@ -6,8 +6,6 @@ are loaded for a board that needs them, and cost 1.3 MiB of one that does not.
 
 import os
 
-__all__ = ["environment_names_proxy"]
-
 
 def environment_names_proxy() -> bool:
     """Whether a variable such as ``https_proxy`` is set; urllib takes any that ends so."""

@@ -21,8 +21,6 @@ from mmid.session.failures import what_follows
 from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 
-__all__ = ["Supervisor"]
-
 _log = logging.getLogger(__name__)
 
 # A lost connection that is back after a try or two needs no Error signal.

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from mmid.errors import SettingsInvalid
 
-__all__ = ["Tls"]
-
 
 class Tls:
     """What the connections to one server share: the authorities, and the last session.

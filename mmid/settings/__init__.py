@@ -22,21 +22,6 @@ from mmid.settings.option import (
     per_connection,
 )
 
-__all__ = [
-    "RAW_OPUS_BITS_PER_S",
-    "Audio",
-    "Clock",
-    "Cloud",
-    "DBus",
-    "Dialog",
-    "License",
-    "Log",
-    "Settings",
-    "Storage",
-    "WorkMode",
-]
-
-
 # Speech that is sent as Opus. The cloud is not told and does not limit it; from
 # here on nobody hears a difference.
 RAW_OPUS_BITS_PER_S = 32_000

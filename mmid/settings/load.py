@@ -25,8 +25,6 @@ from mmid.session.clouds import CLOUDS, contradictions
 from mmid.settings.loading import from_plain
 from mmid.settings.sources import TABLES, Layer, read_layers
 
-__all__ = ["allowed", "judge", "load"]
-
 _LONGEST_VALUE = 60  # characters of a value that a message shows
 
 # What a request is made of; another value would break it.

@@ -17,8 +17,6 @@ from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
 from mmid.settings import Settings
 
-__all__ = ["Loading", "fork_loading", "from_plain", "start_loading"]
-
 # A slow board needs two or three seconds; a file that is a pipe never ends.
 _LONGEST_S = 30.0
 

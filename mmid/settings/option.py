@@ -5,17 +5,6 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-__all__ = [
-    "HEADERS",
-    "HTTPS",
-    "HTTPS_OR_EMPTY",
-    "WSS_OR_EMPTY",
-    "TakesEffect",
-    "at_once",
-    "at_start",
-    "per_connection",
-]
-
 
 class TakesEffect(StrEnum):
     """When a changed value counts: ``mmid.service.reload`` and mmid.toml(5) go by it."""

@@ -30,8 +30,6 @@ from mmid.secrets import Secret
 from mmid.service.deferred_imports import defer_import
 from mmid.settings.sources import TABLES, Layer, read_layers, state_directory
 
-__all__ = ["load_proven", "main"]
-
 Tables = dict[str, dict[str, Any]]
 
 _NAME = "settings.proven"

@@ -15,16 +15,6 @@ from mmid.errors import SettingsInvalid
 from mmid.frozen import frozen
 from mmid.settings import Settings
 
-__all__ = [
-    "CREDENTIALS",
-    "CREDENTIAL_FILES",
-    "DEFAULT_FILE",
-    "TABLES",
-    "Layer",
-    "read_layers",
-    "state_directory",
-]
-
 DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
 
 # The dataclass of each table, and with it the type of each key.

@@ -26,8 +26,6 @@ from mmid.simcloud.license.service import LicenseService, Product
 from mmid.simcloud.multimodal_dialog.service import PATH, DialogService, Gate
 from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
 
-__all__ = ["Address", "SimCloud"]
-
 _LOCAL = ("localhost", "127.0.0.1")
 
 

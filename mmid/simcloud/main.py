@@ -24,8 +24,6 @@ from mmid.simcloud.core.product import load_product
 from mmid.simcloud.core.scenario import Scenario, load_scenario
 from mmid.simcloud.license.service import Product
 
-__all__ = ["main"]
-
 _UNAVAILABLE = 69  # sysexits(3): the address cannot be listened on
 
 

@@ -8,7 +8,11 @@ from mmid.status import Status
 
 CONTRACT = load()
 OURS = (DIALOG, DEVICE, AUDIO)
-EVENTS = [getattr(events, name) for name in events.__all__ if name not in {"Event", "State"}]
+EVENTS = [
+    kind
+    for name, kind in vars(events).items()
+    if isinstance(kind, type) and issubclass(kind, events.Event) and name not in {"Event", "_Text"}
+]
 
 # Properties that the application works out when somebody reads them.
 WORKED_OUT = {"Level"}

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ANYWHERE", "FENCE", "ON_A_BOARD", "Block", "blocks"]
-
 ANYWHERE = "sh"
 ON_A_BOARD = "sh board"
 

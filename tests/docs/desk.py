@@ -19,8 +19,6 @@ from tests.dbus.private_bus import PrivateBus
 from tests.rig.listener import Listener
 from tests.rig.processes import REPOSITORY, Process, python
 
-__all__ = ["APP_ID", "APP_SECRET", "Desk", "Done"]
-
 APP_ID = "mm_0123456789abcdef"
 APP_SECRET = "0123456789abcdef" * 2
 

@@ -11,8 +11,6 @@ from mmid.cli.mmictl import arguments as mmictl_arguments
 from mmid.cli.mmid import arguments as mmid_arguments
 from tests.docs.blocks import FENCE
 
-__all__ = ["inline_commands", "parse_command"]
-
 _INLINE = re.compile(r"`((?:mmid|mmictl)(?: [^`\n]+)?)`")
 
 

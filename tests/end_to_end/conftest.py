@@ -10,8 +10,6 @@ from demo.speech import write_wav
 from tests.rig.board import Board, Tables, silence
 from tests.rig.listener import Listener
 
-__all__ = ["MICROPHONE", "MakeBoard", "one_turn"]
-
 # Noise: no two stretches are alike, so a lost or doubled sample is seen.
 MICROPHONE = random.Random(20).randbytes(16000 * 2 * 8)  # noqa: S311 - noise, not a secret
 MICROPHONE += silence(60)

@@ -19,8 +19,6 @@ from mmid.session.supervisor import Supervisor
 from mmid.settings import Settings
 from tests.fault_runs.person import Person
 
-__all__ = ["Device"]
-
 
 class Device:
     """One device, alive inside ``async with``.

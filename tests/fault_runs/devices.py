@@ -26,9 +26,6 @@ from mmid.settings import Clock as ClockTable
 from tests.fault_runs.device import Device
 from tests.fault_runs.person import Ending, Person
 
-__all__ = ["Plan", "Result"]
-
-
 # Each start of these has its end, whatever breaks.
 _PAIRS = (("TtsStart", "TtsEnd"), ("AsrStart", "AsrEnd"), ("DataInit", "DataDeinit"))
 

@@ -15,8 +15,6 @@ from tests.rig.board import silence
 from tests.rig.chaos import ChaosProxy, Harm, random_fates
 from tests.rig.processes import Process, python
 
-__all__ = ["HARMS", "Finished", "hold", "run"]
-
 # How often each happens. Swallowing is rare because it is slow: a heartbeat's
 # silence must pass before anybody can know.
 HARMS: dict[Harm, float] = {

@@ -19,8 +19,6 @@ from mmid.events import DataDeinit, DataInit, Error, Event, SpeechPrepare, State
 from mmid.gateway.gateway import Gateway
 from mmid.status import Status
 
-__all__ = ["KINDS", "Ending", "Outcome", "Person"]
-
 # Longer than the longest chain of deadlines of a dialog: a heartbeat's silence
 # and its answer, a RequestToSpeak, a connection.
 LIMIT_S = 120.0

@@ -7,8 +7,6 @@ from tests.fault_runs.devices import Result
 from tests.fault_runs.fault_run import Finished
 from tests.fault_runs.person import Ending
 
-__all__ = ["faults", "lines", "memory_ratio"]
-
 # Python's heap settles in the first tenth of a long run; from then on it may breathe, not grow.
 FLAT = 1.10
 SETTLED = 200

@@ -15,8 +15,6 @@ from mmid.simcloud.core.scenario import load_scenario
 from tests.fault_runs.devices import Plan, Result
 from tests.fault_runs.fault_run import hold
 
-__all__ = ["PLAYED", "lines", "run"]
-
 # In these mmid waits for the operator, as it must; or what happens has nothing to do with dialogs.
 _NOT_PLAYED = {"billing", "not-activated", "lost-registration"}
 PLAYED = [name for name in names() if name not in _NOT_PLAYED]

@@ -8,8 +8,6 @@ import json
 
 from tests.vm.packages import GUEST
 
-__all__ = ["HOOKS", "KERNEL", "PACKAGES"]
-
 PACKAGES = (
     *GUEST,
     "ca-certificates",

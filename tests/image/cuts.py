@@ -22,8 +22,6 @@ from tests.vm.disk import make_disk
 from tests.vm.image import Image
 from tests.vm.machine import Machine, Report
 
-__all__ = ["NUMBER", "Ledger", "cut_registrations", "live"]
-
 NUMBER = 20
 
 # A machine that does so little for so long hangs.

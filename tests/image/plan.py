@@ -4,17 +4,6 @@ A name is a module of ``tests.image.inside`` and a function in it. A check that 
 listed and sends no result is a failure.
 """
 
-__all__ = [
-    "CUTS",
-    "FIRST_BOOT",
-    "INSTALLED",
-    "NEEDED",
-    "ON_FLASH",
-    "SECOND_BOOT",
-    "STORES",
-    "WHEN_NAMED",
-]
-
 # A board that has booted without the packages.
 INSTALLED = (
     "apt.installs_the_packages",

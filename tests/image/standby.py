@@ -10,8 +10,6 @@ from tests.vm.machine import Machine
 from tests.vm.output import say
 from tests.vm.standby import fingerprint, save_at_standby
 
-__all__ = ["standby"]
-
 _LIMIT_S = 600.0
 
 

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from tests.rig.processes import REPOSITORY
 
-__all__ = ["compile_plugin"]
-
 _SOURCES = REPOSITORY / "tests" / "hal_linux"
 _FLAGS = ("-shared", "-fPIC", "-DPIC", "-Wall", "-Wextra", "-Werror", "-O1")
 

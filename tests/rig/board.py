@@ -20,8 +20,6 @@ from mmid.dbus.client import Client
 from tests.rig.listener import WAIT_S, Listener
 from tests.rig.processes import Process, python
 
-__all__ = ["Board", "Tables", "silence"]
-
 Tables = dict[str, dict[str, Any]]
 
 _RATE_HZ = 16000

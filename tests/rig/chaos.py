@@ -16,8 +16,6 @@ from enum import StrEnum
 from random import Random
 from typing import Self
 
-__all__ = ["ChaosProxy", "Fate", "Harm", "random_fates"]
-
 _PIECE_BYTES = 4096
 
 # A TLS handshake takes 3 to 4 KB, a short turn about 20 KB: from "in the

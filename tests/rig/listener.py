@@ -12,8 +12,6 @@ from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import DBUS
 from mmid.errors import BusFailed
 
-__all__ = ["WAIT_S", "Heard", "Listener"]
-
 # Generous: what is waited for takes a second or two, but machines stall.
 WAIT_S = 30.0
 

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["REPOSITORY", "Process", "python"]
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Generous: a start takes well under a second, but CI machines stall.

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from tests.rig.processes import REPOSITORY
 
-__all__ = ["run_script"]
-
 _LIMIT_S = 30.0
 
 

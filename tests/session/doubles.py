@@ -17,8 +17,6 @@ from mmid.secrets import Secret
 from mmid.session.effects import Effect, Emit
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Registration, Token
 
-__all__ = ["Host", "LicenseDesk", "MemoryStore", "TestClock", "peer", "registration", "token"]
-
 _DEVICE_SECRET = "0f" * 16
 _PATIENCE_S = 10.0
 

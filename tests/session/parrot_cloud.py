@@ -31,8 +31,6 @@ from mmid.status import LicenseState
 # Most of what a dialect is told means nothing to a parrot.
 # ruff: noqa: ARG002, ARG005
 
-__all__ = ["CLOUD"]
-
 
 class ParrotAccess(Access):
     """A seed that everybody knows."""

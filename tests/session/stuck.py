@@ -23,8 +23,6 @@ from mmid.simcloud.multimodal_dialog.messages import event_text
 from tests.session.doubles import Host
 from tests.session.talking import AMPLE_S, Talk
 
-__all__ = ["Peer", "stuck"]
-
 
 class Peer:
     """A cloud that listens, and then reads nothing until it is told to.

@@ -23,18 +23,6 @@ from mmid.status import Status
 from tests.session.doubles import Host, LicenseDesk, MemoryStore, TestClock, peer
 from tests.session.talking import AMPLE_S, settings_of
 
-__all__ = [
-    "NEVER_S",
-    "Rig",
-    "clouded",
-    "fully_managed",
-    "licensed",
-    "nobody",
-    "silent_peer",
-    "soon",
-    "supervised",
-]
-
 # How long nothing must happen to be taken for never: many times the waits of ``eager``.
 NEVER_S = 0.3
 

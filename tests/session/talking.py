@@ -14,8 +14,6 @@ from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
 from tests.session.doubles import Host
 
-__all__ = ["AMPLE_S", "SPEECH", "Talk", "credential_of", "settings_of", "talking"]
-
 # Far more than anything here needs; a test that reaches it failed.
 AMPLE_S = 10.0
 # A quarter of a second of something that is not silence. No more than may wait for the

@@ -6,8 +6,6 @@ quicker than another, and times can be compared.
 
 from dataclasses import dataclass
 
-__all__ = ["AMD64", "ARCHITECTURES", "Architecture"]
-
 
 @dataclass(frozen=True)
 class Architecture:

@@ -4,8 +4,6 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["make_disk"]
-
 _MIB = 1024 * 1024
 
 

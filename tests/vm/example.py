@@ -8,8 +8,6 @@ from pathlib import Path
 from tests.rig.processes import REPOSITORY
 from tests.vm.architecture import Architecture
 
-__all__ = ["compile_push_to_talk"]
-
 _SOURCE = REPOSITORY / "docs/examples/push_to_talk.c"
 _COMPILE = "{cc} -O2 -Wall -o {program} {source} $(pkg-config --cflags --libs libsystemd)"
 

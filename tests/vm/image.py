@@ -21,8 +21,6 @@ from tests.vm.architecture import Architecture
 from tests.vm.output import say
 from tests.vm.packages import as_root
 
-__all__ = ["Image", "ready_image"]
-
 _SUITE = "trixie"
 _SIZE = "1200M"
 

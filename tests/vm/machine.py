@@ -26,8 +26,6 @@ from tests.vm.architecture import Architecture
 from tests.vm.image import Image
 from tests.vm.qmp import Monitor
 
-__all__ = ["Machine", "Report", "common_options"]
-
 Report = dict[str, Any]
 
 # What a board is not tried for, and tables that are up to date.

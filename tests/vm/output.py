@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-__all__ = ["say"]
-
 # "vm-test" of ``python -m tests.vm``, and so on.
 _TEST = f"{Path(sys.argv[0]).parent.name}-test"
 

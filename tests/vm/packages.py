@@ -6,8 +6,6 @@ import sys
 
 from tests.vm.output import say
 
-__all__ = ["GUEST", "as_root", "install_host_packages"]
-
 _HOST = ("mmdebstrap", "e2fsprogs", "fdisk", "debian-archive-keyring")
 
 _MACHINE = ("systemd", "systemd-sysv", "dbus", "udev", "kmod")

@@ -4,8 +4,6 @@ A name is a module of ``tests.vm.inside`` and a function in it. A check that is
 listed and sends no result is a failure.
 """
 
-__all__ = ["INSIDE", "PLUGS", "SIMULATED"]
-
 INSIDE = (
     "software.libraries_are_debians_own",
     "software.every_module_imports",

@@ -15,8 +15,6 @@ from tests.vm.image import Image
 from tests.vm.machine import Machine, Report
 from tests.vm.plan import PLUGS
 
-__all__ = ["CUTS", "pull_plugs"]
-
 CUTS = 24
 
 # A machine that does so little for so long hangs.

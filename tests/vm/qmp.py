@@ -5,8 +5,6 @@ import socket
 import time
 from typing import Any
 
-__all__ = ["Monitor", "MonitorError"]
-
 _PATIENCE_S = 120.0
 _POLL_S = 0.05
 

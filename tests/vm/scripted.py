@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 from tests.vm.machine import Machine, Report
 
-__all__ = ["Scripted"]
-
 
 class Scripted(Machine):
     """Reports what it is told to, and counts how often its plug is pulled; QEMU is not started."""

@@ -15,8 +15,6 @@ from tests.vm.image import Image
 from tests.vm.machine import Machine, common_options
 from tests.vm.output import say
 
-__all__ = ["fingerprint", "save_at_standby", "standby"]
-
 _LIMIT_S = 600.0
 
 

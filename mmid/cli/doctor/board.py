@@ -10,16 +10,6 @@ from mmid.session.clouds import cloud_of
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
 
-__all__ = [
-    "check_capture",
-    "check_clock",
-    "check_codecs",
-    "check_mixer",
-    "check_playback",
-    "check_record",
-    "load_codecs",
-]
-
 # As much as a recorder opens; the device is closed again at once.
 _BUFFER_MS = 500
 

@@ -10,8 +10,6 @@ from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.interface import DEVICE, DIALOG
 from mmid.errors import TABLE, BusFailed, NotProvisioned, NotRegistered
 
-__all__ = ["check_daemon"]
-
 _SEE_JOURNAL = "journalctl -u mmid names the code and what to do about it."
 _REGISTERED = {"registered", "authorized"}
 

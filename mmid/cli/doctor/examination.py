@@ -21,8 +21,6 @@ from mmid.settings import Settings
 from mmid.settings.loading import start_loading
 from mmid.settings.sources import DEFAULT_FILE
 
-__all__ = ["examine"]
-
 _STANDING_ON_SETTINGS: dict[str, Callable[[Settings], Finding | Awaitable[Finding]]] = {
     "record": check_record,
     "clock": check_clock,

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "Verdict", "failed", "fine", "skipped", "warned"]
-
 
 class Verdict(StrEnum):
     """How bad it is."""

@@ -11,8 +11,6 @@ from typing import TypeVar
 from mmid.child import Child
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
 
-__all__ = ["Machine", "check_access", "check_unit", "output_of"]
-
 _Key = TypeVar("_Key")
 _Entry = TypeVar("_Entry")
 

@@ -15,8 +15,6 @@ from mmid.session.clouds import cloud_of
 from mmid.session.proxy import environment_names_proxy
 from mmid.settings import Settings
 
-__all__ = ["check_names", "check_tls"]
-
 _LONGEST_S = 10.0
 
 # A certificate that ends so soon is a fleet that ends so soon.

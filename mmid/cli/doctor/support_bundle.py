@@ -28,8 +28,6 @@ from mmid.session.license.record import DeviceRecord
 from mmid.settings import Settings
 from mmid.settings.loading import start_loading
 
-__all__ = ["write_bundle"]
-
 _JOURNAL_LINES = 5000
 _LONGEST_TEXT = 4 << 20  # characters; the end of a longer one is kept
 

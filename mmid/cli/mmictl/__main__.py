@@ -23,8 +23,6 @@ from mmid.cli.streams import abandon, complain, open_closed_streams, settle
 from mmid.dbus.client import Client
 from mmid.errors import MmidError
 
-__all__ = ["main"]
-
 _INTERRUPTED = 130
 _NO_READER = 141
 

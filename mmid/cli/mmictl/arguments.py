@@ -10,8 +10,6 @@ from typing import NoReturn
 from mmid import __version__
 from mmid.cli.mmictl.exit import USAGE
 
-__all__ = ["parse"]
-
 _EXIT_STATUS = """\
 Exit status:
     0    done

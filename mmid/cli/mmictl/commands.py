@@ -9,21 +9,6 @@ from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument
 
-__all__ = [
-    "Run",
-    "ask",
-    "cancel",
-    "connect",
-    "device",
-    "disconnect",
-    "interrupt",
-    "monitor",
-    "mute",
-    "new_dialog",
-    "say",
-    "volume",
-]
-
 _LOUDEST = 100
 
 Run = Callable[[Client, Namespace], Awaitable[None]]

@@ -11,8 +11,6 @@ from mmid.cli.doctor.support_bundle import write_bundle
 from mmid.cli.mmictl.show import printable
 from mmid.secrets import redact
 
-__all__ = ["FOUND_FAILURES", "doctor", "support_bundle"]
-
 # Exit status: at least one check failed. Warnings are none.
 FOUND_FAILURES = 1
 

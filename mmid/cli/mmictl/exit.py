@@ -6,8 +6,6 @@ from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, CallFailed
 from mmid.dbus.interface import ERRORS, NAME, STANDARD_ERRORS
 from mmid.errors import TABLE, BusFailed, Facts, MmidError
 
-__all__ = ["INTERNAL", "OUTPUT_FAILED", "USAGE", "Outcome", "outcome"]
-
 # The numbers are those of sysexits(3).
 USAGE = 64
 _UNAVAILABLE = 69

@@ -14,8 +14,6 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Key", "Keyboard"]
-
 # Keyboards wait 250 to 660 ms before they repeat, and then repeat 10 to 30 times a second.
 _FIRST_REPEAT_S = 0.75
 _NEXT_REPEAT_S = 0.25

@@ -9,8 +9,6 @@ from mmid.cli.streams import harmless
 from mmid.dbus.client import Received
 from mmid.dbus.interface import NAME, PROPERTIES
 
-__all__ = ["event", "moment", "printable", "properties", "reply", "value"]
-
 _LABEL_WIDTH = 19
 
 

@@ -17,8 +17,6 @@ from mmid.cli.mmictl.show import moment, printable
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 
-__all__ = ["print_history", "print_status", "status"]
-
 _LABEL_WIDTH = 11
 
 _BOLD, _RED, _GREEN, _YELLOW = 1, 31, 32, 33

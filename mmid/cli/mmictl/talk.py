@@ -16,8 +16,6 @@ from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO, DIALOG, ERRORS
 from mmid.errors import InvalidArgument
 
-__all__ = ["talk"]
-
 _HELP = "Hold Space while you speak, or press Enter before and after; c cancels, q ends."
 _METER_EVERY_S = 0.1
 _METER_WIDTH = 12

@@ -12,8 +12,6 @@ from mmid.dbus.client import Client
 from mmid.dbus.interface import DIALOG
 from mmid.errors import InvalidArgument
 
-__all__ = ["as_svg", "as_text", "timeline"]
-
 Turn = dict[str, float]
 
 # In the order in which they should happen, with what each stretch is spent on.

@@ -9,8 +9,6 @@ from mmid.dbus.client import Client, Received
 from mmid.dbus.interface import PROPERTIES
 from mmid.errors import TABLE, Busy, CloudRefused, Facts, MmidError, facts_of
 
-__all__ = ["Turn", "TurnFailed", "TurnTooLong", "finish", "following"]
-
 # In these states the cloud works on an answer, and in these it has finished.
 _WORKING = {"thinking", "responding"}
 _FINISHED = {"listening", "idle", "offline"}

@@ -30,8 +30,6 @@ from mmid.settings.loading import fork_loading, start_loading
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["import_daemon", "main"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from mmid import __version__
 
-__all__ = ["parse"]
-
 _DESCRIPTION = "The command mmid: the voice gateway daemon, and the tools of who builds the board."
 
 _EXIT_STATUS = """\

@@ -12,8 +12,6 @@ from mmid.secrets import MASK
 from mmid.session.clouds import cloud_of
 from mmid.settings import License, Settings, Storage
 
-__all__ = ["check"]
-
 
 def check(settings: Settings, _: Namespace) -> int:
     """Print the report; the exit status is 0.

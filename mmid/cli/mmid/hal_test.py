@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
     from mmid.hal_linux.audio.playback.player import AlsaPlayer
 
-__all__ = ["hal_test"]
-
 # The log of the SDK's test library to the letter, as both of the vendor's porting guides
 # print it: no blank after the prefix, 21 stars before a step, and behind it as many as
 # make 58 columns.

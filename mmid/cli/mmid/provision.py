@@ -20,8 +20,6 @@ from mmid.secrets import Secret
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Cloud, License, Settings, Storage
 
-__all__ = ["provision"]
-
 # A file longer than this holds something else than 32 digits and a line's end.
 _LONGEST_SECRET_FILE_BYTES = 256
 

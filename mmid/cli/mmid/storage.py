@@ -12,8 +12,6 @@ from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Settings, Storage
 
-__all__ = ["storage_erase", "storage_seal", "storage_show"]
-
 
 def storage_show(settings: Settings, options: Namespace) -> int:
     """Print where the record lies, its copies and its fields; secrets are not shown.

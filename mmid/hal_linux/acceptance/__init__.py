@@ -17,15 +17,6 @@ from mmid.errors import StorageFailed
 from mmid.hal import Clock
 from mmid.hal_linux.storage.slots import SlotStore
 
-__all__ = [
-    "CheckResult",
-    "check_memory",
-    "check_mutex",
-    "check_random",
-    "check_storage",
-    "check_time",
-]
-
 # How os.getrandom is called: a number of bytes, and flags.
 _Draw = Callable[[int, int], bytes]
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.acoustic_correlation import Peaks, correlate, decimate
 
-__all__ = ["LEAD_S", "RECORDING_S", "Recording", "judge", "sweep"]
-
 # The band of speech: small loudspeakers do nothing below it, and 8 kHz holds it.
 SWEEP_LOW_HZ = 300.0
 SWEEP_HIGH_HZ = 3400.0

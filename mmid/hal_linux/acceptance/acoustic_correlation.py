@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Peaks", "correlate", "decimate"]
-
 # Best negative and positive peak belong to one arrival of the sound if they are this near.
 _SAME_ARRIVAL_SAMPLES = 8
 

@@ -14,8 +14,6 @@ from mmid.hal import Player, Recorder
 from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.acoustic import LEAD_S, RECORDING_S, Recording, sweep
 
-__all__ = ["check_decoder", "check_encoder", "check_player", "check_recorder", "record_sweep"]
-
 _RUN_S = 1.0
 
 # Beyond the time that a good device needs: opening a slow one, or one that does not get on.

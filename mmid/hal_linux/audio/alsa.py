@@ -22,19 +22,6 @@ from mmid.hal_linux.audio.alsaaudio010 import Pcm010
 from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
 from mmid.hal_linux.audio.proc_asound import hardware_format, holders
 
-__all__ = [
-    "FRAME_BYTES",
-    "STUCK_S",
-    "AlsaError",
-    "DeviceLost",
-    "Direction",
-    "OpenPcm",
-    "Pcm",
-    "failure",
-    "open_mixer",
-    "open_pcm",
-]
-
 _log = logging.getLogger(__name__)
 
 FRAME_BYTES = 2

@@ -15,8 +15,6 @@ from typing import Any
 
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
-__all__ = ["Pcm010"]
-
 # State -> errno. A PCM in one of these states has no position: ``htimestamp`` would
 # return what happens to lie in its memory.
 _STATES: dict[int, int] = {

@@ -12,8 +12,6 @@ from mmid.errors import AudioDeviceFailed
 from mmid.hal_linux.audio.alsa import OpenPcm
 from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
 
-__all__ = ["SoundDevice"]
-
 # A USB card that was knocked out is back in about a second; longer than this
 # nobody waits for the rest of a sentence.
 _OUTAGE_S = 4.0

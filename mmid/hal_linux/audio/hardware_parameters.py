@@ -8,8 +8,6 @@ change while the card is the same, and another card has another device node.
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["HardwareParameters"]
-
 # (inode, time of its last change) of a device node.
 _Node = tuple[int, int]
 

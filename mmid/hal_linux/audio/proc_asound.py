@@ -7,8 +7,6 @@ with ``ProcSubset=pid``) the answer is "not known", never an error.
 
 from pathlib import Path
 
-__all__ = ["hardware_format", "holders"]
-
 _PROC = Path("/proc")
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 
-__all__ = ["ByteRing"]
-
 
 class ByteRing:
     """Bytes first in, first out, with back-pressure."""

@@ -4,8 +4,6 @@ import sys
 from array import array
 from math import log10
 
-__all__ = ["fade_in", "from_numbers", "level_percent", "ramp_down", "to_numbers"]
-
 _FULL_SCALE = 32768
 
 # What the meter shows as nothing. Speech peaks between -30 and -6 dB.

@@ -19,8 +19,6 @@ from mmid.errors import StorageFailed
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES, is_blank
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
-__all__ = ["BlockMedium"]
-
 _SLOT_DISTANCE_BYTES = 64 * 1024
 _LEAST_BYTES = 2 * _SLOT_DISTANCE_BYTES
 
@@ -52,11 +50,6 @@ class BlockMedium:
 
     @contextmanager
     def opened(self, *, write: bool) -> Iterator[Self]:
-        """Open it, after a look at who else uses it.
-
-        Raises:
-            StorageFailed: it is not a block device, too small, or in use.
-        """
         self._descriptor = self._open(write=write)
         try:
             self._check_device(write=write)
@@ -67,22 +60,18 @@ class BlockMedium:
             self._descriptor = -1
 
     def read(self, index: int) -> bytes | None:
-        """Return the slot from the medium, or None if it is blank."""
         data = self._read(self._slot_bytes, index * _SLOT_DISTANCE_BYTES)
         return None if is_blank(data) else data
 
     def write(self, index: int, data: bytes) -> None:
-        """Write the whole slot, and have the drive put it down."""
         whole = data.ljust(self._slot_bytes, b"\x00")
         self._calls.pwrite(self._descriptor, whole, index * _SLOT_DISTANCE_BYTES)
         self._calls.fsync(self._descriptor)
 
     def remove(self, index: int) -> None:
-        """Make the slot blank."""
         self.write(index, b"")
 
     def has_other_data(self) -> bool:
-        """Look between and behind the slots."""
         rest = _SLOT_DISTANCE_BYTES - self._slot_bytes
         offsets = (self._slot_bytes, _SLOT_DISTANCE_BYTES + self._slot_bytes)
         return not all(is_blank(self._read(rest, at)) for at in offsets)

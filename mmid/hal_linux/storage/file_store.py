@@ -16,8 +16,6 @@ from typing import Self
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
-__all__ = ["FileMedium"]
-
 
 class FileMedium:
     """Two files side by side; a ``Medium``.
@@ -39,7 +37,6 @@ class FileMedium:
 
     @contextmanager
     def opened(self, *, write: bool) -> Iterator[Self]:
-        """Lock the directory, if it is there."""
         path = self._calls.follow_links(self._path)
         self.places = (path, f"{path}.copy")
         with suppress(FileNotFoundError):
@@ -56,7 +53,6 @@ class FileMedium:
                 self._directory = None
 
     def read(self, index: int) -> bytes | None:
-        """Return the file's bytes from the medium, or None if there is no file."""
         path = self.places[index]
         try:
             # Non-blocking, so that a FIFO in the record's place stops nobody.
@@ -72,7 +68,6 @@ class FileMedium:
             self._calls.close(descriptor)
 
     def write(self, index: int, data: bytes) -> None:
-        """Write the file anew beside the old one, and put it in its place."""
         directory = self._made_directory()
         try:
             self._write_temporary(data, directory)
@@ -84,14 +79,12 @@ class FileMedium:
         self._calls.fsync(directory)
 
     def remove(self, index: int) -> None:
-        """Remove the file."""
         with suppress(FileNotFoundError):
             self._calls.unlink(self.places[index])
         if self._directory is not None:
             self._calls.fsync(self._directory)
 
     def has_other_data(self) -> bool:
-        """A file is a slot and nothing else."""
         return False
 
     def _write_temporary(self, data: bytes, directory: int) -> None:

@@ -7,8 +7,6 @@ Each kind of store has a medium (``file_store``, ``block_store``, ``mtd_store``,
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-__all__ = ["Medium", "signature"]
-
 
 class Medium(Protocol):
     """Two slots that can be read and replaced while it is open.

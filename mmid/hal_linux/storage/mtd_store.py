@@ -19,8 +19,6 @@ from mmid.errors import StorageFailed
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
-__all__ = ["MtdMedium", "device_paths"]
-
 # mtd/mtd-abi.h, as every architecture but MIPS, PowerPC and SPARC encodes it.
 _MEMGETINFO = 0x80204D01
 _MEMERASE = 0x40084D02
@@ -75,11 +73,6 @@ class MtdMedium:
 
     @contextmanager
     def opened(self, *, write: bool) -> Iterator[Self]:
-        """Open it, and find its good blocks.
-
-        Raises:
-            StorageFailed: there is no such device, it is too small or not writable.
-        """
         path = self._path()
         self._descriptor = self._calls.open(path, os.O_RDWR if write else os.O_RDONLY)
         try:
@@ -91,12 +84,10 @@ class MtdMedium:
             self._descriptor = -1
 
     def read(self, index: int) -> bytes | None:
-        """Return the slot, or None if it is blank."""
         data = self._read(index)
         return data[: self._record_bytes()] if data.strip(_BLANK) else None
 
     def write(self, index: int, data: bytes) -> None:
-        """Erase the slot's blocks and write."""
         for block in self._slots[index]:
             self._calls.ioctl(self._descriptor, _MEMERASE, _ERASE.pack(block, self._erase_bytes))
         padded = data + _BLANK * (-len(data) % self._write_bytes)
@@ -106,11 +97,9 @@ class MtdMedium:
                 self._calls.pwrite(self._descriptor, part, block)
 
     def remove(self, index: int) -> None:
-        """Make the slot blank."""
         self.write(index, b"")
 
     def has_other_data(self) -> bool:
-        """Look behind the records, in the blocks that are erased with them."""
         return any(self._read(index)[self._record_bytes() :].strip(_BLANK) for index in (0, 1))
 
     def _read(self, index: int) -> bytes:

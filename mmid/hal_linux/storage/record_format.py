@@ -31,24 +31,6 @@ from enum import IntFlag
 from mmid.errors import StorageFailed
 from mmid.frozen import frozen
 
-__all__ = [
-    "INITIAL",
-    "INITIAL_BYTES",
-    "LAST_SEQUENCE",
-    "MAX_PAYLOAD_BYTES",
-    "MAX_RECORD_BYTES",
-    "NO_FLAGS",
-    "SEALING_BYTES",
-    "Flag",
-    "ForeignContent",
-    "Record",
-    "begins_as_record",
-    "decode",
-    "encode",
-    "is_blank",
-    "is_first_write_cut_short",
-]
-
 MAX_PAYLOAD_BYTES = 4096
 # By how much sealing makes a payload longer: nonce and tag.
 SEALING_BYTES = 12 + 16

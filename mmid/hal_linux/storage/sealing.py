@@ -14,8 +14,6 @@ from mmid.child import Child, python
 from mmid.errors import StorageFailed
 from mmid.secrets import Secret
 
-__all__ = ["Sealing"]
-
 # Run as a file: as a module it would import all of the package that it lies in.
 _CHILD = Path(__file__).with_name("sealing_child.py")
 # A slow board needs three seconds.

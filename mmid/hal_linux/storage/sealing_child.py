@@ -11,8 +11,6 @@ import sys
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["main", "seal", "unseal"]
-
 _NONCE_BYTES = 12
 
 

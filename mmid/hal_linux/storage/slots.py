@@ -39,8 +39,6 @@ from mmid.hal_linux.storage.record_format import (
 )
 from mmid.hal_linux.storage.sealing import Sealing
 
-__all__ = ["Copy", "SlotState", "SlotStore"]
-
 # How a read fails where flash is worn out or a write was torn; the other copy may be sound.
 _UNREADABLE = {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EILSEQ, errno.ENODATA}
 
@@ -100,33 +98,14 @@ class SlotStore:
 
     @property
     def name(self) -> str:
-        """The target as the settings wrote it."""
         return self._medium.name
 
     def load(self) -> bytes | None:
-        """Return the payload saved last, or None if there never was one.
-
-        Raises:
-            StorageFailed: it cannot be read, no copy is valid, or it is sealed with another key.
-        """
         with self._opened("read", write=False):
             newest = _newest(self._sound(force=False))
         return self._payload(newest) if newest else None
 
     def save(self, payload: bytes, *, always: bool = False, both: bool = True) -> None:
-        """Replace the payload; durable and read back when this returns.
-
-        Nothing is written if it is there already, in both copies; except ``always``.
-
-        Args:
-            payload: at most 4096 bytes.
-            always: write it even if it is there.
-            both: in both copies; else in the older one, and the other keeps the payload
-                before. After that a single bad block loses this save, and no more.
-
-        Raises:
-            StorageFailed: it could not be made durable; the old one is intact.
-        """
         with self._opened("written", write=True):
             known, self._known = self._known, None
             copies = known or self._sound(force=self._force)
@@ -142,11 +121,6 @@ class SlotStore:
             self._known = copies
 
     def erase(self) -> None:
-        """Forget the payload for good; a damaged one too.
-
-        Raises:
-            StorageFailed: it could not be erased, or is not mmid's.
-        """
         with self._opened("erased", write=True):
             self._known = None
             copies = self._sound(force=self._force, damaged_too=True)

@@ -17,8 +17,6 @@ from pathlib import Path
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
-__all__ = ["RUN_DIRECTORY", "StoreInUse", "hold_store"]
-
 RUN_DIRECTORY = Path("/run/mmid")
 
 # Where the lock of a file cannot be made, nobody can write the record either.

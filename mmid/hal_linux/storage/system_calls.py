@@ -18,8 +18,6 @@ from pathlib import Path
 
 from mmid.errors import StorageFailed
 
-__all__ = ["LOCK_TIMEOUT_S", "SystemCalls"]
-
 # Another mmid (a command of the operator) holds the medium for one save at most.
 LOCK_TIMEOUT_S = 10.0
 _LOCK_POLL_S = 0.05

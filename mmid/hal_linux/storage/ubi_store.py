@@ -17,8 +17,6 @@ from mmid.errors import StorageFailed
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
 from mmid.hal_linux.storage.system_calls import LOCK_TIMEOUT_S, SystemCalls
 
-__all__ = ["UbiMedium"]
-
 # mtd/ubi-user.h, as every architecture but MIPS, PowerPC and SPARC encodes it.
 _UBI_IOCEBCH = 0x40044F02
 _UBI_IOCEBER = 0x40044F01
@@ -51,11 +49,6 @@ class UbiMedium:
 
     @contextmanager
     def opened(self, *, write: bool) -> Iterator[Self]:
-        """Open the volume.
-
-        Raises:
-            StorageFailed: it is not a volume, static, or too small.
-        """
         self._descriptor = self._calls.open(self._path, os.O_RDWR if write else os.O_RDONLY)
         try:
             self._read_geometry()
@@ -66,24 +59,20 @@ class UbiMedium:
             self._descriptor = -1
 
     def read(self, index: int) -> bytes | None:
-        """Return the slot, or None if it was never written."""
         data = self._calls.pread(self._descriptor, MAX_RECORD_BYTES, index * self._block_bytes)
         return data if data.strip(_BLANK) else None
 
     def write(self, index: int, data: bytes) -> None:
-        """Change the whole block in one step: it happens with the last byte of the write."""
         request = _CHANGE.pack(index, len(data), _DATA_TYPE_UNKNOWN)
         self._ioctl_when_free(_UBI_IOCEBCH, request)
         self._calls.write(self._descriptor, data)
         self._calls.fsync(self._descriptor)
 
     def remove(self, index: int) -> None:
-        """Erase the block now; one that is only unmapped may come back after a power cut."""
         self._ioctl_when_free(_UBI_IOCEBER, _BLOCK.pack(index))
         self._calls.fsync(self._descriptor)
 
     def has_other_data(self) -> bool:
-        """Look at the rest of the two blocks, which changes with the slot."""
         rest = self._block_bytes - MAX_RECORD_BYTES
         offsets = (MAX_RECORD_BYTES, self._block_bytes + MAX_RECORD_BYTES)
         return any(self._calls.pread(self._descriptor, rest, at).strip(_BLANK) for at in offsets)

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from mmid import RELEASED_MS
 
-__all__ = ["BoottimeEventLoop", "KernelClock"]
-
 # adjtimex(2): what it returns while STA_UNSYNC is set.
 _TIME_ERROR = 5
 
@@ -57,17 +55,14 @@ class KernelClock:
 
     @property
     def synchronized(self) -> bool:
-        """Whether the wall clock can be trusted to sign with."""
         if not self._require_sync:
             return self.now_ms() > RELEASED_MS
         return _kernel_is_synchronized() or _TIMESYNC_FLAG.exists()
 
     def monotonic(self) -> float:
-        """Seconds that never step back and go on during suspend."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def now_ms(self) -> int:
-        """UTC in Unix milliseconds."""
         return time.time_ns() // 1_000_000
 
     def notice_step(self) -> None:
@@ -75,7 +70,6 @@ class KernelClock:
         self._stepped.set()
 
     async def wait_synchronized(self) -> None:
-        """Return once the wall clock can be trusted; within a quarter of a second."""
         while not self.synchronized:
             self._stepped.clear()
             with suppress(TimeoutError):

@@ -14,8 +14,6 @@ import os
 import time
 from collections.abc import Callable
 
-__all__ = ["StepWatch"]
-
 _log = logging.getLogger(__name__)
 
 _TFD_TIMER_ABSTIME = 1

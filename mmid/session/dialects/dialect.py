@@ -5,8 +5,6 @@ from typing import Any, Protocol
 
 from mmid.session.effects import Effect
 
-__all__ = ["Dialect"]
-
 Effects = list[Effect]
 
 

@@ -2,8 +2,6 @@
 
 from math import inf
 
-__all__ = ["ANSWER_S", "SILENCE_S", "TURN_SILENCE_S", "Heartbeat"]
-
 # The service ends a task after 60 s without a text of its own; its documents
 # say "about every 50 s", the contract 45 to 50 (multimodal-dialog section 8).
 SILENCE_S = 48.0

@@ -32,8 +32,6 @@ from mmid.session.license.service import Exchange, LicenseService
 from mmid.settings import License, Settings
 from mmid.status import LicenseState, Status
 
-__all__ = ["LicenseAccess", "LicenseCredential", "who_we_are"]
-
 _log = logging.getLogger(__name__)
 
 # A token must outlive the connect it is fetched for. It is given up a little
@@ -98,7 +96,6 @@ class LicenseAccess(Access):
             )
 
     def show(self) -> None:
-        """Bring the status up to date with the record and the settings."""
         record = self._book.record
         state = LicenseState.UNREGISTERED
         if self._refusals.refused:
@@ -124,15 +121,6 @@ class LicenseAccess(Access):
         )
 
     async def credential(self) -> LicenseCredential:
-        """Return what to connect with; registers the device if it never was.
-
-        Raises:
-            NotProvisioned: settings and record do not say who this device is.
-            LicenseRefused: the service said no; ``after`` tells what follows.
-            RegistrationUnreadable: it registered us, and nobody can read its answer.
-            StorageFailed: the record cannot be kept, so nothing was asked.
-            CloudError: the service could not be asked.
-        """
         try:
             return await self._credential()
         except RegistrationUnreadable as error:
@@ -142,11 +130,6 @@ class LicenseAccess(Access):
             self.show()
 
     def use(self, settings: Settings) -> None:
-        """Go by other settings from the next credential on.
-
-        If they say anything else to or of the license service, the token goes, and what was
-        refused is asked again: an operator has changed what it was refused for.
-        """
         before, self._settings = self._settings, settings
         self._service.use(settings)
         if _asked(before) != _asked(settings):
@@ -154,22 +137,18 @@ class LicenseAccess(Access):
             self.forgive()
 
     def forget(self) -> None:
-        """The device record was erased: so is the token."""
         self._token = None
         self.show()
 
     def forgive(self) -> None:
-        """Somebody asked to try again after a refusal."""
         self._refusals.forgive()
         self._trouble = None
         self.show()
 
     async def see_through(self) -> None:
-        """We are told to stop: give a registration under way its last chance to be stored."""
         await self._registrar.see_through()
 
     def after(self, error: MmidError) -> Next | None:
-        """Return what follows a refusal of the license service; a refused token is let go."""
         if isinstance(error, CredentialRefused):
             self._token = None
         if not isinstance(error, LicenseRefused):
@@ -180,12 +159,10 @@ class LicenseAccess(Access):
         return following
 
     def long_wait_s(self) -> float:
-        """Return how long ``Next.HOURS`` is now: some hours, or until the service's midnight."""
         code = self._trouble.code if self._trouble else ""
         return long_wait_s(code, self._service.now_ms(), random.random())  # noqa: S311 - a spread
 
     def waiting(self, wait_s: float | None) -> None:
-        """The next attempt is so far away; None: it waits for somebody to act."""
         if self._trouble is not None:
             next_ms = 0 if wait_s is None else self._clock.now_ms() + round(wait_s * 1000)
             self._trouble = replace(self._trouble, next_attempt_ms=next_ms)
@@ -197,7 +174,6 @@ class LicenseAccess(Access):
         return self._trouble is not None and self._trouble.remedy is Remedy.FIX_CLOCK
 
     def describe(self) -> str:
-        """Say in a line what stands in the way; empty if nothing does."""
         if self._status.license_state is LicenseState.UNPROVISIONED:
             return "not provisioned: set license.app_id and the others"
         if self._trouble is None:

@@ -31,18 +31,6 @@ from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
 from mmid.session.license.messages import Identity
 
-__all__ = [
-    "DEFAULT",
-    "CodecParameters",
-    "Context",
-    "KeyOwner",
-    "Message",
-    "compact",
-    "malformed",
-    "seal",
-    "unseal",
-]
-
 
 class Message(StrEnum):
     """What carries a sealed field: four messages, and two parts of a dialog's first one."""

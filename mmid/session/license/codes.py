@@ -8,8 +8,6 @@ from enum import StrEnum
 
 from mmid.frozen import frozen
 
-__all__ = ["CODES", "CodeClass", "LicenseCode", "Remedy", "lookup"]
-
 
 class CodeClass(StrEnum):
     """How a device goes on after a refusal."""

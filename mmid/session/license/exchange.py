@@ -33,8 +33,6 @@ from mmid.session.license.messages import (
     reply_from_plain,
 )
 
-__all__ = ["exchange"]
-
 _CHILD = "mmid.session.license.exchange_child"
 _FAILURES: dict[str, type[MmidError]] = {
     TABLE[kind].code: kind

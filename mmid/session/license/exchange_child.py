@@ -43,8 +43,6 @@ from mmid.session.license.protocol import (
 if TYPE_CHECKING:
     from mmid.session.license.vendor_codec import VendorCodec
 
-__all__ = ["BuiltInCodec", "answer", "main"]
-
 # Time after its deadline at which the child ends even if its parent died.
 _GRACE_S = 5
 

@@ -21,8 +21,6 @@ from mmid.frozen import frozen
 from mmid.session.license.messages import Way
 from mmid.session.license.protocol import printable
 
-__all__ = ["Response", "address", "post"]
-
 # The longest answer in the vendor's logs has 717 bytes.
 _ANSWER_LIMIT = 64 * 1024
 

@@ -10,8 +10,6 @@ from mmid.frozen import frozen
 from mmid.session.effects import Next
 from mmid.session.license.codes import Remedy, lookup
 
-__all__ = ["LicenseTrouble", "refused", "unreadable"]
-
 
 @frozen
 class LicenseTrouble:

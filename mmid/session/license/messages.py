@@ -16,24 +16,6 @@ from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
 from mmid.secrets import Secret
 
-__all__ = [
-    "BUILT_IN",
-    "ExchangeReply",
-    "ExchangeRequest",
-    "Identity",
-    "Kind",
-    "Refusal",
-    "Registration",
-    "ReplyNotOpened",
-    "TaskSignature",
-    "Token",
-    "Unopened",
-    "Way",
-    "make_nonce",
-    "reply_from_plain",
-    "reply_to_plain",
-]
-
 # license.codec: the codec that is part of mmid.
 BUILT_IN = "built-in"
 

@@ -7,8 +7,6 @@ from mmid.session.license.record_book import RecordBook
 from mmid.settings import Settings
 from mmid.status import LicenseState, Status
 
-__all__ = ["PayAsYouGo"]
-
 
 class PayAsYouGo(Access):
     """Turns settings and record into a ``LicenseCredential``.
@@ -32,7 +30,6 @@ class PayAsYouGo(Access):
         self._status = status
 
     def show(self) -> None:
-        """Bring the status up to date with the settings and the record."""
         record = self._book.record
         state = LicenseState.AUTHORIZED
         try:
@@ -49,11 +46,6 @@ class PayAsYouGo(Access):
         )
 
     async def credential(self) -> LicenseCredential:
-        """Return what to connect with.
-
-        Raises:
-            NotProvisioned: the settings do not say all of it.
-        """
         try:
             app_id, name = self._identity()
         finally:
@@ -70,11 +62,9 @@ class PayAsYouGo(Access):
         return app_id, name
 
     def use(self, settings: Settings) -> None:
-        """Connect by other settings from now on."""
         self._settings = settings
         self.show()
 
     def describe(self) -> str:
-        """Say in a line what stands in the way; empty if nothing does."""
         unprovisioned = self._status.license_state is LicenseState.UNPROVISIONED
         return "not provisioned: set license.app_id and license.api_key" if unprovisioned else ""

@@ -29,15 +29,6 @@ from mmid.session.license.messages import (
     Token,
 )
 
-__all__ = [
-    "TOKEN_TYPE",
-    "envelope_data",
-    "open_reply",
-    "printable",
-    "request_body",
-    "task_signature",
-]
-
 TOKEN_TYPE = "MMI"  # noqa: S105 - a word of the protocol, not a secret
 _MILLISECONDS_FROM = 10**12  # as seconds this would be the year 33658
 _SECONDS_FROM = 10**9  # 2001; less is a duration

@@ -22,8 +22,6 @@ from mmid.frozen import frozen
 from mmid.secrets import Secret
 from mmid.session.license.messages import Unopened
 
-__all__ = ["REGISTERED_FLAGS", "DeviceRecord", "Pending"]
-
 _FLAGS = struct.Struct(">I")
 _LENGTH = struct.Struct(">H")
 

@@ -17,8 +17,6 @@ from mmid.errors import MmidError, StorageFailed
 from mmid.hal import Store
 from mmid.session.license.record import DeviceRecord
 
-__all__ = ["DIALOG_SAVE_S", "RecordBook"]
-
 _log = logging.getLogger(__name__)
 
 # Flash wears: 100 000 erase cycles last 70 days at one write a minute, and

@@ -8,8 +8,6 @@ from mmid.session.access import HOURS_S
 from mmid.session.effects import Next
 from mmid.session.license.codes import CodeClass, Remedy, lookup
 
-__all__ = ["RETRY_LIMIT", "SERVICE_DAY_OFFSET_MS", "Refusals", "long_wait_s"]
-
 # License section 4, class R.
 RETRY_LIMIT = 5
 

@@ -27,8 +27,6 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import Refusals
 from mmid.session.license.service import LicenseService
 
-__all__ = ["Registrar"]
-
 _log = logging.getLogger(__name__)
 
 # The service manager allows two seconds to stop; the rest is for the others.

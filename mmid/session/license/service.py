@@ -22,8 +22,6 @@ from mmid.session.license.messages import (
 from mmid.session.license.record import Pending
 from mmid.settings import Settings
 
-__all__ = ["Exchange", "LicenseService", "service_urls"]
-
 _log = logging.getLogger(__name__)
 
 _PATHS = {

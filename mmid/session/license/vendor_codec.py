@@ -32,8 +32,6 @@ from mmid.session.license.messages import (
     Unopened,
 )
 
-__all__ = ["VendorCodec"]
-
 # The vendor's samples take 500 or 1024 bytes for a request; its block has 176.
 _TEXT_BYTES = 4096
 _STATE_BYTES = 1024

@@ -7,22 +7,6 @@ them as data, so every rule of the protocol is tested without a socket.
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = [
-    "Action",
-    "Close",
-    "Drop",
-    "Flood",
-    "Heard",
-    "Note",
-    "Pause",
-    "ReplyBegin",
-    "ReplyEnd",
-    "SendAudio",
-    "SendBrokenText",
-    "SendRaw",
-    "SendText",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Action:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from mmid.errors import SettingsInvalid
 
-__all__ = ["DIRECTORY", "names", "path_of", "summary"]
-
 DIRECTORY = Path(__file__).parents[1] / "multimodal_dialog" / "scenarios"
 
 

@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["Certificates", "make_certificates"]
-
 _LIFE = timedelta(days=365)
 # A clock that is a little slow must not find the certificate unborn.
 _BACKDATED = timedelta(days=1)

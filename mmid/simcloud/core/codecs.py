@@ -12,8 +12,6 @@ from typing import Any
 
 from mmid.simcloud.multimodal_dialog.messages import Refusal
 
-__all__ = ["OpusSpeech", "ReplyFormat", "available", "encode"]
-
 # What a service sends of a stream at a time. No multiple of anything in it.
 _PIECE_BYTES = 1000
 

@@ -33,8 +33,6 @@ from mmid.simcloud.core.actions import (
 from mmid.simcloud.core.journal import Journal
 from mmid.simcloud.multimodal_dialog.protocol import DialogProtocol
 
-__all__ = ["Connection"]
-
 _MOST_WAITING = 1000  # actions; a client that causes more and reads nothing is dropped
 _SEND_S = 30.0
 

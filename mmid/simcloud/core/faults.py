@@ -47,8 +47,6 @@ from http import HTTPStatus
 from mmid.errors import SettingsInvalid
 from mmid.simcloud.multimodal_dialog.errors import Shape, find_error
 
-__all__ = ["MOMENTS", "UPGRADE", "Fault"]
-
 UPGRADE = "Upgrade"
 _DIRECTIVES = (
     "Start Stop RequestToSpeak SendSpeech StopSpeech CancelSpeech RequestToRespond "

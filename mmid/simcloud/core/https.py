@@ -16,8 +16,6 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
-__all__ = ["Answer", "Call", "Handle", "HttpsServer"]
-
 _BODY_LIMIT = 64 * 1024
 _READ_LIMIT = 16 * _BODY_LIMIT
 _CONNECTION_LIMIT = 32

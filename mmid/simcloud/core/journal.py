@@ -30,8 +30,6 @@ from typing import IO, Any
 
 from mmid.secrets import redact
 
-__all__ = ["Entry", "Journal"]
-
 Entry = dict[str, Any]
 
 _ENTRIES = 20_000  # of the oldest are forgotten; the file keeps all

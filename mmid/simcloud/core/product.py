@@ -13,8 +13,6 @@ from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
 from mmid.simcloud.license.book import Product
 
-__all__ = ["load_product", "make_product"]
-
 _FILE = "product.json"
 
 

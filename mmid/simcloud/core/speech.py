@@ -8,8 +8,6 @@ import sys
 from array import array
 from collections.abc import Callable
 
-__all__ = ["LONGEST_S", "SHORTEST_S", "Speech"]
-
 Decode = Callable[[bytes], bytes]
 
 # Less cannot hold a syllable: the cloud answers NoSpeechRecognized.

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from mmid.errors import SettingsInvalid
 
-__all__ = ["growing", "phrase", "read_wav"]
-
 # A rising major chord and home again; hertz and seconds.
 _NOTES = ((523.25, 0.25), (659.25, 0.25), (783.99, 0.25), (1046.5, 0.35), (783.99, 0.5))
 _EDGE_S = 0.03

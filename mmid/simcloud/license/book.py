@@ -21,8 +21,6 @@ from mmid.session.license.codec import Context, Message, compact, seal, unseal
 from mmid.session.license.messages import Identity, Kind, make_nonce
 from mmid.session.license.protocol import TOKEN_TYPE
 
-__all__ = ["BAD_REQUEST", "LicenseBook", "Product"]
-
 BAD_REQUEST = "400"
 
 _TIME_WINDOW_MS = 5 * 60 * 1000

@@ -18,8 +18,6 @@ from mmid.errors import CloudRefused, MmidError
 from mmid.session.license.messages import Kind
 from mmid.simcloud.license.book import BAD_REQUEST, LicenseBook
 
-__all__ = ["POP_PATHS", "check_access_key", "envelope", "grant", "read_form"]
-
 POP_PATHS = {
     "/open/api/device/v1/register": Kind.REGISTER,
     "/open/api/auth/v1/token/get": Kind.TOKEN,

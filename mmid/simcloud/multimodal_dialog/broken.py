@@ -16,8 +16,6 @@ from mmid.simcloud.core.actions import (
 )
 from mmid.simcloud.multimodal_dialog.messages import event_text
 
-__all__ = ["BROKEN", "Task"]
-
 _HUGE = 1_100_000
 _FLOOD_FRAME = bytes(8000)
 

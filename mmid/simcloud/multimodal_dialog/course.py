@@ -20,8 +20,6 @@ from mmid.simcloud.multimodal_dialog.start import Start
 from mmid.simcloud.multimodal_dialog.terms import Conversation
 from mmid.simcloud.multimodal_dialog.turn import Phase, PresentTurn
 
-__all__ = ["NEVER", "Course"]
-
 NEVER = float("inf")
 
 # One interim text for so much speech.

@@ -7,8 +7,6 @@ closes the connection; a turn error ends the turn, and the dialog goes on.
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ERRORS", "DialogError", "Shape", "find_error"]
-
 
 class Shape(StrEnum):
     """How an error is said: the fault that says it."""

@@ -10,8 +10,6 @@ from typing import Any
 
 from mmid.simcloud.core.scenario import Turn
 
-__all__ = ["extra_info"]
-
 
 def extra_info(turn: Turn) -> dict[str, Any]:
     """Return the ``extra_info`` of a turn's reply; empty if it has none."""

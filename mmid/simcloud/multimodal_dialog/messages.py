@@ -11,19 +11,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-__all__ = [
-    "Directive",
-    "Refusal",
-    "Rule",
-    "check",
-    "event_text",
-    "fatal_text",
-    "find",
-    "read_directive",
-    "task_failed_text",
-    "task_text",
-]
-
 _TASK_ID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ACTIONS = {"Start": "run-task", "Stop": "finish-task"}
 

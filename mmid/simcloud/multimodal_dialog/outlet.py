@@ -21,8 +21,6 @@ from mmid.simcloud.core.faults import Fault
 from mmid.simcloud.multimodal_dialog import messages
 from mmid.simcloud.multimodal_dialog.broken import BROKEN, Task
 
-__all__ = ["FaultPlan", "Outlet"]
-
 _POLITE = 1000
 
 # Faults that strike before what they belong to is sent; the others come after it.

@@ -12,8 +12,6 @@ from typing import Any
 
 from mmid.simcloud.multimodal_dialog.messages import Directive, Refusal, Rule, check, find
 
-__all__ = ["check_biz_params", "check_request", "check_update"]
-
 # "180 KB" of an image; the documents do not say of which form of it. Named
 # once, here: as the larger KB, of the bytes behind the base64.
 LARGEST_IMAGE_BYTES = 180 * 1024

@@ -37,8 +37,6 @@ from mmid.simcloud.multimodal_dialog.start import read_start
 from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
 from mmid.simcloud.multimodal_dialog.turn import Phase
 
-__all__ = ["DialogProtocol"]
-
 # The service's rule has no published numbers: so many in two seconds as the
 # scenario allows, and no more.
 _INTERRUPTS_S = 2.0

@@ -14,8 +14,6 @@ from mmid.simcloud.core.codecs import encode
 from mmid.simcloud.core.voice import growing
 from mmid.simcloud.multimodal_dialog.start import Start
 
-__all__ = ["Reply", "Step", "steps"]
-
 _FRAME_BYTES = 8000
 
 

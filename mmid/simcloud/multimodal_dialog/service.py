@@ -25,8 +25,6 @@ from mmid.simcloud.core.journal import Journal
 from mmid.simcloud.multimodal_dialog.protocol import DialogProtocol
 from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
 
-__all__ = ["PATH", "DialogService", "Gate"]
-
 PATH: Final = "/api-ws/v1/inference"
 
 _LARGEST_FRAME = 1 << 20  # images travel in text frames, base64, up to 180 KB each

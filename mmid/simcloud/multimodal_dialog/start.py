@@ -8,8 +8,6 @@ from mmid.simcloud.core.codecs import ReplyFormat, available
 from mmid.simcloud.multimodal_dialog.messages import Directive, Refusal, Rule, check, find
 from mmid.simcloud.multimodal_dialog.parameters import check_biz_params
 
-__all__ = ["Start", "read_start"]
-
 _DIALOG_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RATES = (8000, 16000, 24000, 48000)
 

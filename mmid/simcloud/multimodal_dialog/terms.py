@@ -7,8 +7,6 @@ from itertools import cycle
 from mmid.simcloud.core.scenario import Scenario, Turn
 from mmid.simcloud.multimodal_dialog.outlet import FaultPlan
 
-__all__ = ["Account", "Conversation", "Voice"]
-
 Voice = Callable[[Turn, int], bytes]
 
 

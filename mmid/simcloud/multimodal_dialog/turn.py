@@ -6,8 +6,6 @@ from enum import StrEnum
 from mmid.simcloud.core.scenario import Turn
 from mmid.simcloud.core.speech import Speech
 
-__all__ = ["Phase", "PresentTurn"]
-
 
 class Phase(StrEnum):
     """The state of the dialog, as the wire names it."""

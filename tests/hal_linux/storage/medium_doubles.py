@@ -24,8 +24,6 @@ from typing import Any
 
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
-__all__ = ["BlockDouble", "Double", "FilesDouble", "MtdDouble", "UbiDouble"]
-
 OnCut = Callable[[Any], None]
 
 

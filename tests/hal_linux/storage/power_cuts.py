@@ -31,8 +31,6 @@ from mmid.hal_linux.storage.slots import SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
 from mmid.secrets import Secret
 
-__all__ = ["KillingCalls", "Tally", "cut_saves", "main"]
-
 # How much of a write is done when the power goes, in parts of it.
 _TEARS = (0.0, 0.01, 0.1, 0.5, 0.9, 1.0)
 _WRITES = {"write", "pwrite"}

@@ -19,8 +19,6 @@ from tests.hal_linux.storage.medium_doubles import (
     UbiDouble,
 )
 
-__all__ = ["KINDS", "cuts_of_kind", "explore", "store_on"]
-
 
 class SmallBlocks(MtdDouble):
     """NOR with sectors of 4 KiB: a record needs two."""

@@ -8,8 +8,6 @@ from demo.speech import write_wav
 from tests.image.inside.shell import run, until
 from tests.vm.inside.loopback import LOUDSPEAKER_HZ, noise
 
-__all__ = ["CLOUD", "REPLY_FRAMES", "add_cloud", "facts", "journal", "recording"]
-
 CLOUD = "simcloud.service"
 
 REPLY_FRAMES = LOUDSPEAKER_HZ * 3 // 2

@@ -7,8 +7,6 @@ from pathlib import Path
 from tests.image.inside.service import listening
 from tests.image.inside.unit import main_pid, show
 
-__all__ = ["Costs"]
-
 _IDLE_S = 10.0
 _MIB = 1024 * 1024
 

@@ -18,8 +18,6 @@ from tests.vm.inside.loopback import (
     unplug_card,
 )
 
-__all__ = ["turn"]
-
 _AUDIO = "org.mmid1.Audio"
 _SPEECH_S = 3.0
 _ROOM_S = 60

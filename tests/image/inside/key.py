@@ -11,8 +11,6 @@ from typing import Self
 from tests.image.inside.shell import until
 from tests.vm.inside.loopback import load_driver
 
-__all__ = ["Key"]
-
 # linux/uinput.h
 _UI_DEV_CREATE, _UI_DEV_DESTROY = 0x5501, 0x5502
 _UI_DEV_SETUP, _UI_SET_EVBIT, _UI_SET_KEYBIT = 0x405C5503, 0x40045564, 0x40045565

@@ -11,8 +11,6 @@ from tests.image.inside.shell import run
 from tests.image.inside.unit import UNIT
 from tests.rig.listener import Listener
 
-__all__ = ["DEVICE_NAME", "configure", "drop_in", "listening", "record"]
-
 DEVICE_NAME = "image-0001"
 
 _SITE = Path("/etc/mmid/mmid.toml.d/site.toml")

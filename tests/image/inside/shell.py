@@ -5,8 +5,6 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 
-__all__ = ["run", "status_of", "until"]
-
 _LIMIT_S = 100
 # Not more often: whoever looks takes the processor from what is looked at.
 _LOOK_EVERY_S = 0.3

@@ -11,8 +11,6 @@ from tests.image.inside.unit import UNIT, show
 from tests.vm.inside.channel import report
 from tests.vm.inside.devices import block2mtd, nand, ubi_detached, ubi_volume
 
-__all__ = ["RECORD", "choose", "follow_recipe"]
-
 RECORD = Path("/dev/mmid-record")
 
 # What the recipe leaves open is told at each start: systemd need not read all units anew.

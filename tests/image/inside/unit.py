@@ -2,8 +2,6 @@
 
 from tests.image.inside.shell import run
 
-__all__ = ["UNIT", "main_pid", "show"]
-
 UNIT = "mmid.service"
 
 

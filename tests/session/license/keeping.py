@@ -23,20 +23,6 @@ from mmid.simcloud.license.service import Product
 from mmid.status import Status
 from tests.session.doubles import MemoryStore, TestClock
 
-__all__ = [
-    "APP_ID",
-    "GIVEN",
-    "PENDING",
-    "PRODUCT",
-    "REGISTERED",
-    "Parts",
-    "at",
-    "boot",
-    "handled",
-    "over_https",
-    "stored",
-]
-
 APP_ID = "mm_0123456789abcdef0123456789ab"
 PRODUCT = Product(
     APP_ID, Secret("0123456789abcdef" * 2), Secret(f"sk-{'7' * 32}"), "llm-0123456789abcdef"

@@ -25,23 +25,6 @@ from mmid.simcloud.core.scenario import Scenario, Turn
 from mmid.simcloud.multimodal_dialog.protocol import DialogProtocol
 from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
 
-__all__ = [
-    "APP",
-    "FRAME",
-    "HEARD",
-    "READY",
-    "REPLY",
-    "REPLYING",
-    "RESPOND",
-    "SAY",
-    "TASK",
-    "WORKSPACE",
-    "Talk",
-    "short",
-    "start_payload",
-    "tone",
-]
-
 APP = "mm_0123456789abcdef0123456789ab"
 WORKSPACE = "llm-0123456789abcdef"
 TASK = "0123456789abcdef0123456789abcdef"

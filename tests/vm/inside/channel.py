@@ -7,8 +7,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-__all__ = ["next_order", "report"]
-
 _PORT = Path("/dev/virtio-ports/reports")
 _lock = threading.Lock()
 

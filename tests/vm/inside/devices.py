@@ -7,20 +7,6 @@ import os
 import subprocess
 from pathlib import Path
 
-__all__ = [
-    "bad_nand",
-    "block2mtd",
-    "loop_device",
-    "mapped",
-    "nand",
-    "nor",
-    "partition",
-    "run",
-    "ubi_detached",
-    "ubi_volume",
-    "unmapped",
-]
-
 # Pages of 2 KiB in blocks of 128 KiB. The parts are counted in blocks, and so are the bad ones.
 _NAND_ID = "0x20,0xaa,0x00,0x15"
 _NAND_PARTS = ("parts=64,64", "badblocks=64,96")

@@ -15,8 +15,6 @@ from tests.vm.inside.devices import (
     ubi_volume,
 )
 
-__all__ = ["keeps"]
-
 _MIB = 1024 * 1024
 
 

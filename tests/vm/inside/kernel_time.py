@@ -2,8 +2,6 @@
 
 import ctypes
 
-__all__ = ["mark"]
-
 # linux/timex.h
 _ADJ_STATUS, _ADJ_MAXERROR, _ADJ_ESTERROR = 0x10, 0x4, 0x8
 _STA_UNSYNC = 0x40

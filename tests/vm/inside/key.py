@@ -21,8 +21,6 @@ from tests.vm.inside.loopback import (
     talking_board,
 )
 
-__all__ = ["PUSH_TO_TALK"]
-
 Result = TypeVar("Result")
 
 # docs/examples/push_to_talk.c, compiled where there is a compiler.

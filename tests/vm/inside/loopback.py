@@ -16,20 +16,6 @@ from demo.speech import write_wav
 from tests.rig.board import Board, Tables
 from tests.rig.processes import Process
 
-__all__ = [
-    "LOUDSPEAKER_HZ",
-    "MICROPHONE",
-    "MICROPHONE_HZ",
-    "LoopbackBoard",
-    "Sounds",
-    "holding",
-    "load_driver",
-    "noise",
-    "plug_in_new_card",
-    "talking_board",
-    "unplug_card",
-]
-
 MICROPHONE_HZ = 16000
 LOUDSPEAKER_HZ = 24000
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Encoder, RecorderListener
 
-__all__ = ["CodedListener"]
-
 
 class CodedListener:
     """A ``RecorderListener`` that encodes what it hears for another, for one speech.
@@ -27,11 +25,9 @@ class CodedListener:
         self._packets: deque[bytes] = deque()
 
     def recorder_audio(self, data: bytes) -> None:
-        """Encode samples."""
         self._deliver(self._encoder.encode(data))
 
     def recorder_failed(self, error: AudioDeviceFailed) -> None:
-        """Hand over what is left, then pass the failure on."""
         self.finish()
         self._listener.recorder_failed(error)
 

@@ -13,8 +13,6 @@ from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, Direction
 from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
 from mmid.hal_linux.audio.ring import ByteRing
 
-__all__ = ["CapturePcm"]
-
 # The loop may be late by this much before a syllable is lost.
 _BUFFER_MS = 500
 

@@ -21,8 +21,6 @@ from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.audio.samples import level_percent
 
-__all__ = ["AlsaRecorder"]
-
 # Clouds take speech in frames of about this length. 20 ms, the usual period of a card,
 # would cost three times the CPU.
 _CHUNK_MS = 100

@@ -15,8 +15,6 @@ import ctypes
 from mmid.errors import SettingsInvalid
 from mmid.hal import Decoder, Encoder
 
-__all__ = ["SLICE_BYTES", "load_library", "make_decoder", "make_encoder"]
-
 # A decoder looks at so many bytes of a stream, then other work has its turn: bytes that
 # are no frame at all are searched one by one, in Python.
 SLICE_BYTES = 1024

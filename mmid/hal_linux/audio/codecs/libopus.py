@@ -8,8 +8,6 @@ import weakref
 
 from mmid.hal_linux.audio.codecs import load_library
 
-__all__ = ["LONGEST_PACKET_BYTES", "LibopusDecoder", "LibopusEncoder"]
-
 # RFC 6716, section 3.4: 48 frames in a packet, none longer than 1275 bytes.
 LONGEST_PACKET_BYTES = 48 * 1275
 

@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from mmid.hal_linux.audio.codecs import SLICE_BYTES, load_library
 from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
 
-__all__ = ["Libmpg123", "Mp3Decoder"]
-
 # Where the tag stands: behind the header and the side information, whose
 # length is one of these (mono or stereo, MPEG 2 or 1).
 _TAG_AT = (4 + 9, 4 + 17, 4 + 32)
@@ -51,23 +49,19 @@ class Mp3Decoder:
 
     @property
     def damaged(self) -> int:
-        """Stretches of bytes that were no frame, and frames that could not be decoded."""
         return self._frames.damaged + self._damaged_frames
 
     def reset(self) -> None:
-        """Forget the reply before."""
         self._frames.reset()
         self._mpg123.reset()
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Yield the samples of every frame that is complete now."""
         for at in range(0, len(data), SLICE_BYTES):
             for frame in self._frames.cut(data[at : at + SLICE_BYTES]):
                 yield from self._samples(frame)
             yield b""  # other work has its turn, even if these bytes hold no frame
 
     def finish(self) -> Iterator[bytes]:
-        """Yield the samples of what waited for more."""
         for frame in self._frames.finish():
             yield from self._samples(frame)
 

@@ -16,8 +16,6 @@ frame ends. No I/O.
 from collections.abc import Iterator
 from functools import lru_cache
 
-__all__ = ["Mp3Frames"]
-
 _HEADER_BYTES = 4
 _LAYER_3 = 1
 _MPEG_1 = 3

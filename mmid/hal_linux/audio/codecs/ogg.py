@@ -22,8 +22,6 @@ from collections.abc import Iterator
 
 from mmid.frozen import frozen
 
-__all__ = ["OggPackets", "OggPages", "Page"]
-
 _HEAD = struct.Struct("<4sBBqIIIB")
 _MAGIC = b"OggS"
 _VERSION = 0

@@ -12,8 +12,6 @@ from mmid.hal_linux.audio.codecs import SLICE_BYTES
 from mmid.hal_linux.audio.codecs.libopus import LONGEST_PACKET_BYTES, LibopusDecoder
 from mmid.hal_linux.audio.codecs.ogg import OggPackets, OggPages, Page
 
-__all__ = ["OggOpusDecoder"]
-
 _SAMPLE_BYTES = 2
 
 # Granule positions and the pre-skip count at this rate, whatever else is chosen.
@@ -47,24 +45,20 @@ class OggOpusDecoder:
 
     @property
     def damaged(self) -> int:
-        """Pages and packets that were skipped."""
         return self._pages.damaged + self._packets.damaged + self._damaged_packets
 
     def reset(self) -> None:
-        """Forget the reply before."""
         self._pages.reset()
         self._packets.reset()
         self._begin(0, 0)
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Yield the samples of every page that is complete now."""
         for at in range(0, len(data), SLICE_BYTES):
             for page in self._pages.cut(data[at : at + SLICE_BYTES]):
                 yield from self._play(page)
             yield b""  # other work has its turn, even if these bytes hold no page
 
     def finish(self) -> Iterator[bytes]:
-        """Yield the samples of the pages behind a damaged one that claimed more than came."""
         for page in self._pages.finish():
             yield from self._play(page)
 

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 
 from mmid.hal_linux.audio.codecs.libopus import LibopusDecoder, LibopusEncoder
 
-__all__ = ["RawOpusDecoder", "RawOpusEncoder"]
-
 _PACKET_MS = 20
 _SAMPLE_BYTES = 2
 
@@ -57,12 +55,10 @@ class RawOpusEncoder:
         self._pending = bytearray()
 
     def reset(self) -> None:
-        """Forget the speech before."""
         self._opus.reset()
         self._pending.clear()
 
     def encode(self, samples: bytes) -> list[bytes]:
-        """Return the packets that are complete now; the rest waits for more samples."""
         self._pending += samples
         packets = []
         while len(self._pending) >= self._frame_bytes:
@@ -71,7 +67,6 @@ class RawOpusEncoder:
         return packets
 
     def finish(self) -> list[bytes]:
-        """Return the packets of what is left, filled up with silence."""
         late = self._opus.lookahead * _SAMPLE_BYTES
         missing = -(len(self._pending) + late) % self._frame_bytes
         return self.encode(bytes(late + missing))

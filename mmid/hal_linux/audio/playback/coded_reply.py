@@ -15,8 +15,6 @@ from mmid.hal import Decoder
 from mmid.hal_linux.audio.playback.playout import Playout
 from mmid.hal_linux.audio.ring import ByteRing
 
-__all__ = ["CodedReply"]
-
 _log = logging.getLogger(__name__)
 
 # Half a second of 60 ms packets: about 2 ms of work on a desktop.

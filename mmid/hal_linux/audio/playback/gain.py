@@ -4,8 +4,6 @@ from array import array
 
 from mmid.hal_linux.audio.samples import from_numbers, to_numbers
 
-__all__ = ["SoftwareGain"]
-
 _ONE = 1 << 16
 
 
@@ -23,20 +21,16 @@ class SoftwareGain:
 
     @property
     def volume(self) -> int:
-        """0 to 100."""
         return self._volume
 
     @property
     def muted(self) -> bool:
-        """Whether nothing is heard whatever the volume."""
         return self._muted
 
     def set_volume(self, percent: int) -> None:
-        """Set the volume, 0 to 100; what lies outside becomes the nearest end."""
         self._volume = min(100, max(0, percent))
 
     def set_muted(self, muted: bool) -> None:
-        """Mute or unmute."""
         self._muted = muted
 
     def apply(self, data: bytes) -> bytes:

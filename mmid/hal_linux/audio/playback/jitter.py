@@ -2,8 +2,6 @@
 
 from mmid.hal_linux.audio.alsa import FRAME_BYTES
 
-__all__ = ["JitterBuffer"]
-
 _LEAST_MS = 60
 _MOST_MS = 400
 _STEP_DOWN_MS = 20

@@ -6,8 +6,6 @@ from typing import Any
 
 from mmid.hal_linux.audio.alsa import AlsaError, failure, open_mixer
 
-__all__ = ["AlsaMixer"]
-
 
 class AlsaMixer:
     """A ``Mixer`` over one simple mixer control, such as ``Master``.
@@ -33,7 +31,6 @@ class AlsaMixer:
 
     @property
     def volume(self) -> int:
-        """0 to 100: the loudest channel, over the control's own range."""
         if self._before_mute is not None:
             return self._before_mute
         with self._opened() as mixer:
@@ -41,14 +38,12 @@ class AlsaMixer:
 
     @property
     def muted(self) -> bool:
-        """Whether nothing is heard whatever the volume."""
         if not self._has_switch:
             return self._before_mute is not None
         with self._opened() as mixer:
             return all(mixer.getmute())
 
     def set_volume(self, percent: int) -> None:
-        """Set the volume of all channels, 0 to 100."""
         percent = min(100, max(0, percent))
         if self._before_mute is not None:
             self._before_mute = percent
@@ -57,7 +52,6 @@ class AlsaMixer:
             mixer.setvolume(percent)
 
     def set_muted(self, muted: bool) -> None:
-        """Mute or unmute."""
         if self._has_switch:
             with self._opened() as mixer:
                 mixer.setmute(int(muted))

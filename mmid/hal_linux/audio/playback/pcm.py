@@ -17,8 +17,6 @@ from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.audio.samples import fade_in, ramp_down
 
-__all__ = ["PlaybackPcm"]
-
 # Enough for one wake-up in 200 ms, little enough to hear a new volume soon.
 _BUFFER_MS = 300
 

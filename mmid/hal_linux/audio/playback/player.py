@@ -8,8 +8,6 @@ from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
 from mmid.hal_linux.audio.playback.playout import Playout
 
-__all__ = ["AlsaPlayer"]
-
 
 class AlsaPlayer(SoundDevice[PlaybackPcm]):
     """A ``Player`` over an ALSA playback PCM.

@@ -32,8 +32,6 @@ from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
 from mmid.hal_linux.audio.ring import ByteRing
 
-__all__ = ["Playout"]
-
 # A wake-up for less than this much sound costs more than it brings.
 _SHORTEST_WAIT_S = 0.002
 

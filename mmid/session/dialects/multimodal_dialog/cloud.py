@@ -13,8 +13,6 @@ if TYPE_CHECKING:  # imported when a connection is to be made: settings are judg
     from mmid.session.dialects.dialect import Dialect
     from mmid.session.license.access import LicenseCredential
 
-__all__ = ["CLOUD"]
-
 # multimodal-dialog section 1.
 _WS_URL = "wss://dashscope.aliyuncs.com/api-ws/v1/inference"
 _MODEL = "multimodal-dialog"

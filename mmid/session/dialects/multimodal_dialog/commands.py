@@ -15,8 +15,6 @@ from typing import Any
 
 from mmid.frozen import frozen
 
-__all__ = ["TOOL_CALL", "Asked", "Asking", "asking"]
-
 TOOL_CALL = "tool_call"
 
 # More at once is not what anybody says in a sentence.

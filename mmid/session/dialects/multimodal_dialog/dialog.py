@@ -40,8 +40,6 @@ from mmid.session.effects import (
 from mmid.session.endpoint import LinkClosed
 from mmid.settings import Dialog
 
-__all__ = ["MultimodalDialog"]
-
 # Nonsense beyond this is not a glitch: the address is wrong, or something
 # between us rewrites messages.
 _MALFORMED_LIMIT = 10
@@ -76,30 +74,24 @@ class MultimodalDialog:
 
     @property
     def reached_listening(self) -> bool:
-        """Whether the cloud listened at least once."""
         return self.machine.reached_listening
 
     def speech_frame(self, data: bytes) -> bytes:
-        """Return speech as it is: a binary frame."""
         return data
 
     def trace(self, text: str) -> str:
-        """Return the text: only pictures are in it, and the log bounds those."""
         return text
 
     def pong(self, _now: float) -> Effects:
-        """Ignore it: this cloud has a heartbeat of its own."""
         return []
 
     # --- the connection -------------------------------------------------------------------
 
     def begin(self, now: float) -> Effects:
-        """The connection is open: Start."""
         self.machine.heartbeat.text_received(now)
         return [Moved(self.machine.stage.value, "begin"), Send(self._start)]
 
     def end(self, now: float, why: str = "") -> Effects:
-        """Leave politely: Stop."""
         if self.machine.stage is Stage.CLOSED:
             return []
         self.machine.cause = "end"
@@ -110,11 +102,6 @@ class MultimodalDialog:
         ]
 
     def closed(self, code: int | None, reason: str, now: float) -> Effects:
-        """The connection is gone: close what is open, and tell whoever was in mid-turn.
-
-        No code of a close frame has a meaning of its own here: the cloud says what it finds
-        wrong by ``task-failed`` before (section 11).
-        """
         if self.machine.stage is Stage.CLOSED:
             return []
         self.machine.cause = "lost"
@@ -122,7 +109,6 @@ class MultimodalDialog:
 
     @property
     def deadline(self) -> float:
-        """When ``tick`` is due."""
         machine = self.machine
         if machine.stage is Stage.CLOSED:
             return inf
@@ -150,7 +136,6 @@ class MultimodalDialog:
         return self.machine.floor.due if self.machine.stage is Stage.ASKING else inf
 
     def tick(self, now: float) -> Effects:
-        """Do what is due."""
         machine = self.machine
         if machine.stage is Stage.CLOSED:
             return []
@@ -199,7 +184,6 @@ class MultimodalDialog:
     # --- what the cloud sends -------------------------------------------------------------
 
     def receive_text(self, text: str, now: float) -> Effects:
-        """Obey one server text frame; nonsense is told, counted and survived."""
         if self.machine.stage is Stage.CLOSED:
             return []
         self.machine.heartbeat.text_received(now)
@@ -235,7 +219,6 @@ class MultimodalDialog:
         return [told, *(self.machine.fail(error, now) if gives_up else [])]
 
     def receive_binary(self, data: bytes, now: float) -> Effects:
-        """Play the reply; audio of no reply, or of one we left, is dropped and counted."""
         machine, turn = self.machine, self.machine.turn
         machine.heartbeat.audio_received()
         if machine.stage is not Stage.RESPONDING or turn.inaudible:
@@ -248,7 +231,6 @@ class MultimodalDialog:
     # --- what the board does --------------------------------------------------------------
 
     def record(self, data: bytes, now: float) -> Effects:
-        """Send speech, or keep it until the cloud listens."""
         machine = self.machine
         if not machine.mode.pressed:
             return self._stream(data, now)
@@ -269,7 +251,6 @@ class MultimodalDialog:
         return [SendAudio(data)]
 
     def recorder_failed(self, now: float) -> Effects:
-        """What was said is incomplete: forget it. The open microphone is opened again later."""
         self.machine.cause = "recorder_failed"
         if self.machine.mode.pressed:
             return self.machine.forget_speech(now)
@@ -277,17 +258,14 @@ class MultimodalDialog:
         return []
 
     def playback_started(self, _now: float) -> Effects:
-        """Report the loudspeaker's first sample, once a reply."""
         in_reply = self.machine.stage in {Stage.RESPONDING, Stage.PLAYING}
         return self.machine.report_heard() if in_reply else []
 
     def playback_finished(self, now: float) -> Effects:
-        """Report the loudspeaker's last sample: it ends the turn."""
         self.machine.cause = "playback_finished"
         return self.machine.end_playback(now)
 
     def playback_failed(self, now: float) -> Effects:
-        """Nobody hears this reply; end the turn when it has arrived."""
         self.machine.cause = "playback_failed"
         self.machine.turn.inaudible = True
         return self.machine.end_playback(now)

@@ -10,8 +10,6 @@ from mmid.errors import InvalidArgument
 from mmid.frozen import frozen
 from mmid.settings import Dialog
 
-__all__ = ["IMAGE_LIMIT_BYTES", "Frames", "Identity", "start_payload"]
-
 # "180 KB"; that it means the file and not its base64 is a guess [unconfirmed].
 IMAGE_LIMIT_BYTES = 180 * 1024
 

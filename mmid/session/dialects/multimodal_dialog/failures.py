@@ -2,8 +2,6 @@
 
 from mmid.session.effects import Next
 
-__all__ = ["SILENT_TURN_ERRORS", "START_REFUSED", "after_failure"]
-
 # Nothing was said: a quick press. The turn just ends.
 SILENT_TURN_ERRORS = frozenset({"451"})
 

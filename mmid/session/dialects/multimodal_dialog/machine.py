@@ -32,8 +32,6 @@ from mmid.session.effects import (
 )
 from mmid.settings import Dialog
 
-__all__ = ["Effects", "Machine"]
-
 Effects = list[Effect]
 
 

@@ -13,8 +13,6 @@ from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
 from mmid.session.dialects.multimodal_dialog.commands import Asking, asking
 
-__all__ = ["Failed", "Message", "Output", "Started", "parse"]
-
 
 @frozen
 class Started:

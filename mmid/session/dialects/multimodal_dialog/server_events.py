@@ -40,8 +40,6 @@ from mmid.session.effects import (
     StartPlayer,
 )
 
-__all__ = ["on_output"]
-
 # Keys that a reply may make us remember.
 _MOST_COMMANDS = 64
 

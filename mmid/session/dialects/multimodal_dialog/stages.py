@@ -25,8 +25,6 @@ from mmid.events import State
 from mmid.frozen import frozen
 from mmid.session.dialects.heartbeat import ANSWER_S, SILENCE_S
 
-__all__ = ["CLOUD_LISTENS", "STAGES", "TURN_STAGES", "Exit", "Stage", "StageFacts"]
-
 
 class Stage(StrEnum):
     """What this connection is doing."""

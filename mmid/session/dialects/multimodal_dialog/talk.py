@@ -14,17 +14,6 @@ from mmid.session.dialects.multimodal_dialog.stages import CLOUD_LISTENS, Stage
 from mmid.session.dialects.multimodal_dialog.turn import Floor
 from mmid.session.effects import Emit, FlushPlayer, Send
 
-__all__ = [
-    "ask",
-    "cancel_speech",
-    "check_speech",
-    "interrupt",
-    "say",
-    "start_speech",
-    "stop_speech",
-    "update_info",
-]
-
 # Frames of video are at least so far apart (section 10).
 _VIDEO_FRAME_S = 0.5
 

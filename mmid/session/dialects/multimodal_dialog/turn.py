@@ -4,16 +4,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import inf
 
-__all__ = [
-    "ACCEPT_GRACE_S",
-    "LONGEST_REPLY",
-    "REQUEST_SPACING_S",
-    "Floor",
-    "Pace",
-    "ReplyText",
-    "Turn",
-]
-
 # The service closes a connection that asks for the floor or for an answer too
 # often (449); its documents give no number, ours are deduced (multimodal-dialog O8).
 REQUEST_SPACING_S = 0.3

@@ -9,8 +9,6 @@ from math import inf
 from mmid.session.effects import SendAudio
 from mmid.settings import Dialog
 
-__all__ = ["FRAME_MS", "SILENCE_EVERY_S", "TAIL_S", "OpenMicrophone", "Upload"]
-
 # So long without audio, then a frame of silence: five seconds before the cloud gives up.
 SILENCE_EVERY_S = 15.0
 

@@ -11,8 +11,6 @@ from typing import Any
 from mmid.errors import InvalidArgument
 from mmid.session.effects import SetLoudness
 
-__all__ = ["loudness"]
-
 # "A bit louder": the device's own step.
 _STEP = 10
 

@@ -14,8 +14,6 @@ then (``Talker`` is empty), and an echo canceller must be in front of it.
 from mmid.frozen import frozen
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 
-__all__ = ["WORK_MODES", "WorkMode"]
-
 
 @frozen
 class WorkMode:

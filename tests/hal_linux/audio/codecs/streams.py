@@ -10,8 +10,6 @@ from mmid.hal import Decoder
 from mmid.simcloud.core.codecs import ReplyFormat, encode
 from mmid.simcloud.core.voice import phrase
 
-__all__ = ["RATES", "cut", "decode", "frames", "likeness", "sound", "stream"]
-
 RATES = (8000, 16000, 24000, 48000)
 
 

@@ -15,8 +15,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["TASK_ID", "output_frame", "server_frame"]
-
 TASK_ID = "0123456789abcdef0123456789abcdef"
 
 

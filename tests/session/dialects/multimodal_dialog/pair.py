@@ -33,8 +33,6 @@ from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
 from tests.session.dialects.multimodal_dialog.trace import dialect
 from tests.session.dialects.multimodal_dialog.witness import Witness
 
-__all__ = ["Pair"]
-
 _CHUNK_S = 0.1
 _CHUNK = 3200  # bytes of 16 kHz
 _VOICE = array("h", (int(8000 * sin(index * 0.2)) for index in range(_CHUNK // 2))).tobytes()

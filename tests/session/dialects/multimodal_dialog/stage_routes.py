@@ -6,8 +6,6 @@ from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.trace import Rehearsal, dialect
 
-__all__ = ["MODES", "ROUTES", "reach"]
-
 MODES: tuple[str, ...] = get_args(get_type_hints(Dialog)["work_mode"])
 
 _CONNECT = ["open", "< Started d-1", "< state Listening"]

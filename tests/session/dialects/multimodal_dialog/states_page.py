@@ -13,8 +13,6 @@ from mmid.session.dialects.multimodal_dialog.stages import STAGES, Stage
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
 from tests.session.dialects.multimodal_dialog.trace import render
 
-__all__ = ["PAGE", "page"]
-
 PAGE = Path(__file__).parents[4] / "docs" / "dialog-states.md"
 
 # What is tried -> what the page calls it.

@@ -62,18 +62,6 @@ from mmid.session.effects import (
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, server_frame
 
-__all__ = [
-    "CONNECTED",
-    "CONNECT_TIMEOUT_S",
-    "LOST",
-    "REPLYING",
-    "TALKED",
-    "THINKING",
-    "Rehearsal",
-    "dialect",
-    "follow",
-]
-
 CONNECT_TIMEOUT_S = 15.0
 
 # --- how far a dialog is before a test's own trace begins --------------------------------------

@@ -22,8 +22,6 @@ from mmid.session.effects import (
 )
 from tests.session.dialects.multimodal_dialog.trace import render
 
-__all__ = ["Witness"]
-
 # What mmid-simcloud calls a storm of requests: so many in two seconds.
 _STORM, _STORM_S = 6, 2.0
 
