@@ -1,80 +1,85 @@
-"""The whole simulated cloud: its license service and its dialog, started as one.
+"""All simulated clouds, started as one.
 
     async with SimCloud(directory) as cloud:
-        ...                      # point a device at cloud.ws_url and cloud.license_url
+        ...                      # point a device at cloud.line["ws_url"]
         await cloud.journal.wait_for("speech-end")
 
-Used by the command ``mmid-simcloud``, and in-process by tests. The dialogs of
-other clouds will be further services beside this one.
+Used by the command ``mmid-simcloud``, and in-process by tests.
 """
 
 import asyncio
-import copy
-import uuid
+import hmac
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any, Self, TypeVar
 
-from mmid.secrets import Secret
+from mmid.simcloud.clouds import all_clouds
 from mmid.simcloud.core.certificates import make_certificates
+from mmid.simcloud.core.faults import check_faults
+from mmid.simcloud.core.https import HttpsServer
 from mmid.simcloud.core.journal import Entry, Journal
-from mmid.simcloud.core.product import load_product
-from mmid.simcloud.core.scenario import Scenario, Turn
-from mmid.simcloud.core.voice import phrase, read_wav
-from mmid.simcloud.license.service import LicenseService, Product
-from mmid.simcloud.multimodal_dialog.service import PATH, DialogService, Gate
-from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
+from mmid.simcloud.core.product import Product, load_product
+from mmid.simcloud.core.scenario import Scenario, ScenarioRun
+from mmid.simcloud.core.simulated_cloud import CloudServer, SimulatedCloud, Simulation, Urls
+from mmid.simcloud.core.voice import voice
+from mmid.simcloud.core.websocket import WebSocketServer
 
 _LOCAL = ("localhost", "127.0.0.1")
 
+_Server = TypeVar("_Server", bound=CloudServer)
 
+
+@dataclass(frozen=True, slots=True)
 class Address:
-    """Where the cloud listens, and the name clients use.
+    """Where the clouds listen, and the name clients use.
 
-    Args:
+    Attributes:
         host: the address to bind.
-        port: of the dialog; 0 is any free one.
-        license_port: of the license service; 0 is any free one.
-        name: the host name or address in the URLs and the certificate, if not ``host``.
+        port: of the WebSockets; 0 is any free one.
+        https_port: of the HTTPS requests; 0 is any free one.
+        name: the host name or address in the URLs and the certificate; empty: ``host``.
     """
 
-    def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, license_port: int = 0, name: str = ""
-    ) -> None:
-        self.host = host
-        self.port = port
-        self.license_port = license_port
-        self.name = name or host
+    host: str = "127.0.0.1"
+    port: int = 0
+    https_port: int = 0
+    name: str = ""
 
-    def url(self, scheme: str, port: int, path: str = "") -> str:
-        """Return a URL on this host."""
-        name = f"[{self.name}]" if ":" in self.name else self.name
-        return f"{scheme}://{name}:{port}{path}"
+    @property
+    def known_as(self) -> str:
+        """The name clients use."""
+        return self.name or self.host
+
+    def url(self, scheme: str, port: int) -> str:
+        """Return a URL on this host, without a path."""
+        name = f"[{self.known_as}]" if ":" in self.known_as else self.known_as
+        return f"{scheme}://{name}:{port}"
 
 
 class SimCloud:
-    """The cloud.
+    """The clouds.
 
     Args:
-        directory: keeps the certificate and the product; a second cloud with
-            the same directory is the same cloud to a device.
+        directory: keeps the certificate and the secrets; a second one with the same
+            directory is the same to a device.
         scenario: the script.
-        address: where it listens.
+        address: where they listen.
         record_dir: where journal and audio go as files, or None.
         state_file: remembers registered devices, or None.
-        product: whom it serves, if not the one kept in the directory.
+        product: whom they serve, if not the one kept in the directory.
+        clouds: which ones; None: all.
 
     Attributes:
-        product: whom it serves, with the secrets.
+        product: whom they serve, with the secrets.
         journal: what happened so far.
-        license: the license service; its faults may be changed while it runs.
         ca_file: what a client must trust.
-        ws_url: where the dialog is.
-        license_url: base of the license service.
+        line: what a client must know, secrets in clear; complete once they listen.
 
     Raises:
-        SettingsInvalid: a file that is kept in the directory is broken.
+        SettingsInvalid: a file that is kept in the directory is broken, or no cloud
+            understands a fault of the scenario.
     """
 
     def __init__(
@@ -86,53 +91,31 @@ class SimCloud:
         record_dir: Path | None = None,
         state_file: Path | None = None,
         product: Product | None = None,
+        clouds: Sequence[SimulatedCloud] | None = None,
     ) -> None:
-        scenario = scenario or Scenario()
+        scenario, clouds = scenario or Scenario(), clouds or all_clouds()
+        check_faults(scenario.faults, [cloud.vocabulary for cloud in clouds])
         self._address = address or Address()
         self.product = product or load_product(directory)
         self.journal = Journal(record_dir)
-        hosts = tuple(dict.fromkeys((*_LOCAL, self._address.name)))
+        hosts = tuple(dict.fromkeys((*_LOCAL, self._address.known_as)))
         certificates = make_certificates(directory, hosts)
+        self._tls = certificates.server_context()
         self.ca_file = certificates.ca_file
-        self.license = LicenseService(
-            self.product,
-            certificates,
-            host=self._address.host,
-            port=self._address.license_port,
-            journal=self._license_entry,
-            state_file=state_file,
-        )
-        self.license.faults = copy.deepcopy(scenario.license)  # they are used up
-        self._dialog = DialogService(
-            Account(self.product.app_id, self.product.workspace_id),
-            Gate(self.product.api_key, self.license.token_valid),
-            Conversation(scenario, _voice, lambda: str(uuid.uuid4())),
-            self.journal,
-            certificates.server_context(),
-        )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.ws_url = ""
-        self.license_url = ""
+        self.line: dict[str, str] = {}
+        simulation = Simulation(directory, self.product, self.journal, state_file)
+        simulation.token_checks.append(self._check_api_key)
+        self._clouds = [
+            cloud.start(simulation, ScenarioRun(scenario, cloud.vocabulary, voice))
+            for cloud in clouds
+        ]
+        sockets = {path: route for one in self._clouds for path, route in one.sockets.items()}
+        self._websocket = WebSocketServer(sockets, self.journal, self._tls)
+        self._https: HttpsServer | None = None
 
-    @property
-    def app_id(self) -> str:
-        """The product's AppId."""
-        return self.product.app_id
-
-    @property
-    def app_secret(self) -> Secret:
-        """The product's AppSecret."""
-        return self.product.app_secret
-
-    @property
-    def api_key(self) -> Secret:
-        """The customer's API key."""
-        return self.product.api_key
-
-    @property
-    def workspace_id(self) -> str:
-        """The customer's default workspace."""
-        return self.product.workspace_id
+    def find(self, kind: type[_Server]) -> _Server:
+        """Return the one of the clouds that is of this class, for a test to look at or change."""
+        return next(cloud for cloud in self._clouds if isinstance(cloud, kind))
 
     @property
     def heard(self) -> deque[bytes]:
@@ -144,49 +127,44 @@ class SimCloud:
         """The bytes of the latest replies."""
         return self.journal.said
 
-    def description(self) -> dict[str, str]:
-        """Return what a client must know, secrets in clear: for the command's one line."""
-        return {
-            "ws_url": self.ws_url,
-            "license_url": self.license_url,
-            "ca_file": str(self.ca_file.absolute()),
-            "app_id": self.app_id,
-            "app_secret": self.app_secret.reveal(),
-            "api_key": self.api_key.reveal(),
-            "workspace_id": self.workspace_id,
-        }
-
     async def wait_for(self, what: Any, *, timeout_s: float = 10.0, nth: int = 1) -> Entry:
         """Wait for an entry of the journal; see ``Journal.wait_for``."""
         return await self.journal.wait_for(what, timeout_s=timeout_s, nth=nth)
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
         try:
-            port = await self._dialog.start(self._address.host, self._address.port)
-            self.license.start()
+            await self._listen()
         except OSError:
             await self.__aexit__()
             raise
-        self.ws_url = self._address.url("wss", port, PATH)
-        license_port = urlsplit(self.license.url).port or 0
-        self.license_url = self._address.url("https", license_port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._dialog.stop()
-        await asyncio.to_thread(self.license.stop)
+        await self._websocket.stop()
+        if self._https is not None:
+            await asyncio.to_thread(self._https.stop)
+            self._https = None
         self.journal.close()
 
-    def _license_entry(self, entry: Entry) -> None:
-        """Take an entry from a thread of the license service."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(lambda: self.journal.add(**entry))
+    async def _listen(self) -> None:
+        address, loop = self._address, asyncio.get_running_loop()
+        port = await self._websocket.start(address.host, address.port)
+        routes = {path: route for one in self._clouds for path, route in one.routes.items()}
+        where = (address.host, address.https_port)
+        self._https = HttpsServer(where, self._tls, routes, self.journal, loop)
+        self._https.start()
+        https_port = self._https.server_address[1]
+        urls = Urls(address.url("wss", port), address.url("https", int(https_port)))
+        for cloud in self._clouds:
+            self.line.update(cloud.line(urls))
+        self.line.update(
+            ca_file=str(self.ca_file.absolute()),
+            app_id=self.product.app_id,
+            app_secret=self.product.app_secret.reveal(),
+            api_key=self.product.api_key.reveal(),
+            workspace_id=self.product.workspace_id,
+        )
 
-
-def _voice(turn: Turn, rate_hz: int) -> bytes:
-    if turn.reply_wav:
-        return read_wav(Path(turn.reply_wav), rate_hz)
-    notes = phrase(rate_hz)
-    size = int(turn.reply_s * rate_hz) * 2
-    return (notes * (size // len(notes) + 1))[:size] if size else notes
+    def _check_api_key(self, token: str) -> tuple[str, str] | None:
+        own = self.product.api_key.reveal()
+        return ("api-key", "") if hmac.compare_digest(token.encode(), own.encode()) else None

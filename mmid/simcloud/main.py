@@ -1,4 +1,4 @@
-"""The command ``mmid-simcloud``: a cloud on this machine, for demo, tests and bring-up.
+"""The command ``mmid-simcloud``: clouds on this machine, for demo, tests and bring-up.
 
 Prints one line of JSON with everything a device needs once it listens, logs to
 standard error, and ends on SIGTERM or SIGINT with status 0.
@@ -18,11 +18,10 @@ from pathlib import Path
 
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.secrets import Secret, redact
+from mmid.simcloud import clouds
 from mmid.simcloud.cloud import Address, SimCloud
-from mmid.simcloud.core import catalogue
-from mmid.simcloud.core.product import load_product
-from mmid.simcloud.core.scenario import Scenario, load_scenario
-from mmid.simcloud.license.service import Product
+from mmid.simcloud.core.product import Product, load_product
+from mmid.simcloud.core.scenario import Scenario
 
 _UNAVAILABLE = 69  # sysexits(3): the address cannot be listened on
 
@@ -31,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
     if options.list_scenarios:
-        for name in catalogue.names():
-            print(f"{name:22}{catalogue.summary(name)}")
+        for name, file in clouds.scenario_files().items():
+            print(f"{name:22}{clouds.summary(file)}")
         return 0
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(name)s: %(levelname)s: %(message)s"
@@ -60,8 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    add("--port", type=_port, default=0, help="port of the dialog (default: any free one)")
-    add("--license-port", type=_port, default=0, help="port of the license service")
+    add("--port", type=_port, default=0, help="port of the dialogs (default: any free one)")
+    add(
+        "--license-port",
+        type=_port,
+        default=0,
+        help="port of the license service, and of all HTTPS",
+    )
     add("--name", default="", help="name in URLs and certificate (default: the host)")
     add("--cert-dir", type=Path, help="keeps certificate and secrets (default: a new one)")
     add("--state", type=Path, help="remembers registered devices (default: in --cert-dir)")
@@ -86,7 +90,7 @@ def _cloud(options: argparse.Namespace) -> SimCloud:
     script = options.scenario
     return SimCloud(
         options.cert_dir,
-        scenario=load_scenario(catalogue.path_of(script)) if script else Scenario(),
+        scenario=clouds.read_scenario(script) if script else Scenario(),
         address=Address(options.host, options.port, options.license_port, options.name),
         record_dir=options.record_dir,
         state_file=options.state or options.cert_dir / "devices.json",
@@ -122,7 +126,7 @@ async def _serve(cloud: SimCloud) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with cloud:
-        print(json.dumps(cloud.description()), flush=True)
+        print(json.dumps(cloud.line), flush=True)
         await stop.wait()
 
 

@@ -185,7 +185,7 @@ async def test_nothing_is_asked_before_the_kernel_says_that_the_clock_is_set(
 async def test_a_lost_answer_to_the_registration_ends_in_clear_words(
     make_board: MakeBoard,
 ) -> None:
-    board = await make_board(scenario=QUICK + "[license]\ndrop_after = 1\n")
+    board = await make_board(scenario=fault("register", "lose"))
     listener = await board.start()
     refused = await listener.wait_for("Error", "100008")
     assert "Reset the device board-0001 in the console" in refused.values[1]

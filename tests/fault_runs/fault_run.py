@@ -30,6 +30,7 @@ HARMS: dict[Harm, float] = {
 _SCENARIO = """\
 thinking_ms = 20
 pace = 0
+[multimodal-dialog]
 interrupts = 0
 [[turn]]
 transcript = "how are you this evening"

@@ -10,14 +10,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.core.catalogue import names, path_of
-from mmid.simcloud.core.scenario import load_scenario
+from mmid.simcloud.clouds import read_scenario, scenario_files
 from tests.fault_runs.devices import Plan, Result
 from tests.fault_runs.fault_run import hold
 
 # In these mmid waits for the operator, as it must; or what happens has nothing to do with dialogs.
 _NOT_PLAYED = {"billing", "not-activated", "lost-registration"}
-PLAYED = [name for name in names() if name not in _NOT_PLAYED]
+PLAYED = [name for name in scenario_files() if name not in _NOT_PLAYED]
 
 # The longest replies last ten minutes; people here hear the beginning.
 _PATIENCE_S = 1.5
@@ -28,11 +27,10 @@ async def run(directory: Path, *, dialogs: int, seed: int, scenarios: list[str])
     async with AsyncExitStack() as stack:
         clouds = []
         for name in scenarios:
-            scenario = load_scenario(path_of(name))
-            cloud = SimCloud(directory / "cloud", scenario=scenario)
+            cloud = SimCloud(directory / "cloud", scenario=read_scenario(name))
             clouds.append(await stack.enter_async_context(cloud))
-        urls = [cloud.ws_url for cloud in clouds]
-        described = clouds[0].description()
+        urls = [cloud.line["ws_url"] for cloud in clouds]
+        described = clouds[0].line
         total = dialogs * len(urls)
         plan = Plan(total, seed, urls, str(directory), described, patience_s=_PATIENCE_S)
         return await hold(plan, directory)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mmid.session import backoff, supervisor
+from mmid.simcloud.core import https
 from mmid.simcloud.core.certificates import Certificates, make_certificates
-from mmid.simcloud.license import service as license_service
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def cloud_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let simcloud stop in 10 ms instead of 100, for tests that start it often."""
-    monkeypatch.setattr(license_service, "_POLL_S", 0.01)
+    monkeypatch.setattr(https, "_POLL_S", 0.01)
 
 
 @pytest.fixture

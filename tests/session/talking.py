@@ -25,17 +25,17 @@ def settings_of(cloud: SimCloud, *, connect_timeout_s: float = AMPLE_S) -> Setti
     """What the settings of a pay-as-you-go device say for this cloud."""
     return Settings(
         cloud=Cloud(
-            ws_url=cloud.ws_url,
-            license_url=cloud.license_url,
+            ws_url=cloud.line["ws_url"],
+            license_url=cloud.line["license_url"],
             ca_file=str(cloud.ca_file),
             connect_timeout_s=connect_timeout_s,
-            workspace_id=cloud.workspace_id,
+            workspace_id=cloud.product.workspace_id,
         ),
         license=License(
             mode="pay-as-you-go",
-            app_id=cloud.app_id,
-            app_secret=cloud.app_secret,
-            api_key=cloud.api_key,
+            app_id=cloud.product.app_id,
+            app_secret=cloud.product.app_secret,
+            api_key=cloud.product.api_key,
             device_name="board1",
         ),
     )
@@ -43,7 +43,9 @@ def settings_of(cloud: SimCloud, *, connect_timeout_s: float = AMPLE_S) -> Setti
 
 def credential_of(cloud: SimCloud) -> LicenseCredential:
     """What a pay-as-you-go device connects with."""
-    return LicenseCredential(cloud.api_key, cloud.app_id, "board1", cloud.workspace_id)
+    return LicenseCredential(
+        cloud.product.api_key, cloud.product.app_id, "board1", cloud.product.workspace_id
+    )
 
 
 @dataclass(slots=True)

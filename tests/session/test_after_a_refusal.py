@@ -144,7 +144,7 @@ async def test_a_record_that_cannot_be_kept_is_told_and_nothing_is_asked(
 
 @pytest.mark.usefixtures("eager")
 async def test_a_start_that_the_cloud_refuses_stops(cloud_directory: Path) -> None:
-    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such app"))
+    fault = Fault("Start", "fatal:421:InvalidParameter:no such app")
     async with clouded(cloud_directory, fault) as cloud, supervised(settings_of(cloud)) as rig:
         await rig.error("InvalidParameter")
         await rig.host.wait_for(Emit(DataDeinit()))
@@ -155,7 +155,7 @@ async def test_a_start_that_the_cloud_refuses_stops(cloud_directory: Path) -> No
 async def test_a_dialog_that_the_cloud_refuses_to_go_on_with_is_begun_anew(
     cloud_directory: Path,
 ) -> None:
-    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such dialog"))
+    fault = Fault("Start", "fatal:421:InvalidParameter:no such dialog")
     store = MemoryStore(DeviceRecord(dialog_id="long-forgotten").encode())
     async with (
         clouded(cloud_directory, fault) as cloud,
@@ -173,7 +173,7 @@ async def test_a_dialog_that_the_cloud_refuses_to_go_on_with_is_begun_anew(
 async def test_a_start_without_a_dialog_that_is_refused_is_not_repeated(
     cloud_directory: Path,
 ) -> None:
-    fault = Fault("Start", "fatal", ("421", "InvalidParameter", "no such app"), times=1000)
+    fault = Fault("Start", "fatal:421:InvalidParameter:no such app", times=1000)
     store = MemoryStore(DeviceRecord(dialog_id="long-forgotten").encode())
     async with (
         clouded(cloud_directory, fault) as cloud,

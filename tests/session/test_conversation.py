@@ -119,7 +119,7 @@ async def test_a_connection_that_breaks_is_an_end(cloud_directory: Path, moment:
 async def test_a_connection_that_is_closed_is_an_end_with_its_reason(
     cloud_directory: Path, moment: str
 ) -> None:
-    fault = Fault(moment, "close", ("1011", "gone"))
+    fault = Fault(moment, "close:1011:gone")
     async with clouded(cloud_directory, fault) as cloud, talking(cloud) as talk:
         error = await ended(talk)
         assert isinstance(error, ConnectionLost)
@@ -141,7 +141,7 @@ async def test_a_message_that_breaks_the_connection_is_told(
 async def test_a_task_that_fails_is_told_in_the_clouds_words(
     cloud_directory: Path, moment: str
 ) -> None:
-    fault = Fault(moment, "task-failed", ("Throttling", "too many of you"))
+    fault = Fault(moment, "task-failed:Throttling:too many of you")
     async with clouded(cloud_directory, fault) as cloud, talking(cloud) as talk:
         error = await ended(talk)
         assert isinstance(error, CloudRefused)
@@ -161,7 +161,7 @@ async def test_a_task_that_fails_is_told_in_the_clouds_words(
 async def test_what_follows_a_fatal_error_is_the_dialects_decision(
     cloud_directory: Path, status: str, following: Next
 ) -> None:
-    fault = Fault("Thinking", "fatal", (status, "Name", "message"))
+    fault = Fault("Thinking", f"fatal:{status}:Name:message")
     async with clouded(cloud_directory, fault) as cloud, talking(cloud) as talk:
         assert not await talk.turn()
         assert (await talk.end()).next is following

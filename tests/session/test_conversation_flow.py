@@ -13,7 +13,7 @@ from mmid.session import link
 from mmid.session.effects import Emit, Play
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.certificates import Certificates
-from mmid.simcloud.core.scenario import Scenario, Turn
+from mmid.simcloud.core.scenario import Scenario, ScriptedTurn
 from tests.session.doubles import Host
 from tests.session.stuck import stuck
 from tests.session.talking import AMPLE_S, talking
@@ -100,7 +100,7 @@ async def test_a_reply_that_comes_at_once_waits_in_the_cloud_not_in_memory(
     with wave.open(str(reply), "wb") as writer:
         writer.setparams((1, 2, 24000, 0, "NONE", "not compressed"))
         writer.writeframes(bytes(size))
-    scenario = Scenario(thinking_ms=1, pace=0.0, turns=(Turn(reply_wav=str(reply)),))
+    scenario = Scenario(thinking_ms=1, pace=0.0, turns=(ScriptedTurn(reply_wav=str(reply)),))
     host = SlowLoudspeaker()
     async with (
         SimCloud(cloud_directory, scenario=scenario) as cloud,

@@ -76,7 +76,8 @@ async def test_the_next_outage_is_told_anew(cloud_directory: Path) -> None:
 
 async def _restart(cloud: SimCloud, settings: Settings) -> None:
     """Start the cloud again where the settings expect it."""
-    cloud._address.port = int(settings.cloud.ws_url.rpartition(":")[2].partition("/")[0])
+    port = int(settings.cloud.ws_url.rpartition(":")[2].partition("/")[0])
+    cloud._address = replace(cloud._address, port=port)
     await cloud.__aenter__()
 
 

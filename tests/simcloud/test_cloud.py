@@ -22,8 +22,8 @@ from mmid.session.license.messages import (
     make_nonce,
 )
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.core.scenario import Scenario
-from mmid.simcloud.license.service import PATHS, LicenseFaults
+from mmid.simcloud.core.scenario import Fault, Scenario
+from mmid.simcloud.license.server import PATHS
 
 
 async def ask(cloud: SimCloud, kind: Kind, device_secret: str = "") -> ExchangeReply:
@@ -31,11 +31,13 @@ async def ask(cloud: SimCloud, kind: Kind, device_secret: str = "") -> ExchangeR
     path = next(path for path, asked in PATHS.items() if asked is kind)
     request = ExchangeRequest(
         kind=kind,
-        way=Way(cloud.license_url + path, str(cloud.ca_file)),
-        identity=Identity(cloud.app_id, cloud.app_secret, "board-1", Secret(device_secret)),
+        way=Way(cloud.line["license_url"] + path, str(cloud.ca_file)),
+        identity=Identity(
+            cloud.product.app_id, cloud.product.app_secret, "board-1", Secret(device_secret)
+        ),
         nonce=make_nonce(),
         request_time_ms=time.time_ns() // 1_000_000,
-        api_key=cloud.api_key,
+        api_key=cloud.product.api_key,
     )
     return await exchange(request, timeout_s=20)
 
@@ -51,7 +53,7 @@ async def test_a_registered_device_connects_with_its_token(tmp_path: Path) -> No
         assert isinstance(token, Token)
         headers = {"Authorization": f"Bearer {token.token.reveal()}"}
         context = ssl.create_default_context(cafile=cloud.ca_file)
-        async with connect(cloud.ws_url, ssl=context, additional_headers=headers):
+        async with connect(cloud.line["ws_url"], ssl=context, additional_headers=headers):
             entry = await cloud.wait_for("connect")
             assert (entry["credential"], entry["device_name"]) == ("token", "board-1")
 
@@ -59,7 +61,7 @@ async def test_a_registered_device_connects_with_its_token(tmp_path: Path) -> No
 async def test_license_faults_of_the_scenario_strike_and_the_scenario_stays(
     tmp_path: Path,
 ) -> None:
-    scenario = Scenario(license=LicenseFaults(register_codes=["100007"]))
+    scenario = Scenario(faults=(Fault("register", "refuse:100007"),))
     for _ in range(2):
         async with SimCloud(tmp_path, scenario=scenario) as cloud:
             refusal = await ask(cloud, Kind.REGISTER)
@@ -76,7 +78,12 @@ async def test_a_journal_on_disk_holds_no_secret(tmp_path: Path) -> None:
         assert isinstance(token, Token)
         await cloud.wait_for("token")
     text = (tmp_path / "records" / "journal.jsonl").read_text()
-    secrets = (cloud.app_secret, cloud.api_key, registration.device_secret, token.token)
+    secrets = (
+        cloud.product.app_secret,
+        cloud.product.api_key,
+        registration.device_secret,
+        token.token,
+    )
     assert "board-1" in text
     assert not [secret for secret in secrets if secret.reveal() in text]
 
@@ -87,9 +94,14 @@ def test_a_kept_product_that_is_none_is_refused(tmp_path: Path) -> None:
         SimCloud(tmp_path)
 
 
-def test_the_line_has_all_a_client_needs(tmp_path: Path) -> None:
-    cloud = SimCloud(tmp_path)
-    description = cloud.description()
+def test_a_fault_that_no_cloud_understands_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="when = 'Lunch'; allowed: Upgrade, Start"):
+        SimCloud(tmp_path, scenario=Scenario(faults=(Fault("Lunch", "drop"),)))
+
+
+async def test_the_line_has_all_a_client_needs(tmp_path: Path) -> None:
+    async with SimCloud(tmp_path) as cloud:
+        description = cloud.line
     assert description["api_key"].startswith("sk-")
     assert description["workspace_id"].startswith("llm-")
     assert len(description["workspace_id"]) == 20

@@ -3,11 +3,14 @@
 import json
 import select
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -105,3 +108,14 @@ def test_a_port_in_use_ends_it_with_a_line(tmp_path: Path) -> None:
     assert code == 69
     assert "cannot listen" in err
     assert "Traceback" not in err
+
+
+def test_an_ipv6_address_is_in_brackets_and_in_the_certificate(tmp_path: Path) -> None:
+    with simcloud("--cert-dir", tmp_path, "--host", "::1") as (_, facts):
+        context = ssl.create_default_context(cafile=facts["ca_file"])
+        for key, scheme in (("ws_url", "wss"), ("license_url", "https")):
+            url = urlsplit(facts[key])
+            assert (url.scheme, url.hostname) == (scheme, "::1")
+            assert url.netloc.startswith("[::1]:")
+            with socket.create_connection(("::1", url.port or 0), 10) as plain:
+                context.wrap_socket(plain, server_hostname="::1").close()

@@ -1,6 +1,6 @@
-"""What the protocol core of a simulated dialog wants done; its shell does it.
+"""What a cloud's protocol wants done on one connection; ``connection`` does it.
 
-The core returns these in the order in which they must happen. A test reads
+The protocol returns these in the order in which they must happen. A test reads
 them as data, so every rule of the protocol is tested without a socket.
 """
 
@@ -37,18 +37,25 @@ class SendRaw(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class SendAudio(Action):
-    """Send a binary frame. ``stray``: it belongs to no reply."""
+class SendReplyAudio(Action):
+    """Send a frame of a reply.
+
+    Attributes:
+        data: the audio.
+        stray: it belongs to no reply.
+        text: the text frame that carries the audio; empty: ``data`` goes as a binary frame.
+    """
 
     data: bytes
     stray: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Flood(Action):
     """Send one frame so many times, as fast as the client reads; the journal has the fault only."""
 
-    frame: SendText | SendAudio
+    frame: SendText | SendReplyAudio
     count: int
 
 
@@ -81,7 +88,7 @@ class Heard(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class Note(Action):
+class JournalLine(Action):
     """Write a line of the journal about something that happened at monotonic time ``t``."""
 
     kind: str
@@ -97,7 +104,7 @@ class Pause(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class Close(Action):
+class CloseSocket(Action):
     """Close the connection with a closing handshake."""
 
     code: int

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from mmid.simcloud.multimodal_dialog.messages import Refusal
-
 # What a service sends of a stream at a time. No multiple of anything in it.
 _PIECE_BYTES = 1000
 
@@ -52,6 +50,10 @@ def encode(samples: bytes, wanted: ReplyFormat) -> tuple[bytes, ...]:
     return tuple(stream[at : at + _PIECE_BYTES] for at in range(0, len(stream), _PIECE_BYTES))
 
 
+class UndecodableAudio(ValueError):
+    """What a client sent as a packet of a codec is none."""
+
+
 class OpusSpeech:
     """Decodes the bare packets of one speech.
 
@@ -72,13 +74,12 @@ class OpusSpeech:
         """Return the samples of a packet.
 
         Raises:
-            Refusal: it is none.
+            UndecodableAudio: it is none.
         """
         try:
             return self._samples(self._codec.decode(self._av.Packet(packet)))
         except self._av.FFmpegError as error:
-            reason = f"{len(packet)} bytes are no Opus packet: {error}"
-            raise Refusal(reason, status=424, name="AudioFormatError") from error
+            raise UndecodableAudio(f"{len(packet)} bytes are no Opus packet: {error}") from error
 
     def _samples(self, frames: Iterable[Any]) -> bytes:
         resampled = (piece for frame in frames for piece in self._resampler.resample(frame))

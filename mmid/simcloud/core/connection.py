@@ -1,6 +1,6 @@
-"""One client of the simulated dialog service: the I/O shell around ``dialog_protocol``.
+"""One WebSocket client of a simulated cloud: the I/O around that cloud's protocol.
 
-It feeds frames to the core, carries its actions out in order, and keeps the
+It feeds frames to the protocol, carries its actions out in order, and keeps the
 journal. Two tasks a connection, so that a client which reads slowly, as one
 that plays in real time does, is still heard when it interrupts.
 """
@@ -11,27 +11,27 @@ import logging
 import time
 from collections import deque
 from itertools import takewhile
+from typing import Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from mmid.simcloud.core.actions import (
     Action,
-    Close,
+    CloseSocket,
     Drop,
     Flood,
     Heard,
-    Note,
+    JournalLine,
     Pause,
     ReplyBegin,
     ReplyEnd,
-    SendAudio,
     SendBrokenText,
     SendRaw,
+    SendReplyAudio,
     SendText,
 )
 from mmid.simcloud.core.journal import Journal
-from mmid.simcloud.multimodal_dialog.protocol import DialogProtocol
 
 _MOST_WAITING = 1000  # actions; a client that causes more and reads nothing is dropped
 _SEND_S = 30.0
@@ -39,11 +39,31 @@ _SEND_S = 30.0
 _log = logging.getLogger(__name__)
 
 
+class ClientProtocol(Protocol):
+    """What a cloud has of each client: no I/O, no clock; times are monotonic seconds."""
+
+    @property
+    def deadline(self) -> float:
+        """When ``tick`` wants to be called; infinity for never."""
+
+    def text(self, text: str, now: float) -> list[Action]:
+        """Handle a text frame."""
+
+    def binary(self, data: bytes, now: float) -> list[Action]:
+        """Handle a binary frame."""
+
+    def tick(self, now: float) -> list[Action]:
+        """Do the one step that is due, when all before has been sent."""
+
+    def lost(self, now: float) -> list[Action]:
+        """The connection is gone: return what the journal should know."""
+
+
 class Connection:
     """One client: a reader, a sender, and between them what waits to be sent."""
 
     def __init__(
-        self, websocket: ServerConnection, protocol: DialogProtocol, journal: Journal
+        self, websocket: ServerConnection, protocol: ClientProtocol, journal: Journal
     ) -> None:
         self._websocket = websocket
         self._protocol = protocol
@@ -95,7 +115,7 @@ class Connection:
 
     def _post(self, actions: list[Action]) -> None:
         # What the client did is in the journal at once, even while it reads nothing.
-        told = list(takewhile(lambda action: isinstance(action, Note), actions))
+        told = list(takewhile(lambda action: isinstance(action, JournalLine), actions))
         for action in told:
             self._write_down(action)
         self._waiting.extend(actions[len(told) :])
@@ -108,11 +128,11 @@ class Connection:
         match action:
             case Pause(seconds):
                 await asyncio.sleep(seconds)
-            case Close(code, reason):
+            case CloseSocket(code, reason):
                 await self._websocket.close(code, reason)
             case Drop():
                 self._websocket.transport.abort()
-            case SendText() | SendBrokenText() | SendAudio():
+            case SendText() | SendBrokenText() | SendReplyAudio():
                 began = time.monotonic()
                 if await self._send(action):
                     self._sent(action, began)
@@ -125,26 +145,27 @@ class Connection:
             case _:
                 self._write_down(action)
 
-    async def _send(self, action: SendText | SendBrokenText | SendAudio) -> bool:
+    async def _send(self, action: SendText | SendBrokenText | SendReplyAudio) -> bool:
         """Send a frame; False if the client did not take it, and was dropped."""
         try:
             async with asyncio.timeout(_SEND_S):
-                if isinstance(action, SendText):
-                    await self._websocket.send(action.text)
+                if isinstance(action, SendBrokenText):
+                    await self._websocket.send(action.data, text=True)
+                elif isinstance(action, SendReplyAudio):
+                    await self._websocket.send(action.text or action.data)
                 else:
-                    text = isinstance(action, SendBrokenText)
-                    await self._websocket.send(action.data, text=text)
+                    await self._websocket.send(action.text)
         except TimeoutError:
             _log.warning("a client did not read for %g s: dropped", _SEND_S)
             self._websocket.transport.abort()
             return False
         return True
 
-    def _sent(self, action: SendText | SendBrokenText | SendAudio, began: float) -> None:
+    def _sent(self, action: SendText | SendBrokenText | SendReplyAudio, began: float) -> None:
         if isinstance(action, SendText):
             # The client may have read it before the send returned.
             self._journal.add("event", began, name=action.name, **action.fields)
-        elif isinstance(action, SendAudio):
+        elif isinstance(action, SendReplyAudio):
             if action.stray:
                 self._journal.add("stray-audio", began, bytes=len(action.data))
             elif self._reply is not None:
@@ -153,7 +174,7 @@ class Connection:
     def _write_down(self, action: Action) -> None:
         """Do an action that only concerns the journal."""
         match action:
-            case Note(kind, t, fields):
+            case JournalLine(kind, t, fields):
                 self._journal.add(kind, t, **fields)
             case Heard(data, seconds, how, t, packets):
                 self._journal.add_speech(data, seconds, how, t, packets)
@@ -167,7 +188,7 @@ class Connection:
     def _account_for_the_rest(self) -> None:
         """The connection is gone: the journal still gets what it should know."""
         for action in (*self._waiting, *self._protocol.lost(time.monotonic())):
-            if isinstance(action, Note | Heard):
+            if isinstance(action, JournalLine | Heard):
                 self._write_down(action)
         if self._reply is not None:
             self._write_down(ReplyEnd(cut=True))

@@ -1,36 +1,45 @@
-"""HTTPS for simcloud: one POST, one answer, and nothing that a bad client can block.
+"""HTTPS for the simulated clouds: one POST, one answer, and nothing that a bad client can block.
 
-Knows TLS and HTTP and no license; ``license_service`` gives it a function that
-turns a request into an answer.
+One port for all clouds, a path a request. Clients are waited for in threads, so that
+one which says nothing holds up nobody; a cloud is asked by one thread at a time.
 """
 
+import asyncio
 import http.server
 import re
 import socket
 import ssl
 import threading
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from email.utils import formatdate
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from email.message import Message
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+
+from mmid.simcloud.core.faults import FaultPlan, ReadFault
+from mmid.simcloud.core.journal import Journal
 
 _BODY_LIMIT = 64 * 1024
 _READ_LIMIT = 16 * _BODY_LIMIT
 _CONNECTION_LIMIT = 32
 # A client that says nothing for so long is cut off.
 _SILENCE_S = 10.0
+# How soon the listening thread sees that it shall stop.
+_POLL_S = 0.1
+
+_CONTENT = {"application/json", "application/x-www-form-urlencoded"}
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
 class Answer:
-    """What to answer; the times go into the headers, Unix ms."""
+    """What to answer: JSON, and headers beside the usual ones."""
 
     status: int
     body: bytes
-    arrived_ms: int
-    started_ms: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +48,118 @@ class Call:
 
     Attributes:
         path: of the URL.
+        query: of the URL, without the question mark.
         body: all of it.
         client: the address it came from.
-        authorization: the header of that name, or empty.
+        headers: as they came; names are found in lower and in upper case.
+        faults: those of the cloud's own that strike now.
     """
 
     path: str
+    query: str
     body: bytes
     client: str
-    authorization: str
+    headers: Message
+    faults: tuple[ReadFault, ...] = ()
 
 
-# None is to close without an answer.
-Handle = Callable[[Call], Answer | None]
+@dataclass(frozen=True, slots=True)
+class HttpsRoute:
+    """One request that a cloud answers.
 
-_CONTENT = {"application/json", "application/x-www-form-urlencoded"}
+    Attributes:
+        moment: its name for faults.
+        handle: makes the answer.
+        plan: the cloud's faults.
+    """
+
+    moment: str
+    handle: Callable[[Call], Answer]
+    plan: FaultPlan
 
 
 class HttpsServer(http.server.ThreadingHTTPServer):
-    """One thread a connection, at most ``_CONNECTION_LIMIT``; TLS begins in that thread."""
+    """One thread a connection, at most ``_CONNECTION_LIMIT``; TLS begins in that thread.
+
+    Args:
+        address: host and port to listen on; port 0 is any free one.
+        tls: the TLS server context.
+        routes: the requests by path.
+        journal: where faults are written down.
+        loop: where the clouds are asked; None asks them in the client's thread, one at
+            a time, for a test without a loop.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
 
     request_queue_size = _CONNECTION_LIMIT
 
-    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext, handle: Handle) -> None:
-        self.handle = handle
+    def __init__(
+        self,
+        address: tuple[str, int],
+        tls: ssl.SSLContext,
+        routes: Mapping[str, HttpsRoute],
+        journal: Journal,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._routes = routes
+        self._journal = journal
+        self._loop = loop
         self._tls = tls
+        self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(_CONNECTION_LIMIT)
+        self._stopping = threading.Event()
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        threading.Thread(
+            target=self.serve_forever, args=(_POLL_S,), name="simcloud-https", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """Stop listening; answers held back go out at once. Blocks for a moment."""
+        self._stopping.set()
+        self.shutdown()
+        self.server_close()
+
+    def answer(self, call: Call) -> Answer | None:
+        """Return the answer to a request, spoilt as the faults want it; None closes."""
+        route = self._routes.get(call.path)
+        if route is None:
+            return Answer(HTTPStatus.NOT_FOUND, b'{"message":"no such path"}')
+        faults = {read.name: read for read in self._in_turn(lambda: self._due(route))}
+        if "delay" in faults:
+            self._stopping.wait(int(faults["delay"].arguments[0]) / 1000)
+        if "drop" in faults:
+            return None
+        struck = replace(call, faults=tuple(faults.values()))
+        answer = self._in_turn(lambda: route.handle(struck))
+        if "http" in faults:
+            answer.status = int(faults["http"].arguments[0])
+        if "body" in faults:
+            answer.body = "".join(faults["body"].arguments).encode()
+        return None if "lose" in faults else answer
+
+    def _due(self, route: HttpsRoute) -> list[ReadFault]:
+        due = route.plan.due(route.moment)
+        for read in due:
+            self._journal.add("fault", when=route.moment, do=str(read))
+        return due
+
+    def _in_turn(self, work: Callable[[], _Result]) -> _Result:
+        """Do something with a cloud while nobody else does."""
+        if self._loop is None:
+            with self._lock:
+                return work()
+
+        async def in_loop() -> _Result:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(in_loop(), self._loop).result(_SILENCE_S)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection, or close it if there are too many."""
@@ -100,21 +194,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: HttpsServer
 
     def do_POST(self) -> None:
-        """Read one request and write its answer, in one chunk as the real service does."""
+        """Read one request and write its answer, in one chunk as the real services do."""
         given = self.headers.get("Content-Length", "")
         length = int(given) if re.fullmatch(r"[0-9]{1,9}", given) else None
         # Also what is refused is read: closing on unread bytes would destroy the answer.
         content = self.rfile.read(min(length or 0, _READ_LIMIT))
-        if self.headers.get_content_type() not in _CONTENT:
+        if length != 0 and self.headers.get_content_type() not in _CONTENT:
             self._fail(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         elif length is None:
             self._fail(HTTPStatus.LENGTH_REQUIRED)
         elif length > _BODY_LIMIT:
             self._fail(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
-            authorization = self.headers.get("Authorization", "")
-            call = Call(self.path, content, self.client_address[0], authorization)
-            answer = self.server.handle(call)
+            path, _, query = self.path.partition("?")
+            call = Call(path, query, content, self.client_address[0], self.headers)
+            answer = self.server.answer(call)
             if answer is None:
                 self.close_connection = True
             else:
@@ -126,14 +220,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _write(self, answer: Answer) -> None:
         self.send_response_only(answer.status)
-        self.send_header("date", formatdate(answer.started_ms / 1000, usegmt=True))
-        self.send_header("content-type", "application/json")
-        self.send_header("transfer-encoding", "chunked")
-        self.send_header("req-arrive-time", str(answer.arrived_ms))
-        self.send_header("resp-start-time", str(answer.started_ms))
-        self.send_header("x-request-id", str(uuid.uuid4()))
+        headers = {
+            "date": self.date_time_string(),
+            "content-type": "application/json",
+            "transfer-encoding": "chunked",
+            "x-request-id": str(uuid.uuid4()),
+        }
         if 300 <= answer.status < 400:
-            self.send_header("location", self.path)
+            headers["location"] = self.path
+        for name, value in {**headers, **answer.headers}.items():
+            self.send_header(name, value)
         self.end_headers()
         if answer.body:
             self.wfile.write(f"{len(answer.body):x}\r\n".encode() + answer.body + b"\r\n")

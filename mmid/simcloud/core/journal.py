@@ -1,17 +1,18 @@
-"""What happened in a simulated cloud, for tests, the demo and a person who debugs.
+"""What happened in the simulated clouds, for tests, the demo and a person who debugs.
 
 One dict a happening: ``t`` (monotonic seconds; of what was sent, before it was), ``kind``,
 and the kind's fields:
 
     connect        credential, device_name        disconnect   code
     rejected       reason (at the HTTP upgrade)   refusal      reason, status, error
-    directive      name, ...                      event        name, ...
+    directive      name, ...                      event        name, ... (a text that was sent)
     speech-begin                                  speech-end   how, bytes, seconds, sha256, number,
                                                                packets
     reply-begin                                   reply-end    cut, bytes, sha256, number
     stray-audio    bytes                          fault        when, do
 
-and whatever kinds the license service reports. Secrets never come here.
+and whatever else a cloud notes, as ``register`` and ``token`` of the license
+service. Secrets never come here.
 With a directory the journal is also a file of JSON lines, and the audio of every
 speech and reply lies beside it, exactly as it crossed the wire: as .pcm, .mp3 or
 .opus (in Ogg). Of raw-opus it is .packets, each with its length before it, two

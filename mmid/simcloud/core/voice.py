@@ -1,6 +1,6 @@
-"""What a simulated cloud says: the samples of a reply, and its text piece by piece.
+"""What the simulated clouds say: the samples of a reply, and its text piece by piece.
 
-The voice is a short phrase of notes: deterministic, pleasant, recognisable in
+The default voice is a short phrase of notes: deterministic, pleasant, recognisable in
 a loudspeaker and in a spectrum, and made with the standard library only.
 """
 
@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mmid.errors import SettingsInvalid
+from mmid.simcloud.core.scenario import ScriptedTurn
 
 # A rising major chord and home again; hertz and seconds.
 _NOTES = ((523.25, 0.25), (659.25, 0.25), (783.99, 0.25), (1046.5, 0.35), (783.99, 0.5))
@@ -20,6 +21,19 @@ _LOUDNESS = 0.3 * 32767
 
 # Ten minutes at 48 kHz: a larger file is a mistake, not a reply.
 _LARGEST_WAV = 60_000_000
+
+
+def voice(turn: ScriptedTurn, rate_hz: int) -> bytes:
+    """Return the reply of a turn: 16-bit little-endian mono samples.
+
+    Raises:
+        SettingsInvalid: its WAV file cannot be read, or has another rate.
+    """
+    if turn.reply_wav:
+        return read_wav(Path(turn.reply_wav), rate_hz)
+    notes = phrase(rate_hz)
+    size = int(turn.reply_s * rate_hz) * 2
+    return (notes * (size // len(notes) + 1))[:size] if size else notes
 
 
 @lru_cache(maxsize=4)

@@ -1,1 +1,5 @@
-"""Alibaba's license service, fully and semi managed, as a part of the simulated clouds."""
+"""Alibaba's license service, fully and semi managed, simulated: HTTPS, and no dialog."""
+
+from mmid.simcloud.license.server import CLOUD
+
+__all__ = ["CLOUD"]

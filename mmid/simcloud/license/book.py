@@ -11,7 +11,7 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mmid.secrets import Secret
 from mmid.session.license.codec import Context, Message, compact, seal, unseal
 from mmid.session.license.messages import Identity, Kind, make_nonce
 from mmid.session.license.protocol import TOKEN_TYPE
+from mmid.simcloud.core.product import Product
 
 BAD_REQUEST = "400"
 
@@ -33,29 +34,6 @@ _FIELDS = {
     Kind.TOKEN: {*_CLEAR, "nonce", "signature", "tokenType"},
 }
 _PAY_MODE = "LICENSE"
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """One product of the vendor's console.
-
-    Attributes:
-        app_id: ``mm_`` and lower-case hex.
-        app_secret: 32 hex characters.
-        api_key: what a fully managed device must seal into a token request.
-        workspace_id: told to the device with each token.
-        fully_managed: false plays a relay: devices then must not know the API key.
-        token_life_s: seconds that a token is valid.
-        activation_quota: how many devices may register, ever; None for any number.
-    """
-
-    app_id: str
-    app_secret: Secret
-    api_key: Secret
-    workspace_id: str
-    fully_managed: bool = True
-    token_life_s: float = 60.0
-    activation_quota: int | None = None
 
 
 class LicenseBook:

@@ -3,7 +3,7 @@
 A semi-managed device talks to its vendor's server, and that server to Alibaba's
 API "BailianModelOnChip" of 2024-08-16 (license section 5): a form in, JSON out,
 the API key as ``tokenKey`` from the server, who the device is sealed in the
-request. Here forms become the requests that ``license_book`` understands, and
+request. Here forms become the requests that ``book`` understands, and
 its answers become that API's. The signature of the vendor's AccessKey must be
 there; it is not verified, for that is no device's affair.
 """
@@ -77,7 +77,9 @@ def grant(
     return book.token(book.complete(kind, body), now_ms, client, token_key=token_key)
 
 
-def envelope(data: Mapping[str, str] | None, error: MmidError | None, code: str) -> dict[str, Any]:
+def pop_envelope(
+    data: Mapping[str, str] | None, error: MmidError | None, code: str
+) -> dict[str, Any]:
     """Return the answer's JSON but its request id, in the types that the API declares."""
     status = HTTPStatus.OK if code != BAD_REQUEST else HTTPStatus.BAD_REQUEST
     return {

@@ -1,24 +1,24 @@
 """The course of a simulated dialog: listening, thinking, responding.
 
-Half of the protocol core. ``dialog_protocol`` decides whether the client may do
-something; this module knows what then happens: which events a speech causes,
-when it ends, how a reply is laid out in time, what a cut leaves behind.
+``protocol`` decides whether the client may do something; this module knows what
+then happens: which events a speech causes, when it ends, how a reply is laid out
+in time, what a cut leaves behind.
 """
 
 from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
 
-from mmid.simcloud.core.actions import Heard, Note, ReplyBegin, ReplyEnd, SendAudio
-from mmid.simcloud.core.codecs import OpusSpeech
-from mmid.simcloud.core.scenario import Turn
+from mmid.simcloud.core.actions import Heard, JournalLine, ReplyBegin, ReplyEnd, SendReplyAudio
+from mmid.simcloud.core.codecs import OpusSpeech, UndecodableAudio
+from mmid.simcloud.core.scenario import ScenarioRun, ScriptedTurn, own_table
 from mmid.simcloud.core.speech import LONGEST_S, SHORTEST_S, Speech
 from mmid.simcloud.core.voice import growing
-from mmid.simcloud.multimodal_dialog.extra import extra_info
-from mmid.simcloud.multimodal_dialog.messages import Refusal
-from mmid.simcloud.multimodal_dialog.outlet import Outlet
-from mmid.simcloud.multimodal_dialog.reply import Reply, Step, steps
+from mmid.simcloud.multimodal_dialog.messages import ProtocolViolation
+from mmid.simcloud.multimodal_dialog.outlet import DialogOutlet
+from mmid.simcloud.multimodal_dialog.reply import Step, steps
 from mmid.simcloud.multimodal_dialog.start import Start
-from mmid.simcloud.multimodal_dialog.terms import Conversation
-from mmid.simcloud.multimodal_dialog.turn import Phase, PresentTurn
+from mmid.simcloud.multimodal_dialog.vocabulary import DialogRules
 
 NEVER = float("inf")
 
@@ -29,20 +29,52 @@ _INTERIM_S = 0.4
 _STRAY = (8000, 1788)
 
 
+class Phase(StrEnum):
+    """The state of the dialog, as the wire names it."""
+
+    IDLE = "Idle"
+    LISTENING = "Listening"
+    THINKING = "Thinking"
+    RESPONDING = "Responding"
+
+
+@dataclass(slots=True)
+class PresentTurn:
+    """What the present turn has to remember.
+
+    Attributes:
+        script: what will be understood and answered.
+        speech: what is arriving, None when nothing is.
+        interim: how many interim texts were sent.
+        replying: reply audio has begun and not ended.
+        replied: RespondingEnded was sent.
+        cut: the cloud ended the speech or the reply by itself; what the client
+            sent before it could know is no mistake of the client.
+    """
+
+    script: ScriptedTurn
+    speech: Speech | None = None
+    interim: int = 0
+    replying: bool = False
+    replied: bool = False
+    cut: bool = False
+
+
 class Course:
     """The course of one connection's dialog, from Started on.
 
     Args:
         outlet: where the actions go.
-        shared: the script.
+        run: the script.
         start: what the client asked for.
     """
 
-    def __init__(self, outlet: Outlet, shared: Conversation, start: Start) -> None:
+    def __init__(self, outlet: DialogOutlet, run: ScenarioRun, start: Start) -> None:
         self._outlet = outlet
-        self._shared = shared
+        self._run = run
+        self._rules = own_table(run.scenario, DialogRules)
         self._start = start
-        self._now = PresentTurn(shared.scenario.turns[0])
+        self._now = PresentTurn(run.scenario.turns[0])
         self._plan: deque[tuple[float, Step]] = deque()
         self._audio_at = outlet.now
         self.phase = Phase.IDLE
@@ -94,7 +126,7 @@ class Course:
             "tap2talk": self.phase is Phase.LISTENING,
             "duplex": True,
         }
-        return self._audio_at + self._shared.scenario.audio_s if needed[self.mode] else NEVER
+        return self._audio_at + self._rules.audio_s if needed[self.mode] else NEVER
 
     def listen(self) -> None:
         """Be ready for a speech."""
@@ -103,7 +135,7 @@ class Course:
 
     def open_speech(self) -> None:
         """The client's button is down."""
-        self._now = PresentTurn(next(self._shared.turns), self._new_speech())
+        self._now = PresentTurn(next(self._run.turns), self._new_speech())
         self._audio_at = self._outlet.now
 
     def hear(self, data: bytes) -> None:
@@ -112,7 +144,7 @@ class Course:
         if not self._outlet.strike("SpeechAudio"):
             return
         if len(data) % 2 and self._start.upstream_format == "pcm":
-            raise Refusal(
+            raise ProtocolViolation(
                 f"{len(data)} bytes of audio are no whole 16-bit samples",
                 status=424,
                 name="AudioFormatError",
@@ -138,31 +170,24 @@ class Course:
         """Drop the speech under way, and go where the scenario says that this leads."""
         self.drop_speech("cancel")
         self._audio_at = self._outlet.now
-        self._enter(Phase(self._shared.scenario.after_cancel))
+        self._enter(Phase(self._rules.after_cancel))
 
     def drop_speech(self, how: str) -> None:
         """Forget the speech under way, if there is one; ``how`` is for the journal."""
         if self._now.speech is not None:
             self._finish_hearing(how)
 
-    def think(self, script: Turn) -> None:
+    def think(self, script: ScriptedTurn) -> None:
         """Make the reply of a turn, and lay it out in time."""
         self._now = PresentTurn(script)
         self._enter(Phase.THINKING)
-        if self._shared.scenario.stray_audio:
+        if self._run.scenario.stray_audio:
             for size in _STRAY:
-                self._outlet.put(SendAudio(bytes(size), stray=True))
-        samples = self._shared.voice(script, self._start.downstream_hz)
-        reply = Reply(
-            text=script.reply,
-            samples=samples,
-            round_id=self._shared.new_id(),
-            spoken=script.spoken,
-            extra_info=extra_info(script),
-            extra_in=script.extra_in,
-        )
-        begin = self._outlet.now + self._shared.scenario.thinking_ms / 1000
-        timed = steps(reply, self._start, self._shared.scenario.pace)
+                self._outlet.put(SendReplyAudio(bytes(size), stray=True))
+        samples = self._run.voice(script, self._start.downstream_hz)
+        begin = self._outlet.now + self._run.scenario.thinking_ms / 1000
+        pace, round_id = self._run.scenario.pace, self._run.new_id()
+        timed = steps(script, samples, self._start, pace=pace, round_id=round_id)
         self._plan.extend((begin + step.after_s, step) for step in timed)
 
     def drop_reply(self) -> deque[bytes]:
@@ -176,8 +201,8 @@ class Course:
 
     def send_stale(self, left: deque[bytes]) -> None:
         """Send a frame of a reply that was cut, if the scenario says so."""
-        if left and self._shared.scenario.stale_audio:
-            self._outlet.put(SendAudio(left.popleft(), stray=True))
+        if left and self._run.scenario.stale_audio:
+            self._outlet.put(SendReplyAudio(left.popleft(), stray=True))
 
     def step(self) -> None:
         """Send the next part of the reply."""
@@ -213,14 +238,14 @@ class Course:
     def _new_speech(self) -> Speech:
         rate_hz, coded = self._start.upstream_hz, self._start.upstream_format != "pcm"
         decode = OpusSpeech(rate_hz).decode if coded else None
-        pause_s = None if self.mode == "push2talk" else self._shared.scenario.pause_ms / 1000
+        pause_s = None if self.mode == "push2talk" else self._run.scenario.pause_ms / 1000
         return Speech(rate_hz, pause_s=pause_s, decode=decode)
 
     def _hear_pushed(self, data: bytes) -> None:
         if self._now.speech is None:
             if self._now.cut:
                 return
-            raise Refusal(f"audio in {self.phase} without SendSpeech")
+            raise ProtocolViolation(f"audio in {self.phase} without SendSpeech")
         first = not self._now.speech.data
         self._add(self._now.speech, data)
         if first and data:
@@ -235,7 +260,7 @@ class Course:
         silent = not speech.voiced
         self._add(speech, data)
         if silent and speech.voiced:
-            self._now.script = next(self._shared.turns)
+            self._now.script = next(self._run.turns)
             self._began()
         if speech.voiced:
             self._interim()
@@ -245,7 +270,7 @@ class Course:
     def _barge_in(self, data: bytes) -> None:
         """In duplex a voice interrupts the reply; silence and noise do not."""
         probe = self._new_speech()
-        probe.add(data)
+        self._add(probe, data)
         if probe.voiced:
             self.drop_reply()
             self._now.cut = True
@@ -253,12 +278,15 @@ class Course:
             self._hear_streamed(data)
 
     def _add(self, speech: Speech, data: bytes) -> None:
-        speech.add(data)
+        try:
+            speech.add(data)
+        except UndecodableAudio as error:
+            raise ProtocolViolation(str(error), status=424, name="AudioFormatError") from error
         if speech.seconds > LONGEST_S:
-            raise Refusal(f"the speech is longer than {LONGEST_S:.0f} s")
+            raise ProtocolViolation(f"the speech is longer than {LONGEST_S:.0f} s")
 
     def _began(self) -> None:
-        self._outlet.put(Note("speech-begin", self._outlet.now))
+        self._outlet.put(JournalLine("speech-begin", self._outlet.now))
         self._outlet.event("SpeechStarted")
 
     def _interim(self) -> None:
@@ -276,7 +304,7 @@ class Course:
         self._finish_hearing(how)
         if "transcript" in self._start.texts:
             self._outlet.event("SpeechContent", text=self._now.script.transcript, finished=True)
-        if self._shared.scenario.speech_ended:
+        if self._rules.speech_ended:
             self._outlet.event("SpeechEnded")
         self.think(self._now.script)
 

@@ -1,6 +1,6 @@
 """The text frames of ``multimodal-dialog``, as the cloud reads and writes them.
 
-Reading is strict: a frame of the wrong shape raises ``Refusal`` with the exact
+Reading is strict: a frame of the wrong shape raises ``ProtocolViolation`` with the exact
 field. Null counts as absent, because Alibaba's own Python client sends nulls;
 fields that the protocol does not name are ignored for the same reason.
 """
@@ -15,8 +15,8 @@ _TASK_ID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a
 _ACTIONS = {"Start": "run-task", "Stop": "finish-task"}
 
 
-class Refusal(Exception):
-    """The client broke the protocol. It never leaves the protocol core.
+class ProtocolViolation(Exception):
+    """The client broke the protocol. It never leaves ``protocol``.
 
     Args:
         message: what was wrong and where, for the client to read.
@@ -84,13 +84,15 @@ def check(table: Mapping[str, Any], rules: Collection[Rule], where: str = "paylo
         value, place = find(table, rule.path), f"{where}.{rule.path}"
         if value is None:
             if rule.required:
-                raise Refusal(f"{place} is missing")
+                raise ProtocolViolation(f"{place} is missing")
         elif type(value) is not rule.kind:
-            raise Refusal(f"{place} must be {rule.kind.__name__}, not {type(value).__name__}")
+            raise ProtocolViolation(
+                f"{place} must be {rule.kind.__name__}, not {type(value).__name__}"
+            )
         elif rule.allowed is not None and value not in rule.allowed:
-            raise Refusal(f"{place} is {value!r}; allowed: {_show(rule.allowed)}")
+            raise ProtocolViolation(f"{place} is {value!r}; allowed: {_show(rule.allowed)}")
         elif rule.longest is not None and not 1 <= len(str(value)) <= rule.longest:
-            raise Refusal(f"{place} must have 1 to {rule.longest} characters")
+            raise ProtocolViolation(f"{place} must have 1 to {rule.longest} characters")
 
 
 def read_directive(text: str, task_id: str | None) -> Directive:
@@ -101,23 +103,23 @@ def read_directive(text: str, task_id: str | None) -> Directive:
         task_id: the task of this connection, or None before Start.
 
     Raises:
-        Refusal: the envelope is wrong.
+        ProtocolViolation: the envelope is wrong.
     """
     header, payload = _envelope(text)
     own = header.get("task_id")
     if not isinstance(own, str) or not _TASK_ID.fullmatch(own):
-        raise Refusal("header.task_id must be 32 hex digits or a UUID", gateway=True)
+        raise ProtocolViolation("header.task_id must be 32 hex digits or a UUID", gateway=True)
     if task_id is not None and own != task_id:
-        raise Refusal("header.task_id is not the task of this connection", gateway=True)
+        raise ProtocolViolation("header.task_id is not the task of this connection", gateway=True)
     if header.get("streaming") != "duplex":
-        raise Refusal('header.streaming must be "duplex"', gateway=True)
+        raise ProtocolViolation('header.streaming must be "duplex"', gateway=True)
     table = payload.get("input")
     name = table.get("directive") if isinstance(table, dict) else None
     if not isinstance(name, str):
-        raise Refusal("payload.input.directive must be a string", gateway=True)
+        raise ProtocolViolation("payload.input.directive must be a string", gateway=True)
     action = _ACTIONS.get(name, "continue-task")
     if header.get("action") != action:
-        raise Refusal(f"header.action must be {action!r} for {name}", gateway=True)
+        raise ProtocolViolation(f"header.action must be {action!r} for {name}", gateway=True)
     return Directive(name, own, payload, cast("dict[str, Any]", table))
 
 
@@ -164,11 +166,11 @@ def _envelope(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         frame = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refusal(f"the text frame is not JSON: {error}", gateway=True) from error
+        raise ProtocolViolation(f"the text frame is not JSON: {error}", gateway=True) from error
     header = frame.get("header") if isinstance(frame, dict) else None
     payload = frame.get("payload") if isinstance(frame, dict) else None
     if not isinstance(header, dict) or not isinstance(payload, dict):
-        raise Refusal("the frame must have the objects header and payload", gateway=True)
+        raise ProtocolViolation("the frame must have the objects header and payload", gateway=True)
     return header, payload
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mmid.simcloud.multimodal_dialog.messages import Directive, Refusal, Rule, check, find
+from mmid.simcloud.multimodal_dialog.messages import Directive, ProtocolViolation, Rule, check, find
 
 # "180 KB" of an image; the documents do not say of which form of it. Named
 # once, here: as the larger KB, of the bytes behind the base64.
@@ -58,11 +58,11 @@ def check_request(directive: Directive) -> None:
     """Refuse a RequestToRespond that the service would not take.
 
     Raises:
-        Refusal: names the field.
+        ProtocolViolation: names the field.
     """
     check(directive.payload, _REQUEST_RULES)
     if "dialog_id" not in directive.input:
-        raise Refusal("payload.input.dialog_id is missing; RequestToRespond needs it")
+        raise ProtocolViolation("payload.input.dialog_id is missing; RequestToRespond needs it")
     for index, image in enumerate(find(directive.payload, "parameters.images") or ()):
         _check_image(image, f"payload.parameters.images[{index}]", ("base64", "url"))
     check_biz_params(directive.payload)
@@ -76,22 +76,22 @@ def check_update(directive: Directive, *, video: bool) -> None:
         video: Start said that frames of a video will be uploaded.
 
     Raises:
-        Refusal: names the field.
+        ProtocolViolation: names the field.
     """
     check(directive.payload, _UPDATE_RULES)
     images = find(directive.payload, "parameters.images") or ()
     if images and not video:
-        raise Refusal(
+        raise ProtocolViolation(
             "payload.parameters.images in UpdateInfo are frames of a video; "
             'Start must have parameters.upstream.type "AudioAndVideo"'
         )
     if len(images) > 1:
-        raise Refusal("payload.parameters.images must have one image in UpdateInfo")
+        raise ProtocolViolation("payload.parameters.images must have one image in UpdateInfo")
     for image in images:
         _check_image(image, "payload.parameters.images[0]", ("base64",))
     for name, status in (find(directive.payload, "parameters.client_info.status") or {}).items():
         if not isinstance(status, dict) or not isinstance(status.get("status"), str):
-            raise Refusal(
+            raise ProtocolViolation(
                 f"payload.parameters.client_info.status.{name} must be an object with a status"
             )
     check_biz_params(directive.payload)
@@ -101,7 +101,7 @@ def check_biz_params(payload: Mapping[str, Any]) -> None:
     """Refuse business parameters of the wrong shape; Start may have them too.
 
     Raises:
-        Refusal: names the field.
+        ProtocolViolation: names the field.
     """
     where = "parameters.biz_params"
     table = find(payload, where) or {}
@@ -110,7 +110,7 @@ def check_biz_params(payload: Mapping[str, Any]) -> None:
         for index, item in enumerate(table.get(key) or ()):
             place = f"payload.{where}.{key}[{index}]"
             if not isinstance(item, dict):
-                raise Refusal(f"{place} must be an object")
+                raise ProtocolViolation(f"{place} must be an object")
             check(item, rules, place)
             if key == "command_results":
                 _check_json(item["invoke_result"], f"{place}.invoke_result")
@@ -118,7 +118,7 @@ def check_biz_params(payload: Mapping[str, Any]) -> None:
 
 def _check_image(image: Any, where: str, kinds: tuple[str, ...]) -> None:
     if not isinstance(image, dict):
-        raise Refusal(f"{where} must be an object")
+        raise ProtocolViolation(f"{where} must be an object")
     rules = (
         Rule("type", str, required=True, allowed=kinds),
         Rule("value", str, required=True),
@@ -126,18 +126,22 @@ def _check_image(image: Any, where: str, kinds: tuple[str, ...]) -> None:
     check(image, rules, where)
     if image["type"] == "url":
         if not image["value"].startswith(("https://", "http://")):
-            raise Refusal(f"{where}.value must be a URL")
+            raise ProtocolViolation(f"{where}.value must be a URL")
         return
     try:
         data = base64.b64decode(image["value"], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Refusal(f"{where}.value must be base64 without a data: prefix: {error}") from error
+        raise ProtocolViolation(
+            f"{where}.value must be base64 without a data: prefix: {error}"
+        ) from error
     if not 0 < len(data) <= LARGEST_IMAGE_BYTES:
-        raise Refusal(f"{where} has {len(data)} bytes; allowed: 1 to {LARGEST_IMAGE_BYTES}")
+        raise ProtocolViolation(
+            f"{where} has {len(data)} bytes; allowed: 1 to {LARGEST_IMAGE_BYTES}"
+        )
 
 
 def _check_json(text: str, where: str) -> None:
     try:
         json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refusal(f"{where} must be a JSON string: {error}") from error
+        raise ProtocolViolation(f"{where} must be a JSON string: {error}") from error

@@ -12,34 +12,46 @@ States, as the client is told them:
     Thinking    the speech is over, the reply is being made
     Responding  until the client says LocalRespondingEnded, or interrupts
 
-Who calls it: ``dialog_service``, with each frame, and with ``tick`` whenever
+Who calls it: ``core.connection``, with each frame, and with ``tick`` whenever
 ``deadline`` has passed and everything before has been sent. A tick does one
 step, so an interruption finds the rest of a reply still here and drops it.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from mmid.errors import SettingsInvalid
-from mmid.simcloud.core.actions import Action, Note
-from mmid.simcloud.multimodal_dialog.course import NEVER, Course
+from mmid.simcloud.core.actions import Action, JournalLine
+from mmid.simcloud.core.scenario import ScenarioRun, own_table
+from mmid.simcloud.multimodal_dialog.course import NEVER, Course, Phase
 from mmid.simcloud.multimodal_dialog.messages import (
     Directive,
-    Refusal,
+    ProtocolViolation,
     find,
     read_directive,
 )
-from mmid.simcloud.multimodal_dialog.outlet import Outlet
+from mmid.simcloud.multimodal_dialog.outlet import DialogOutlet
 from mmid.simcloud.multimodal_dialog.parameters import check_request, check_update
 from mmid.simcloud.multimodal_dialog.start import read_start
-from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
-from mmid.simcloud.multimodal_dialog.turn import Phase
+from mmid.simcloud.multimodal_dialog.vocabulary import DialogRules
 
 # The service's rule has no published numbers: so many in two seconds as the
 # scenario allows, and no more.
 _INTERRUPTS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who may use a connection: what its Start must name.
+
+    ``licensed``: the credential was a license token, which implies the workspace.
+    """
+
+    app_id: str
+    workspace_id: str
+    licensed: bool = False
 
 
 class DialogProtocol:
@@ -47,16 +59,17 @@ class DialogProtocol:
 
     Args:
         account: what Start must name.
-        shared: the script, and what the connections share.
+        run: the script, and what the connections share.
         now: the time of the connection, on the clock of all later calls.
     """
 
-    def __init__(self, account: Account, shared: Conversation, now: float) -> None:
+    def __init__(self, account: Account, run: ScenarioRun, now: float) -> None:
         self._account = account
-        self._shared = shared
-        self._outlet = Outlet(shared.plan, now)
+        self._run = run
+        self._rules = own_table(run.scenario, DialogRules)
+        self._outlet = DialogOutlet(run.plan, now)
         self._course: Course | None = None
-        self._interrupts: deque[float] = deque(maxlen=shared.scenario.interrupts)
+        self._interrupts: deque[float] = deque(maxlen=self._rules.interrupts)
 
     @property
     def deadline(self) -> float:
@@ -88,7 +101,7 @@ class DialogProtocol:
 
     @property
     def _idle_at(self) -> float:
-        return self._outlet.text_at + self._shared.scenario.idle_s
+        return self._outlet.text_at + self._rules.idle_s
 
     def _handle(self, now: float, work: Callable[[], None]) -> list[Action]:
         self._outlet.now = now
@@ -96,10 +109,10 @@ class DialogProtocol:
             return []
         try:
             work()
-        except Refusal as refusal:
+        except ProtocolViolation as refusal:
             self._outlet.refuse(refusal)
         except SettingsInvalid as error:
-            self._outlet.refuse(Refusal(str(error), status=432, name="AppConfigError"))
+            self._outlet.refuse(ProtocolViolation(str(error), status=432, name="AppConfigError"))
         if self._outlet.turn_failed and self._course is not None:
             self._outlet.turn_failed = False
             self._course.fail()
@@ -110,8 +123,8 @@ class DialogProtocol:
         if now >= self._idle_at:
             self._outlet.task_failed("ResponseTimeout", "no message for too long; send HeartBeat")
         elif course is not None and now >= course.audio_due:
-            raise Refusal(
-                f"no audio for {self._shared.scenario.audio_s:g} s in {course.mode}",
+            raise ProtocolViolation(
+                f"no audio for {self._rules.audio_s:g} s in {course.mode}",
                 status=444,
                 name="ClientAudioTimeout",
             )
@@ -120,20 +133,22 @@ class DialogProtocol:
 
     def _hear(self, data: bytes) -> None:
         if self._course is None:
-            raise Refusal("audio before Listening")
+            raise ProtocolViolation("audio before Listening")
         self._course.hear(data)
 
     def _read(self, text: str) -> None:
         directive = read_directive(text, self._outlet.task_id or None)
         name, course = directive.name, self._course
-        self._outlet.put(Note("directive", self._outlet.now, _facts(directive)))
+        self._outlet.put(JournalLine("directive", self._outlet.now, _facts(directive)))
         self._outlet.task_id = directive.task_id
         if name != "Start" and name not in self._HANDLERS:
-            raise Refusal(f"unknown directive {name!r}", status=422, name="DirectiveNotSupported")
+            raise ProtocolViolation(
+                f"unknown directive {name!r}", status=422, name="DirectiveNotSupported"
+            )
         if name != "Start" and course is None:
-            raise Refusal(f"{name} before Start")
+            raise ProtocolViolation(f"{name} before Start")
         if name == "Start" and course is not None:
-            raise Refusal("a second Start; a connection has one task")
+            raise ProtocolViolation("a second Start; a connection has one task")
         if not self._outlet.strike(name) or (self._outlet.turn_failed and course is not None):
             return
         if course is None:
@@ -145,21 +160,21 @@ class DialogProtocol:
     def _open(self, directive: Directive) -> None:
         start = read_start(directive)
         if directive.input["app_id"] != self._account.app_id:
-            raise Refusal("payload.input.app_id is not known here")
+            raise ProtocolViolation("payload.input.app_id is not known here")
         self._check_workspace(directive.input.get("workspace_id"))
-        for turn in self._shared.scenario.turns:
-            self._shared.voice(turn, start.downstream_hz)  # tell now if one cannot be played
-        self._outlet.dialog_id = start.dialog_id or self._shared.new_id()
+        for turn in self._run.scenario.turns:
+            self._run.voice(turn, start.downstream_hz)  # tell now if one cannot be played
+        self._outlet.dialog_id = start.dialog_id or self._run.new_id()
         self._outlet.task("task-started")
         self._outlet.event("Started")
-        self._course = Course(self._outlet, self._shared, start)
+        self._course = Course(self._outlet, self._run, start)
         self._course.listen()
 
     def _check_workspace(self, workspace_id: str | None) -> None:
         if workspace_id is None and not self._account.licensed:
-            raise Refusal("payload.input.workspace_id is missing")
+            raise ProtocolViolation("payload.input.workspace_id is missing")
         if workspace_id not in (None, self._account.workspace_id):
-            raise Refusal(
+            raise ProtocolViolation(
                 "payload.input.workspace_id is not the default workspace",
                 name="Model.AccessDenied",
                 gateway=True,
@@ -167,7 +182,7 @@ class DialogProtocol:
 
     def _check_dialog(self, directive: Directive) -> None:
         if directive.input.get("dialog_id") not in (None, "", self._outlet.dialog_id):
-            raise Refusal("payload.input.dialog_id is not the dialog of this connection")
+            raise ProtocolViolation("payload.input.dialog_id is not the dialog of this connection")
 
     def _stop(self, course: Course, _: Directive) -> None:
         course.drop_reply()
@@ -213,10 +228,10 @@ class DialogProtocol:
         if course.phase is not Phase.LISTENING or talking:
             raise _wrong_time(directive, course, "Listening, outside a speech")
         course.drop_speech("respond")
-        script = next(self._shared.turns)
+        script = next(self._run.turns)
         if directive.input["type"] == "transcript":
             said = directive.input["text"]
-            script = replace(script, reply=said, commands=(), tool_calls=(), extra_info={})
+            script = replace(script, reply=said, commands=(), tool_calls=(), tables=())
         course.think(script)
 
     def _local_started(self, course: Course, directive: Directive) -> None:
@@ -237,9 +252,9 @@ class DialogProtocol:
 
     def _count_interrupt(self) -> None:
         """Refuse a storm of interruptions."""
-        times, now, most = self._interrupts, self._outlet.now, self._shared.scenario.interrupts
+        times, now, most = self._interrupts, self._outlet.now, self._rules.interrupts
         if most and len(times) == most and now - times[0] < _INTERRUPTS_S:
-            raise Refusal(
+            raise ProtocolViolation(
                 f"more than {most} interruptions in {_INTERRUPTS_S:g} s",
                 status=449,
                 name="TooManyInterrupt",
@@ -262,12 +277,12 @@ class DialogProtocol:
 
 def _only(directive: Directive, course: Course, *modes: str) -> None:
     if course.mode not in modes:
-        raise Refusal(f"{directive.name} is not used in {course.mode}")
+        raise ProtocolViolation(f"{directive.name} is not used in {course.mode}")
 
 
-def _wrong_time(directive: Directive, course: Course, right: str) -> Refusal:
+def _wrong_time(directive: Directive, course: Course, right: str) -> ProtocolViolation:
     speech = " during a speech" if course.hearing else ""
-    return Refusal(f"{directive.name} in {course.phase}{speech}; it is for {right}")
+    return ProtocolViolation(f"{directive.name} in {course.phase}{speech}; it is for {right}")
 
 
 def _facts(directive: Directive) -> dict[str, Any]:

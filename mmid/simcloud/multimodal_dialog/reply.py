@@ -1,32 +1,25 @@
-"""When each part of a simulated reply leaves: a list of timed steps.
+"""A simulated reply: what its texts carry, and when each part of it leaves.
 
 The order is the real cloud's (fact sheet, section 13): Responding,
 RespondingStarted, audio with the text growing beside it, the whole text,
 RespondingEnded. An application without a voice has the text only, and listens
-again (section 6: never wait for Responding).
+again (section 6: never wait for Responding). Commands, tool calls and the rest of
+``extra_info`` ride on the texts (section 9): commands as JSON within JSON, or as the
+array that some pages have.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mmid.simcloud.core.codecs import encode
+from mmid.simcloud.core.scenario import ScriptedTurn, own_table
 from mmid.simcloud.core.voice import growing
 from mmid.simcloud.multimodal_dialog.start import Start
+from mmid.simcloud.multimodal_dialog.vocabulary import ReplyExtras
 
 _FRAME_BYTES = 8000
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What is said."""
-
-    text: str
-    samples: bytes
-    round_id: str
-    spoken: bool = True
-    extra_info: Mapping[str, Any] = field(default_factory=dict)
-    extra_in: str = "last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +39,30 @@ class Step:
     audio: bytes = b""
 
 
-def steps(reply: Reply, start: Start, pace: float) -> Iterator[Step]:
+def steps(
+    turn: ScriptedTurn, samples: bytes, start: Start, *, pace: float, round_id: str
+) -> Iterator[Step]:
     """Lay out a reply in time.
 
     Args:
-        reply: what is said.
+        turn: what is said.
+        samples: its audio.
         start: what the client asked for: rate, texts, limits.
         pace: speed of the audio, times real time; 0: no limit.
+        round_id: a UUID, told with the texts.
     """
-    if not reply.spoken:
-        for fields in _contents(reply, start):
+    texts = list(_contents(turn, start, round_id))
+    if not turn.spoken:
+        for fields in texts:
             yield Step(0.0, "RespondingContent", fields)
         yield Step(0.0, "DialogStateChanged", {"state": "Listening"})
         return
     yield Step(0.0, "DialogStateChanged", {"state": "Responding"})
     yield Step(0.0, "RespondingStarted")
-    frames = _frames(reply.samples, start)
+    frames = _frames(samples, start)
     size = sum(map(len, frames))
-    seconds = len(reply.samples) / (start.downstream_hz * 2)
+    seconds = len(samples) / (start.downstream_hz * 2)
     second = _seconds_per_byte(start.rate_limit_bytes, seconds / (size or 1), pace)
-    texts = list(_contents(reply, start))
     count, sent = len(frames), 0
     for index, data in enumerate(frames):
         at = sent * second
@@ -79,11 +76,12 @@ def steps(reply: Reply, start: Start, pace: float) -> Iterator[Step]:
     yield Step(size * second, "RespondingEnded")
 
 
-def _contents(reply: Reply, start: Start) -> Iterator[dict[str, Any]]:
+def _contents(turn: ScriptedTurn, start: Start, round_id: str) -> Iterator[dict[str, Any]]:
     """Yield the fields of each RespondingContent; none unless ``dialog`` was asked for."""
-    if "dialog" not in start.texts or not reply.text:
+    if "dialog" not in start.texts or not turn.reply:
         return
-    pieces = growing(reply.text)
+    pieces = growing(turn.reply)
+    extra, every = extra_info(turn), own_table(turn, ReplyExtras).extra_in == "every"
     sent = 0
     for number, piece in enumerate(pieces, 1):
         text = piece[sent:] if start.incremental else piece
@@ -92,14 +90,45 @@ def _contents(reply: Reply, start: Start) -> Iterator[dict[str, Any]]:
             "text": text,
             "spoken": text,
             "finished": number == len(pieces),
-            "round_id": reply.round_id,
-            "llm_request_id": reply.round_id,
+            "round_id": round_id,
+            "llm_request_id": round_id,
         }
         if fields["finished"]:
             fields["finish_reason"] = "stop"
-        if reply.extra_info and (fields["finished"] or reply.extra_in == "every"):
-            fields["extra_info"] = reply.extra_info
+        if extra and (fields["finished"] or every):
+            fields["extra_info"] = extra
         yield fields
+
+
+def extra_info(turn: ScriptedTurn) -> dict[str, Any]:
+    """Return the ``extra_info`` of a turn's reply; empty if it has none."""
+    extras = own_table(turn, ReplyExtras)
+    extra: dict[str, Any] = {}
+    if turn.commands:
+        listed = list(turn.commands)
+        extra["commands"] = listed if extras.commands_form == "array" else _json(listed)
+    if turn.tool_calls:
+        calls = enumerate(turn.tool_calls, 1)
+        extra["tool_calls"] = [_tool_call(number, call) for number, call in calls]
+    return extra | dict(extras.extra_info)
+
+
+def _tool_call(number: int, call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call as the wire has it: what went in and came out are JSON strings."""
+    return {
+        "id": call.get("id", f"call_{number}"),
+        "type": "function",
+        "function": {
+            "name": call["name"],
+            "arguments": _json(call.get("arguments", {})),
+            "outputs": _json(call.get("outputs", {})),
+            "status": call.get("status", {"code": 200, "message": "success"}),
+        },
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _frames(samples: bytes, start: Start) -> tuple[bytes, ...]:

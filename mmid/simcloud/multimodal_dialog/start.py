@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmid.simcloud.core.codecs import ReplyFormat, available
-from mmid.simcloud.multimodal_dialog.messages import Directive, Refusal, Rule, check, find
+from mmid.simcloud.multimodal_dialog.messages import Directive, ProtocolViolation, Rule, check, find
 from mmid.simcloud.multimodal_dialog.parameters import check_biz_params
 
 _DIALOG_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -84,18 +84,18 @@ def read_start(directive: Directive) -> Start:
     """Read what a Start asks for.
 
     Raises:
-        Refusal: a field is missing, of the wrong type or out of range, or names
+        ProtocolViolation: a field is missing, of the wrong type or out of range, or names
             a codec that this simulation does not speak.
     """
     payload = directive.payload
     for key, value in _FIXED.items():
         if payload.get(key) != value:
-            raise Refusal(f"payload.{key} must be {value!r} in Start", gateway=True)
+            raise ProtocolViolation(f"payload.{key} must be {value!r} in Start", gateway=True)
     check(payload, START_RULES)
     check_biz_params(payload)
     dialog_id = directive.input.get("dialog_id") or None  # Alibaba's samples start with ""
     if dialog_id is not None and not _DIALOG_ID.fullmatch(dialog_id):
-        raise Refusal("payload.input.dialog_id must be a UUID with dashes")
+        raise ProtocolViolation("payload.input.dialog_id must be a UUID with dashes")
     upstream = find(payload, "parameters.upstream")
     downstream = find(payload, "parameters.downstream") or {}
     reply_format = ReplyFormat(
@@ -123,9 +123,9 @@ def _check_codecs(upstream: str, downstream: str) -> None:
     """Refuse what the real service decodes and encodes, and this one does not."""
     if upstream == "opus":
         reason = "this simulated cloud hears pcm and raw-opus only"
-        raise Refusal(reason, status=424, name="AudioFormatError")
+        raise ProtocolViolation(reason, status=424, name="AudioFormatError")
     if {upstream, downstream} != {"pcm"} and not available():
-        raise Refusal(
+        raise ProtocolViolation(
             "this simulated cloud needs PyAV for codecs: install python3-av (Debian) or av (PyPI)"
         )
 
@@ -133,7 +133,7 @@ def _check_codecs(upstream: str, downstream: str) -> None:
 def _texts(value: str) -> frozenset[str]:
     names = frozenset(part.strip() for part in value.split(",") if part.strip())
     if not names <= {"transcript", "dialog"}:
-        raise Refusal(
+        raise ProtocolViolation(
             "payload.parameters.downstream.intermediate_text is a list of transcript, dialog"
         )
     return names

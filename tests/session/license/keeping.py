@@ -19,7 +19,7 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import Exchange
 from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.license.service import Product
+from mmid.simcloud.core.product import Product
 from mmid.status import Status
 from tests.session.doubles import MemoryStore, TestClock
 
@@ -86,7 +86,7 @@ def stored(store: Store) -> DeviceRecord:
 
 
 def at(cloud: SimCloud) -> Cloud:
-    return Cloud(license_url=cloud.license_url, ca_file=str(cloud.ca_file))
+    return Cloud(license_url=cloud.line["license_url"], ca_file=str(cloud.ca_file))
 
 
 def handled(cloud: SimCloud) -> list[tuple[str, str]]:

@@ -37,9 +37,11 @@ from mmid.session.license.messages import (
     make_nonce,
 )
 from mmid.simcloud.core.certificates import Certificates, make_certificates
-from mmid.simcloud.license.service import PATHS, LicenseService, Product
+from mmid.simcloud.core.product import Product
+from mmid.simcloud.license.server import PATHS
 from tests.rig.client_certificate import ClientCertificate, make_client_certificate
 from tests.rig.script import run_script
+from tests.simcloud.license.serving import ServedLicense, serving
 
 APP_SECRET = Secret("00112233445566778899aabbccddeeff")
 API_KEY = Secret("sk-0123456789abcdef0123456789abcdef")
@@ -64,16 +66,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture
-def journal() -> list[dict[str, Any]]:
-    return []
-
-
-@pytest.fixture
-def service(certificates: Certificates, journal: list[dict[str, Any]]) -> Iterator[LicenseService]:
-    service = LicenseService(PRODUCT, certificates, journal=journal.append)
-    service.start()
-    yield service
-    service.stop()
+def service(certificates: Certificates) -> Iterator[ServedLicense]:
+    with serving(PRODUCT, certificates) as service:
+        yield service
 
 
 def request(
@@ -90,7 +85,7 @@ def request(
 
 
 async def ask(
-    service: LicenseService,
+    service: ServedLicense,
     certificates: Certificates,
     kind: Kind = Kind.REGISTER,
     device: Identity = DEVICE,
@@ -165,7 +160,7 @@ def says(answer: bytes) -> Talk:
 
 
 async def test_a_device_registers_and_then_gets_a_token_that_the_service_knows(
-    service: LicenseService, certificates: Certificates, journal: list[dict[str, Any]]
+    service: ServedLicense, certificates: Certificates
 ) -> None:
     registration = await ask(service, certificates)
     assert isinstance(registration, Registration)
@@ -177,7 +172,7 @@ async def test_a_device_registers_and_then_gets_a_token_that_the_service_knows(
     assert service.token_valid(token.token.reveal()) == "board1"
     assert token.workspace_id == "llm-0123456789abcdef"
     assert token.expires_ms == token.response_time_ms + 60_000
-    assert [(entry["kind"], entry["code"]) for entry in journal] == [
+    assert [(entry["kind"], entry["code"]) for entry in service.asked] == [
         ("register", "200"),
         ("token", "200"),
     ]
@@ -185,9 +180,9 @@ async def test_a_device_registers_and_then_gets_a_token_that_the_service_knows(
 
 
 async def test_a_refusal_is_an_answer_with_code_words_and_request_id(
-    service: LicenseService, certificates: Certificates
+    service: ServedLicense, certificates: Certificates
 ) -> None:
-    service.faults.register_codes = ["100007"]
+    service.plan.add("register", "refuse:100007")
     refusal = await ask(service, certificates)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "100007"
@@ -196,10 +191,9 @@ async def test_a_refusal_is_an_answer_with_code_words_and_request_id(
 
 
 async def test_a_refusal_counts_whatever_the_http_status_is(
-    service: LicenseService, certificates: Certificates
+    service: ServedLicense, certificates: Certificates
 ) -> None:
-    service.faults.register_codes = ["100023"]
-    service.faults.http_statuses = [403]
+    service.plan.add("register", "refuse:100023", "http:403")
     refusal = await ask(service, certificates)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "100023"
@@ -207,7 +201,7 @@ async def test_a_refusal_counts_whatever_the_http_status_is(
 
 @pytest.mark.parametrize("ahead_s", [-600, 600])
 async def test_a_refused_time_comes_with_how_wrong_our_clock_is(
-    service: LicenseService, certificates: Certificates, ahead_s: int
+    service: ServedLicense, certificates: Certificates, ahead_s: int
 ) -> None:
     service.clock_offset_ms = ahead_s * 1000
     refusal = await ask(service, certificates)
@@ -228,12 +222,12 @@ async def test_the_date_header_alone_tells_the_skew(certificates: Certificates) 
 
 
 async def test_an_authority_that_did_not_sign_is_not_trusted(
-    service: LicenseService, journal: list[dict[str, Any]], tmp_path: Path
+    service: ServedLicense, tmp_path: Path
 ) -> None:
     other = make_certificates(tmp_path)
     await fails(TlsFailed, "cannot be trusted: .*issuer", request(service.url, other.ca_file))
     await fails(TlsFailed, "cannot be trusted", request(service.url, ""))
-    assert journal == []
+    assert service.asked == []
 
 
 @pytest.mark.parametrize(
@@ -247,12 +241,8 @@ async def test_a_certificate_for_another_host_or_another_time_is_not_trusted(
     options: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     certificates = make_certificates(tmp_path, **options)
-    service = LicenseService(PRODUCT, certificates)
-    service.start()
-    try:
+    with serving(PRODUCT, certificates) as service:
         await fails(TlsFailed, words, request(service.url, certificates.ca_file))
-    finally:
-        service.stop()
 
 
 async def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -261,7 +251,7 @@ async def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_ca_file_is_found_from_the_daemon_s_directory(
-    service: LicenseService, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+    service: ServedLicense, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(certificates.ca_file.parent)
     asked = request(service.url, certificates.ca_file.name)
@@ -295,36 +285,34 @@ async def test_the_query_of_an_address_is_not_shown(certificates: Certificates) 
 @pytest.mark.parametrize(
     ("faults", "words"),
     [
-        ({"http_statuses": [302]}, "HTTP 302"),
-        ({"http_statuses": [307], "bodies": [""]}, "HTTP 307"),
-        ({"http_statuses": [500], "bodies": ["down"]}, "HTTP 500 .*not JSON"),
-        ({"http_statuses": [503], "bodies": ['{"code":503,"success":false}']}, "HTTP 503"),
-        ({"bodies": ["<html>welcome to the hotel</html>"]}, "not JSON"),
-        ({"bodies": ["[" * 60_000]}, "not JSON"),
-        ({"bodies": ["[]"]}, "not a JSON object"),
-        ({"bodies": ["{}"]}, "neither data nor a refusal"),
-        ({"bodies": ["x" * 65_537]}, "more than 65536 bytes"),
+        (["http:302"], "HTTP 302"),
+        (["http:307", "body"], "HTTP 307"),
+        (["http:500", "body:down"], "HTTP 500 .*not JSON"),
+        (["http:503", 'body:{"code":503,"success":false}'], "HTTP 503"),
+        (["body:<html>welcome to the hotel</html>"], "not JSON"),
+        (["body:" + "[" * 60_000], "not JSON"),
+        (["body:[]"], "not a JSON object"),
+        (["body:{}"], "neither data nor a refusal"),
+        (["body:" + "x" * 65_537], "more than 65536 bytes"),
     ],
     ids=["302", "307", "500", "503", "html", "nested", "list", "empty", "huge"],
 )
 async def test_an_answer_outside_the_protocol_says_what_it_was(
-    service: LicenseService,
+    service: ServedLicense,
     certificates: Certificates,
-    journal: list[dict[str, Any]],
-    faults: dict[str, Any],
+    faults: list[str],
     words: str,
 ) -> None:
-    for name, value in faults.items():
-        setattr(service.faults, name, list(value))
+    service.plan.add("register", *faults)
     await fails(HttpFailed, words, request(service.url, certificates.ca_file))
-    assert len(journal) == 1, "it asked once, and nowhere else"
+    assert len(service.asked) == 1, "it asked once, and nowhere else"
 
 
 async def test_an_answer_for_another_device_is_malformed(
-    service: LicenseService, certificates: Certificates
+    service: ServedLicense, certificates: Certificates
 ) -> None:
     data = '{"nonce":"%s","responseTime":"1795132800000","signature":"AAAAAAAA"}' % ("0" * 26)
-    service.faults.bodies = [data]
+    service.plan.add("register", f"body:{data}")
     asked = request(service.url, certificates.ca_file)
     await fails(MalformedMessage, "does not open with our AppSecret", asked)
 
@@ -357,9 +345,9 @@ async def test_nobody_listening_is_a_lost_connection() -> None:
 
 
 async def test_a_lost_answer_is_a_lost_connection_though_the_device_is_registered(
-    service: LicenseService, certificates: Certificates
+    service: ServedLicense, certificates: Certificates
 ) -> None:
-    service.faults.drop_after = 1
+    service.plan.add("register", "lose")
     await fails(ConnectionLost, "closed", request(service.url, certificates.ca_file))
     assert service.book.registered("board1")
 
@@ -427,7 +415,7 @@ async def test_the_environment_s_proxy_is_used(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_no_proxy_goes_around_the_proxy(
-    service: LicenseService, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+    service: ServedLicense, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1")

@@ -11,6 +11,7 @@ from mmid.session.effects import Next
 from mmid.session.license.codes import CODES, CodeClass
 from mmid.session.license.messages import Kind, Refusal
 from mmid.simcloud.cloud import SimCloud
+from mmid.simcloud.license.server import LicenseServer
 from mmid.status import LicenseState
 from tests.session.doubles import LicenseDesk, MemoryStore, registration, token
 from tests.session.license.keeping import GIVEN, PRODUCT, REGISTERED, at, boot, over_https, stored
@@ -92,8 +93,8 @@ async def test_a_code_of_the_service_over_https_is_followed_by_its_class(
     cloud: SimCloud, code: str, kind: str
 ) -> None:
     """simcloud refuses once; whoever is to ask again by itself gets what it wants then."""
-    faults = cloud.license.faults
-    (faults.register_codes if kind == "register" else faults.token_codes).append(code)
+    service = cloud.find(LicenseServer)
+    service.plan.add(kind, f"refuse:{code}")
     parts = await boot(over_https, cloud=at(cloud))
     error, following = await parts.refused()
     assert error.code == code
@@ -103,9 +104,9 @@ async def test_a_code_of_the_service_over_https_is_followed_by_its_class(
         assert parts.status.license_state is LicenseState.REFUSED
         parts.access.forgive()
     elif code == "100009" and kind == "token":
-        cloud.license.book.reset("board1")  # so it is with the service, if it says so
+        service.book.reset("board1")  # so it is with the service, if it says so
     credential = await parts.access.credential()
-    assert cloud.license.token_valid(credential.token.reveal()) == "board1"
+    assert service.token_valid(credential.token.reveal()) == "board1"
     assert parts.status.license_error == {}
     assert parts.status.license_state is LicenseState.AUTHORIZED
 

@@ -16,8 +16,8 @@ from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Refusal
 from mmid.session.license.record import DeviceRecord, Pending
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.core.scenario import Scenario
-from mmid.simcloud.license.service import LicenseFaults
+from mmid.simcloud.core.scenario import Fault, Scenario
+from mmid.simcloud.license.server import LicenseServer
 from mmid.status import LicenseState
 from tests.session.doubles import LicenseDesk, MemoryStore, registration, token
 from tests.session.license.keeping import APP_ID, PENDING, PRODUCT, at, boot, handled, stored
@@ -28,7 +28,7 @@ async def test_a_device_is_registered_once_and_never_again(cloud: SimCloud, tmp_
     for _ in range(3):
         parts = await boot(exchange, open_store(f"file:{tmp_path}/device.bin"), cloud=at(cloud))
         credential = await parts.access.credential()
-        assert cloud.license.token_valid(credential.token.reveal()) == "board1"
+        assert cloud.find(LicenseServer).token_valid(credential.token.reveal()) == "board1"
         assert credential.workspace_id == PRODUCT.workspace_id
         assert parts.status.license_state is LicenseState.AUTHORIZED
         tokens.append(credential.token.reveal())
@@ -39,7 +39,7 @@ async def test_a_device_is_registered_once_and_never_again(cloud: SimCloud, tmp_
 async def test_a_lost_answer_is_told_with_the_way_out_and_nothing_more_is_asked(
     cloud_directory: Path, tmp_path: Path
 ) -> None:
-    lost = Scenario(license=LicenseFaults(drop_after=1))
+    lost = Scenario(faults=(Fault("register", "lose"),))
     async with SimCloud(cloud_directory, product=PRODUCT, scenario=lost) as cloud:
         parts = await boot(exchange, open_store(f"file:{tmp_path}/device.bin"), cloud=at(cloud))
         with pytest.raises(ConnectionLost):
@@ -50,7 +50,7 @@ async def test_a_lost_answer_is_told_with_the_way_out_and_nothing_more_is_asked(
         assert following is Next.STOP
         assert parts.status.license_state is LicenseState.REFUSED
         assert handled(cloud) == [("register", "200"), ("register", "100008")]
-        cloud.license.book.reset("board1")
+        cloud.find(LicenseServer).book.reset("board1")
         parts.access.forgive()
         await parts.access.credential()
         assert stored(open_store(f"file:{tmp_path}/device.bin")).registered

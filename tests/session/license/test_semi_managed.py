@@ -18,6 +18,7 @@ from mmid.session.license.record_book import RecordBook
 from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.certificates import make_certificates
+from mmid.simcloud.license.server import LicenseServer
 from mmid.status import Status
 from tests.rig.client_certificate import ClientCertificate, make_client_certificate
 from tests.session.doubles import MemoryStore, TestClock
@@ -45,9 +46,9 @@ async def relay(
     """The vendor's server; its address."""
     certificates = make_certificates(cloud_directory)
     facts = {
-        "endpoint": cloud.license_url.removeprefix("https://"),
+        "endpoint": cloud.line["license_url"].removeprefix("https://"),
         "ca_file": str(cloud.ca_file),
-        "token_key": cloud.api_key.reveal(),
+        "token_key": cloud.product.api_key.reveal(),
         "certificate_file": str(certificates.certificate_file),
         "key_file": str(certificates.key_file),
         "device_certificate": str(device.certificate_file),
@@ -73,8 +74,8 @@ async def licensed(
 ) -> tuple[LicenseAccess, RecordBook]:
     given = License(
         mode="semi-managed",
-        app_id=cloud.app_id,
-        app_secret=cloud.app_secret,
+        app_id=cloud.product.app_id,
+        app_secret=cloud.product.app_secret,
         device_name="board1",
         register_url=f"{relay}/vendor/register",
         token_url=f"{relay}/vendor/token",
@@ -102,8 +103,8 @@ async def test_a_device_registers_and_connects_through_its_vendors_server(
 ) -> None:
     made, book = await licensed(cloud, relay, device)
     credential = await made.credential()
-    assert cloud.license.token_valid(credential.token.reveal()) == "board1"
-    assert credential.workspace_id == cloud.workspace_id
+    assert cloud.find(LicenseServer).token_valid(credential.token.reveal()) == "board1"
+    assert credential.workspace_id == cloud.product.workspace_id
     assert book.record.registered
     kinds = [entry["kind"] for entry in cloud.journal.entries if entry.get("code") == "200"]
     assert kinds == ["register", "token"]

@@ -39,7 +39,8 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import _EXCHANGE_S as EXCHANGE_S
 from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.license.service import Product
+from mmid.simcloud.core.product import Product
+from mmid.simcloud.license.server import LicenseServer
 from mmid.status import LicenseState, Status
 from tests.session.doubles import MemoryStore, TestClock
 
@@ -107,7 +108,7 @@ class Board:
         )
         self.access = LicenseAccess(
             Settings(
-                cloud=Cloud(license_url=cloud.license_url, ca_file=str(cloud.ca_file)),
+                cloud=Cloud(license_url=cloud.line["license_url"], ca_file=str(cloud.ca_file)),
                 license=replace(settings, **given),
             ),
             book=self.book,
@@ -149,7 +150,7 @@ async def test_a_device_registers_once_and_connects_with_the_vendors_library(
 ) -> None:
     board = await boot(cloud, build(generation))
     credential = await board.access.credential()
-    assert cloud.license.token_valid(credential.token.reveal()) == "board1"
+    assert cloud.find(LicenseServer).token_valid(credential.token.reveal()) == "board1"
     record = board.book.record
     assert (record.registered, record.device_secret) == (True, Secret(""))
     assert record.pending is None
@@ -157,7 +158,7 @@ async def test_a_device_registers_once_and_connects_with_the_vendors_library(
     board = await board.restarted(build(generation), app_secret=Secret(""))
     assert board.status.license_state is LicenseState.REGISTERED
     credential = await board.access.credential()
-    assert cloud.license.token_valid(credential.token.reveal()) == "board1"
+    assert cloud.find(LicenseServer).token_valid(credential.token.reveal()) == "board1"
     assert board.asked == [("register", "200"), ("token", "200"), ("token", "200")]
     # Only 1.2 has a function that tells the workspace.
     assert credential.workspace_id == (PRODUCT.workspace_id if generation == 12 else "")
@@ -371,7 +372,7 @@ async def test_an_answer_that_the_library_fails_over_is_kept_and_opened_when_it_
     monkeypatch.delenv("VENDOR_FAULT")
     board = await board.restarted(build())
     credential = await board.access.credential()
-    assert cloud.license.token_valid(credential.token.reveal()) == "board1"
+    assert cloud.find(LicenseServer).token_valid(credential.token.reveal()) == "board1"
     assert board.asked == [("register", "200"), ("token", "200")]
     assert board.book.record.unopened is None
 

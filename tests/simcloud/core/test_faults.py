@@ -4,7 +4,9 @@ import pytest
 
 from mmid.errors import SettingsInvalid
 from mmid.simcloud.core import faults
-from mmid.simcloud.core.faults import MOMENTS, Fault
+from mmid.simcloud.core.faults import COMMON, Fault, FaultPlan
+from mmid.simcloud.license.server import CLOUD as LICENSE
+from mmid.simcloud.multimodal_dialog.vocabulary import VOCABULARY
 
 
 @pytest.mark.parametrize(
@@ -20,22 +22,9 @@ from mmid.simcloud.core.faults import MOMENTS, Fault
     ],
 )
 def test_a_fault_has_its_arguments(when: str, do: str, arguments: tuple[str, ...]) -> None:
-    fault = Fault.parse(when, do)
-    assert (fault.do, fault.arguments) == (do.partition(":")[0], arguments)
+    fault = VOCABULARY.read(Fault(when, do))
+    assert (fault.name, fault.arguments) == (do.partition(":")[0], arguments)
     assert str(fault) == do
-
-
-@pytest.mark.parametrize(
-    ("do", "means"),
-    [
-        ("error:451", "turn-error:451:NoSpeechRecognized:nothing was said"),
-        ("error:LLMTimeoutError", "turn-error:500:LLMTimeoutError:the model took too long"),
-        ("error:449:calm: down", "fatal:449:TooManyInterrupt:calm: down"),
-        ("error:Model.AccessDenied:no", "task-failed:Model.AccessDenied:no"),
-    ],
-)
-def test_a_documented_error_is_said_in_its_own_shape(do: str, means: str) -> None:
-    assert str(Fault.parse("Thinking", do)) == means
 
 
 @pytest.mark.parametrize(
@@ -55,22 +44,50 @@ def test_a_documented_error_is_said_in_its_own_shape(do: str, means: str) -> Non
         ("Started", "audio-flood:0", "out of range"),
         ("Upgrade", "mute", "at Upgrade allowed: http, delay, drop"),
         ("Upgrade", "http:200", "out of range"),
+        ("Start", "body:x", "only at an HTTPS request"),
     ],
 )
 def test_what_is_wrong_is_named(when: str, do: str, words: str) -> None:
     with pytest.raises(SettingsInvalid) as caught:
-        Fault.parse(when, do)
+        VOCABULARY.read(Fault(when, do))
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(("nth", "times"), [(0, 1), (1, 0)])
 def test_both_counts_begin_with_one(nth: int, times: int) -> None:
     with pytest.raises(SettingsInvalid, match="count from 1"):
-        Fault.parse("Start", "drop", nth, times)
+        VOCABULARY.read(Fault("Start", "drop", nth, times))
 
 
 def test_the_documentation_names_every_fault_and_every_kind_of_moment() -> None:
     told = faults.__doc__ or ""
-    for name in faults._ARGUMENTS:
+    for name in COMMON:
         assert f"\n    {name}" in told
-    assert {"Upgrade", "Start", "Started", "SpeechAudio", "ReplyAudio"} <= set(MOMENTS)
+    assert {"Upgrade", "Start", "Started", "SpeechAudio", "ReplyAudio"} <= set(VOCABULARY.moments)
+
+
+@pytest.mark.parametrize(
+    ("do", "words"),
+    [("repeat", "at token allowed: lose, delay"), ("mute", "allowed"), ("refuse", "takes 1 to 1")],
+)
+def test_an_https_request_has_faults_of_its_own(do: str, words: str) -> None:
+    for right in ("delay:5", "drop", "lose", "http:503", "body", 'body:{"a":1}', "refuse:100007"):
+        assert str(LICENSE.vocabulary.read(Fault("token", right))) == right
+    with pytest.raises(SettingsInvalid, match=words):
+        LICENSE.vocabulary.read(Fault("token", do))
+
+
+def test_a_plan_leaves_out_what_only_other_clouds_understand() -> None:
+    plan = FaultPlan((Fault("token", "drop"), Fault("Start", "mute", nth=2)), VOCABULARY)
+    assert plan.due("token") == []
+    assert plan.due("Start") == []
+    assert [str(read) for read in plan.due("Start")] == ["mute"]
+
+
+def test_what_is_added_strikes_next_and_one_after_the_other() -> None:
+    plan = FaultPlan((), LICENSE.vocabulary)
+    plan.due("token")
+    plan.add("token", "http:503", "body")
+    plan.add("token", "drop")
+    struck = [[str(read) for read in plan.due("token")] for _ in range(3)]
+    assert struck == [["http:503", "body"], ["drop"], []]

@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import SettingsInvalid
-from mmid.simcloud.core.scenario import Fault, Scenario, load_scenario
+from mmid.simcloud.clouds import all_clouds
+from mmid.simcloud.core.scenario import Fault, Scenario, load_scenario, own_table
+from mmid.simcloud.multimodal_dialog.vocabulary import DialogRules, ReplyExtras
+
+VOCABULARIES = {cloud.name: cloud.vocabulary for cloud in all_clouds()}
 
 
 def load(tmp_path: Path, text: str) -> Scenario:
     path = tmp_path / "scenario.toml"
     path.write_text(text)
-    return load_scenario(path)
+    return load_scenario(path, VOCABULARIES)
 
 
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
@@ -28,28 +32,37 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         thinking_ms = 5
         stray_audio = true
         pace = 2
-        idle_s = 3.5
         [[turn]]
         transcript = "hello"
         reply = "hi"
         reply_wav = "hello.wav"
         commands = [{ name = "VOLUME_SET", params = [] }]
+        [turn.multimodal-dialog]
+        extra_in = "every"
         [[turn]]
         [[fault]]
         when = "Listening"
         do = "close:1011:later: perhaps"
         nth = 2
-        [license]
-        drop_after = 1
-        token_codes = ["200014"]
+        [[fault]]
+        when = "token"
+        do = "refuse:200014"
+        [multimodal-dialog]
+        idle_s = 3.5
+        audio_s = 3
         """,
     )
     assert (scenario.thinking_ms, scenario.stray_audio, scenario.pace) == (5, True, 2.0)
     assert scenario.turns[0].commands == ({"name": "VOLUME_SET", "params": []},)
     assert scenario.turns[0].reply_wav == str(tmp_path / "hello.wav")
     assert len(scenario.turns) == 2
-    assert scenario.faults == (Fault("Listening", "close", ("1011", "later: perhaps"), 2),)
-    assert (scenario.license.drop_after, scenario.license.token_codes) == (1, ["200014"])
+    assert scenario.faults == (
+        Fault("Listening", "close:1011:later: perhaps", 2),
+        Fault("token", "refuse:200014"),
+    )
+    assert own_table(scenario, DialogRules) == DialogRules(idle_s=3.5, audio_s=3.0)
+    assert own_table(scenario.turns[0], ReplyExtras) == ReplyExtras(extra_in="every")
+    assert own_table(scenario.turns[1], ReplyExtras) == ReplyExtras()
 
 
 @pytest.mark.parametrize(
@@ -69,16 +82,18 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("[[fault]]\nwhen = 'Start'", "do missing"),
         ("fault = [7]", "do and when missing"),
         ("[[fault]]\nwhen = 'Lunch'\ndo = 'drop'", "when = 'Lunch'"),
-        ("[[turn]]\ncommands_form = 'xml'", "must be 'string' or 'array'"),
+        ("[[turn]]\nmultimodal-dialog.commands_form = 'xml'", "must be 'string' or 'array'"),
         ("[[turn]]\ntool_calls = [{}]", "tool_calls must be tables with a name"),
-        ("[[turn]]\nextra_info = 7", "extra_info must be a table"),
+        ("[[turn]]\nmultimodal-dialog.extra_info = 7", "extra_info = 7 must be a table"),
         ("[[turn]]\nreply_s = 601", "reply_s must be 0 to 600"),
-        ("after_cancel = 'Thinking'", "must be 'Listening' or 'Idle'"),
-        ("interrupts = -1", "must not be negative"),
+        ("multimodal-dialog.after_cancel = 'Thinking'", "must be 'Listening' or 'Idle'"),
+        ("multimodal-dialog.interrupts = -1", "must not be negative"),
         ("[[fault]]\nwhen = 'Start'\ndo = 'drop'\narguments = []", "unknown key 'arguments'"),
-        ("[license]\nlunch = 1", "[license]: unknown key 'lunch'"),
-        ("[license]\ntoken_codes = [1]", "must be list[str]"),
-        ("license = 7", "[license] must be a table"),
+        ("multimodal-dialog.lunch = 1", "[multimodal-dialog]: unknown key 'lunch'"),
+        ("multimodal-dialog = 7", "[multimodal-dialog] must be a table"),
+        ("license = 7", "unknown key 'license'"),
+        ("[[turn]]\nmultimodal-dialog = 7", "[[turn]] [multimodal-dialog] must be a table"),
+        ("[[fault]]\nwhen = 'token'\ndo = 'mute'", "do = 'mute': at token allowed"),
         ("x = ", "Invalid value"),
     ],
 )
@@ -91,4 +106,4 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"none\.toml"):
-        load_scenario(tmp_path / "none.toml")
+        load_scenario(tmp_path / "none.toml", VOCABULARIES)

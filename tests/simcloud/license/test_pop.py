@@ -23,8 +23,9 @@ from mmid.session.license.messages import (
     make_nonce,
 )
 from mmid.session.license.protocol import open_reply, request_body
-from mmid.simcloud.license.book import LicenseBook, Product
-from mmid.simcloud.license.pop import check_access_key, envelope, grant, read_form
+from mmid.simcloud.core.product import Product
+from mmid.simcloud.license.book import LicenseBook
+from mmid.simcloud.license.pop import check_access_key, grant, pop_envelope, read_form
 
 PRODUCT = Product(
     app_id="mm_0123456789abcdef0123456789ab",
@@ -118,7 +119,7 @@ def test_a_call_must_be_signed_with_an_access_key(header: str) -> None:
 
 def test_the_answer_has_the_types_that_the_api_declares() -> None:
     error = CloudRefused("device already registered", "100008")
-    assert envelope(None, error, error.code) == {
+    assert pop_envelope(None, error, error.code) == {
         "code": "100008",
         "httpStatusCode": 200,
         "message": "device already registered",

@@ -4,31 +4,32 @@ import json
 import math
 from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from itertools import count
 from typing import Any
 
 from mmid.simcloud.core.actions import (
     Action,
-    Close,
+    CloseSocket,
     Drop,
     Flood,
     Heard,
-    Note,
+    JournalLine,
     Pause,
     ReplyEnd,
-    SendAudio,
     SendBrokenText,
     SendRaw,
+    SendReplyAudio,
     SendText,
 )
-from mmid.simcloud.core.scenario import Scenario, Turn
-from mmid.simcloud.multimodal_dialog.protocol import DialogProtocol
-from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
+from mmid.simcloud.core.scenario import Scenario, ScenarioRun, ScriptedTurn
+from mmid.simcloud.multimodal_dialog.protocol import Account, DialogProtocol
+from mmid.simcloud.multimodal_dialog.vocabulary import VOCABULARY, DialogRules
 
 APP = "mm_0123456789abcdef0123456789ab"
 WORKSPACE = "llm-0123456789abcdef"
 TASK = "0123456789abcdef0123456789abcdef"
-SAY = Turn(transcript="one two three four", reply="five six seven eight")
+SAY = ScriptedTurn(transcript="one two three four", reply="five six seven eight")
 REPLY = bytes(range(250)) * 80  # 20 000 bytes: two whole frames and a half one
 RESPOND: dict[str, Any] = {"type": "prompt", "text": "hi", "dialog_id": None}
 FRAME = b"\x01\x02" * 1600  # 100 ms at 16 kHz
@@ -68,16 +69,18 @@ class Talk:
     def __init__(self, *, licensed: bool = False, **scenario: Any) -> None:
         ids = (f"00000000-0000-0000-0000-{number:012}" for number in count(1))
         scenario.setdefault("turns", (SAY,))
-        shared = Conversation(Scenario(**scenario), lambda _turn, _hz: REPLY, ids.__next__)
+        own = {name: scenario.pop(name) for name in RULES if name in scenario}
+        script = Scenario(**scenario, tables=(DialogRules(**own),))
+        run = ScenarioRun(script, VOCABULARY, lambda _turn, _hz: REPLY, ids.__next__)
         self.now = 100.0
-        self.notes: list[Note] = []
+        self.notes: list[JournalLine] = []
         self.account = Account(APP, WORKSPACE, licensed)
-        self.shared = shared
-        self.core = DialogProtocol(self.account, shared, self.now)
+        self.script = run
+        self.core = DialogProtocol(self.account, run, self.now)
 
     def again(self) -> None:
         """Connect a second time, to the same service."""
-        self.core = DialogProtocol(self.account, self.shared, self.now)
+        self.core = DialogProtocol(self.account, self.script, self.now)
 
     def say(self, name: str, parameters: dict[str, Any] | None = None, **fields: Any) -> list[str]:
         action = {"Start": "run-task", "Stop": "finish-task"}.get(name, "continue-task")
@@ -93,7 +96,7 @@ class Talk:
 
     def frame(self, frame: object) -> list[str]:
         actions = self.core.text(json.dumps(frame), self.now)
-        self.notes += [action for action in actions if isinstance(action, Note)]
+        self.notes += [action for action in actions if isinstance(action, JournalLine)]
         return short(actions)
 
     def audio(self, data: bytes = FRAME) -> list[str]:
@@ -133,13 +136,13 @@ def words(action: Action) -> Iterator[str]:
     match action:
         case SendText():
             yield text_words(action)
-        case SendAudio(data, stray):
+        case SendReplyAudio(data, stray):
             yield f"{'stray' if stray else 'audio'} {len(data)}"
         case ReplyEnd(cut):
             yield "cut" if cut else "whole"
         case Heard(data, _, how, _):
             yield f"heard {len(data)} {how}"
-        case Close(code, reason):
+        case CloseSocket(code, reason):
             yield f"close {code}{' ' if reason else ''}{reason}"
         case Flood(frame, number):
             yield f"{number} x {next(words(frame))}"
@@ -161,6 +164,7 @@ def text_words(action: SendText) -> str:
     return action.name
 
 
+RULES = [field.name for field in fields(DialogRules)]
 READY = ["task-started", "Started", "Listening"]
 REPLYING = [
     "Responding",

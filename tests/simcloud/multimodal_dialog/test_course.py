@@ -2,13 +2,13 @@
 
 import pytest
 
-from mmid.simcloud.core.scenario import Turn
+from mmid.simcloud.core.scenario import ScriptedTurn
 from tests.simcloud.multimodal_dialog.talk import HEARD, READY, REPLYING, RESPOND, Talk, tone
 
 
 @pytest.mark.parametrize("reply", ["five six", ""])
 def test_without_a_voice_there_is_text_and_then_listening(reply: str) -> None:
-    talk = Talk(turns=(Turn(reply=reply, spoken=False),))
+    talk = Talk(turns=(ScriptedTurn(reply=reply, spoken=False),))
     talk.start()
     assert talk.say("RequestToRespond", **RESPOND) == ["Thinking"]
     trace = talk.run()

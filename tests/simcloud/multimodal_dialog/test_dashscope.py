@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.core.scenario import Scenario, Turn
+from mmid.simcloud.core.scenario import Scenario, ScriptedTurn
 
 CLIENT = Path(__file__).with_name("dashscope_client.py")
 SPEECH = array("h", (int(8000 * math.sin(index * 0.2)) for index in range(8000))).tobytes()
@@ -89,7 +89,7 @@ async def test_alibabas_own_client_holds_a_whole_dialog(tmp_path: Path) -> None:
         "Listening",
         "stopped",
     ]
-    assert (got["transcript"], got["reply"]) == (Turn().transcript, Turn().reply)
+    assert (got["transcript"], got["reply"]) == (ScriptedTurn().transcript, ScriptedTurn().reply)
     assert (records / "speech-0001.pcm").read_bytes() == speech
     audio = base64.b64decode(got["audio"])
     assert (records / "reply-0001.pcm").read_bytes() == audio
@@ -104,7 +104,7 @@ async def test_alibabas_own_client_holds_a_whole_dialog(tmp_path: Path) -> None:
 
 async def hold(cloud: SimCloud, dialog: str) -> dict[str, Any]:
     """Let the client hold a dialog with a cloud in this process; nothing may have been refused."""
-    facts = cloud.description() | {
+    facts = cloud.line | {
         "dialog": dialog,
         "speech": base64.b64encode(SPEECH).decode(),
         "picture": base64.b64encode(b"\xff\xd8 a picture").decode(),
@@ -137,7 +137,7 @@ async def test_in_tap_to_talk_the_cloud_ends_each_speech(tmp_path: Path) -> None
 
 
 async def test_in_duplex_a_voice_cuts_the_reply(tmp_path: Path) -> None:
-    turns = (Turn(reply_s=30.0), Turn(reply="the second", reply_s=0.2))
+    turns = (ScriptedTurn(reply_s=30.0), ScriptedTurn(reply="the second", reply_s=0.2))
     scenario = Scenario(thinking_ms=20, pace=2.0, turns=turns)
     async with SimCloud(tmp_path, scenario=scenario) as cloud:
         got = await hold(cloud, "duplex")
@@ -154,7 +154,7 @@ async def test_in_duplex_a_voice_cuts_the_reply(tmp_path: Path) -> None:
 
 async def test_a_dialog_in_text_has_pictures_news_and_commands(tmp_path: Path) -> None:
     command = {"name": "VOLUME_SET", "params": [{"name": "series", "normValue": "70"}]}
-    turns = (Turn(reply="a cup of coffee", commands=(command,)), Turn())
+    turns = (ScriptedTurn(reply="a cup of coffee", commands=(command,)), ScriptedTurn())
     scenario = Scenario(thinking_ms=20, pace=0.0, turns=turns)
     async with SimCloud(tmp_path, scenario=scenario) as cloud:
         got = await hold(cloud, "text")

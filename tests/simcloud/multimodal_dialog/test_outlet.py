@@ -39,12 +39,12 @@ FAULTS: list[tuple[str, str, list[str]]] = [
 
 @pytest.mark.parametrize(("when", "do", "expected"), FAULTS)
 def test_a_fault_strikes_at_its_moment(when: str, do: str, expected: list[str]) -> None:
-    talk = Talk(faults=(Fault.parse(when, do),))
+    talk = Talk(faults=(Fault(when, do),))
     assert talk.start() == expected
 
 
 def test_a_huge_text_is_larger_than_a_mebibyte() -> None:
-    talk = Talk(faults=(Fault.parse("HeartBeat", "huge-text"),))
+    talk = Talk(faults=(Fault("HeartBeat", "huge-text"),))
     talk.start()
     header = {"action": "continue-task", "task_id": TASK, "streaming": "duplex"}
     frame = json.dumps({"header": header, "payload": {"input": {"directive": "HeartBeat"}}})
@@ -53,7 +53,7 @@ def test_a_huge_text_is_larger_than_a_mebibyte() -> None:
 
 
 def test_a_fault_counts_over_all_connections() -> None:
-    talk = Talk(faults=(Fault.parse("Listening", "drop", nth=2, times=2),))
+    talk = Talk(faults=(Fault("Listening", "drop", nth=2, times=2),))
     assert talk.start() == READY
     for _ in range(2):
         talk.again()
@@ -63,7 +63,7 @@ def test_a_fault_counts_over_all_connections() -> None:
 
 
 def test_a_turn_error_forgives_what_the_client_could_not_know() -> None:
-    talk = Talk(faults=(Fault.parse("SpeechAudio", "turn-error:500:InternalAsrError:x", nth=2),))
+    talk = Talk(faults=(Fault("SpeechAudio", "turn-error:500:InternalAsrError:x", nth=2),))
     talk.start()
     talk.say("SendSpeech")
     talk.audio()
@@ -75,7 +75,7 @@ def test_a_turn_error_forgives_what_the_client_could_not_know() -> None:
 
 
 def test_a_turn_error_in_a_reply_ends_it() -> None:
-    talk = Talk(faults=(Fault.parse("ReplyAudio", "turn-error:500:InternalLLMError:x"),))
+    talk = Talk(faults=(Fault("ReplyAudio", "turn-error:500:InternalLLMError:x"),))
     talk.start()
     talk.say("RequestToRespond", **RESPOND)
     assert talk.run() == [
@@ -89,14 +89,14 @@ def test_a_turn_error_in_a_reply_ends_it() -> None:
 
 
 def test_a_muted_cloud_says_nothing_more() -> None:
-    talk = Talk(faults=(Fault.parse("HeartBeat", "mute"),))
+    talk = Talk(faults=(Fault("HeartBeat", "mute"),))
     talk.start()
     assert talk.say("HeartBeat") == talk.say("HeartBeat") == []
     assert talk.audio() == []
 
 
 def test_a_lost_frame_of_speech_was_not_heard() -> None:
-    talk = Talk(faults=(Fault.parse("SpeechAudio", "lose", nth=2),))
+    talk = Talk(faults=(Fault("SpeechAudio", "lose", nth=2),))
     talk.start()
     talk.say("SendSpeech")
     for _ in range(3):
@@ -105,14 +105,14 @@ def test_a_lost_frame_of_speech_was_not_heard() -> None:
 
 
 def test_a_lost_directive_is_not_obeyed() -> None:
-    talk = Talk(faults=(Fault.parse("RequestToSpeak", "lose"),))
+    talk = Talk(faults=(Fault("RequestToSpeak", "lose"),))
     talk.start()
     assert talk.say("RequestToSpeak") == []
     assert talk.say("RequestToSpeak") == ["RequestAccepted", "Listening"]
 
 
 def test_a_turn_error_at_a_directive_comes_instead_of_what_it_asks_for() -> None:
-    talk = Talk(faults=(Fault.parse("StopSpeech", "error:451"),))
+    talk = Talk(faults=(Fault("StopSpeech", "error:451"),))
     talk.start()
     talk.say("SendSpeech")
     talk.audio()
@@ -121,7 +121,7 @@ def test_a_turn_error_at_a_directive_comes_instead_of_what_it_asks_for() -> None
 
 
 def test_a_lost_text_does_not_put_the_idle_limit_off() -> None:
-    talk = Talk(faults=(Fault.parse("HeartBeat", "lose"),))
+    talk = Talk(faults=(Fault("HeartBeat", "lose"),))
     talk.start()
     limit = talk.core.deadline
     talk.now += 30

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mmid.errors import SettingsInvalid
-from mmid.simcloud.core.actions import Close, Note, SendText
-from mmid.simcloud.core.scenario import Turn
+from mmid.simcloud.core.actions import CloseSocket, JournalLine, SendText
+from mmid.simcloud.core.scenario import ScriptedTurn
 from tests.simcloud.multimodal_dialog.talk import (
     FRAME,
     HEARD,
@@ -159,7 +159,7 @@ def test_in_duplex_a_voice_interrupts_and_silence_does_not() -> None:
 
 def test_commands_travel_as_a_json_string() -> None:
     command = {"name": "VOLUME_SET", "params": [{"name": "series", "normValue": "70"}]}
-    talk = Talk(turns=(Turn(commands=(command,)),), pace=0.0)
+    talk = Talk(turns=(ScriptedTurn(commands=(command,)),), pace=0.0)
     talk.start()
     talk.say("RequestToRespond", type="prompt", text="", dialog_id=None)
     last: dict[str, Any] = {}
@@ -322,19 +322,19 @@ def test_a_wrong_start_is_refused_and_the_field_named(changes: dict[str, Any], w
     talk = Talk()
     header = {"action": "run-task", "task_id": TASK, "streaming": "duplex"}
     frame = json.dumps({"header": header, "payload": start_payload(**changes)})
-    text, close = [a for a in talk.core.text(frame, talk.now) if not isinstance(a, Note)]
+    text, close = [a for a in talk.core.text(frame, talk.now) if not isinstance(a, JournalLine)]
     assert isinstance(text, SendText)
     assert word in text.text
-    assert close == Close(1000)
+    assert close == CloseSocket(1000)
 
 
 def test_a_reply_that_cannot_be_played_is_told_at_start() -> None:
     talk = Talk()
 
-    def voice(_turn: Turn, rate_hz: int) -> bytes:
+    def voice(_turn: ScriptedTurn, rate_hz: int) -> bytes:
         raise SettingsInvalid(f"reply.wav: not {rate_hz} Hz")
 
-    talk.shared.voice = voice
+    talk.script.voice = voice
     assert talk.start() == ["error 432", "close 1000"]
 
 

@@ -27,9 +27,9 @@ from mmid.session.effects import (
 )
 from mmid.settings import Dialog
 from mmid.simcloud.core import actions
-from mmid.simcloud.core.scenario import Scenario
-from mmid.simcloud.multimodal_dialog.protocol import DialogProtocol
-from mmid.simcloud.multimodal_dialog.terms import Account, Conversation
+from mmid.simcloud.core.scenario import Scenario, ScenarioRun
+from mmid.simcloud.multimodal_dialog.protocol import Account, DialogProtocol
+from mmid.simcloud.multimodal_dialog.vocabulary import VOCABULARY
 from tests.session.dialects.multimodal_dialog.trace import dialect
 from tests.session.dialects.multimodal_dialog.witness import Witness
 
@@ -69,12 +69,13 @@ class Pair:
             workspace_id="llm-1",
         )
         numbers = count(1)
-        shared = Conversation(
+        run = ScenarioRun(
             scenario or Scenario(),
+            VOCABULARY,
             lambda _turn, _rate: _REPLY,
             lambda: f"00000000-0000-4000-8000-{next(numbers):012d}",
         )
-        self._cloud = DialogProtocol(Account("mm_0123", "llm-1"), shared, 0.0)
+        self._cloud = DialogProtocol(Account("mm_0123", "llm-1"), run, 0.0)
         self._delay_s = delay_s
         self._order = count()
         self._wire: list[tuple[float, int, bool, str | bytes]] = []  # True: towards the cloud
@@ -174,14 +175,14 @@ class Pair:
     def _obey(self, done: list[actions.Action]) -> None:
         """Carry out what the cloud wants."""
         for action in done:
-            if isinstance(action, (actions.SendText, actions.SendAudio)):
+            if isinstance(action, (actions.SendText, actions.SendReplyAudio)):
                 frame = action.text if isinstance(action, actions.SendText) else action.data
                 self._send(frame, towards_cloud=False)
                 name = getattr(action, "name", "")
                 fields = getattr(action, "fields", {})
                 line = f"state {fields.get('state')}" if name == "DialogStateChanged" else name
                 self._hear(line)
-            assert not isinstance(action, actions.Close), f"the cloud refused: {done}"
+            assert not isinstance(action, actions.CloseSocket), f"the cloud refused: {done}"
 
     def _hear(self, line: str) -> None:
         if self._delay_s == 0:  # else the witness would know it too early

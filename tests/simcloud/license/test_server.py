@@ -29,7 +29,9 @@ from mmid.session.license.messages import (
 )
 from mmid.session.license.protocol import open_reply, request_body
 from mmid.simcloud.core.certificates import Certificates, make_certificates
-from mmid.simcloud.license.service import PATHS, LicenseService, Product
+from mmid.simcloud.core.product import Product
+from mmid.simcloud.license.server import PATHS
+from tests.simcloud.license.serving import ServedLicense, serving
 
 PATH_OF = {kind: path for path, kind in PATHS.items()}
 WAIT_S = 10.0
@@ -67,16 +69,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture
-def journal() -> list[dict[str, Any]]:
-    return []
-
-
-@pytest.fixture
-def service(certificates: Certificates, journal: list[dict[str, Any]]) -> Iterator[LicenseService]:
-    service = LicenseService(PRODUCT, certificates, journal=journal.append)
-    service.start()
-    yield service
-    service.stop()
+def service(certificates: Certificates) -> Iterator[ServedLicense]:
+    with serving(PRODUCT, certificates) as service:
+        yield service
 
 
 @pytest.fixture
@@ -85,7 +80,7 @@ def client(certificates: Certificates) -> ssl.SSLContext:
 
 
 def send(
-    service: LicenseService, client: ssl.SSLContext, path: str, body: bytes, **headers: str
+    service: ServedLicense, client: ssl.SSLContext, path: str, body: bytes, **headers: str
 ) -> Answer:
     request = urllib.request.Request(  # noqa: S310 - the service's own URL
         service.url + path, body, {"Content-Type": "application/json"} | headers
@@ -107,18 +102,18 @@ def request(kind: Kind, device: Identity = BOARD, **changes: Any) -> ExchangeReq
     return replace(asked, **changes)
 
 
-def ask(service: LicenseService, client: ssl.SSLContext, asked: ExchangeRequest) -> Answer:
+def ask(service: ServedLicense, client: ssl.SSLContext, asked: ExchangeRequest) -> Answer:
     return send(service, client, PATH_OF[asked.kind], compact(request_body(asked)))
 
 
-def register(service: LicenseService, client: ssl.SSLContext, device: Identity = BOARD) -> Identity:
+def register(service: ServedLicense, client: ssl.SSLContext, device: Identity = BOARD) -> Identity:
     asked = request(Kind.REGISTER, device)
     registration = open_reply(asked, ask(service, client, asked).document["data"])
     assert isinstance(registration, Registration)
     return replace(device, device_secret=registration.device_secret)
 
 
-def token_of(service: LicenseService, client: ssl.SSLContext, device: Identity) -> Token:
+def token_of(service: ServedLicense, client: ssl.SSLContext, device: Identity) -> Token:
     asked = request(Kind.TOKEN, device)
     token = open_reply(asked, ask(service, client, asked).document["data"])
     assert isinstance(token, Token)
@@ -126,7 +121,7 @@ def token_of(service: LicenseService, client: ssl.SSLContext, device: Identity) 
 
 
 def test_a_registration_has_the_real_service_s_form(
-    service: LicenseService, client: ssl.SSLContext
+    service: ServedLicense, client: ssl.SSLContext
 ) -> None:
     answer = ask(service, client, request(Kind.REGISTER))
     assert list(answer.document) == [
@@ -143,7 +138,7 @@ def test_a_registration_has_the_real_service_s_form(
 
 
 def test_a_token_is_valid_for_the_device_that_asked_and_nobody_else(
-    service: LicenseService, client: ssl.SSLContext
+    service: ServedLicense, client: ssl.SSLContext
 ) -> None:
     token = token_of(service, client, register(service, client))
     assert re.fullmatch("st-[0-9a-f]{32}", token.token.reveal())
@@ -152,7 +147,7 @@ def test_a_token_is_valid_for_the_device_that_asked_and_nobody_else(
     assert token.workspace_id == PRODUCT.workspace_id
 
 
-def test_a_token_ends_when_it_says(service: LicenseService, client: ssl.SSLContext) -> None:
+def test_a_token_ends_when_it_says(service: ServedLicense, client: ssl.SSLContext) -> None:
     token = token_of(service, client, register(service, client))
     service.clock_offset_ms = token.expires_ms - token.response_time_ms - 20_000
     assert service.token_valid(token.token.reveal()) == "board1"
@@ -160,21 +155,19 @@ def test_a_token_ends_when_it_says(service: LicenseService, client: ssl.SSLConte
     assert service.token_valid(token.token.reveal()) is None
 
 
-def test_a_device_registers_once(
-    service: LicenseService, client: ssl.SSLContext, journal: list[dict[str, Any]]
-) -> None:
+def test_a_device_registers_once(service: ServedLicense, client: ssl.SSLContext) -> None:
     register(service, client)
     answer = ask(service, client, request(Kind.REGISTER))
     assert (answer.status, answer.code) == (200, 100008)
     assert answer.document["success"] is False
     assert answer.document["data"] is None
-    told = [(entry["kind"], entry["device_name"], entry["code"]) for entry in journal]
+    told = [(entry["kind"], entry["device_name"], entry["code"]) for entry in service.asked]
     assert told == [("register", "board1", "200"), ("register", "board1", "100008")]
-    assert all(isinstance(entry["t"], float) for entry in journal)
+    assert all(isinstance(entry["t"], float) for entry in service.asked)
 
 
 def test_a_reset_device_is_unknown_until_it_registers_again(
-    service: LicenseService, client: ssl.SSLContext
+    service: ServedLicense, client: ssl.SSLContext
 ) -> None:
     device = register(service, client)
     token = token_of(service, client, device)
@@ -190,16 +183,12 @@ def test_a_reset_device_is_unknown_until_it_registers_again(
 def test_the_quota_counts_devices_and_not_registrations(
     certificates: Certificates, client: ssl.SSLContext
 ) -> None:
-    service = LicenseService(replace(PRODUCT, activation_quota=1), certificates)
-    service.start()
-    try:
+    with serving(replace(PRODUCT, activation_quota=1), certificates) as service:
         register(service, client)
         other = replace(BOARD, device_name="board2")
         assert ask(service, client, request(Kind.REGISTER, other)).code == 100007
         service.book.reset("board1")
         assert register(service, client)
-    finally:
-        service.stop()
 
 
 @pytest.mark.parametrize(
@@ -216,7 +205,7 @@ def test_the_quota_counts_devices_and_not_registrations(
     ],
 )
 def test_a_wrong_registration_has_its_own_code(
-    service: LicenseService, client: ssl.SSLContext, changes: dict[str, Any], code: int
+    service: ServedLicense, client: ssl.SSLContext, changes: dict[str, Any], code: int
 ) -> None:
     answer = ask(service, client, request(Kind.REGISTER, **changes))
     assert (answer.status, answer.code) == (200, code)
@@ -244,7 +233,7 @@ def test_a_wrong_registration_has_its_own_code(
     ],
 )
 def test_a_changed_body_is_refused(
-    service: LicenseService, client: ssl.SSLContext, changes: dict[str, Any], code: int
+    service: ServedLicense, client: ssl.SSLContext, changes: dict[str, Any], code: int
 ) -> None:
     body: dict[str, Any] = request_body(request(Kind.REGISTER))
     answer = send(service, client, PATH_OF[Kind.REGISTER], compact(body | changes))
@@ -253,7 +242,7 @@ def test_a_changed_body_is_refused(
     assert not service.book.registered("board1")
 
 
-def test_a_missing_field_is_named(service: LicenseService, client: ssl.SSLContext) -> None:
+def test_a_missing_field_is_named(service: ServedLicense, client: ssl.SSLContext) -> None:
     body = request_body(request(Kind.REGISTER))
     del body["sdkVersion"]
     answer = send(service, client, PATH_OF[Kind.REGISTER], compact(body))
@@ -261,7 +250,7 @@ def test_a_missing_field_is_named(service: LicenseService, client: ssl.SSLContex
     assert "sdkVersion" in answer.document["message"]
 
 
-def test_a_nonce_works_once(service: LicenseService, client: ssl.SSLContext) -> None:
+def test_a_nonce_works_once(service: ServedLicense, client: ssl.SSLContext) -> None:
     asked = request(Kind.REGISTER)
     assert ask(service, client, asked).code == 200
     answer = ask(service, client, asked)
@@ -269,7 +258,7 @@ def test_a_nonce_works_once(service: LicenseService, client: ssl.SSLContext) -> 
 
 
 def test_an_unregistered_device_gets_no_token(
-    service: LicenseService, client: ssl.SSLContext
+    service: ServedLicense, client: ssl.SSLContext
 ) -> None:
     device = replace(BOARD, device_secret=Secret("0" * 32))
     assert ask(service, client, request(Kind.TOKEN, device)).code == 100009
@@ -292,17 +281,13 @@ def test_the_api_key_must_be_sealed_in_exactly_when_fully_managed(
     api_key: Secret | None,
     code: int,
 ) -> None:
-    service = LicenseService(replace(PRODUCT, fully_managed=fully_managed), certificates)
-    service.start()
-    try:
+    with serving(replace(PRODUCT, fully_managed=fully_managed), certificates) as service:
         device = register(service, client)
         assert ask(service, client, request(Kind.TOKEN, device, api_key=api_key)).code == code
-    finally:
-        service.stop()
 
 
 def test_a_signature_with_too_much_in_it_is_refused(
-    service: LicenseService, client: ssl.SSLContext
+    service: ServedLicense, client: ssl.SSLContext
 ) -> None:
     asked = request(Kind.REGISTER)
     body = request_body(asked)
@@ -316,12 +301,12 @@ def test_a_signature_with_too_much_in_it_is_refused(
 
 @pytest.mark.parametrize("body", [b"", b'{"\\ud800":"x"}', b"{", b"[]", b"\xff", b"[" * 50_000])
 def test_a_body_that_is_no_request_is_a_bad_request(
-    service: LicenseService, client: ssl.SSLContext, body: bytes
+    service: ServedLicense, client: ssl.SSLContext, body: bytes
 ) -> None:
     assert send(service, client, PATH_OF[Kind.REGISTER], body).status == 400
 
 
-def test_http_is_strict_too(service: LicenseService, client: ssl.SSLContext) -> None:
+def test_http_is_strict_too(service: ServedLicense, client: ssl.SSLContext) -> None:
     path = PATH_OF[Kind.REGISTER]
     assert send(service, client, "/", b"{}").status == 404
     assert send(service, client, path, b"{}", **{"Content-Type": "text/plain"}).status == 415
@@ -330,10 +315,11 @@ def test_http_is_strict_too(service: LicenseService, client: ssl.SSLContext) -> 
 
 
 def test_forced_codes_are_used_up_by_their_kind(
-    service: LicenseService, client: ssl.SSLContext
+    service: ServedLicense, client: ssl.SSLContext
 ) -> None:
-    service.faults.register_codes = ["100007"]
-    service.faults.token_codes = ["200021", "200014"]
+    service.plan.add("register", "refuse:100007")
+    service.plan.add("token", "refuse:200021")
+    service.plan.add("token", "refuse:200014")
     assert ask(service, client, request(Kind.REGISTER)).code == 100007
     device = register(service, client)
     assert ask(service, client, request(Kind.TOKEN, device)).code == 200021
@@ -342,34 +328,29 @@ def test_forced_codes_are_used_up_by_their_kind(
 
 
 def test_a_lost_answer_leaves_the_device_registered_and_a_dropped_request_does_not(
-    service: LicenseService, client: ssl.SSLContext, journal: list[dict[str, Any]]
+    service: ServedLicense, client: ssl.SSLContext
 ) -> None:
-    service.faults.drop_before = 1
-    service.faults.drop_after = 1
+    service.plan.add("register", "drop")
+    service.plan.add("register", "lose")
     for registered in (False, True):
         with pytest.raises(OSError, match=r"closed|EOF"):
             ask(service, client, request(Kind.REGISTER))
         assert service.book.registered("board1") is registered
-    assert [entry["code"] for entry in journal] == ["dropped", "200"]
+    assert service.struck == ["drop", "lose"]
+    assert [entry["code"] for entry in service.asked] == ["200"]
 
 
 def test_devices_outlive_the_process_in_a_private_file(
     certificates: Certificates, client: ssl.SSLContext, tmp_path: Path
 ) -> None:
     state_file = tmp_path / "devices.json"
-    first = LicenseService(PRODUCT, certificates, state_file=state_file)
-    first.start()
-    device = register(first, client)
-    first.stop()
+    with serving(PRODUCT, certificates, state_file) as first:
+        device = register(first, client)
     assert state_file.stat().st_mode & 0o777 == 0o600
 
-    second = LicenseService(PRODUCT, certificates, state_file=state_file)
-    second.start()
-    try:
+    with serving(PRODUCT, certificates, state_file) as second:
         assert token_of(second, client, device)
         assert ask(second, client, request(Kind.REGISTER)).code == 100008
-    finally:
-        second.stop()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"devices": 7}'])
@@ -379,10 +360,10 @@ def test_a_damaged_state_file_is_named(
     state_file = tmp_path / "devices.json"
     state_file.write_text(content)
     with pytest.raises(StorageFailed, match=r"devices\.json cannot be read"):
-        LicenseService(PRODUCT, certificates, state_file=state_file)
+        ServedLicense(PRODUCT, certificates, state_file)
 
 
-def test_silent_clients_hold_up_nobody(service: LicenseService, client: ssl.SSLContext) -> None:
+def test_silent_clients_hold_up_nobody(service: ServedLicense, client: ssl.SSLContext) -> None:
     port = int(service.url.rpartition(":")[2])
     silent = [socket.create_connection(("127.0.0.1", port), WAIT_S) for _ in range(8)]
     try:
@@ -393,7 +374,7 @@ def test_silent_clients_hold_up_nobody(service: LicenseService, client: ssl.SSLC
 
 
 def test_stop_sends_a_delayed_answer_at_once(
-    service: LicenseService, client: ssl.SSLContext
+    service: ServedLicense, client: ssl.SSLContext
 ) -> None:
     class Watched(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
@@ -401,27 +382,25 @@ def test_stop_sends_a_delayed_answer_at_once(
             return super().wait(timeout)
 
     held_back = threading.Event()
-    service._stopping = Watched()
-    service.faults.delay_s = 3600.0
+    service.https._stopping = Watched()
+    service.plan.add("register", "delay:3600000")
     answers: list[Answer] = []
     asking = threading.Thread(
         target=lambda: answers.append(ask(service, client, request(Kind.REGISTER)))
     )
     asking.start()
     assert held_back.wait(WAIT_S)
-    service.stop()
+    service.https.stop()
     asking.join(WAIT_S)
     assert [answer.code for answer in answers] == [200]
 
 
-def test_no_secret_reaches_the_journal(
-    service: LicenseService, client: ssl.SSLContext, journal: list[dict[str, Any]]
-) -> None:
+def test_no_secret_reaches_the_journal(service: ServedLicense, client: ssl.SSLContext) -> None:
     device = register(service, client)
     token = token_of(service, client, device)
     wrong = replace(device, device_secret=Secret("f" * 32))
     ask(service, client, request(Kind.TOKEN, wrong))
-    written = json.dumps(journal)
+    written = json.dumps(service.asked)
     for secret in (PRODUCT.app_secret, PRODUCT.api_key, device.device_secret, token.token):
         assert secret.reveal() not in written
-    assert len(journal) == 3
+    assert len(service.asked) == 3

@@ -19,7 +19,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.core.scenario import Fault, Scenario, Turn
+from mmid.simcloud.core.scenario import Fault, Scenario, ScriptedTurn
+from mmid.simcloud.multimodal_dialog.vocabulary import DialogRules
 
 TASK = "0123456789abcdef0123456789abcdef"
 SPEECH = array("h", (int(8000 * math.sin(index * 0.2)) for index in range(16000))).tobytes()
@@ -38,9 +39,13 @@ def trust(cloud: SimCloud) -> ssl.SSLContext:
 @asynccontextmanager
 async def client(cloud: SimCloud, **options: Any) -> AsyncIterator[ClientConnection]:
     options.setdefault("compression", None)
-    headers = {"Authorization": f"Bearer {cloud.api_key.reveal()}"}
+    headers = {"Authorization": f"Bearer {cloud.product.api_key.reveal()}"}
     async with connect(
-        cloud.ws_url, ssl=trust(cloud), additional_headers=headers, max_size=4 << 20, **options
+        cloud.line["ws_url"],
+        ssl=trust(cloud),
+        additional_headers=headers,
+        max_size=4 << 20,
+        **options,
     ) as websocket:
         yield websocket
 
@@ -52,7 +57,9 @@ def directive(name: str, **fields: Any) -> str:
 
 
 def start(cloud: SimCloud, **downstream: Any) -> str:
-    frame = json.loads(directive("Start", app_id=cloud.app_id, workspace_id=cloud.workspace_id))
+    frame = json.loads(
+        directive("Start", app_id=cloud.product.app_id, workspace_id=cloud.product.workspace_id)
+    )
     frame["payload"] |= {
         "task_group": "aigc",
         "task": "multimodal-generation",
@@ -83,7 +90,7 @@ async def until(websocket: ClientConnection, event: str) -> bytes:
 
 async def until_blocked(cloud: SimCloud) -> None:
     """Wait until the cloud has more to send than the client takes."""
-    server = cloud._dialog._server
+    server = cloud._websocket._server
     assert server is not None
     (connection,) = server.connections
     async with asyncio.timeout(10):
@@ -127,15 +134,15 @@ async def test_a_bad_credential_is_refused_at_the_upgrade(
 ) -> None:
     async with SimCloud(directory) as cloud:
         with pytest.raises(InvalidStatus) as caught:
-            await connect(cloud.ws_url, ssl=trust(cloud), additional_headers=headers)
+            await connect(cloud.line["ws_url"], ssl=trust(cloud), additional_headers=headers)
         assert caught.value.response.status_code == 401
         assert "Bearer" in (await cloud.wait_for("rejected"))["reason"]
 
 
 async def test_another_path_is_not_found(directory: Path) -> None:
     async with SimCloud(directory) as cloud:
-        headers = {"Authorization": f"Bearer {cloud.api_key.reveal()}"}
-        url = cloud.ws_url.replace("inference", "realtime")
+        headers = {"Authorization": f"Bearer {cloud.product.api_key.reveal()}"}
+        url = cloud.line["ws_url"].replace("inference", "realtime")
         with pytest.raises(InvalidStatus) as caught:
             await connect(url, ssl=trust(cloud), additional_headers=headers)
         assert caught.value.response.status_code == 404
@@ -144,7 +151,7 @@ async def test_another_path_is_not_found(directory: Path) -> None:
 async def test_a_client_that_does_not_trust_it_gets_nowhere(directory: Path) -> None:
     async with SimCloud(directory) as cloud:
         with pytest.raises(ssl.SSLCertVerificationError):
-            await connect(cloud.ws_url)
+            await connect(cloud.line["ws_url"])
 
 
 async def test_a_refusal_says_why_on_the_wire_and_in_the_journal(directory: Path) -> None:
@@ -165,7 +172,7 @@ async def test_an_interruption_is_heard_while_the_client_reads_nothing(
     with wave.open(str(tmp_path / "long.wav"), "wb") as file:
         file.setparams((1, 2, 24000, 0, "NONE", ""))
         file.writeframes(samples)
-    turn = Turn(reply_wav=str(tmp_path / "long.wav"))
+    turn = ScriptedTurn(reply_wav=str(tmp_path / "long.wav"))
     scenario = Scenario(thinking_ms=1, pace=0.0, turns=(turn,))
     async with (
         SimCloud(directory, scenario=scenario) as cloud,
@@ -188,7 +195,7 @@ async def test_an_interruption_is_heard_while_the_client_reads_nothing(
     ("do", "code"), [("close:1011:sorry", 1011), ("drop", None), ("invalid-utf8", 1007)]
 )
 async def test_a_broken_cloud_breaks_as_asked(directory: Path, do: str, code: int | None) -> None:
-    scenario = Scenario(faults=(Fault.parse("Listening", do),))
+    scenario = Scenario(faults=(Fault("Listening", do),))
     async with SimCloud(directory, scenario=scenario) as cloud:
         async with client(cloud) as websocket:
             await websocket.send(start(cloud))
@@ -207,7 +214,7 @@ async def test_a_broken_cloud_breaks_as_asked(directory: Path, do: str, code: in
 async def test_an_upgrade_is_refused_as_asked_and_then_granted(
     directory: Path, status: int
 ) -> None:
-    scenario = Scenario(faults=(Fault.parse("Upgrade", f"http:{status}"),))
+    scenario = Scenario(faults=(Fault("Upgrade", f"http:{status}"),))
     async with SimCloud(directory, scenario=scenario) as cloud:
         with pytest.raises(InvalidStatus) as caught:
             async with client(cloud):
@@ -221,7 +228,7 @@ async def test_an_upgrade_is_refused_as_asked_and_then_granted(
 async def test_an_upgrade_may_be_late_or_never_answered(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    faults = (Fault.parse("Upgrade", "drop"), Fault.parse("Upgrade", "delay:150", nth=2))
+    faults = (Fault("Upgrade", "drop"), Fault("Upgrade", "delay:150", nth=2))
     async with SimCloud(directory, scenario=Scenario(faults=faults)) as cloud:
         with pytest.raises((InvalidMessage, ConnectionError)):
             async with client(cloud):
@@ -233,7 +240,7 @@ async def test_an_upgrade_may_be_late_or_never_answered(
 
 
 async def test_a_reason_that_is_too_long_is_what_the_library_cannot_read(directory: Path) -> None:
-    scenario = Scenario(faults=(Fault.parse("Listening", "long-reason:1011"),))
+    scenario = Scenario(faults=(Fault("Listening", "long-reason:1011"),))
     async with SimCloud(directory, scenario=scenario) as cloud, client(cloud) as websocket:
         await websocket.send(start(cloud))
         with pytest.raises(ConnectionClosed) as caught:
@@ -247,7 +254,7 @@ async def test_a_reason_that_is_too_long_is_what_the_library_cannot_read(directo
 async def test_what_is_no_frame_ends_the_connection(
     directory: Path, do: str, sent: int | None
 ) -> None:
-    scenario = Scenario(faults=(Fault.parse("Listening", do),))
+    scenario = Scenario(faults=(Fault("Listening", do),))
     async with SimCloud(directory, scenario=scenario) as cloud, client(cloud) as websocket:
         await websocket.send(start(cloud))
         with pytest.raises(ConnectionClosed) as caught:
@@ -259,7 +266,7 @@ async def test_what_is_no_frame_ends_the_connection(
 async def test_a_flood_arrives_whole_and_the_journal_is_not_flooded(
     directory: Path, kind: str
 ) -> None:
-    scenario = Scenario(faults=(Fault.parse("Listening", f"{kind}-flood:500"),))
+    scenario = Scenario(faults=(Fault("Listening", f"{kind}-flood:500"),))
     async with SimCloud(directory, scenario=scenario) as cloud, client(cloud) as websocket:
         await websocket.send(start(cloud))
         await websocket.send(directive("HeartBeat"))
@@ -273,7 +280,7 @@ async def test_a_flood_arrives_whole_and_the_journal_is_not_flooded(
 
 
 async def test_a_delay_holds_back_what_follows(directory: Path) -> None:
-    scenario = Scenario(faults=(Fault.parse("HeartBeat", "delay:150"),))
+    scenario = Scenario(faults=(Fault("HeartBeat", "delay:150"),))
     async with SimCloud(directory, scenario=scenario) as cloud, client(cloud) as websocket:
         await websocket.send(start(cloud))
         await until(websocket, "Listening")
@@ -305,7 +312,7 @@ async def test_an_event_is_dated_before_the_client_can_have_it(
 
 
 async def test_silence_ends_the_connection_with_response_timeout(directory: Path) -> None:
-    scenario = Scenario(idle_s=0.1)
+    scenario = Scenario(tables=(DialogRules(idle_s=0.1),))
     async with SimCloud(directory, scenario=scenario) as cloud, client(cloud) as websocket:
         last = await asyncio.wait_for(websocket.recv(), 10)
         assert json.loads(last)["header"]["error_code"] == "ResponseTimeout"
