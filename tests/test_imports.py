@@ -51,6 +51,11 @@ FLOOR_PLAN = {
     "mmid.cli.doctor": "mmid mmid.errors mmid.secrets mmid.settings mmid.hal_linux "
     "mmid.session.clouds mmid.session.license.record mmid.session.proxy mmid.dbus mmid.cli",
     "mmid.simcloud": "mmid mmid.errors mmid.secrets mmid.session.license mmid.simcloud",
+    "mmid.simcloud.core": "mmid.errors mmid.secrets mmid.simcloud.core",
+    "mmid.simcloud.license": "mmid.errors mmid.secrets mmid.session.license mmid.simcloud.core "
+    "mmid.simcloud.license",
+    "mmid.simcloud.multimodal_dialog": "mmid.errors mmid.simcloud.core "
+    "mmid.simcloud.multimodal_dialog",
 }
 
 # Libraries with one place in the house, or one a child process; simcloud is a program of its own.
