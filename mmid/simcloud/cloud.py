@@ -109,6 +109,7 @@ class SimCloud:
             cloud.start(simulation, ScenarioRun(scenario, cloud.vocabulary, voice))
             for cloud in clouds
         ]
+        # Paths of different clouds do not collide: they are those of the real services.
         sockets = {path: route for one in self._clouds for path, route in one.sockets.items()}
         self._websocket = WebSocketServer(sockets, self.journal, self._tls)
         self._https: HttpsServer | None = None
@@ -142,6 +143,7 @@ class SimCloud:
     async def __aexit__(self, *_: object) -> None:
         await self._websocket.stop()
         if self._https is not None:
+            # In a thread, because answers that are held back still need this loop.
             await asyncio.to_thread(self._https.stop)
             self._https = None
         self.journal.close()

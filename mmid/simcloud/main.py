@@ -60,12 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     add("--port", type=_port, default=0, help="port of the dialogs (default: any free one)")
-    add(
-        "--license-port",
-        type=_port,
-        default=0,
-        help="port of the license service, and of all HTTPS",
-    )
+    add("--license-port", type=_port, default=0, help="port of all HTTPS requests")
     add("--name", default="", help="name in URLs and certificate (default: the host)")
     add("--cert-dir", type=Path, help="keeps certificate and secrets (default: a new one)")
     add("--state", type=Path, help="remembers registered devices (default: in --cert-dir)")

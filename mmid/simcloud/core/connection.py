@@ -75,6 +75,7 @@ class Connection:
 
     async def run(self) -> None:
         """Serve until the connection ends."""
+        # Two tasks: a client that stops reading blocks the sender, and is still heard.
         sender = asyncio.create_task(self._send_all())
         try:
             await self._read_all()
@@ -108,6 +109,7 @@ class Connection:
             if not self._waiting:
                 self._post(self._protocol.tick(time.monotonic()))
             return
+        # A frame that comes meanwhile may have changed the deadline, so it wakes us too.
         self._wake.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if pause == float("inf") else pause):
@@ -131,6 +133,7 @@ class Connection:
             case CloseSocket(code, reason):
                 await self._websocket.close(code, reason)
             case Drop():
+                # No closing handshake: to the client the TCP connection just ends.
                 self._websocket.transport.abort()
             case SendText() | SendBrokenText() | SendReplyAudio():
                 began = time.monotonic()
@@ -141,6 +144,7 @@ class Connection:
                     if not await self._send(frame):
                         return
             case SendRaw(data):
+                # Around the library, which would refuse to send what is no frame.
                 self._websocket.transport.write(data)
             case _:
                 self._write_down(action)

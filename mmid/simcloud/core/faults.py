@@ -172,6 +172,7 @@ class Vocabulary:
         )
 
     def _check_moment(self, fault: Fault, name: str) -> None:
+        # A cloud's own faults may strike at any of its moments but the upgrade.
         at_calls = (*_AT_CALLS, *(self.faults if self.calls else ()))
         for moments, allowed in (((UPGRADE,), _AT_UPGRADE), (self.calls, at_calls)):
             if fault.when in moments and name not in allowed:
@@ -210,7 +211,7 @@ class FaultPlan:
             try:
                 self._faults.append(vocabulary.read(fault))
             except SettingsInvalid:
-                continue
+                continue  # another cloud's; ``check_faults`` has seen that there is one
 
     def add(self, when: str, *do: str) -> None:
         """Add faults that strike together, at the first ``when`` that has none yet."""

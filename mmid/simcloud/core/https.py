@@ -108,10 +108,11 @@ class HttpsServer(http.server.ThreadingHTTPServer):
         self._loop = loop
         self._tls = tls
         self._lock = threading.Lock()
+        # ThreadingHTTPServer alone would start a thread for every connection there is.
         self._free = threading.BoundedSemaphore(_CONNECTION_LIMIT)
         self._stopping = threading.Event()
         if ":" in address[0]:
-            self.address_family = socket.AF_INET6
+            self.address_family = socket.AF_INET6  # the base class binds IPv4 unless told
         super().__init__(address, _Handler)
 
     def start(self) -> None:
@@ -132,12 +133,14 @@ class HttpsServer(http.server.ThreadingHTTPServer):
         if route is None:
             return Answer(HTTPStatus.NOT_FOUND, b'{"message":"no such path"}')
         faults = {read.name: read for read in self._in_turn(lambda: self._due(route))}
+        # The wait is here, in the client's own thread, so that it delays nobody else.
         if "delay" in faults:
             self._stopping.wait(int(faults["delay"].arguments[0]) / 1000)
         if "drop" in faults:
             return None
         struck = replace(call, faults=tuple(faults.values()))
         answer = self._in_turn(lambda: route.handle(struck))
+        # From here on the cloud has done what was asked; only what the client hears is spoilt.
         if "http" in faults:
             answer.status = int(faults["http"].arguments[0])
         if "body" in faults:
@@ -227,6 +230,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "x-request-id": str(uuid.uuid4()),
         }
         if 300 <= answer.status < 400:
+            # A redirect to itself: a client that follows redirects would never end.
             headers["location"] = self.path
         for name, value in {**headers, **answer.headers}.items():
             self.send_header(name, value)

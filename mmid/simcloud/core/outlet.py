@@ -57,6 +57,7 @@ class Outlet:
 
     def put(self, action: Action) -> None:
         """Let an action out, unless a fault has closed or muted the connection."""
+        # The journal tells the test what came in, also when nothing goes out any more.
         if isinstance(action, JournalLine) or not (self.closed or self._muted):
             self._actions.append(action)
 
@@ -75,6 +76,7 @@ class Outlet:
                 self._tell(fault)
                 for _ in range(int((*fault.arguments, "1")[0])):
                     self.put(action)
+            # The others strike after the frame, so the client has it when the connection breaks.
             elif fault not in before:
                 self._break(fault)
 

@@ -83,8 +83,8 @@ class WebSocketServer:
             port,
             ssl=self._context,
             process_request=self._check,
-            compression=None,
-            ping_interval=None,
+            compression=None,  # as the real services; and frames keep the sizes that tests count
+            ping_interval=None,  # whether a client is alive is the cloud's protocol to say
             max_size=_LARGEST_FRAME,
             close_timeout=_CLOSE_S,
             server_header="mmid-simcloud",
@@ -113,6 +113,7 @@ class WebSocketServer:
         if route is None:
             there = ", ".join(self._routes)
             raise UpgradeRefused(f"a WebSocket is at {there}", HTTPStatus.NOT_FOUND)
+        # Before the credential is looked at: a gateway in front of the cloud fails as well.
         for read in route.plan.due(UPGRADE):
             self._journal.add("fault", when=UPGRADE, do=str(read))
             match read.name:

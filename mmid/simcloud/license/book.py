@@ -56,6 +56,7 @@ class LicenseBook:
         identity = self._admit(Kind.REGISTER, body, now_ms)
         self._check_sealed(Message.REGISTER_REQUEST, identity, body, set())
         name = identity.device_name
+        # A name can be registered once; only the console's reset frees it again.
         if self._secrets.get(name):
             raise CloudRefused("device already registered", "100008")
         quota = self.product.activation_quota
@@ -85,6 +86,7 @@ class LicenseBook:
         if not secret:
             raise CloudRefused("device not registered", "100009")
         identity = replace(identity, device_secret=Secret(secret))
+        # Of a relayed request the API key comes from the vendor's server, never from the device.
         knows_key = self.product.fully_managed and token_key is None
         expected = {"tokenType"} | ({"apiKey"} if knows_key else set())
         fields = self._check_sealed(Message.TOKEN_REQUEST, identity, body, expected)
@@ -152,6 +154,7 @@ class LicenseBook:
             raise CloudRefused("decryption failed: no such appId", "500002")
         if abs(now_ms - int(body["requestTime"])) > _TIME_WINDOW_MS:
             raise CloudRefused("requestTime is not within 5 minutes", "100010")
+        # A request that was heard on the way cannot be sent again.
         if body["nonce"] in self._nonces:
             raise CloudRefused("nonce was used before", BAD_REQUEST)
         self._nonces[body["nonce"]] = None

@@ -73,6 +73,7 @@ class LicenseServer(CloudServer):
 
     def _answer(self, call: Call) -> Answer:
         arrived_ms = self.now_ms()
+        # A vendor's server speaks another API: a form in, and another envelope around the answer.
         relayed = call.path in POP_PATHS
         kind = POP_PATHS[call.path] if relayed else PATHS[call.path]
         body: Mapping[str, Any] = {}
@@ -82,6 +83,7 @@ class LicenseServer(CloudServer):
             data = self._grant(kind, call, body, arrived_ms)
         except CloudRefused as error:
             refused, code = error, error.code
+        # A relayed registration has no name in clear; the answer has.
         name = str(body.get("deviceName", "") or (data or {}).get("deviceName", ""))
         told = str(refused) if refused else "success"
         self._journal.add(kind.value, device_name=name, code=code, message=told)

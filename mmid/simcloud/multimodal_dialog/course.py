@@ -211,6 +211,7 @@ class Course:
             if not self._now.replying:
                 self._outlet.put(ReplyBegin(self._start.reply_format.mode))
             self._now.replying = True
+            # Not by ``put``: a fault may wait for the nth frame of a reply.
             self._outlet.audio(step.audio)
         elif step.event == "DialogStateChanged":
             state = Phase(step.fields["state"])
@@ -244,7 +245,7 @@ class Course:
     def _hear_pushed(self, data: bytes) -> None:
         if self._now.speech is None:
             if self._now.cut:
-                return
+                return  # it was on the way when we ended the turn
             raise ProtocolViolation(f"audio in {self.phase} without SendSpeech")
         first = not self._now.speech.data
         self._add(self._now.speech, data)
@@ -259,6 +260,7 @@ class Course:
             self._now = PresentTurn(self._now.script, speech, cut=self._now.cut)
         silent = not speech.voiced
         self._add(speech, data)
+        # Only a voice uses up a turn of the script; silence may go on for hours.
         if silent and speech.voiced:
             self._now.script = next(self._run.turns)
             self._began()
@@ -291,6 +293,7 @@ class Course:
 
     def _interim(self) -> None:
         speech = self._now.speech
+        # The last piece is the whole text, which comes when the speech has ended.
         pieces = growing(self._now.script.transcript)[:-1]
         if speech is None or "transcript" not in self._start.texts:
             return

@@ -149,6 +149,7 @@ class DialogProtocol:
             raise ProtocolViolation(f"{name} before Start")
         if name == "Start" and course is not None:
             raise ProtocolViolation("a second Start; a connection has one task")
+        # A fault at this directive strikes before it is obeyed, and may take its place.
         if not self._outlet.strike(name) or (self._outlet.turn_failed and course is not None):
             return
         if course is None:
