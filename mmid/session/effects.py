@@ -162,3 +162,6 @@ class Moved(Effect):
 
     stage: str
     cause: str
+
+
+Effects = list[Effect]

@@ -14,7 +14,7 @@ from mmid.gateway.gateway import Gateway
 from mmid.hal import PlayerListener, RecorderListener
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog.directives import Identity
+from mmid.session.dialects.multimodal_dialog.directives import ClientInfo
 from mmid.session.endpoint import LinkClosed
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
@@ -283,7 +283,7 @@ class Board:
     async def connected(self) -> AsyncIterator[Conversation]:
         """Have a dialog that listens, in a connection that a test holds the other end of."""
         dialect = MultimodalDialog(
-            Identity("mm_01", "", "tester", "board1", "multimodal-dialog"),
+            ClientInfo("mm_01", "", "tester", "board1", "multimodal-dialog"),
             Dialog(),
             work_mode="push2talk",
             task_id=TASK,

@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from mmid.events import State
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog.directives import Identity
+from mmid.session.dialects.multimodal_dialog.directives import ClientInfo
 from mmid.session.effects import Show
 from mmid.session.endpoint import Endpoint
 from mmid.session.link import open_link
@@ -85,7 +85,7 @@ async def stuck(certificates: Certificates) -> AsyncIterator[tuple[Talk, Peer]]:
         url = f"wss://localhost:{listener.getsockname()[1]}/"
         link = await open_link(Endpoint(url, url, {}), Tls(str(certificates.ca_file)), AMPLE_S)
         dialect = MultimodalDialog(
-            Identity("mm_01", "", "tester", "board1", "multimodal-dialog"),
+            ClientInfo("mm_01", "", "tester", "board1", "multimodal-dialog"),
             Dialog(),
             work_mode="push2talk",
             task_id="ab" * 16,

@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from mmid.session.effects import Effect
-
-Effects = list[Effect]
+from mmid.session.effects import Effects
 
 
 class Dialect(Protocol):

@@ -14,7 +14,7 @@ TURN_SILENCE_S = 8.0
 ANSWER_S = 10.0
 
 
-class Heartbeat:
+class HeartbeatTimer:
     """Counts silence. Only text from the cloud resets it: audio and pings do not count.
 
     Args:

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from mmid.session.dialects.heartbeat import ANSWER_S, TURN_SILENCE_S, Heartbeat
+from mmid.session.dialects.heartbeat import ANSWER_S, TURN_SILENCE_S, HeartbeatTimer
 
 # "HeartBeat after 45 to 50 s without text from the server"; the cloud ends a
 # task after 60 s.
@@ -10,11 +10,11 @@ EARLIEST_S, LATEST_S, CLOUD_S = 45.0, 50.0, 60.0
 
 
 def test_a_heartbeat_is_due_after_45_to_50_s_of_silence() -> None:
-    assert 100 + EARLIEST_S <= Heartbeat(100.0).due(attended=False) <= 100 + LATEST_S
+    assert 100 + EARLIEST_S <= HeartbeatTimer(100.0).due(attended=False) <= 100 + LATEST_S
 
 
 def test_a_silent_cloud_is_dead_ten_seconds_after_the_heartbeat() -> None:
-    heartbeat = Heartbeat(100.0)
+    heartbeat = HeartbeatTimer(100.0)
     assert heartbeat.dead_at == inf
     heartbeat.sent(148.0)
     assert heartbeat.dead_at == 148.0 + ANSWER_S
@@ -24,7 +24,7 @@ def test_a_silent_cloud_is_dead_ten_seconds_after_the_heartbeat() -> None:
 
 
 def test_text_is_a_sign_of_life_and_begins_the_silence_anew() -> None:
-    heartbeat = Heartbeat(100.0)
+    heartbeat = HeartbeatTimer(100.0)
     heartbeat.sent(148.0)
     heartbeat.text_received(150.0)
     assert heartbeat.dead_at == inf
@@ -32,7 +32,7 @@ def test_text_is_a_sign_of_life_and_begins_the_silence_anew() -> None:
 
 
 def test_audio_saves_from_the_verdict_but_does_not_delay_the_heartbeat() -> None:
-    heartbeat = Heartbeat(100.0)
+    heartbeat = HeartbeatTimer(100.0)
     due = heartbeat.due(attended=False)
     heartbeat.audio_received()
     assert heartbeat.due(attended=False) == due
@@ -43,13 +43,13 @@ def test_audio_saves_from_the_verdict_but_does_not_delay_the_heartbeat() -> None
 
 
 def test_a_heartbeat_and_its_verdict_fit_before_the_cloud_gives_up() -> None:
-    heartbeat = Heartbeat(0.0)
+    heartbeat = HeartbeatTimer(0.0)
     heartbeat.sent(heartbeat.due(attended=False))
     assert heartbeat.dead_at < CLOUD_S
 
 
 def test_a_cloud_that_dies_while_somebody_waits_for_it_is_noticed_within_20_s() -> None:
-    heartbeat = Heartbeat(100.0)
+    heartbeat = HeartbeatTimer(100.0)
     heartbeat.attend(110.0)
     assert heartbeat.due(attended=True) == 110 + TURN_SILENCE_S
     heartbeat.sent(heartbeat.due(attended=True))
@@ -57,7 +57,7 @@ def test_a_cloud_that_dies_while_somebody_waits_for_it_is_noticed_within_20_s() 
 
 
 def test_a_wait_that_begins_late_in_a_silence_does_not_put_the_heartbeat_off() -> None:
-    heartbeat = Heartbeat(100.0)
+    heartbeat = HeartbeatTimer(100.0)
     due = heartbeat.due(attended=False)
     heartbeat.attend(due - 1)
     assert heartbeat.due(attended=True) == due

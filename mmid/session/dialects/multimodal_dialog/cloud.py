@@ -48,12 +48,12 @@ def _endpoint(settings: Settings, credential: "LicenseCredential") -> Endpoint:
 
 def _dialect(opening: Opening) -> "Dialect":
     from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog  # noqa: PLC0415
-    from mmid.session.dialects.multimodal_dialog.directives import Identity  # noqa: PLC0415
+    from mmid.session.dialects.multimodal_dialog.directives import ClientInfo  # noqa: PLC0415
 
     settings, credential = opening.settings, opening.credential
     name = credential.device_name
     user = settings.license.user_id or name or credential.app_id
-    identity = Identity(
+    identity = ClientInfo(
         app_id=credential.app_id,
         workspace_id=credential.workspace_id,
         user_id=user[:_USER_ID_LIMIT],

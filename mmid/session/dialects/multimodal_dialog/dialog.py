@@ -19,14 +19,15 @@ from typing import Any
 from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import Error
 from mmid.session.dialects.multimodal_dialog import talk
-from mmid.session.dialects.multimodal_dialog.directives import Frames, Identity, start_payload
+from mmid.session.dialects.multimodal_dialog.directives import ClientInfo, Frames, start_payload
 from mmid.session.dialects.multimodal_dialog.failures import START_REFUSED
-from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
+from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import Failed, Output, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
 from mmid.session.effects import (
     Close,
+    Effects,
     Emit,
     Moved,
     Next,
@@ -59,7 +60,7 @@ class MultimodalDialog:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: ClientInfo,
         settings: Dialog,
         *,
         work_mode: str,

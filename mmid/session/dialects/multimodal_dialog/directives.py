@@ -25,7 +25,7 @@ _INTERMEDIATE_TEXT = {
 
 
 @frozen
-class Identity:
+class ClientInfo:
     """Who the dialog is for.
 
     Attributes:
@@ -45,7 +45,7 @@ class Identity:
     signature: Mapping[str, str] = field(default_factory=dict)
 
 
-def start_payload(identity: Identity, dialog: Dialog, work_mode: str) -> dict[str, Any]:
+def start_payload(identity: ClientInfo, dialog: Dialog, work_mode: str) -> dict[str, Any]:
     """Build what Start carries beside ``input.dialog_id`` (section 3).
 
     Everything the service has a default for is sent all the same: its

@@ -10,7 +10,7 @@ from math import inf
 from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import AsrEnd, Error, SpeechPrepare, SpeechRestart, SpeechStart, State, TtsEnd
 from mmid.session.backlog import BACKLOG_S, Backlog
-from mmid.session.dialects.heartbeat import Heartbeat
+from mmid.session.dialects.heartbeat import HeartbeatTimer
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.failures import after_failure
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Stage
@@ -19,7 +19,7 @@ from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, OpenMicrophon
 from mmid.session.dialects.multimodal_dialog.work_modes import WORK_MODES
 from mmid.session.effects import (
     Close,
-    Effect,
+    Effects,
     Emit,
     FinishPlayer,
     FlushPlayer,
@@ -31,8 +31,6 @@ from mmid.session.effects import (
     StopRecorder,
 )
 from mmid.settings import Dialog
-
-Effects = list[Effect]
 
 
 class Machine:
@@ -59,7 +57,7 @@ class Machine:
         self.backlog = Backlog(int(BACKLOG_S * settings.speech_bytes_per_s))
         self.upload, self.microphone = Upload(settings), OpenMicrophone()
         self.stage, self.stage_deadline = Stage.STARTING, listening_by
-        self.heartbeat = Heartbeat(listening_by)
+        self.heartbeat = HeartbeatTimer(listening_by)
         self.turn, self.floor, self.pace = Turn(), Floor(), Pace()
         self.cause = self.left_round = ""
         self.malformed = 0

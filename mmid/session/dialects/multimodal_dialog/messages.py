@@ -53,10 +53,10 @@ class Output:
     asking: Asking = field(default_factory=Asking)
 
 
-Message = Started | Failed | Output
+ServerMessage = Started | Failed | Output
 
 
-def parse(text: str) -> Message | None:
+def parse(text: str) -> ServerMessage | None:
     """Read one server text frame; None if it says nothing that has a meaning here.
 
     Raises:

@@ -26,12 +26,13 @@ from mmid.events import (
     TtsStart,
 )
 from mmid.session.dialects.multimodal_dialog.failures import SILENT_TURN_ERRORS
-from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
+from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import Output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.dialects.multimodal_dialog.turn import ACCEPT_GRACE_S
 from mmid.session.dialects.multimodal_dialog.volume import loudness
 from mmid.session.effects import (
+    Effects,
     Emit,
     FinishPlayer,
     FlushPlayer,

@@ -9,10 +9,10 @@ from typing import Any
 
 from mmid.errors import Busy, InvalidArgument, NotReady, Unsupported
 from mmid.events import Error
-from mmid.session.dialects.multimodal_dialog.machine import Effects, Machine
+from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.stages import CLOUD_LISTENS, Stage
 from mmid.session.dialects.multimodal_dialog.turn import Floor
-from mmid.session.effects import Emit, FlushPlayer, Send
+from mmid.session.effects import Effects, Emit, FlushPlayer, Send
 
 # Frames of video are at least so far apart (section 10).
 _VIDEO_FRAME_S = 0.5

@@ -16,7 +16,7 @@ from mmid.session.dialects.multimodal_dialog.stages import Stage
 
 
 @frozen
-class WorkMode:
+class WorkModeRules:
     """The rules of a work mode.
 
     Attributes:
@@ -32,9 +32,9 @@ class WorkMode:
 
 _ALWAYS = frozenset(Stage) - {Stage.STARTING, Stage.CLOSED}
 
-WORK_MODES: dict[str, WorkMode] = {
-    "push2talk": WorkMode(pressed=True, framed=True, fed=frozenset({Stage.TALKING})),
+WORK_MODES: dict[str, WorkModeRules] = {
+    "push2talk": WorkModeRules(pressed=True, framed=True, fed=frozenset({Stage.TALKING})),
     # The rule is for Listening only, but audio may be sent in every state.
-    "tap2talk": WorkMode(pressed=True, framed=False, fed=_ALWAYS),
-    "duplex": WorkMode(pressed=False, framed=False, fed=_ALWAYS),
+    "tap2talk": WorkModeRules(pressed=True, framed=False, fed=_ALWAYS),
+    "duplex": WorkModeRules(pressed=False, framed=False, fed=_ALWAYS),
 }

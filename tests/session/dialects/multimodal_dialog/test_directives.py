@@ -8,14 +8,14 @@ import pytest
 from mmid.errors import InvalidArgument
 from mmid.session.dialects.multimodal_dialog.directives import (
     IMAGE_LIMIT_BYTES,
+    ClientInfo,
     Frames,
-    Identity,
     start_payload,
 )
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID
 
-IDENTITY = Identity("mm_0123", "llm-9876", "user-7", "board-7", "multimodal-dialog")
+IDENTITY = ClientInfo("mm_0123", "llm-9876", "user-7", "board-7", "multimodal-dialog")
 DIALOG_ID = "f7b3c1de-0000-4000-8000-00000000d1a1"
 
 # multimodal-dialog section 3, with what mmid sends explicitly (section 14).
@@ -62,7 +62,7 @@ def test_start_names_the_dialog_to_go_on_with() -> None:
 
 
 def test_start_leaves_out_a_workspace_that_is_not_known() -> None:
-    identity = Identity("mm_0123", "", "user-7", "board-7", "other-model")
+    identity = ClientInfo("mm_0123", "", "user-7", "board-7", "other-model")
     payload = start_payload(identity, Dialog(), "push2talk")
     assert payload["input"] == {"directive": "Start", "app_id": "mm_0123"}
     assert payload["model"] == "other-model"

@@ -41,7 +41,7 @@ from mmid.errors import CallerError
 from mmid.events import Error, Event
 from mmid.frozen import frozen
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
-from mmid.session.dialects.multimodal_dialog.directives import Identity
+from mmid.session.dialects.multimodal_dialog.directives import ClientInfo
 from mmid.session.effects import (
     Close,
     Effect,
@@ -110,7 +110,7 @@ def dialect(
     """Make a dialect whose connection was begun at time 0."""
     settings = settings or Dialog()
     return MultimodalDialog(
-        Identity("mm_0123", workspace_id, "user-7", "board-7", "multimodal-dialog"),
+        ClientInfo("mm_0123", workspace_id, "user-7", "board-7", "multimodal-dialog"),
         settings,
         work_mode=settings.work_mode,
         task_id=TASK_ID,
