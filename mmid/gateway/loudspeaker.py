@@ -119,8 +119,8 @@ class Loudspeaker:
 
     def turn(self, wanted: SetLoudness) -> None:
         """Do what somebody asked the cloud for; a card that refuses is told."""
-        volume, muted = wanted.applied(self._mixer.volume, self._mixer.muted)
         try:
+            volume, muted = wanted.applied(self._mixer.volume, self._mixer.muted)
             if volume != self._mixer.volume:
                 self.set_volume(volume)
             if muted != self._mixer.muted:

@@ -112,21 +112,32 @@ class Player:
 
 
 class Mixer:
-    """A volume; ``broken`` cards refuse."""
+    """A volume; ``broken`` cards refuse, ``away`` they cannot even be read."""
 
     def __init__(self) -> None:
-        self.volume, self.muted, self.broken = 100, False, False
+        self._volume, self._muted = 100, False
+        self.broken = self.away = False
+
+    @property
+    def volume(self) -> int:
+        self._check(self.away)
+        return self._volume
+
+    @property
+    def muted(self) -> bool:
+        self._check(self.away)
+        return self._muted
 
     def set_volume(self, percent: int) -> None:
-        self._check()
-        self.volume = percent
+        self._check(self.broken)
+        self._volume = percent
 
     def set_muted(self, muted: bool) -> None:
-        self._check()
-        self.muted = muted
+        self._check(self.broken)
+        self._muted = muted
 
-    def _check(self) -> None:
-        if self.broken:
+    def _check(self, refuses: bool) -> None:
+        if refuses:
             raise AudioDeviceFailed("the card refused")
 
 

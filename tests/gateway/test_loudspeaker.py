@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from mmid.errors import AudioDeviceFailed
 from mmid.events import Error, TtsEnd
+from mmid.session.effects import SetLoudness
 from tests.gateway.board import Board
 
 
@@ -71,3 +74,21 @@ async def test_the_network_waits_while_the_loudspeaker_is_full(board: Board) -> 
         board.wire.say("RespondingEnded")
         await board.until(lambda: TtsEnd() in board.events)
         assert board.player.played == b"hello world!"
+
+
+async def test_the_cloud_turns_the_loudspeaker(board: Board) -> None:
+    board.host.perform(SetLoudness(volume=30, muted=True))
+    assert (board.mixer.volume, board.mixer.muted) == (30, True)
+    assert (board.status.volume, board.status.muted) == (30, True)
+    board.host.perform(SetLoudness(change=-50, muted=False))
+    assert (board.mixer.volume, board.mixer.muted) == (0, False)
+
+
+@pytest.mark.parametrize("trouble", ["broken", "away"])
+async def test_a_card_that_the_cloud_cannot_turn_is_told_and_the_dialog_goes_on(
+    board: Board, trouble: str
+) -> None:
+    setattr(board.mixer, trouble, True)
+    board.host.perform(SetLoudness(volume=30))
+    assert board.codes == ["audio-device"]
+    assert board.status.volume == 100
