@@ -30,7 +30,7 @@ _REST = "connections, and what the start left"
 
 # As ``mmid run`` does, it puts off what websockets imports and hardly uses.
 _PROGRAM = """\
-from mmid.service.deferred_imports import defer_import
+from mmid.deferred_imports import defer_import
 defer_import("importlib.metadata")
 defer_import("urllib.request")
 def private_mib():

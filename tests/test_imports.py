@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # Tools that every floor may use.
-FOR_ALL = {"mmid.child", "mmid.frozen", "mmid.service.deferred_imports"}
+FOR_ALL = {"mmid.child", "mmid.frozen", "mmid.deferred_imports"}
 
 # Module or package -> what of mmid it may import; a package includes what is in it. The longest
 # name that fits a module counts. Nothing imports daemon but cli, and nothing simcloud but simcloud.
@@ -108,7 +108,7 @@ READ_THE_ENVIRONMENT = {
 }
 
 # Process -> what must not be in its memory; a board may have 64 MiB. (What websockets would
-# bring and ``mmid run`` puts off is looked for in ``tests/service/test_deferred_imports.py``.)
+# bring and ``mmid run`` puts off is looked for in ``tests/test_deferred_imports.py``.)
 NOT_LOADED = {
     "mmid.service.daemon": "mmid.session.license.codec mmid.session.license.vendor_codec "
     "cryptography pydantic pydantic_settings tomllib argparse mmid.simcloud "

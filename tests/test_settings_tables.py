@@ -7,8 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from mmid.secrets import Secret
-from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
-from mmid.settings.loading import from_plain
+from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings, from_plain
 
 CONTRACT = {
     "cloud": "protocol ws_url license_url ca_file connect_timeout_s workspace_id model",

@@ -1,6 +1,6 @@
 """The D-Bus front, ``org.mmid1``: it translates, and decides nothing about dialogs."""
 
-from mmid.service.deferred_imports import defer_import
+from mmid.deferred_imports import defer_import
 
 # ``import dbus_next`` loads all of it, for asyncio and for GLib, and so does the import of any
 # part; we need its messages. The rest is 0.9 MiB of the idle daemon, a twentieth of the bare

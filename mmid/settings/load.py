@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mmid.errors import SettingsInvalid
 from mmid.secrets import MASK, Secret, redact
 from mmid.session.clouds import CLOUDS, contradictions
-from mmid.settings.loading import from_plain
+from mmid.settings import from_plain
 from mmid.settings.sources import TABLES, Layer, read_layers
 
 _LONGEST_VALUE = 60  # characters of a value that a message shows

@@ -7,15 +7,11 @@ no secret is in an argument, in the environment or in a file.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from mmid.child import Child, Ended, python
 from mmid.errors import SettingsInvalid
-from mmid.secrets import Secret
-from mmid.settings import Settings
+from mmid.settings import Settings, from_plain
 
 # A slow board needs two or three seconds; a file that is a pipe never ends.
 _LONGEST_S = 30.0
@@ -83,16 +79,3 @@ def _settings(child: Ended, timeout_s: float) -> Settings:
             child.last_words or f"the settings could not be read: exit status {child.status}"
         )
     return from_plain(json.loads(child.output))
-
-
-def from_plain(tables: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """Build ``Settings`` from validated plain tables, as ``mmid.settings.load`` prints them."""
-    made: dict[str, Any] = {}
-    for table in fields(Settings):
-        kind: Any = table.type
-        values = dict(tables.get(table.name, {}))
-        for key in fields(kind):
-            if key.type is Secret and key.name in values:
-                values[key.name] = Secret(values[key.name])
-        made[table.name] = kind(**values)
-    return Settings(**made)

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from mmid import __version__
+from mmid.deferred_imports import defer_import
 from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
-from mmid.service.deferred_imports import defer_import
 from mmid.settings.sources import TABLES, Layer, read_layers, state_directory
 
 Tables = dict[str, dict[str, Any]]

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import SettingsInvalid
-from mmid.settings import Settings, sources
+from mmid.settings import Settings, from_plain, sources
 from mmid.settings.load import load
-from mmid.settings.loading import from_plain
 
 ROOT = Path(__file__).parents[2]
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -22,9 +22,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mmid.cli.streams import complain, open_closed_streams, settle
+from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.secrets import redact
-from mmid.service.deferred_imports import defer_import
 from mmid.settings.loading import fork_loading, start_loading
 
 if TYPE_CHECKING:

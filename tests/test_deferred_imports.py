@@ -6,7 +6,7 @@ def told(script: str) -> list[str]:
     return run_script(f"import sys\n{script}").stdout.splitlines()
 
 
-DEFER = "from mmid.service.deferred_imports import defer_import\n"
+DEFER = "from mmid.deferred_imports import defer_import\n"
 
 
 def test_a_deferred_module_comes_with_the_first_use_of_it_and_not_with_its_import() -> None:
