@@ -224,6 +224,17 @@ def test_functions_fit_on_a_page() -> None:
                 assert (node.end_lineno or 0) - node.lineno < 60, f"{module.name}.{node.name}"
 
 
+def test_no_two_classes_have_one_name() -> None:
+    where: dict[str, list[str]] = {}
+    for module in MODULES:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name, []).append(module.name)
+    tables = {"Clock", "Cloud"}  # of the settings, named as mmid.toml names them
+    twice = {name: places for name, places in where.items() if len(places) > 1}
+    assert twice.keys() == tables, twice
+
+
 @pytest.mark.parametrize(("module", "without"), NOT_LOADED.items())
 def test_a_process_does_not_carry_what_it_does_not_need(module: str, without: str) -> None:
     script = f"import sys, {module}; print(*sys.modules)"

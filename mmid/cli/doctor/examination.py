@@ -14,7 +14,7 @@ from mmid.cli.doctor.board import (
 )
 from mmid.cli.doctor.daemon import check_daemon
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped
-from mmid.cli.doctor.machine import Machine, check_access, check_unit
+from mmid.cli.doctor.machine import Installation, check_access, check_unit
 from mmid.cli.doctor.network import check_names, check_tls
 from mmid.errors import TABLE, SettingsInvalid
 from mmid.settings import Settings
@@ -33,7 +33,7 @@ _STANDING_ON_SETTINGS: dict[str, Callable[[Settings], Finding | Awaitable[Findin
 }
 
 
-async def examine(config: Path | None, bus: str, machine: Machine) -> AsyncIterator[Finding]:
+async def examine(config: Path | None, bus: str, machine: Installation) -> AsyncIterator[Finding]:
     """Yield what each check finds, as soon as it is known.
 
     Args:

@@ -29,7 +29,7 @@ _LONGEST_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Installation:
     """Where a machine keeps these things.
 
     Attributes:
@@ -45,7 +45,7 @@ class Machine:
     sound_group: str = "audio"
 
 
-def check_access(machine: Machine, bus: str) -> Finding:
+def check_access(machine: Installation, bus: str) -> Finding:
     """Whether accounts and bus policy let the daemon work and this user call it."""
     if bus != "system":
         return skipped("access", "not the system bus: its policy and its accounts do not matter")
@@ -86,7 +86,7 @@ def _groups_of(user: pwd.struct_passwd) -> set[str]:
     return {group.gr_name for group in groups if group}
 
 
-def check_unit(machine: Machine) -> Finding:
+def check_unit(machine: Installation) -> Finding:
     """Whether somebody changed the unit: what was tested is what was shipped."""
     if not any((machine.root / place / _UNIT).exists() for place in (*_UNITS, *_SHIPPED)):
         return skipped("unit", f"there is no {_UNIT} on this machine")

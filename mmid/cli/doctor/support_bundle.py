@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from mmid import __version__
 from mmid.cli.doctor.examination import examine
-from mmid.cli.doctor.machine import Machine, output_of
+from mmid.cli.doctor.machine import Installation, output_of
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument, MmidError, StorageFailed
@@ -53,7 +53,9 @@ _KERNEL_FILES = (
 )
 
 
-async def write_bundle(path: Path, config: Path | None, bus: str, machine: Machine) -> list[str]:
+async def write_bundle(
+    path: Path, config: Path | None, bus: str, machine: Installation
+) -> list[str]:
     """Collect everything and write it; return the names of what is in it.
 
     Args:
@@ -78,7 +80,7 @@ async def write_bundle(path: Path, config: Path | None, bus: str, machine: Machi
         raise
 
 
-async def _write(file: BinaryIO, config: Path | None, bus: str, machine: Machine) -> list[str]:
+async def _write(file: BinaryIO, config: Path | None, bus: str, machine: Installation) -> list[str]:
     known = _Known(config)
     texts = {name: text async for name, text in _collect(known, config, bus, machine)}
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
@@ -107,7 +109,7 @@ class _Known:
 
 
 async def _collect(
-    known: _Known, config: Path | None, bus: str, machine: Machine
+    known: _Known, config: Path | None, bus: str, machine: Installation
 ) -> AsyncIterator[tuple[str, str]]:
     yield "about.json", _json(_about())
     yield (

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from mmid.cli.mmictl import show
-from mmid.cli.mmictl.turn import Turn, finish, following
+from mmid.cli.mmictl.turn import AwaitedTurn, finish, following
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument
@@ -24,7 +24,7 @@ async def monitor(client: Client, options: Namespace) -> None:
 async def ask(client: Client, options: Namespace) -> None:
     """Ask, print the reply's text, and end with the reply."""
     await client.listen()
-    turn = Turn()
+    turn = AwaitedTurn()
     turn.begin()
     await client.call(DIALOG, "Ask", "s", options.text)
     async with following(client, turn) as task:

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from mmid.cli.doctor.examination import examine
 from mmid.cli.doctor.finding import Finding, Verdict
-from mmid.cli.doctor.machine import Machine
+from mmid.cli.doctor.machine import Installation
 from mmid.cli.doctor.support_bundle import write_bundle
 from mmid.cli.mmictl.show import printable
 from mmid.secrets import redact
@@ -22,7 +22,7 @@ _COLOURS = {Verdict.OK: 32, Verdict.WARNING: 33, Verdict.FAILURE: 31, Verdict.SK
 async def doctor(options: Namespace) -> int:
     """Print the findings as they come; return the exit status."""
     status = 0
-    async for finding in examine(options.config, options.bus, Machine()):
+    async for finding in examine(options.config, options.bus, Installation()):
         if finding.verdict is Verdict.FAILURE:
             status = FOUND_FAILURES
         print(_json(finding) if options.json else _lines(finding), flush=True)
@@ -51,7 +51,7 @@ def _lines(finding: Finding) -> str:
 
 async def support_bundle(options: Namespace) -> int:
     """Write the file and say what is in it; return the exit status."""
-    names = await write_bundle(options.file, options.config, options.bus, Machine())
+    names = await write_bundle(options.file, options.config, options.bus, Installation())
     if options.json:
         print(json.dumps({"file": str(options.file), "contents": names}))
         return 0

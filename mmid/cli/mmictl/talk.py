@@ -10,7 +10,7 @@ from contextlib import suppress
 from mmid.cli.mmictl import show
 from mmid.cli.mmictl.keyboard import Key, Keyboard
 from mmid.cli.mmictl.show import printable
-from mmid.cli.mmictl.turn import Turn, finish, following
+from mmid.cli.mmictl.turn import AwaitedTurn, finish, following
 from mmid.dbus.client import Client, Received
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO, DIALOG, ERRORS
@@ -31,7 +31,7 @@ async def talk(client: Client, options: Namespace) -> None:
         return
     await client.listen()
     await client.call(DIALOG, "StartSpeech")
-    turn = Turn()
+    turn = AwaitedTurn()
     async with following(client, turn, lambda one: show.event(one, as_json=options.json)) as task:
         await asyncio.wait({task}, timeout=options.seconds)
         if not task.done():

@@ -12,7 +12,7 @@ from mmid.dbus.client import Client
 from mmid.dbus.interface import DIALOG
 from mmid.errors import InvalidArgument
 
-Turn = dict[str, float]
+TurnTimes = dict[str, float]
 
 # In the order in which they should happen, with what each stretch is spent on.
 _STEPS = {
@@ -49,7 +49,7 @@ def _write(path: Path, text: str) -> None:
         raise InvalidArgument(f"{path} cannot be written: {error.strerror}") from error
 
 
-def as_text(turns: list[Turn], columns: int) -> Iterator[str]:
+def as_text(turns: list[TurnTimes], columns: int) -> Iterator[str]:
     """Yield the lines of a waterfall that is ``columns`` wide."""
     width = max(10, columns - 2 - _LABEL_WIDTH - _FIGURE_WIDTH)
     for turn in turns:
@@ -62,7 +62,7 @@ def as_text(turns: list[Turn], columns: int) -> Iterator[str]:
             yield f"  {name:<{_LABEL_WIDTH}}{after:>{_FIGURE_WIDTH - 1}.0f} {bar}"
 
 
-def _steps(turn: Turn) -> list[tuple[str, float, float]]:
+def _steps(turn: TurnTimes) -> list[tuple[str, float, float]]:
     """Name, beginning and end of each stretch, ms; a step may overtake the one before it."""
     steps, before = [], 0.0
     for name in _STEPS:
@@ -79,7 +79,7 @@ _WIDE, _LEFT, _ROW, _GAP = 800, 200, 18, 14
 _COLOURS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948", "#b07aa1", "#9c755f"]
 
 
-def as_svg(turns: list[Turn]) -> str:
+def as_svg(turns: list[TurnTimes]) -> str:
     """Return the waterfall as an SVG document."""
     longest = max((after for turn in turns for _, _, after in _steps(turn)), default=1.0)
     rows, y = [], _GAP

@@ -42,7 +42,7 @@ class TurnTooLong(MmidError):
         return replace(TABLE[Busy], remedy=remedy)
 
 
-class Turn:
+class AwaitedTurn:
     """Follows the signals of one turn.
 
     Attributes:
@@ -88,7 +88,7 @@ class Turn:
 
 @asynccontextmanager
 async def following(
-    client: Client, turn: Turn, show: Callable[[Received], None] = lambda _: None
+    client: Client, turn: AwaitedTurn, show: Callable[[Received], None] = lambda _: None
 ) -> "AsyncIterator[asyncio.Task[None]]":
     """Have a task follow a turn by the signals of a client that listens; it ends with the turn.
 
@@ -113,7 +113,7 @@ async def following(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def finish(task: "asyncio.Task[None]", turn: Turn, timeout_s: float) -> None:
+async def finish(task: "asyncio.Task[None]", turn: AwaitedTurn, timeout_s: float) -> None:
     """Wait for the end of a turn.
 
     Raises:

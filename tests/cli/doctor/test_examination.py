@@ -5,7 +5,7 @@ import pytest
 from mmid.cli.doctor import examination
 from mmid.cli.doctor.examination import examine
 from mmid.cli.doctor.finding import Finding, Verdict
-from mmid.cli.doctor.machine import Machine
+from mmid.cli.doctor.machine import Installation
 from mmid.settings import Settings
 
 IN_ORDER = [
@@ -18,7 +18,7 @@ async def findings(tmp_path: Path, settings: str) -> dict[str, Finding]:
     config = tmp_path / "mmid.toml"
     config.write_text(settings)
     bus = f"unix:path={tmp_path}/no-bus"
-    return {one.check: one async for one in examine(config, bus, Machine(tmp_path))}
+    return {one.check: one async for one in examine(config, bus, Installation(tmp_path))}
 
 
 async def test_settings_that_cannot_be_read_spare_what_stands_on_them(tmp_path: Path) -> None:

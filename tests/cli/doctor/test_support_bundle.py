@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmid.cli.doctor import support_bundle
-from mmid.cli.doctor.machine import Machine
+from mmid.cli.doctor.machine import Installation
 from mmid.cli.doctor.support_bundle import write_bundle
 from mmid.dbus.front import Front
 from mmid.errors import InvalidArgument
@@ -49,7 +49,7 @@ def config(tmp_path: Path) -> Path:
 
 async def bundle(tmp_path: Path, config: Path, bus: str = "unix:path=/none") -> dict[str, str]:
     path = tmp_path / "support.tar.gz"
-    names = await write_bundle(path, config, bus, Machine(tmp_path))
+    names = await write_bundle(path, config, bus, Installation(tmp_path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with tarfile.open(path) as archive:
         texts = {
@@ -146,5 +146,5 @@ async def test_a_file_that_exists_is_not_overwritten(tmp_path: Path, config: Pat
     path = tmp_path / "mine.txt"
     path.write_text("mine")
     with pytest.raises(InvalidArgument, match=r"mine\.txt cannot be made: File exists"):
-        await write_bundle(path, config, "system", Machine(tmp_path))
+        await write_bundle(path, config, "system", Installation(tmp_path))
     assert path.read_text() == "mine"

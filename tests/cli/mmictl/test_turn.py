@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from mmid.cli.mmictl.turn import Turn, TurnFailed, TurnTooLong, finish
+from mmid.cli.mmictl.turn import AwaitedTurn, TurnFailed, TurnTooLong, finish
 from mmid.dbus.client import Received
 from mmid.dbus.interface import DIALOG, PROPERTIES
 
@@ -15,13 +15,13 @@ def event(name: str, **arguments: str) -> Received:
     return Received(DIALOG, name, arguments)
 
 
-def ends_with_last(turn: Turn, *signals: Received) -> bool:
+def ends_with_last(turn: AwaitedTurn, *signals: Received) -> bool:
     *before, last = signals
     return not any(turn.take(signal) for signal in before) and turn.take(last)
 
 
 def test_a_turn_ends_when_the_reply_was_played_and_not_when_it_arrived() -> None:
-    turn = Turn()
+    turn = AwaitedTurn()
     turn.begin()
     assert ends_with_last(
         turn,
@@ -36,7 +36,7 @@ def test_a_turn_ends_when_the_reply_was_played_and_not_when_it_arrived() -> None
 
 @pytest.mark.parametrize("begins", ["SpeechStart", "SpeechRestart", ""])
 def test_the_end_of_an_interrupted_reply_is_not_the_turn_s_end(begins: str) -> None:
-    turn = Turn()
+    turn = AwaitedTurn()
     assert not any(turn.take(state(name)) for name in ("responding", "listening"))
     if begins:
         assert not turn.take(event(begins))
@@ -46,20 +46,20 @@ def test_the_end_of_an_interrupted_reply_is_not_the_turn_s_end(begins: str) -> N
 
 
 def test_listening_again_without_an_answer_is_not_the_end() -> None:
-    turn = Turn()
+    turn = AwaitedTurn()
     turn.begin()
     assert not turn.take(state("listening"))
 
 
 def test_the_last_text_is_the_reply_even_when_it_was_not_final() -> None:
-    turn = Turn()
+    turn = AwaitedTurn()
     turn.take(event("LlmIncomplete", text="It"))
     turn.take(event("LlmIncomplete", text="It is"))
     assert turn.reply == "It is"
 
 
 def test_an_error_ends_the_turn_even_while_speaking() -> None:
-    turn = Turn()
+    turn = AwaitedTurn()
     assert turn.take(event("Error", code="tls", message="no"))
 
 
@@ -70,7 +70,7 @@ def test_an_error_ends_the_turn_even_while_speaking() -> None:
 async def test_an_error_event_is_raised_with_the_exit_status_of_its_code(
     code: str, exit_status: int
 ) -> None:
-    turn = Turn()
+    turn = AwaitedTurn()
     turn.take(event("Error", code=code, message="why"))
     with pytest.raises(TurnFailed, match=f"^{code}: why$") as caught:
         await finish(asyncio.create_task(asyncio.sleep(0)), turn, 5)
@@ -80,6 +80,6 @@ async def test_an_error_event_is_raised_with_the_exit_status_of_its_code(
 async def test_a_turn_that_does_not_end_is_given_up() -> None:
     endless = asyncio.create_task(asyncio.Event().wait())
     with pytest.raises(TurnTooLong) as caught:
-        await finish(endless, Turn(), 0.01)  # type: ignore[arg-type]
+        await finish(endless, AwaitedTurn(), 0.01)  # type: ignore[arg-type]
     assert caught.value.facts.exit_code == 75
     assert "--timeout" in caught.value.facts.remedy
