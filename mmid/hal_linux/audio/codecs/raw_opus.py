@@ -12,6 +12,13 @@ from mmid.hal_linux.audio.codecs.libopus import LibopusDecoder, LibopusEncoder
 _PACKET_MS = 20
 _SAMPLE_BYTES = 2
 
+# A cloud may begin with the header packets that Opus has in Ogg (RFC 7845, section 5),
+# each alone in a frame, or before the first packet of sound in the same one.
+_HEAD_MAGIC, _HEAD_BYTES = b"OpusHead", 19
+_TAGS_MAGIC = b"OpusTags"
+_FAMILY_AT, _CHANNELS_AT = 18, 9
+_LENGTH_BYTES = 4
+
 
 class RawOpusDecoder:
     """A ``Decoder`` of bare packets: each call is given one packet.
@@ -30,7 +37,10 @@ class RawOpusDecoder:
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         """Yield the samples of a packet."""
-        samples = self._opus.decode(data)
+        packet = _without_header(data)
+        if not packet and data:
+            return
+        samples = self._opus.decode(packet)
         if samples is None:
             self.damaged += 1
         else:
@@ -39,6 +49,37 @@ class RawOpusDecoder:
     def finish(self) -> Iterator[bytes]:
         """Yield nothing: no part of a packet waits."""
         return iter(())
+
+
+def _without_header(frame: bytes) -> bytes:
+    """Return what follows the header packets in a frame; nothing if there is only a header."""
+    if frame.startswith(_HEAD_MAGIC):
+        frame = frame[_head_bytes(frame) :]
+    if frame.startswith(_TAGS_MAGIC):
+        frame = frame[_tags_bytes(frame) :]
+    return frame
+
+
+def _head_bytes(frame: bytes) -> int:
+    """Return the length of OpusHead: families other than 0 have a table of the channels."""
+    has_table = len(frame) >= _HEAD_BYTES and frame[_FAMILY_AT] > 0
+    return _HEAD_BYTES + (2 + frame[_CHANNELS_AT] if has_table else 0)
+
+
+def _tags_bytes(frame: bytes) -> int:
+    """Return the length of OpusTags: the vendor's name, a count, and so many comments."""
+    end = len(_TAGS_MAGIC)
+
+    def number() -> int:
+        return int.from_bytes(frame[end : end + _LENGTH_BYTES], "little")
+
+    end += _LENGTH_BYTES + number()
+    comments = number()
+    end += _LENGTH_BYTES
+    while comments and end < len(frame):
+        end += _LENGTH_BYTES + number()
+        comments -= 1
+    return end
 
 
 class RawOpusEncoder:
