@@ -87,13 +87,17 @@ class OggPages:
         self._bytes.clear()
         self._lost = False
 
-    def cut(self, data: bytes) -> Iterator[Page]:
-        """Yield the pages that are complete now; exhaust it before the next call."""
+    def cut(self, data: bytes) -> Iterator[Page | None]:
+        """Yield the pages that are complete now; exhaust it before the next call.
+
+        None stands for what was no page: finding that out costs as much as a page, and
+        other work may have its turn.
+        """
         self._bytes += data
         while (size := self._size()) and size <= len(self._bytes):
             yield from self._take(size)
 
-    def finish(self) -> Iterator[Page]:
+    def finish(self) -> Iterator[Page | None]:
         """Yield the pages behind a beginning that was never completed, and be empty."""
         while self._bytes:
             size = self._size()
@@ -101,6 +105,7 @@ class OggPages:
                 yield from self._take(size)
             else:
                 self._skip()
+                yield None
         self._lost = False
 
     def _size(self) -> int:
@@ -124,11 +129,12 @@ class OggPages:
         following = self._bytes.find(_MAGIC[:1], 1)
         del self._bytes[: following if following > 0 else len(self._bytes)]
 
-    def _take(self, size: int) -> Iterator[Page]:
+    def _take(self, size: int) -> Iterator[Page | None]:
         raw = bytes(self._bytes[:size])
         _, _, flags, granule, serial, number, crc, segments = _HEAD.unpack_from(raw)
         if crc != _checksum(raw):
             self._skip()
+            yield None
             return
         self._lost = False
         del self._bytes[:size]

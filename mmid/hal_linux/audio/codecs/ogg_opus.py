@@ -62,7 +62,10 @@ class OggOpusDecoder:
         for page in self._pages.finish():
             yield from self._play(page)
 
-    def _play(self, page: Page) -> Iterator[bytes]:
+    def _play(self, page: Page | None) -> Iterator[bytes]:
+        if page is None:
+            yield b""
+            return
         packets = self._packets.split(page)
         if page.first:
             self._begin(*_read_head(packets))

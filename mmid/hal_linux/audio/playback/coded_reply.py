@@ -8,6 +8,7 @@ of which its samples would take twelve times as much.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Iterator
 
@@ -19,6 +20,9 @@ _log = logging.getLogger(__name__)
 
 # Half a second of 60 ms packets: about 2 ms of work on a desktop.
 _PIECES_AT_ONCE = 8
+
+# Damage may cost more than sound: no further piece is begun after this time.
+_BUDGET_S = 0.004
 
 
 class CodedReply:
@@ -98,8 +102,9 @@ class CodedReply:
 
     def _decode_some(self) -> bool:
         """Decode a few pieces while little is left to play; return whether there are more."""
+        enough_at = time.monotonic() + _BUDGET_S
         for _ in range(_PIECES_AT_ONCE):
-            if self._playout.waiting_bytes >= self._ahead_bytes:
+            if self._playout.waiting_bytes >= self._ahead_bytes or time.monotonic() > enough_at:
                 break
             piece = next(self._pieces, None)
             if piece is None:

@@ -1,7 +1,10 @@
 """What the cloud sends becomes the sound it was, cut anywhere, damaged anywhere."""
 
 import io
+import struct
+import time
 from array import array
+from itertools import chain
 from typing import Any
 
 import av
@@ -46,6 +49,19 @@ def test_a_reply_is_decoded_to_the_sample(mode: str, rate_hz: int) -> None:
     decoded = decode(decoder, *frames(mode, rate_hz))
     assert len(decoded) == len(sound(rate_hz))
     assert likeness(decoded, sound(rate_hz)) > 0.95
+    assert decoder.damaged == 0
+
+
+@each_rate
+def test_a_false_count_of_frames_takes_no_time_and_costs_no_sound(rate_hz: int) -> None:
+    data = bytearray(stream("mp3", 24000))
+    at = data.index(b"Info")
+    data[at + 8 : at + 12] = b"\xff" * 4
+    decoder = make_decoder("mp3", rate_hz)
+    begin = time.process_time()
+    decoded = decode(decoder, bytes(data))
+    assert time.process_time() - begin < 1
+    assert len(decoded) >= len(sound(rate_hz))
     assert decoder.damaged == 0
 
 
@@ -158,11 +174,65 @@ def test_a_frame_that_is_no_packet_is_counted_and_gives_nothing(junk: bytes) -> 
     assert decoder.damaged == 1
 
 
+OPUS_HEAD = b"OpusHead\1\1" + struct.pack("<HIhB", 312, RATE, 0, 0)
+OPUS_HEAD_MAPPED = b"OpusHead\1\1" + struct.pack("<HIhB", 312, RATE, 0, 1) + b"\1\0\0"
+OPUS_TAGS = b"OpusTags" + struct.pack("<I4sII3s", 4, b"tool", 1, 3, b"a=b")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (OPUS_HEAD, b""),
+        (OPUS_HEAD, OPUS_TAGS, b""),
+        (OPUS_HEAD + OPUS_TAGS, b""),
+        (OPUS_HEAD,),
+        (OPUS_HEAD_MAPPED,),
+        (OPUS_HEAD + OPUS_TAGS,),
+        (OPUS_HEAD, OPUS_TAGS),
+    ],
+)
+def test_a_header_before_bare_packets_is_skipped_and_no_packet_is_lost(
+    header: tuple[bytes, ...],
+) -> None:
+    """The last part of the header stands in one frame with the first packet."""
+    *alone, joined = header
+    first, *others = frames("raw-opus", RATE)
+    decoder = make_decoder("raw-opus", RATE)
+    assert decode(decoder, *alone, joined + first, *others) == WHOLE["raw-opus"]
+    assert decoder.damaged == 0
+
+
+@given(st.binary(max_size=60))
+def test_a_header_cut_short_or_false_never_raises(rest: bytes) -> None:
+    for magic in (b"OpusHead", b"OpusTags", OPUS_HEAD + b"OpusTags"):
+        decode(DECODERS["raw-opus"], magic + rest)
+
+
 @each_stream
 def test_an_empty_frame_is_nothing_at_all(mode: str) -> None:
     decoder = make_decoder(mode, RATE)
     assert decode(decoder, b"", *frames(mode, RATE), b"") == WHOLE[mode]
     assert decoder.damaged == 0
+
+
+FALSE_COUNT = b"\xff\xe3\x18\xc4" + bytes(9) + b"Info\0\0\0\1\0\1\0\0"
+
+
+@pytest.mark.parametrize(
+    ("mode", "data"),
+    [
+        ("opus", b"OggS\0" * 20_000),
+        ("mp3", (FALSE_COUNT + bytes(72 - len(FALSE_COUNT))) * 100),
+    ],
+)
+def test_no_piece_of_damage_holds_the_loop_up(mode: str, data: bytes) -> None:
+    decoder, longest = make_decoder(mode, RATE), 0.0
+    decoder.reset()
+    begin = time.thread_time()
+    for _ in chain(decoder.decode(data), decoder.finish()):
+        longest = max(longest, time.thread_time() - begin)
+        begin = time.thread_time()
+    assert longest < 0.005
 
 
 def test_the_gain_that_a_stream_asks_for_is_given() -> None:

@@ -18,7 +18,7 @@ def pages(*pieces: bytes) -> tuple[list[Page], int]:
     """Return the pages, and how often something else was between them."""
     reader = OggPages()
     found = [page for piece in pieces for page in reader.cut(piece)]
-    return [*found, *reader.finish()], reader.damaged
+    return [page for page in (*found, *reader.finish()) if page], reader.damaged
 
 
 def page(number: int, *lengths: int, flags: int = 0, serial: int = 7) -> Page:
