@@ -42,6 +42,7 @@ class OggOpusDecoder:
         self._skip = 0  # samples still to be left out: the encoder's run-up, "pre-skip"
         self._position = 0  # samples decoded so far, the run-up included
         self._damaged_packets = 0
+        self._foreign: int | None = None  # serial of a stream that is not Opus
 
     @property
     def damaged(self) -> int:
@@ -50,6 +51,7 @@ class OggOpusDecoder:
     def reset(self) -> None:
         self._pages.reset()
         self._packets.reset()
+        self._foreign = None
         self._begin(0, 0)
 
     def decode(self, data: bytes) -> Iterator[bytes]:
@@ -66,6 +68,9 @@ class OggOpusDecoder:
         if page is None:
             yield b""
             return
+        if self._is_foreign(page):
+            yield b""
+            return
         packets = self._packets.split(page)
         if page.first:
             self._begin(*_read_head(packets))
@@ -80,6 +85,14 @@ class OggOpusDecoder:
             # Padding is in the last packet only; a stream that claims more is damaged.
             padded = page.last and 0 < surplus <= len(rest)
             yield rest[:-surplus] if padded else rest
+
+    def _is_foreign(self, page: Page) -> bool:
+        """Whether the page is of a stream in another codec: libopus would play it as noise."""
+        if page.first:
+            foreign = not page.body.startswith(_HEAD_MAGIC)
+            self._damaged_packets += foreign
+            self._foreign = page.serial if foreign else None
+        return page.serial == self._foreign
 
     def _arrive(self, page: Page) -> int:
         """Take over the page's position; return how many bytes too many were decoded."""

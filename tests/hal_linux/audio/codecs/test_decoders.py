@@ -246,6 +246,22 @@ def test_the_gain_that_a_stream_asks_for_is_given() -> None:
     assert decode(DECODERS["opus"], stream("opus", RATE)) == WHOLE["opus"]
 
 
+@pytest.mark.parametrize("magic", [b"Speex   ", b"\1vorbis\0"])
+def test_another_codec_in_ogg_is_skipped_and_counted_and_opus_behind_it_is_heard(
+    magic: bytes,
+) -> None:
+    page_bytes = 27 + 1 + 19
+    head = bytearray(stream("opus", RATE)[:page_bytes])
+    head[28:36] = magic
+    head[22:26] = bytes(4)
+    head[22:26] = ogg_crc(bytes(head)).to_bytes(4, "little")
+    foreign = bytes(head) + stream("opus", RATE)[page_bytes:]
+    decoder = make_decoder("opus", RATE)
+    assert decode(decoder, foreign) == b""
+    assert decode(decoder, foreign + stream("opus", RATE)) == WHOLE["opus"]
+    assert decoder.damaged == 2
+
+
 def loudest(samples: bytes) -> int:
     return max(map(abs, array("h", samples)))
 
