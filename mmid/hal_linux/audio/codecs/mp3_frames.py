@@ -34,7 +34,12 @@ _FIRST_BYTE = b"\xff"
 # tells its length, the other has always the same (id3.org).
 _ID3V2, _ID3V2_BYTES = b"ID3", 10
 _ID3V1, _ID3V1_BYTES = b"TAG", 128
-_TAGS = (_ID3V1, _ID3V2)
+# APE, version 2: its header and its footer are alike, the length counts all but the header.
+_APE, _APE_MAGIC, _APE_BYTES = b"APE", b"APETAGEX", 32
+_APE_LENGTH = slice(12, 16)
+_APE_HEADER = 0x20
+_APE_FLAGS_AT = 23
+_TAGS = (_ID3V1, _ID3V2, _APE)
 _HAS_FOOTER = 0x10
 
 
@@ -77,9 +82,10 @@ class Mp3Frames:
     def _frames(self, *, ends: bool) -> Iterator[bytes]:
         while len(self._bytes) >= _HEADER_BYTES:
             if not self._lost and self._bytes[:3] in _TAGS:
-                if len(self._bytes) < _ID3V2_BYTES:
+                needed = _APE_BYTES if self._bytes.startswith(_APE) else _ID3V2_BYTES
+                if len(self._bytes) < needed:
                     return
-                self._drop(_tag_bytes(self._bytes[:_ID3V2_BYTES]))
+                self._drop(_tag_bytes(self._bytes[:needed]))
                 self._like = None
                 continue
             header = int.from_bytes(self._bytes[:_HEADER_BYTES])
@@ -128,7 +134,12 @@ class Mp3Frames:
 
 
 def _tag_bytes(head: bytearray) -> int:
-    """Return the length of the tag that begins with these ten bytes."""
+    """Return the length of the tag that begins with these bytes, 10 or, of APE, 32."""
+    if head.startswith(_APE_MAGIC):
+        is_header = head[_APE_FLAGS_AT] & _APE_HEADER
+        return _APE_BYTES + (int.from_bytes(head[_APE_LENGTH], "little") if is_header else 0)
+    if head.startswith(_APE):
+        return len(_APE)  # no tag: what follows is judged as any bytes are
     if not head.startswith(_ID3V2):
         return _ID3V1_BYTES
     size = 0

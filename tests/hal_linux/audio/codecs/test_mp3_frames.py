@@ -1,5 +1,7 @@
 """MP3 framing: whole frames from any portions, tags passed over, damage skipped and counted."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,15 @@ def test_a_stream_is_nothing_but_its_tag_and_its_frames(rate_hz: int) -> None:
 @given(st.lists(st.integers(min_value=0)))
 def test_where_the_stream_is_cut_does_not_matter(places: list[int]) -> None:
     tagged = MP3 + b"TAG" + bytes(125)
+    assert frames(*cut(tagged, places)) == (WHOLE, 0)
+
+
+@given(st.lists(st.integers(min_value=0)))
+def test_an_ape_tag_is_no_damage(places: list[int]) -> None:
+    items = b"\xff\xf3" * 500
+    head = b"APETAGEX" + struct.pack("<III", 2000, len(items) + 32, 1)
+    header, footer = head + b"\0\0\0\xa0" + bytes(8), head + b"\0\0\0\x80" + bytes(8)
+    tagged = MP3 + header + items + footer
     assert frames(*cut(tagged, places)) == (WHOLE, 0)
 
 
