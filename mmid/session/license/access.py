@@ -285,7 +285,8 @@ class _HeldToken:
     @classmethod
     def of(cls, token: Token, share: float) -> "_HeldToken":
         """Take a token in; ``share``, 0 to 1, says where in the spread its renewal goes."""
-        expiry_ms = token.expires_ms - (token.clock_skew_ms or 0)
+        # A relay's clock header and the reply's time may contradict each other by decades.
+        expiry_ms = max(0, token.expires_ms - (token.clock_skew_ms or 0))
         life_ms = max(0, token.expires_ms - token.response_time_ms)
         early_ms = round(_TOKEN_SPREAD * life_ms * share)
         return cls(token, expiry_ms, expiry_ms - _TOKEN_MARGIN_MS - early_ms)

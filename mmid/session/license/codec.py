@@ -76,7 +76,9 @@ class Context:
 
 def compact(document: Mapping[str, Any]) -> bytes:
     """Return JSON without a space, keys in the mapping's order: the form on the wire."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    # Half a surrogate pair, which JSON may carry and UTF-8 may not, becomes a question mark.
+    return text.encode(errors="replace")
 
 
 def _alphabetical(fields: Mapping[str, Any]) -> bytes:

@@ -29,6 +29,7 @@ from mmid.session.license.messages import (
     ExchangeReply,
     ExchangeRequest,
     ReplyNotOpened,
+    ReplyNotUnderstood,
     Unopened,
     reply_from_plain,
 )
@@ -88,7 +89,8 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
     Raises:
         ConnectionLost: no connection, or no answer in time.
         TlsFailed: the server's certificate or TLS is not acceptable.
-        HttpFailed: the answer is not one of a license service.
+        HttpFailed: the answer is not one of a license service (``ReplyNotUnderstood`` if it
+            may be the one of a registration all the same).
         ReplyNotOpened: the answer is for somebody else or cannot be opened.
         LicenseCodecFailed: the vendor's codec crashed, hung or gave nonsense.
         SettingsInvalid: there is no codec, certificate or key where the settings say.
@@ -109,6 +111,8 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
 
 def _timed_out(request: ExchangeRequest, heard: _Heard, timeout_s: float) -> MmidError:
     within = f"within {timeout_s:g} s"
+    if heard.unopened is not None and request.codec == BUILT_IN:
+        return ReplyNotOpened(f"the service's answer was not read {within}", heard.unopened)
     if heard.stage == "asking" or request.codec == BUILT_IN:
         return ConnectionLost(
             f"The license service gave no answer to the {request.kind} request {within}"
@@ -143,7 +147,11 @@ def _codec_failed(request: ExchangeRequest, heard: _Heard, how: str) -> MmidErro
 def _understand(answer: dict[str, Any], unopened: Unopened | None) -> ExchangeReply:
     if "failure" not in answer:
         return reply_from_plain(answer)
-    kind, message = _FAILURES[answer["failure"]], redact(answer["message"])
-    if unopened is not None or kind is MalformedMessage:
+    kind = _FAILURES.get(answer["failure"], HttpFailed)
+    message = redact(answer["message"])
+    if unopened is not None and kind is HttpFailed:
+        raise ReplyNotUnderstood(message, unopened)
+    opening = unopened is not None and kind not in {ConnectionLost, TlsFailed}
+    if opening or kind is MalformedMessage:
         raise ReplyNotOpened(message, unopened)
     raise kind(message)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from http import HTTPStatus
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmid.errors import HttpFailed, MalformedMessage, MmidError
@@ -39,6 +39,7 @@ from mmid.session.license.protocol import (
     request_body,
     task_signature,
 )
+from mmid.session.license.reply_body import as_bytes, as_text, document
 
 if TYPE_CHECKING:
     from mmid.session.license.vendor_codec import VendorCodec
@@ -59,14 +60,14 @@ class BuiltInCodec:
         """Return the request's JSON."""
         return compact(request_body(self._request))
 
-    def unopened(self, data: Mapping[str, Any]) -> Unopened:
-        """Return the answer with all that is needed to open it in another process."""
+    def unopened(self, body: bytes) -> Unopened:
+        """Return an answer's body with all that is needed to open it in another process."""
         request = self._request
         return Unopened(
             request.identity.device_name,
             request.nonce,
             request.request_time_ms,
-            compact(data).decode(),
+            as_text(body),
         )
 
     def open_reply(self, data: Mapping[str, Any]) -> Registration | Token:
@@ -90,6 +91,9 @@ def main() -> int:
         tell(reply_to_plain(answer(request, timeout_s, tell)))
     except MmidError as error:
         tell({"failure": error.facts.code, "message": str(error)})
+    except Exception as error:  # noqa: BLE001 - a traceback would quote what we were asked
+        message = f"The license request could not be made ({type(error).__name__})"
+        tell({"failure": HttpFailed("").facts.code, "message": message})
     return 0
 
 
@@ -117,17 +121,15 @@ def answer(
         return codec.task_signature()
     if request.unopened is not None:
         tell({"stage": "opening", "unopened": request.unopened.to_plain()})
-        return codec.open_reply(json.loads(request.unopened.data))
+        return _open(codec, partial(_kept_data, request.unopened))
     body = codec.request_body()
     tell({"stage": "asking"})
     response = post(request.way, body, timeout_s)
-    data = _data(request, response)
-    if isinstance(data, Refusal):
-        return data
-    # The answer to a registration comes once: the parent has it before the codec may crash.
-    once = codec.unopened(data).to_plain() if request.kind is Kind.REGISTER else None
+    # The answer to a registration comes once: the parent has it before anybody judges it.
+    once = codec.unopened(response.body).to_plain() if request.kind is Kind.REGISTER else None
     tell({"stage": "opening", "unopened": once})
-    return replace(codec.open_reply(data), clock_skew_ms=response.clock_skew_ms)
+    reply = _open(codec, partial(_data, request, response))
+    return replace(reply, clock_skew_ms=response.clock_skew_ms)
 
 
 def _codec(request: ExchangeRequest) -> "BuiltInCodec | VendorCodec":
@@ -138,28 +140,57 @@ def _codec(request: ExchangeRequest) -> "BuiltInCodec | VendorCodec":
     return VendorCodec(request)
 
 
+def _open(
+    codec: "BuiltInCodec | VendorCodec", read: Callable[[], dict[str, Any] | Refusal]
+) -> Registration | Token | Refusal:
+    """Open what came; whatever it does to our own code, that is malformed input."""
+    try:
+        data = read()
+        return data if isinstance(data, Refusal) else codec.open_reply(data)
+    except MmidError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the answer must not be lost in a traceback
+        # Only the kind: the text of a library's exception may quote the answer.
+        raise MalformedMessage(
+            f"The license reply cannot be read ({type(error).__name__})"
+        ) from None
+
+
+def _kept_data(kept: Unopened) -> dict[str, Any]:
+    """Return the answer in a body that an earlier process could not open."""
+    try:
+        data = envelope_data(document(as_bytes(kept.data)))
+    except (ValueError, RecursionError, MalformedMessage):
+        raise HttpFailed("The kept answer to the registration is not understood") from None
+    if isinstance(data, Refusal):
+        raise HttpFailed(f"The kept answer to the registration is a refusal, {data.code}")
+    return data
+
+
 def _data(request: ExchangeRequest, response: Response) -> dict[str, Any] | Refusal:
     """Return the answer in a response, or the service's refusal."""
     where = f"The license service at {address(request.way.url)} answered HTTP {response.status}"
     try:
-        data = envelope_data(json.loads(response.body))
+        data = envelope_data(document(response.body, response.charset))
     except (ValueError, RecursionError):
+        if response.cut is not None:
+            raise response.cut from None
         raise HttpFailed(f"{where} with a body that is not JSON") from None
     except MalformedMessage as error:
         raise HttpFailed(f"{where}: {error}") from None
     if isinstance(data, Refusal) and _from_service(response, data):
         request_id = data.request_id or printable(response.headers.get("x-request-id", ""))
-        return replace(data, request_id=request_id, clock_skew_ms=response.clock_skew_ms)
+        return replace(data, request_id=request_id)
     if isinstance(data, Refusal):
         raise HttpFailed(f"{where}: {data.code} {data.message}")
-    if response.status != HTTPStatus.OK:
+    if not response.succeeded:
         raise HttpFailed(where)
     return data
 
 
 def _from_service(response: Response, refusal: Refusal) -> bool:
     """Tell a refusal from a gateway's words of the same shape: its codes have not 6 digits."""
-    return response.status == HTTPStatus.OK or bool(re.fullmatch(r"[0-9]{6}", refusal.code))
+    return response.succeeded or bool(re.fullmatch(r"[0-9]{6}", refusal.code))
 
 
 def _private_output() -> Tell:

@@ -18,11 +18,8 @@ from urllib.parse import urlsplit
 from mmid import __version__
 from mmid.errors import CloudError, ConnectionLost, HttpFailed, SettingsInvalid, TlsFailed
 from mmid.frozen import frozen
-from mmid.session.license.messages import Way
+from mmid.session.license.messages import BODY_LIMIT, SERVICE_TIMES_MS, Way
 from mmid.session.license.protocol import printable
-
-# The longest answer in the vendor's logs has 717 bytes.
-_ANSWER_LIMIT = 64 * 1024
 
 
 @frozen
@@ -32,14 +29,31 @@ class Response:
     Attributes:
         status: the HTTP status.
         headers: all headers.
-        body: all of it.
-        clock_skew_ms: the server's clock minus ours; None if it did not tell.
+        body: all of it, or what came before it was cut.
+        our_ms: our clock when the answer came, Unix ms.
+        cut: why the body is shorter than its headers say; None if it is not.
     """
 
     status: int
     headers: Headers
     body: bytes
-    clock_skew_ms: int | None
+    our_ms: int
+    cut: CloudError | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether HTTP calls it a success."""
+        return 200 <= self.status < 300
+
+    @property
+    def charset(self) -> str:
+        """The charset in the headers, else empty."""
+        return self.headers.get_content_charset("") or ""
+
+    @property
+    def clock_skew_ms(self) -> int | None:
+        """The server's clock minus ours; None if it did not tell."""
+        return _clock_skew_ms(self.headers, self.our_ms)
 
 
 class _RefuseRedirect(urllib.request.HTTPRedirectHandler):
@@ -76,12 +90,9 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
         sent_ms = _now_ms()
         with _open(opener, request, timeout_s) as response:
             received_ms = _now_ms()
-            return Response(
-                status=response.status or 0,
-                headers=response.headers,
-                body=_read(response, way.url),
-                clock_skew_ms=_clock_skew_ms(response.headers, (sent_ms + received_ms) // 2),
-            )
+            body, cut = _read(response, way.url)
+            our_ms = (sent_ms + received_ms) // 2
+            return Response(response.status or 0, response.headers, body, our_ms, cut)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _failure(error, way.url) from None
 
@@ -125,16 +136,24 @@ def _open(
     return response
 
 
-def _read(response: http.client.HTTPResponse | urllib.error.HTTPError, url: str) -> bytes:
-    body = response.read(_ANSWER_LIMIT + 1)
-    left: int | None = response.length  # the library says so only if it read without a limit
-    if left and len(body) <= _ANSWER_LIMIT:
-        raise http.client.IncompleteRead(body, left)
-    if len(body) > _ANSWER_LIMIT:
+def _read(
+    response: http.client.HTTPResponse | urllib.error.HTTPError, url: str
+) -> tuple[bytes, CloudError | None]:
+    """Return the body, and why it is not whole if it is not: its JSON may be all the same."""
+    body = bytearray()
+    try:
+        # Byte for byte (the layer below has a buffer): what came before a break is not lost.
+        while len(body) <= BODY_LIMIT and (piece := response.read(1)):
+            body += piece
+    except (OSError, http.client.HTTPException) as error:
+        return bytes(body), _failure(error, url)
+    if len(body) > BODY_LIMIT:
         raise HttpFailed(
-            f"The license service at {address(url)} answered with more than {_ANSWER_LIMIT} bytes"
+            f"The license service at {address(url)} answered with more than {BODY_LIMIT} bytes"
         )
-    return body
+    left: int | None = response.length
+    cut = _failure(http.client.IncompleteRead(bytes(body), left), url) if left else None
+    return bytes(body), cut
 
 
 def _failure(error: Exception, url: str) -> CloudError:
@@ -163,8 +182,10 @@ def _clock_skew_ms(headers: Headers, our_ms: int) -> int | None:
     if not moments:
         try:
             moments = [int(parsedate_to_datetime(headers["date"]).timestamp() * 1000) + 500]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, IndexError, AttributeError):
             return None
+    if any(moment not in SERVICE_TIMES_MS for moment in moments):
+        return None
     return sum(moments) // len(moments) - our_ms
 
 

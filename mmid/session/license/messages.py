@@ -12,12 +12,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from mmid.errors import MalformedMessage
+from mmid.errors import HttpFailed, MalformedMessage
 from mmid.frozen import frozen
 from mmid.secrets import Secret
 
 # license.codec: the codec that is part of mmid.
 BUILT_IN = "built-in"
+
+# The longest answer of the service that is read; in the vendor's logs it has 717 bytes.
+BODY_LIMIT = 64 * 1024
+
+# What the service's clock may say, Unix ms: the years 2000 to 2099. All else is no time.
+SERVICE_TIMES_MS = range(946_684_800_000, 4_102_444_800_000)
 
 _NONCE_BYTES = 13
 
@@ -86,7 +92,7 @@ class Unopened:
         device_name: the name that was registered.
         nonce: of the request.
         request_time_ms: of the request, Unix ms.
-        data: the answer, JSON without a space.
+        data: the body of the answer, in the form of ``reply_body.as_text``.
         codec_state: what a vendor's codec remembers of its request, hex; else empty.
     """
 
@@ -115,6 +121,19 @@ class ReplyNotOpened(MalformedMessage):
     """
 
     def __init__(self, message: str, unopened: Unopened | None) -> None:
+        super().__init__(message)
+        self.unopened = unopened
+
+
+class ReplyNotUnderstood(HttpFailed):
+    """What came is no answer of a license service, as far as we understand it.
+
+    Args:
+        message: why.
+        unopened: what came, for a later mmid that understands it.
+    """
+
+    def __init__(self, message: str, unopened: Unopened) -> None:
         super().__init__(message)
         self.unopened = unopened
 

@@ -21,6 +21,7 @@ from mmid.session.license.codec import (
     unseal,
 )
 from mmid.session.license.messages import (
+    SERVICE_TIMES_MS,
     ExchangeRequest,
     Kind,
     Refusal,
@@ -97,7 +98,7 @@ def open_reply(
         reply_nonce=_text(data, "nonce", message),
         time_ms=_text(data, "responseTime", message),
     )
-    if not re.fullmatch(r"[0-9]{10,15}", context.time_ms):
+    if not is_service_time(context.time_ms):
         raise malformed(context, "its responseTime is not Unix milliseconds")
     fields = unseal(context, _text(data, "signature", message), parameters)
     _check_addressee(context, data, fields)
@@ -127,6 +128,11 @@ def task_signature(
         fields |= {"taskId": task_id, "timestamp": timestamp}
         sealed[message] = seal(context, fields, parameters)
     return TaskSignature(timestamp, sealed[Message.TASK_LICENSE], sealed[Message.TASK_DEVICE])
+
+
+def is_service_time(text: str) -> bool:
+    """Tell whether a text is Unix milliseconds that a service's clock may show."""
+    return bool(re.fullmatch(r"[0-9]{12,13}", text)) and int(text) in SERVICE_TIMES_MS
 
 
 def printable(value: object) -> str:

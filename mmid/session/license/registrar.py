@@ -14,13 +14,21 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from mmid.errors import MalformedMessage, RegistrationUnreadable, StorageFailed
+from mmid.errors import (
+    HttpFailed,
+    MalformedMessage,
+    MmidError,
+    RegistrationUnreadable,
+    StorageFailed,
+)
 from mmid.session.license.messages import (
     ExchangeRequest,
     Identity,
     Kind,
     Registration,
     ReplyNotOpened,
+    ReplyNotUnderstood,
+    Unopened,
 )
 from mmid.session.license.record import Pending
 from mmid.session.license.record_book import RecordBook
@@ -92,6 +100,10 @@ class Registrar:
         )
         try:
             reply = await self._service.ask(request, None)
+        except HttpFailed as error:
+            # It may be no answer to a registration at all, so it stops nobody.
+            _log.warning("%s; it stays in the device record", error)
+            return False
         except MalformedMessage as error:
             if self._refusals.forgiven:
                 return False
@@ -126,6 +138,12 @@ class Registrar:
         except MalformedMessage as error:
             # The service carried it out: asking again can only be refused.
             raise self._unreadable(error, stored=await self._keep_unopened(error)) from error
+        except ReplyNotUnderstood as error:
+            # Asking again shows whether it was carried out. The first stays: an error page
+            # a minute must neither wear the flash nor overwrite what may be the answer.
+            if self._book.record.unopened is None and _may_be_answer(error.unopened):
+                await self._keep_unopened(error)
+            raise
         assert isinstance(reply, Registration)  # noqa: S101 - the exchange answers by kind
         await self._keep(request, reply)
 
@@ -142,9 +160,11 @@ class Registrar:
         name = request.identity.device_name
         _log.info("the device %s is registered; its certificate is stored", name)
 
-    async def _keep_unopened(self, error: MalformedMessage) -> bool:
+    async def _keep_unopened(self, error: MmidError) -> bool:
         """Store an answer as it came; return whether it is stored."""
-        unopened = error.unopened if isinstance(error, ReplyNotOpened) else None
+        unopened = None
+        if isinstance(error, ReplyNotOpened | ReplyNotUnderstood):
+            unopened = error.unopened
         if unopened is None:
             return False
         try:
@@ -172,3 +192,8 @@ class Registrar:
         if not task.cancelled() and (error := task.exception()) is not None:
             # Whoever still waits tells it; if nobody does, this is its only trace.
             _log.debug("the registration ended with %r", error)
+
+
+def _may_be_answer(unopened: Unopened) -> bool:
+    """Tell an answer that we do not understand from an error page: each answer is signed."""
+    return '"signature"' in unopened.data or unopened.data.startswith("base64:")

@@ -31,6 +31,8 @@ from mmid.session.license.messages import (
     Token,
     Unopened,
 )
+from mmid.session.license.protocol import is_service_time
+from mmid.session.license.reply_body import as_text
 
 # The vendor's samples take 500 or 1024 bytes for a request; its block has 176.
 _TEXT_BYTES = 4096
@@ -109,10 +111,10 @@ class VendorCodec:
         self._sent = Unopened(named[1], str(words[0]), time_ms, "", self._state())
         return text
 
-    def unopened(self, data: Mapping[str, Any]) -> Unopened:
-        """Return the answer with all that is needed to open it in another process."""
+    def unopened(self, body: bytes) -> Unopened:
+        """Return an answer's body with all that is needed to open it in another process."""
         assert self._sent is not None  # noqa: S101 - it is the answer to what was built
-        return replace(self._sent, data=compact(data).decode())
+        return replace(self._sent, data=as_text(body))
 
     def open_reply(self, data: Mapping[str, Any]) -> Registration | Token:
         """Have the library open an answer.
@@ -131,7 +133,7 @@ class VendorCodec:
                 f"The license {kind} reply is not usable: {name} of {self._path} returned {error}"
             )
         response_ms = str(data.get("responseTime", ""))
-        answered_ms = int(response_ms) if response_ms.isdecimal() else _now_ms()
+        answered_ms = int(response_ms) if is_service_time(response_ms) else _now_ms()
         nonce = str(data.get("nonce", ""))
         if kind is Kind.TOKEN:
             expires_ms = answered_ms + DEFAULT.token_trust_s * 1000

@@ -1,6 +1,7 @@
 """A token is used until it expires by the service's clock, and is never stored."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -73,3 +74,10 @@ async def test_the_api_key_is_never_stored() -> None:
     await (await boot(LicenseDesk(registration(), token()), store)).access.credential()
     assert store.saved
     assert not [payload for payload in store.saved if b"sk-" in payload]
+
+
+async def test_a_clock_header_that_contradicts_the_reply_makes_no_negative_expiry() -> None:
+    strange = replace(token(), expires_ms=946_684_860_000, clock_skew_ms=2_300_000_000_000)
+    parts = await boot(LicenseDesk(strange), MemoryStore(REGISTERED.encode()))
+    await parts.access.credential()
+    assert parts.status.token_expiry == 0
