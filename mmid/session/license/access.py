@@ -14,7 +14,7 @@ from mmid.session.access import Access, Credential
 from mmid.session.effects import Next
 from mmid.session.endpoint import CredentialRefused
 from mmid.session.license import license_error
-from mmid.session.license.codes import Remedy
+from mmid.session.license.codes import CodeClass, Remedy, lookup
 from mmid.session.license.license_error import LicenseTrouble
 from mmid.session.license.messages import (
     BUILT_IN,
@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 # one moment, after an outage, do not come back for the next at one moment.
 _TOKEN_MARGIN_MS = 5000
 _TOKEN_SPREAD = 0.2
+
+_ACTIVATED_BEFORE = "100025"
 
 
 @frozen
@@ -192,7 +194,7 @@ class LicenseAccess(Access):
     async def _credential(self) -> LicenseCredential:
         identity = self._identity()
         if self._registrar.needed:
-            await self._registrar.register(identity)
+            await self._register(identity)
         identity = replace(identity, device_secret=self._book.record.device_secret)
         token = await self._fresh_token(identity)
         configured = self._settings.cloud.workspace_id
@@ -202,6 +204,22 @@ class LicenseAccess(Access):
         )
         signs = self._settings.license.sign_tasks
         return await self._signed(identity, credential) if signs else credential
+
+    async def _register(self, identity: Identity) -> None:
+        """Register; if the service says it did so before, see what the kept secret is worth."""
+        try:
+            await self._registrar.register(identity)
+        except LicenseRefused as refusal:
+            record = self._book.record
+            if refusal.license_code != _ACTIVATED_BEFORE or not record.registered:
+                raise
+            try:
+                # Before a person is asked to reset the device: its triple may be good after all.
+                await self._fresh_token(replace(identity, device_secret=record.device_secret))
+            except LicenseRefused as again:
+                if lookup(again.license_code).code_class is CodeClass.REREGISTER:
+                    raise refusal from None
+                raise
 
     def _identity(self) -> Identity:
         """Say who we are, and whether all is there that the service wants to know."""

@@ -126,6 +126,27 @@ async def test_a_device_that_the_service_forgot_registers_anew_once_a_boot() -> 
     assert desk.kinds == ["token", "register", "token", "token"]
 
 
+async def test_a_device_that_was_activated_before_tries_its_token_before_anybody_is_asked() -> None:
+    desk = LicenseDesk(Refusal("100009"), Refusal("100025"), token())
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    assert (await parts.refused())[1] is Next.RETRY
+    await parts.access.credential()
+    assert desk.kinds == ["token", "register", "token"]
+    assert desk.requests[2].identity.device_secret == REGISTERED.device_secret
+    assert parts.status.license_state is LicenseState.AUTHORIZED
+    assert parts.status.license_error == {}
+
+
+async def test_a_token_refused_to_a_device_that_was_activated_before_asks_for_the_reset() -> None:
+    desk = LicenseDesk(Refusal("100009"), Refusal("100025"), Refusal("100009"))
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    await parts.refused()
+    error, following = await parts.refused()
+    assert (error.license_code, following) == ("100025", Next.STOP)
+    assert "Reset the device" in error.remedy
+    assert desk.kinds == ["token", "register", "token"]
+
+
 async def test_a_device_without_the_product_secret_cannot_register_anew_and_says_so() -> None:
     record = replace(REGISTERED, app_secret=Secret(""))
     desk = LicenseDesk(Refusal("100009"), registration())
