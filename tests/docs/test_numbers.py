@@ -14,7 +14,7 @@ from mmid.hal_linux.time import clock
 from mmid.session import backlog, backoff, conversation, endpoint, link, outbox, supervisor
 from mmid.session.dialects import heartbeat
 from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
-from mmid.session.license import https_post
+from mmid.session.license import messages
 from mmid.session.license import service as license_service
 from mmid.settings import Cloud, Dialog
 from tests.rig.processes import REPOSITORY
@@ -93,7 +93,7 @@ TOLD = {
     ],
     "license.md": [
         f"{license_service._EXCHANGE_S:g} s for all of a request",
-        f"an answer of {https_post._ANSWER_LIMIT // KIB} KiB at most",
+        f"an answer of {messages.BODY_LIMIT // KIB} KiB at most",
         f"More than {license_service._SKEW_WORTH_TELLING_MS // 1000} s is a warning",
     ],
     "performance.md": [

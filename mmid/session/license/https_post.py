@@ -168,7 +168,9 @@ def _failure(error: Exception, url: str) -> CloudError:
     if isinstance(reason, OSError | http.client.IncompleteRead):
         text = getattr(reason, "strerror", None) or reason
         return ConnectionLost(f"{where} cannot be reached or closed early: {printable(text)}")
-    return HttpFailed(f"{where} does not speak HTTP, or its URL is wrong: {printable(error)}")
+    # Only the kind of it: the library quotes the header or the URL that it does not like.
+    kind = type(error).__name__
+    return HttpFailed(f"{where} does not speak HTTP, or its URL or a header is wrong ({kind})")
 
 
 def _clock_skew_ms(headers: Headers, our_ms: int) -> int | None:

@@ -40,6 +40,8 @@ _NO_SECRET = Secret("")
 # The longest answer in the vendor's logs has 403 bytes; a record has room for 4096 in all.
 _UNOPENED_LIMIT = 2048
 
+_DIGITS = 20  # of a time, with room to spare
+
 
 @frozen
 class Pending:
@@ -123,8 +125,11 @@ class DeviceRecord:
             parts = [_FLAGS.pack(self.flags)]
             for _, value in sorted(self._fields().items()):
                 parts += (_LENGTH.pack(len(value)), value)
-        except (struct.error, UnicodeEncodeError) as error:
-            raise StorageFailed(f"the device record cannot hold a value: {error}") from error
+        except (struct.error, UnicodeEncodeError):
+            # The library's own words may quote the value, which may be a secret.
+            raise StorageFailed(
+                "the device record cannot hold a value: too long, or no text"
+            ) from None
         return b"".join(parts)
 
     @classmethod
@@ -137,10 +142,14 @@ class DeviceRecord:
         try:
             fields = _split(payload)
             texts = {number: value.decode() for number, value in fields.items() if number in _KNOWN}
-            time_ms = int(texts.get(_PENDING_TIME, "0"))
+            time_ms = _number(texts.get(_PENDING_TIME, "0"))
             unopened = _read_unopened(texts[_UNOPENED]) if _UNOPENED in texts else None
-        except (struct.error, ValueError) as error:
-            raise StorageFailed(f"the device record is damaged: {error}") from error
+        except (struct.error, UnicodeDecodeError):
+            raise StorageFailed(
+                "the device record is damaged: cut off, or a field is no text"
+            ) from None
+        except ValueError as error:
+            raise StorageFailed(f"the device record is damaged: {error}") from None
         pending = None
         if _PENDING_NAME in texts:
             pending = Pending(texts[_PENDING_NAME], texts.get(_PENDING_NONCE, ""), time_ms)
@@ -187,7 +196,14 @@ def _write_unopened(unopened: Unopened) -> str:
 
 def _read_unopened(text: str) -> Unopened:
     name, nonce, time_ms, state, data = text.split(" ", 4)
-    return Unopened(name, nonce, int(time_ms), data, Secret("" if state == "-" else state))
+    return Unopened(name, nonce, _number(time_ms), data, Secret("" if state == "-" else state))
+
+
+def _number(text: str) -> int:
+    """Return a number; its error does not quote the text, as ``int`` does."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
+        raise ValueError("a time is no number")
+    return int(text)
 
 
 def _split(payload: bytes) -> dict[int, bytes]:

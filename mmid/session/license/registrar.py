@@ -191,7 +191,8 @@ class Registrar:
         self._under_way = None
         if not task.cancelled() and (error := task.exception()) is not None:
             # Whoever still waits tells it; if nobody does, this is its only trace.
-            _log.debug("the registration ended with %r", error)
+            told = error if isinstance(error, MmidError) else type(error).__name__
+            _log.debug("the registration ended with: %s", told)
 
 
 def _may_be_answer(unopened: Unopened) -> bool:

@@ -189,3 +189,15 @@ async def test_what_is_kept_and_not_understood_does_not_stand_in_the_way() -> No
     await (await boot(desk, store)).access.credential()
     assert [one.unopened for one in desk.requests] == [kept, None, None]
     assert (stored(store).registered, stored(store).unopened) == (True, None)
+
+
+async def test_a_header_that_cannot_be_sent_is_not_quoted(
+    certificates: Certificates, asked: ExchangeRequest
+) -> None:
+    way = request("https://127.0.0.1:9", certificates.ca_file).way
+    async with server(says(b""), certificates) as address:
+        way = replace(way, url=f"https://{address}", headers=Secret("X-Key: swordfish\u4f60"))
+        with pytest.raises(HttpFailed, match="header is wrong") as caught:
+            await exchange(replace(asked, way=way), timeout_s=AMPLE_S)
+    assert "swordfish" not in repr(caught.value)
+    assert "4f60" not in ascii(caught.value)

@@ -150,3 +150,12 @@ def test_the_state_of_a_vendors_codec_is_a_registration_too() -> None:
     assert DeviceRecord.decode(record.encode()) == record
     assert not replace(record, device_name="").registered
     assert "0000" not in repr(record)
+
+
+@pytest.mark.parametrize("text", ["board1 ab swordfish - {}", "board1 ab \u0663 - {}"])
+def test_the_message_about_a_damaged_record_quotes_nothing_of_it(text: str) -> None:
+    value = text.encode()
+    payload = (1 << 11).to_bytes(4, "big") + len(value).to_bytes(2, "big") + value
+    with pytest.raises(StorageFailed, match="a time is no number") as caught:
+        DeviceRecord.decode(payload)
+    assert "swordfish" not in repr(caught.value)
