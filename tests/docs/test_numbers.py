@@ -80,7 +80,7 @@ TOLD = {
     ],
     "codecs.md": [
         f"{ByteRing.READ_AHEAD_BYTES // MIB} MiB, as in the ring of the loudspeaker",
-        f"{coded_reply._PIECES_AT_ONCE} pieces of at most 120 ms",
+        f"{coded_reply._PIECES_AT_ONCE} pieces, or what is begun within 4 ms",
     ],
     "work-modes.md": [
         f"a heartbeat in {heartbeat.SILENCE_S:g} s",
