@@ -8,6 +8,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -42,6 +43,10 @@ _UNSENT_BYTES = 16384
 _UNACKNOWLEDGED_MS = 15_000
 
 _CLOSE_S = 0.5
+
+# A name may have an address that nobody answers at, such as IPv6 without a route. The next one
+# is tried beside it after so long (RFC 8305 section 5); whichever answers first is taken.
+_NEXT_ADDRESS_S = 0.25
 
 # Status codes of a close that say "you sent nonsense" or "it was too big".
 _TOO_BIG = 1009
@@ -124,6 +129,9 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
         SettingsInvalid: the CA file or the proxy cannot be used.
     """
     context = await tls.context()
+    # A SOCKS proxy's library does not know this option, and looks the name up itself.
+    proxied = environment_names_proxy()
+    more: dict[str, Any] = {} if proxied else {"happy_eyeballs_delay": _NEXT_ADDRESS_S}
     try:
         async with asyncio.timeout(timeout_s):
             connection = await _ConnectHere(
@@ -132,7 +140,7 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
                 compression=None,
                 additional_headers=dict(endpoint.headers),
                 user_agent_header=None,
-                proxy=True if environment_names_proxy() else None,
+                proxy=True if proxied else None,
                 open_timeout=None,
                 ping_interval=None,
                 close_timeout=_CLOSE_S,
@@ -140,6 +148,7 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
                 max_queue=_QUEUED_FRAMES,
                 write_limit=_UNSENT_BYTES,
                 logger=_websockets_log(),
+                **more,
             )
     except TimeoutError as error:
         tls.forget_session()
@@ -178,7 +187,7 @@ def _open_error(shown: str, error: Exception) -> MmidError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return TlsFailed(f"the certificate of {shown} is not acceptable: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
-        return TlsFailed(f"TLS with {shown} failed: {error.reason or error!r}")
+        return TlsFailed(f"TLS with {shown} failed: {error.reason or type(error).__name__}")
     if isinstance(error, InvalidProxy | ImportError | ValueError):
         return SettingsInvalid(f"https_proxy of the environment {_proxy_fault(error)}")
     what = str(error) if isinstance(error, ProxyError) else repr(error)

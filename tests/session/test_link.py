@@ -7,7 +7,7 @@ import ssl
 import struct
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -114,6 +114,25 @@ async def test_another_authority_is_refused(certificates: Certificates, tmp_path
     async with server(certificates) as port:
         given = options(port, other.ca_file)
         await fails(TlsFailed, f"certificate of {given[0].url} is not acceptable: .+", given)
+
+
+async def test_an_address_that_nobody_answers_at_costs_a_moment(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full queue drops what asks for a connection, as a route to nowhere does."""
+    with socket.socket() as full, ExitStack() as waiting:
+        async with server(certificates) as port:
+            full.bind(("127.0.0.2", port))
+            full.listen(0)
+            for _ in range(4):
+                filler = waiting.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.2", port))
+            stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+            found = [(*stream, (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            given, tls, _ = options(port, certificates.ca_file)
+            await (await open_link(given, tls, 2.0)).close()
 
 
 async def test_without_a_ca_file_the_systems_authorities_count(certificates: Certificates) -> None:
