@@ -1,7 +1,7 @@
 """What a dialect wants done: the only way a dialect acts on the world.
 
-A dialect takes an input and returns a list of these; the session sends the
-first three, the gateway carries out the rest. So a dialect needs no I/O, and
+A dialect takes an input and returns a list of these; ``Conversation`` sends, closes and
+notes, the gateway's board carries out the rest. So a dialect needs no I/O, and
 a test reads its decisions as data.
 """
 
