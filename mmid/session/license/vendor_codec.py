@@ -41,20 +41,23 @@ _WORKSPACE_BYTES = 64
 # What a new device is begun with: a block of 1.1.0's size (license section 6), empty.
 _BLANK = bytes(176)
 
+# Of two names, the first is that of generation 1.2, the second that of 1.1.
+_REGISTER = ("c_license_gen_register_str_v2", "c_license_gen_register_str")
+_GET_TOKEN = ("c_license_gen_get_token_str_v2", "c_license_gen_get_token_str")
+_IS_TOKEN_VALID = ("c_license_is_token_expire_v2", "c_license_is_token_expire")
+_ANALYZE = {
+    Kind.REGISTER: "c_license_analyze_register_rsp",
+    Kind.TOKEN: "c_license_analyze_get_token_rsp",
+}
 _NEEDED = (
-    "c_license_init",
-    "c_license_set_app_id_str",
-    "c_license_set_app_secret_str",
-    "c_license_set_device_name",
-    "c_license_analyze_register_rsp",
-    "c_license_analyze_get_token_rsp",
-    "c_license_get_storage_data",
-    "mmid_license_token",
-)
-_EITHER = (
-    ("c_license_gen_register_str_v2", "c_license_gen_register_str"),
-    ("c_license_gen_get_token_str_v2", "c_license_gen_get_token_str"),
-    ("c_license_is_token_expire_v2", "c_license_is_token_expire"),
+    ("c_license_init",),
+    ("c_license_set_app_id_str",),
+    ("c_license_set_app_secret_str",),
+    ("c_license_set_device_name",),
+    *((name,) for name in _ANALYZE.values()),
+    ("c_license_get_storage_data",),
+    ("mmid_license_token",),
+    *(_REGISTER, _GET_TOKEN, _IS_TOKEN_VALID),
 )
 
 _Now = ctypes.CFUNCTYPE(ctypes.c_int64)
@@ -95,10 +98,10 @@ class VendorCodec:
             LicenseCodecFailed: the library refuses, or what it made is no request of ours.
         """
         if self._request.kind is Kind.REGISTER:
-            text = self._text(*_EITHER[0], after=())
+            text = self._text(_REGISTER)
         else:
             key = self._request.api_key
-            text = self._text(*_EITHER[1], after=(key.reveal().encode() if key else None,))
+            text = self._text(_GET_TOKEN, key.reveal().encode() if key else None)
         body = self._object(text)
         named = (self._request.identity.app_id, self._request.identity.device_name)
         if (body.get("appId"), body.get("deviceName")) != named:
@@ -123,11 +126,7 @@ class VendorCodec:
             MalformedMessage: it refuses.
             LicenseCodecFailed: it takes it, and then has nothing for us.
         """
-        kind = self._request.kind
-        name = {
-            Kind.REGISTER: "c_license_analyze_register_rsp",
-            Kind.TOKEN: "c_license_analyze_get_token_rsp",
-        }[kind]
+        kind, name = self._request.kind, _ANALYZE[self._request.kind]
         if error := getattr(self._library, name)(ctypes.create_string_buffer(compact(data))):
             raise MalformedMessage(
                 f"The license {kind} reply is not usable: {name} of {self._path} returned {error}"
@@ -155,10 +154,8 @@ class VendorCodec:
         """
         buffer = ctypes.create_string_buffer(_TEXT_BYTES)
         now_ms, task_id = str(_now_ms()), self._request.task_id
-        if hasattr(self._library, _EITHER[0][0]):
-            arguments: tuple[bytes, ...] = (task_id.encode(),)
-        else:
-            arguments = (now_ms.encode(), bytes.fromhex(task_id))
+        new = hasattr(self._library, _REGISTER[0])
+        arguments = [task_id.encode()] if new else [now_ms.encode(), bytes.fromhex(task_id)]
         self._call("c_license_mmi_gen_signature", buffer, _TEXT_BYTES, *arguments)
         made = self._object(buffer.value)
         parts = [made.get(name) for name in ("license_info", "device_info")]
@@ -175,16 +172,11 @@ class VendorCodec:
             library = ctypes.CDLL(self._path)
         except OSError as error:
             raise SettingsInvalid(f"{setting}: cannot be loaded: {error}") from None
-        lacking = [name for name in _NEEDED if not hasattr(library, name)]
-        lacking += [
-            " or ".join(names)
-            for names in _EITHER
-            if not any(hasattr(library, name) for name in names)
-        ]
+        lacking = [names for names in _NEEDED if not any(hasattr(library, one) for one in names)]
         if lacking:
+            listed = ", ".join(" or ".join(names) for names in lacking)
             raise SettingsInvalid(
-                f"{setting}: has no {', '.join(lacking)}; packaging/vendor-codec says how it is "
-                "linked"
+                f"{setting}: has no {listed}; packaging/vendor-codec says how it is linked"
             )
         library.c_license_get_storage_data.restype = ctypes.c_uint32
         return library
@@ -199,8 +191,9 @@ class VendorCodec:
             secret = identity.device_secret.reveal().encode()
             self._call("c_license_set_device_secret_str", secret)
 
-    def _text(self, new: str, old: str, *, after: tuple[bytes | None, ...]) -> bytes:
+    def _text(self, names: tuple[str, str], *after: bytes | None) -> bytes:
         """Have the library write a text by its new function, or by its old one."""
+        new, old = names
         buffer = ctypes.create_string_buffer(_TEXT_BYTES)
         if hasattr(self._library, new):
             self._call(new, buffer, _TEXT_BYTES, *after)
@@ -209,7 +202,7 @@ class VendorCodec:
         return buffer.value
 
     def _token(self) -> Secret:
-        new, old = _EITHER[2]
+        new, old = _IS_TOKEN_VALID
         if hasattr(self._library, new):
             valid = getattr(self._library, new)()
         else:

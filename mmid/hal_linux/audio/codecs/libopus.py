@@ -1,6 +1,6 @@
 """The door to libopus: packets to samples, samples to packets; nothing about streams.
 
-The one module that calls it. Samples are 16-bit mono.
+The one module that calls it. Samples are 16-bit mono, at one of Opus' own rates.
 """
 
 import ctypes
@@ -32,22 +32,11 @@ _PACKET_ROOM = 1500
 
 
 class LibopusDecoder:
-    """Decodes one packet at a time; libopus mixes stereo down and has all our rates.
-
-    Args:
-        rate_hz: of the samples; one of Opus' own rates.
-        setting: the setting that asks for it, for messages.
-
-    Raises:
-        SettingsInvalid: libopus is not installed.
-    """
+    """Decodes one packet at a time; libopus mixes stereo down and has all our rates."""
 
     def __init__(self, rate_hz: int, setting: str) -> None:
-        self._library = library = _load(setting)
-        code = ctypes.c_int()
-        self._state = library.opus_decoder_create(rate_hz, 1, ctypes.byref(code))
-        _check(self._state, code.value)
-        weakref.finalize(self, library.opus_decoder_destroy, self._state)
+        self._library = _load(setting)
+        self._state = _create(self, self._library, "decoder", rate_hz, 1)
         self._longest = rate_hz * _LONGEST_PACKET_MS // 1000
         self._samples = ctypes.create_string_buffer(self._longest * _SAMPLE_BYTES)
 
@@ -73,28 +62,18 @@ class LibopusDecoder:
 class LibopusEncoder:
     """Encodes one frame of speech at a time.
 
-    Args:
-        rate_hz: of the samples; one of Opus' own rates.
-        bits_per_s: the average bit rate.
-        setting: the setting that asks for it, for messages.
-
     Attributes:
         lookahead: so many samples later than they went in, samples come out of a decoder.
-
-    Raises:
-        SettingsInvalid: libopus is not installed.
     """
 
     def __init__(self, rate_hz: int, bits_per_s: int, setting: str) -> None:
         self._library = library = _load(setting)
-        code = ctypes.c_int()
-        self._state = library.opus_encoder_create(rate_hz, 1, _APPLICATION_VOIP, ctypes.byref(code))
-        _check(self._state, code.value)
-        weakref.finalize(self, library.opus_encoder_destroy, self._state)
+        self._state = _create(self, library, "encoder", rate_hz, 1, _APPLICATION_VOIP)
         library.opus_encoder_ctl(self._state, _SET_BITRATE, bits_per_s)
         library.opus_encoder_ctl(self._state, _SET_COMPLEXITY, _COMPLEXITY)
-        library.opus_encoder_ctl(self._state, _GET_LOOKAHEAD, ctypes.byref(code))
-        self.lookahead = code.value
+        lookahead = ctypes.c_int()
+        library.opus_encoder_ctl(self._state, _GET_LOOKAHEAD, ctypes.byref(lookahead))
+        self.lookahead = lookahead.value
         self._packet = ctypes.create_string_buffer(_PACKET_ROOM)
 
     def reset(self) -> None:
@@ -125,6 +104,11 @@ def _load(setting: str) -> ctypes.CDLL:
     return library
 
 
-def _check(state: int | None, code: int) -> None:
+def _create(owner: object, library: ctypes.CDLL, kind: str, *arguments: int) -> int:
+    """Make libopus' state of an encoder or a decoder; it is freed with its owner."""
+    code = ctypes.c_int()
+    state: int = getattr(library, f"opus_{kind}_create")(*arguments, ctypes.byref(code))
     if not state:
-        raise MemoryError(f"libopus could not be set up: its error {code}")
+        raise MemoryError(f"libopus could not be set up: its error {code.value}")
+    weakref.finalize(owner, getattr(library, f"opus_{kind}_destroy"), state)
+    return state

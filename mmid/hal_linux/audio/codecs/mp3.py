@@ -41,15 +41,7 @@ _ROOM = 16384
 
 
 class Mp3Decoder:
-    """A ``Decoder`` of MP3.
-
-    Args:
-        rate_hz: of the samples.
-        setting: the setting that asks for it, for messages.
-
-    Raises:
-        SettingsInvalid: libmpg123 is not installed.
-    """
+    """A ``Decoder`` of MP3."""
 
     def __init__(self, rate_hz: int, setting: str) -> None:
         self._frames = Mp3Frames()
@@ -96,15 +88,7 @@ def _counts_too_many(frame: bytes, at: int) -> bool:
 
 
 class Libmpg123:
-    """Decodes one stream of frames after the other.
-
-    Args:
-        rate_hz: of the samples.
-        setting: the setting that asks for it, for messages.
-
-    Raises:
-        SettingsInvalid: libmpg123 is not installed.
-    """
+    """Decodes one stream of frames after the other."""
 
     def __init__(self, rate_hz: int, setting: str) -> None:
         self._library = library = _load(setting)

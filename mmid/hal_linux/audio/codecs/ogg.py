@@ -42,18 +42,7 @@ _ONES = 0xFFFFFFFF
 
 @frozen
 class Page:
-    """One page whose checksum is right.
-
-    Attributes:
-        continued: its first segment goes on with a packet of the page before.
-        first: its stream begins with it.
-        last: its stream ends with it.
-        granule: the codec's position at its end; -1 if no packet ends in it.
-        serial: of the logical stream.
-        number: counts the stream's pages.
-        lengths: of the segments.
-        body: the segments.
-    """
+    """One page whose checksum is right; ``granule`` is -1 if no packet ends in it."""
 
     continued: bool
     first: bool
@@ -63,11 +52,6 @@ class Page:
     number: int
     lengths: bytes
     body: bytes
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether its last packet ends in a later page."""
-        return bool(self.lengths) and self.lengths[-1] == _FULL
 
 
 class OggPages:
@@ -95,14 +79,14 @@ class OggPages:
         """
         self._bytes += data
         while (size := self._size()) and size <= len(self._bytes):
-            yield from self._take(size)
+            yield self._take(size)
 
     def finish(self) -> Iterator[Page | None]:
         """Yield the pages behind a beginning that was never completed, and be empty."""
         while self._bytes:
             size = self._size()
             if 0 < size <= len(self._bytes):
-                yield from self._take(size)
+                yield self._take(size)
             else:
                 self._skip()
                 yield None
@@ -129,19 +113,18 @@ class OggPages:
         following = self._bytes.find(_MAGIC[:1], 1)
         del self._bytes[: following if following > 0 else len(self._bytes)]
 
-    def _take(self, size: int) -> Iterator[Page | None]:
+    def _take(self, size: int) -> Page | None:
         raw = bytes(self._bytes[:size])
         _, _, flags, granule, serial, number, crc, segments = _HEAD.unpack_from(raw)
         if crc != _checksum(raw):
             self._skip()
-            yield None
-            return
+            return None
         self._lost = False
         del self._bytes[:size]
         table_end = _HEAD.size + segments
         continued, first, last = (bool(flags & flag) for flag in (_CONTINUED, _FIRST, _LAST))
         lengths, body = raw[_HEAD.size : table_end], raw[table_end:]
-        yield Page(continued, first, last, granule, serial, number, lengths, body)
+        return Page(continued, first, last, granule, serial, number, lengths, body)
 
 
 class OggPackets:
@@ -157,53 +140,47 @@ class OggPackets:
     def __init__(self, longest: int) -> None:
         self.damaged = 0
         self._longest = longest
-        self._part: bytes | None = None  # the beginning of a packet that goes on
+        self._part: bytes | None = b""  # of a packet that goes on; None: it cannot be whole
         self._following = (-1, -1)  # serial and number of the page that should come
 
     def reset(self) -> None:
         """Forget what waits."""
-        self._part = None
+        self._part = b""
         self._following = (-1, -1)
 
     def split(self, page: Page) -> list[bytes]:
         """Return the packets that end in the page."""
         self._follow(page)
-        packets = _pieces(page)
-        if page.continued and packets:
-            if self._part is None:
-                del packets[0]  # its beginning is not there
-            else:
-                packets[0] = self._part + packets[0]
-        self._part = packets.pop() if page.goes_on and packets else None
-        if self._part is not None and len(self._part) > self._longest:
-            self._part = None
+        packets, begin, end = [], 0, 0
+        for length in page.lengths:
+            end += length
+            if length < _FULL:
+                packets.append(self._joined(page.body[begin:end]))
+                self._part, begin = b"", end
+        if begin < end:
+            self._part = self._joined(page.body[begin:])
+        return [packet for packet in packets if packet is not None]
+
+    def _joined(self, piece: bytes) -> bytes | None:
+        """Return the packet's beginning with another piece; None if it cannot be whole."""
+        if self._part is None:
+            return None
+        if len(self._part) + len(piece) > self._longest:
             self.damaged += 1
-        good = [packet for packet in packets if len(packet) <= self._longest]
-        self.damaged += len(packets) - len(good)
-        return good
+            return None
+        return self._part + piece
 
     def _follow(self, page: Page) -> None:
         """Notice pages that are missing, and the beginning of another stream."""
         serial, number = self._following
-        if page.first or page.serial != serial:
-            self._part = None
-        elif page.number != number:
-            self.damaged += 1
+        same = page.serial == serial and not page.first
+        lost = same and page.number != number
+        self.damaged += lost
+        if not page.continued:
+            self._part = b""
+        elif lost or not same or not self._part:
             self._part = None
         self._following = (page.serial, (page.number + 1) & _ONES)
-
-
-def _pieces(page: Page) -> list[bytes]:
-    """Cut a page's body into packets and parts of packets."""
-    pieces, begin, end = [], 0, 0
-    for length in page.lengths:
-        end += length
-        if length < _FULL:
-            pieces.append(page.body[begin:end])
-            begin = end
-    if page.goes_on:
-        pieces.append(page.body[begin:])
-    return pieces
 
 
 def _checksum(page: bytes) -> int:

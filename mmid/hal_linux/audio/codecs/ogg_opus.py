@@ -24,15 +24,7 @@ _TAGS_MAGIC = b"OpusTags"
 
 
 class OggOpusDecoder:
-    """A ``Decoder`` of Opus in Ogg.
-
-    Args:
-        rate_hz: of the samples.
-        setting: the setting that asks for it, for messages.
-
-    Raises:
-        SettingsInvalid: libopus is not installed.
-    """
+    """A ``Decoder`` of Opus in Ogg."""
 
     def __init__(self, rate_hz: int, setting: str) -> None:
         self._grain = _GRANULE_HZ // rate_hz
@@ -65,10 +57,7 @@ class OggOpusDecoder:
             yield from self._play(page)
 
     def _play(self, page: Page | None) -> Iterator[bytes]:
-        if page is None:
-            yield b""
-            return
-        if self._is_foreign(page):
+        if page is None or self._is_foreign(page):
             yield b""
             return
         packets = self._packets.split(page)
