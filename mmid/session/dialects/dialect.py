@@ -27,18 +27,14 @@ class Dialect(Protocol):
     def end(self, now: float, why: str = "") -> Effects:
         """We want to leave: say so politely. The connection is closed afterwards.
 
-        Args:
-            now: monotonic seconds.
-            why: what cuts a turn under way, which is then told as lost; empty: nobody is told.
+        ``why`` tells what cuts a turn under way, which is then told as lost; empty: nobody is told.
         """
 
     def closed(self, code: int | None, reason: str, now: float) -> Effects:
         """The connection is gone, whoever ended it: close what is open, say what follows.
 
-        Args:
-            code: the code of WebSocket's close frame; None if the connection just broke.
-            reason: the text of it; may be empty.
-            now: monotonic seconds.
+        ``code`` is that of WebSocket's close frame, None if the connection just broke;
+        ``reason`` is its text, which may be empty.
         """
 
     def receive_text(self, text: str, now: float) -> Effects:

@@ -36,8 +36,7 @@ class HeartbeatTimer:
 
     def audio_received(self) -> None:
         """The cloud sent audio: no reason to wait for an echo that is queued behind it."""
-        if self._sent_at is not None:
-            self._sent_at = None
+        self._sent_at = None
 
     def sent(self, now: float) -> None:
         """A heartbeat was sent."""

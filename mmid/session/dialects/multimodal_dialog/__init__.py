@@ -6,11 +6,9 @@ A room for each section of multimodal-dialog, so that the two can be read side b
     messages        what the cloud sends, as it is written  sections 2, 5, 11
     server_events   what each of its events does            section 5
     commands        what a reply asks the device to do      section 9
-    stages          what we wait for, and for how long      section 6
-    work_modes      push2talk, tap2talk, duplex             section 7
+    stages          what we wait for, in each work mode     sections 6, 7
     upload          the speech sent, and the silence        sections 7, 8
     turn            what is remembered of a turn and its reply, and of asking for the floor
-    failures        what an error means afterwards          section 11
     machine         the moves between the stages
     talk            what people want                        sections 4, 8
     dialog          the whole, as the session sees it

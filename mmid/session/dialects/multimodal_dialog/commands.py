@@ -10,7 +10,7 @@ else than the device's loudspeaker.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmid.frozen import frozen
@@ -33,41 +33,30 @@ class Asked:
     Attributes:
         key: the same whenever the same command is repeated.
         name: its name.
-        params_json: its parameters, a JSON array of ``{name, value}`` and more.
+        params: its parameters, objects with ``name``, ``value`` and more.
     """
 
     key: str
     name: str
-    params_json: str
+    params: list[Any]
 
 
-@frozen
-class Asking:
-    """The commands of one frame, and what was wrong with others."""
+def asking(output: Mapping[str, Any]) -> Sequence[Asked | str]:
+    """Read the commands and tool calls of a frame's ``output``; never raises.
 
-    commands: tuple[Asked, ...] = ()
-    faults: tuple[str, ...] = ()
-
-
-_NOTHING = Asking()
-
-
-def asking(output: Mapping[str, Any]) -> Asking:
-    """Read the commands and tool calls of a frame's ``output``; never raises."""
+    The words among the result are what was wrong with others.
+    """
     extra = output.get("extra_info")
-    if not isinstance(extra, dict) or not (extra.get("commands") or extra.get("tool_calls")):
-        return _NOTHING
+    if not isinstance(extra, dict):
+        return ()
     round_id = str(output.get("round_id") or "")
-    read = [
+    return [
         *_read_all("commands", extra.get("commands"), lambda one: _command(one, round_id)),
         *_read_all("tool calls", extra.get("tool_calls"), lambda one: _tool_call(one, round_id)),
     ]
-    commands = tuple(one for one in read if isinstance(one, Asked))
-    return Asking(commands, tuple(one for one in read if isinstance(one, str)))
 
 
 def _read_all(what: str, listed: Any, read: Callable[[Any], Asked | str]) -> list[Asked | str]:
-    """Read an array; the words among the result are what was wrong."""
     if not listed:
         return []
     if isinstance(listed, str):  # JSON within JSON; some pages have a real array
@@ -93,10 +82,10 @@ def _command(one: Any, round_id: str) -> Asked | str:
         return f"the command {name} with parameters that are no array"
     request = one.get("command_request_id")
     if not request:
-        return Asked(f"round {round_id} {name}", name, _written(params))
+        return Asked(f"round {round_id} {name}", name, params)
     # Who carries it out must quote it with the result, and the signal has no other place for it.
     params = [*params, {"name": "command_request_id", "value": str(request)}]
-    return Asked(f"request {request}", name, _written(params))
+    return Asked(f"request {request}", name, params)
 
 
 def _tool_call(one: Any, round_id: str) -> Asked | str:
@@ -112,13 +101,14 @@ def _tool_call(one: Any, round_id: str) -> Asked | str:
     ]
     # The call is told when it is made, and once more when it has its outputs.
     progress = "ended" if given["outputs"] is not None or given["status"] is not None else "made"
-    return Asked(f"tool {round_id} {one.get('id') or name} {progress}", TOOL_CALL, _written(params))
+    return Asked(f"tool {round_id} {one.get('id') or name} {progress}", TOOL_CALL, params)
 
 
 def _as_text(value: Any) -> str:
     """Return a value as the cloud wrote it: most are JSON in a string, some may be plain JSON."""
-    return (value if isinstance(value, str) else _written(value))[:_LONGEST_VALUE]
+    return (value if isinstance(value, str) else written(value))[:_LONGEST_VALUE]
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """Return the JSON of a value, as short as it can be."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -12,7 +12,7 @@ are the connection, the time and the board. Every input that may move the stage
 says its name first (``cause``): the black box tells afterwards what moved it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any
 
@@ -20,9 +20,8 @@ from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import Error
 from mmid.session.dialects.multimodal_dialog import talk
 from mmid.session.dialects.multimodal_dialog.directives import ClientInfo, Frames, start_payload
-from mmid.session.dialects.multimodal_dialog.failures import START_REFUSED
 from mmid.session.dialects.multimodal_dialog.machine import Machine
-from mmid.session.dialects.multimodal_dialog.messages import Failed, Output, parse
+from mmid.session.dialects.multimodal_dialog.messages import START_REFUSED, Failed, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
 from mmid.session.effects import (
@@ -110,54 +109,42 @@ class MultimodalDialog:
 
     @property
     def deadline(self) -> float:
-        machine = self.machine
-        if machine.stage is Stage.CLOSED:
-            return inf
-        return min(
-            machine.stage_deadline,
-            self._heartbeat_due,
-            machine.heartbeat.dead_at,
-            self._silence_due,
-            machine.microphone.due,
-            self._floor_due,
-        )
-
-    @property
-    def _heartbeat_due(self) -> float:
-        return self.machine.heartbeat.due(attended=STAGES[self.machine.stage].attended)
-
-    @property
-    def _silence_due(self) -> float:
-        return (
-            self.machine.upload.silence_due if self.machine.stage in self.machine.mode.fed else inf
-        )
-
-    @property
-    def _floor_due(self) -> float:
-        return self.machine.floor.due if self.machine.stage is Stage.ASKING else inf
+        return min((due for due, _ in self._timers()), default=inf)
 
     def tick(self, now: float) -> Effects:
-        machine = self.machine
-        if machine.stage is Stage.CLOSED:
-            return []
-        if now >= machine.heartbeat.dead_at:
-            machine.cause = "heartbeat"
-            return machine.fail(ConnectionLost("the cloud did not answer a heartbeat"), now)
-        machine.cause = "deadline"
+        self.machine.cause = "deadline"
         effects: Effects = []
-        if now >= self._heartbeat_due:
-            machine.heartbeat.sent(now)
-            effects.append(Send(machine.frames.directive("HeartBeat")))
-        if now >= self._silence_due:
-            machine.upload.sent(now)
-            effects += machine.upload.silence()
-        if now >= self._floor_due:
-            effects += machine.ask_when_due(now)
-        if now >= machine.microphone.due:
-            effects += machine.open_microphone()
-        if now >= machine.stage_deadline:
-            effects += self._leave_stage(now)
+        for due, act in self._timers():
+            if now >= due:
+                effects += act(now)
         return effects
+
+    def _timers(self) -> Iterator[tuple[float, Callable[[float], Effects]]]:
+        """Yield when each timer is due and what it does; one may move what comes after it."""
+        machine = self.machine
+        if machine.stage is not Stage.CLOSED:
+            yield machine.heartbeat.dead_at, self._declare_dead
+        if machine.stage is Stage.CLOSED:  # before, or by a heartbeat that was not answered
+            return
+        yield machine.heartbeat.due(attended=STAGES[machine.stage].attended), self._beat
+        if machine.stage in machine.mode.fed:
+            yield machine.upload.silence_due, self._send_silence
+        if machine.stage is Stage.ASKING:
+            yield machine.floor.due, machine.ask_when_due
+        yield machine.microphone.due, machine.open_microphone
+        yield machine.stage_deadline, self._leave_stage
+
+    def _declare_dead(self, now: float) -> Effects:
+        self.machine.cause = "heartbeat"
+        return self.machine.fail(ConnectionLost("the cloud did not answer a heartbeat"), now)
+
+    def _beat(self, now: float) -> Effects:
+        self.machine.heartbeat.sent(now)
+        return [Send(self.machine.frames.directive("HeartBeat"))]
+
+    def _send_silence(self, now: float) -> Effects:
+        self.machine.upload.sent(now)
+        return [*self.machine.upload.silence()]
 
     def _leave_stage(self, now: float) -> Effects:
         """The stage lasted too long: take the exit that the table has, and say so."""
@@ -196,7 +183,7 @@ class MultimodalDialog:
             return self._malformed(error, now)
         if isinstance(message, Failed):
             return self._failed(message, now)
-        return on_output(self.machine, message, now) if isinstance(message, Output) else []
+        return on_output(self.machine, message, now) if message else []
 
     def _failed(self, message: Failed, now: float) -> Effects:
         machine = self.machine
@@ -288,27 +275,11 @@ class MultimodalDialog:
     def interrupt(self, now: float) -> Effects:
         return talk.interrupt(self.machine, now)
 
-    def ask(
-        self,
-        text: str,
-        now: float,
-        *,
-        images: Sequence[bytes] = (),
-        biz_params: Mapping[str, Any] | None = None,
-    ) -> Effects:
-        return talk.ask(self.machine, text, now, images=images, biz_params=biz_params)
+    def ask(self, text: str, now: float, **more: Any) -> Effects:
+        return talk.ask(self.machine, text, now, **more)
 
     def say(self, text: str, now: float) -> Effects:
         return talk.say(self.machine, text, now)
 
-    def update_info(
-        self,
-        now: float,
-        *,
-        images: Sequence[bytes] = (),
-        client_status: Mapping[str, Any] | None = None,
-        biz_params: Mapping[str, Any] | None = None,
-    ) -> Effects:
-        return talk.update_info(
-            self.machine, now, images=images, client_status=client_status, biz_params=biz_params
-        )
+    def update_info(self, now: float, **told: Any) -> Effects:
+        return talk.update_info(self.machine, now, **told)

@@ -51,7 +51,7 @@ def start_payload(identity: ClientInfo, dialog: Dialog, work_mode: str) -> dict[
     Everything the service has a default for is sent all the same: its
     documents and SDKs disagree about the defaults (section 14).
     """
-    given = {"directive": "Start", "app_id": identity.app_id}
+    given = {"app_id": identity.app_id}
     if identity.workspace_id:
         given["workspace_id"] = identity.workspace_id
     upstream: dict[str, Any] = {
@@ -113,24 +113,11 @@ class Frames:
 
     def __init__(self, task_id: str, dialog_id: str) -> None:
         self._task_id = task_id
-        self._dialog_id = dialog_id
-        self._written: dict[str, str] = {}
-
-    @property
-    def dialog_id(self) -> str:
-        """The dialog that the frames name."""
-        return self._dialog_id
-
-    @dialog_id.setter
-    def dialog_id(self, dialog_id: str) -> None:
-        self._dialog_id = dialog_id
-        self._written.clear()
+        self.dialog_id = dialog_id
 
     def start(self, payload: Mapping[str, Any]) -> str:
         """Write Start; the only run-task."""
-        given = dict(payload["input"])
-        if self._dialog_id:
-            given["dialog_id"] = self._dialog_id
+        given = {**self._input("Start"), **payload["input"]}
         return self._frame("run-task", {**payload, "input": given})
 
     def stop(self) -> str:
@@ -138,10 +125,8 @@ class Frames:
         return self._frame("finish-task", {"input": self._input("Stop")})
 
     def directive(self, name: str) -> str:
-        """Write a directive that is nothing but its name: encoded once, sent often."""
-        if name not in self._written:
-            self._written[name] = self._frame("continue-task", {"input": self._input(name)})
-        return self._written[name]
+        """Write a directive that is nothing but its name."""
+        return self._frame("continue-task", {"input": self._input(name)})
 
     def request_to_respond(
         self,
@@ -185,9 +170,9 @@ class Frames:
         return frame
 
     def _input(self, directive: str) -> dict[str, str]:
-        if not self._dialog_id:
+        if not self.dialog_id:
             return {"directive": directive}
-        return {"directive": directive, "dialog_id": self._dialog_id}
+        return {"directive": directive, "dialog_id": self.dialog_id}
 
     def _frame(self, action: str, payload: Mapping[str, Any]) -> str:
         header = {"action": action, "task_id": self._task_id, "streaming": "duplex"}

@@ -12,11 +12,10 @@ from mmid.events import AsrEnd, Error, SpeechPrepare, SpeechRestart, SpeechStart
 from mmid.session.backlog import BACKLOG_S, Backlog
 from mmid.session.dialects.heartbeat import HeartbeatTimer
 from mmid.session.dialects.multimodal_dialog.directives import Frames
-from mmid.session.dialects.multimodal_dialog.failures import after_failure
-from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Stage
+from mmid.session.dialects.multimodal_dialog.messages import AFTER_FAILURE, START_REFUSED
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, WORK_MODES, Stage
 from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, ReplyText, Turn
 from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, OpenMicrophone, Upload
-from mmid.session.dialects.multimodal_dialog.work_modes import WORK_MODES
 from mmid.session.effects import (
     Close,
     Effects,
@@ -24,6 +23,7 @@ from mmid.session.effects import (
     FinishPlayer,
     FlushPlayer,
     Moved,
+    Next,
     Send,
     SendAudio,
     Show,
@@ -131,7 +131,10 @@ class Machine:
     ) -> Effects:
         """Give this connection up. A refusal was told already, with the cloud's own words."""
         refused = isinstance(error, CloudRefused)
-        again = after_failure(error.code if refused else "", listened=self.reached_listening)
+        again = AFTER_FAILURE.get(error.code, Next.RETRY)
+        if error.code == START_REFUSED and self.reached_listening:
+            # Start was in order; the fault was in one message, which need not come again.
+            again = Next.RETRY
         why = "" if told or refused else "the connection broke"
         return [*self.shut(now, why), Close(error, again)]
 
@@ -266,9 +269,9 @@ class Machine:
         """The cloud wants no more of this speech; in duplex the microphone stays open."""
         return [StopRecorder()] if self.mode.pressed else []
 
-    def open_microphone(self) -> Effects:
+    def open_microphone(self, _now: float) -> Effects:
         """Open the microphone that nobody presses for."""
-        self.microphone.opened()
+        self.microphone.due = inf
         return [StartRecorder()]
 
     def send_request(self, request: str, now: float) -> Effects:

@@ -5,20 +5,32 @@ events are allowed, a field of the wrong type is not.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
-from mmid.session.dialects.multimodal_dialog.commands import Asking, asking
+from mmid.session.dialects.multimodal_dialog.commands import Asked, asking
+from mmid.session.effects import Next
 
+# Nothing was said: a quick press. The turn just ends.
+SILENT_TURN_ERRORS = frozenset({"451"})
 
-@frozen
-class Started:
-    """``task-started`` or ``task-finished``: the envelope's own news."""
+# InvalidParameter: the cloud found fault with what Start said.
+START_REFUSED = "421"
 
-    finished: bool
+# What to do after a failure that ended the task (section 11); most heal by a new connection.
+AFTER_FAILURE = {
+    # Waiting cannot mend these; the operator must. Connect() tries again.
+    START_REFUSED: Next.STOP,
+    "432": Next.STOP,
+    "AccessDenied.Unpurchased": Next.STOP,
+    "Model.AccessDenied": Next.STOP,
+    "433": Next.HOURS,  # billing: an operator can mend it from afar
+    # Trying again at once would meet the same, or make it worse.
+    "424": Next.LATER,
+    "449": Next.LATER,
+}
 
 
 @frozen
@@ -50,13 +62,10 @@ class Output:
     error_code: str = ""
     error_name: str = ""
     error_message: str = ""
-    asking: Asking = field(default_factory=Asking)
+    asking: Sequence[Asked | str] = ()
 
 
-ServerMessage = Started | Failed | Output
-
-
-def parse(text: str) -> ServerMessage | None:
+def parse(text: str) -> Failed | Output | None:
     """Read one server text frame; None if it says nothing that has a meaning here.
 
     Raises:
@@ -68,17 +77,18 @@ def parse(text: str) -> ServerMessage | None:
         what = f"{len(text)} characters that are not JSON"
         raise MalformedMessage(f"the cloud sent a text of {what}") from error
     header = _object(frame, "header", "the frame")
-    event = _field(header, "event", str, "")
+    event = _field(header, "event")
     if event == "task-failed":
-        code = _field(header, "error_code", str, "") or "task-failed"
-        return Failed(code, code, _field(header, "error_message", str, ""))
-    if event in {"task-started", "task-finished"}:
-        return Started(finished=event == "task-finished")
-    status = _field(header, "status_code", (int, str), "")
-    if event == "result-generated" and str(status) not in {"", "200"}:
-        name = _field(header, "status_name", str, "") or str(status)
-        return Failed(str(status), name, _field(header, "status_message", str, ""))
-    if event != "result-generated" or not frame.get("payload"):
+        code = _field(header, "error_code") or event
+        return Failed(code, code, _field(header, "error_message"))
+    if event != "result-generated":
+        return None
+    status = str(_field(header, "status_code", (int, str)))
+    if status not in {"", "200"}:
+        return Failed(
+            status, _field(header, "status_name") or status, _field(header, "status_message")
+        )
+    if not frame.get("payload"):
         return None
     payload = _object(frame, "payload", "the frame")
     return _output(_object(payload, "output", "payload")) if payload.get("output") else None
@@ -86,16 +96,16 @@ def parse(text: str) -> ServerMessage | None:
 
 def _output(output: Mapping[str, Any]) -> Output:
     return Output(
-        event=_field(output, "event", str, ""),
-        dialog_id=_field(output, "dialog_id", str, ""),
-        state=_field(output, "state", str, ""),
-        text=_field(output, "text", str, ""),
-        spoken=_field(output, "spoken", str, ""),
-        finished=_field(output, "finished", bool, False),
-        round_id=_field(output, "round_id", str, ""),
-        error_code=str(_field(output, "error_code", (int, str), "")),
-        error_name=_field(output, "error_name", str, ""),
-        error_message=_field(output, "error_message", str, ""),
+        event=_field(output, "event"),
+        dialog_id=_field(output, "dialog_id"),
+        state=_field(output, "state"),
+        text=_field(output, "text"),
+        spoken=_field(output, "spoken"),
+        finished=_field(output, "finished", bool) or False,
+        round_id=_field(output, "round_id"),
+        error_code=str(_field(output, "error_code", (int, str))),
+        error_name=_field(output, "error_name"),
+        error_message=_field(output, "error_message"),
         asking=asking(output),
     )
 
@@ -107,10 +117,11 @@ def _object(parent: Any, key: str, where: str) -> Mapping[str, Any]:
     return value
 
 
-def _field(parent: Mapping[str, Any], key: str, kind: Any, default: Any) -> Any:
+def _field(parent: Mapping[str, Any], key: str, kind: Any = str) -> Any:
+    """Return a field that has the right type; an absent one is the empty text."""
     value = parent.get(key)
     if value is None:
-        return default
+        return ""
     if not isinstance(value, kind):
         # Not the value: it may be what somebody said, and log.wire was not asked for.
         raise MalformedMessage(f"the cloud sent {key!r} as {type(value).__name__}")

@@ -25,9 +25,9 @@ from mmid.events import (
     TtsEnd,
     TtsStart,
 )
-from mmid.session.dialects.multimodal_dialog.failures import SILENT_TURN_ERRORS
+from mmid.session.dialects.multimodal_dialog.commands import written
 from mmid.session.dialects.multimodal_dialog.machine import Machine
-from mmid.session.dialects.multimodal_dialog.messages import Output
+from mmid.session.dialects.multimodal_dialog.messages import SILENT_TURN_ERRORS, Output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.dialects.multimodal_dialog.turn import ACCEPT_GRACE_S
 from mmid.session.dialects.multimodal_dialog.volume import loudness
@@ -130,7 +130,7 @@ def _ready(machine: Machine, now: float) -> Effects:
     ]
     if machine.mode.pressed:
         return effects
-    return [*effects, Emit(SpeechStart()), *machine.open_microphone()]
+    return [*effects, Emit(SpeechStart()), *machine.open_microphone(now)]
 
 
 def _voice_interrupts(machine: Machine) -> bool:
@@ -217,17 +217,20 @@ def _responding_content(machine: Machine, output: Output, now: float) -> Effects
 
 def _commands(machine: Machine, output: Output) -> Effects:
     """Pass on each command of a reply once, however often its text is repeated."""
-    effects: Effects = [Note(f"ignored {fault}") for fault in output.asking.faults]
+    effects: Effects = []
     passed_on = machine.turn.commands
-    for asked in output.asking.commands:
+    for asked in output.asking:
+        if isinstance(asked, str):
+            effects.append(Note(f"ignored {asked}"))
+            continue
         if asked.key in passed_on:
             continue
         if len(passed_on) >= _MOST_COMMANDS:
             return [*effects, Note(f"ignored {asked.name}: too many commands in a reply")]
         passed_on.add(asked.key)
-        effects.append(Emit(Command(asked.name, asked.params_json)))
+        effects.append(Emit(Command(asked.name, written(asked.params))))
         try:
-            wanted = loudness(asked.name, asked.params_json)
+            wanted = loudness(asked.name, asked.params)
         except InvalidArgument as error:
             effects.append(Note(f"ignored the cloud's command: {error}"))
         else:

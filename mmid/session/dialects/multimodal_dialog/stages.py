@@ -1,4 +1,4 @@
-"""The stages of a ``multimodal-dialog`` connection: what each waits for, and for how long.
+"""The stages of a ``multimodal-dialog`` connection, and what a work mode changes about them.
 
 The cloud has three states (Listening, Thinking, Responding) and says which
 one it is in; a stage is what *we* are doing about it. Every stage has a
@@ -110,3 +110,33 @@ TURN_STAGES = frozenset({Stage.RECOGNISING, Stage.THINKING, Stage.RESPONDING, St
 
 # The stages in which the cloud listens and nobody talks: a speech or a question may begin.
 CLOUD_LISTENS = frozenset({Stage.LISTENING, Stage.TRAILING})
+
+
+@frozen
+class WorkModeRules:
+    """Who opens the microphone, and who hears where a speech ends (section 7).
+
+    In tap2talk the documents let the microphone stream all the time. Here it is open from
+    StartSpeech to the end of the speech only, and silence keeps the cloud content meanwhile:
+    a board does not listen to a room that it was not asked to listen to. In duplex that is
+    the point: a voice interrupts a reply, and an echo canceller must be in front of it.
+
+    Attributes:
+        pressed: the microphone is opened by a press and closed again; else it is always open.
+        framed: SendSpeech and StopSpeech frame a speech; else the cloud hears its end.
+        fed: stages in which the cloud gives up (444) after 20 s without audio.
+    """
+
+    pressed: bool
+    framed: bool
+    fed: frozenset[Stage]
+
+
+_ALWAYS = frozenset(Stage) - {Stage.STARTING, Stage.CLOSED}
+
+WORK_MODES: dict[str, WorkModeRules] = {
+    "push2talk": WorkModeRules(pressed=True, framed=True, fed=frozenset({Stage.TALKING})),
+    # The rule is for Listening only, but audio may be sent in every state.
+    "tap2talk": WorkModeRules(pressed=True, framed=False, fed=_ALWAYS),
+    "duplex": WorkModeRules(pressed=False, framed=False, fed=_ALWAYS),
+}

@@ -59,19 +59,12 @@ def interrupt(machine: Machine, now: float) -> Effects:
     return [] if stays else machine.ask_floor(now)
 
 
-def ask(
-    machine: Machine,
-    text: str,
-    now: float,
-    *,
-    images: Sequence[bytes] = (),
-    biz_params: Mapping[str, Any] | None = None,
-) -> Effects:
+def ask(machine: Machine, text: str, now: float, **more: Any) -> Effects:
     """Have the model answer the text, or what the images or parameters ask."""
     machine.cause = "ask"
-    if not (text or images or biz_params):
+    if not (text or any(more.values())):
         raise InvalidArgument("the text is empty")
-    return _request(machine, now, "prompt", text, images=images, biz_params=biz_params)
+    return _request(machine, now, "prompt", text, **more)
 
 
 def say(machine: Machine, text: str, now: float) -> Effects:
@@ -82,13 +75,7 @@ def say(machine: Machine, text: str, now: float) -> Effects:
     return _request(machine, now, "transcript", text)
 
 
-def _request(
-    machine: Machine,
-    now: float,
-    kind: str,
-    text: str,
-    **more: Any,
-) -> Effects:
+def _request(machine: Machine, now: float, kind: str, text: str, **more: Any) -> Effects:
     _check_free(machine)
     request = machine.frames.request_to_respond(kind, text, **more)
     if machine.stage in CLOUD_LISTENS and now >= machine.pace.request_at:

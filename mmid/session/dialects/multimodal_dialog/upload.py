@@ -68,10 +68,6 @@ class OpenMicrophone:
         self.due = inf
         self._retry_s = _FIRST_RETRY_S
 
-    def opened(self) -> None:
-        """It was told to open."""
-        self.due = inf
-
     def heard(self) -> None:
         """It records: the next failure is another one."""
         self._retry_s = _FIRST_RETRY_S

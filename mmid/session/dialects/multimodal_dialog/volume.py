@@ -4,8 +4,7 @@ Both vocabularies: the protocol page's ``VOLUME_SET`` and the instruction list's
 ``increase_volume`` and so on.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmid.errors import InvalidArgument
@@ -18,7 +17,7 @@ _STEP = 10
 _A_BIT = 0x7FFFFFFF
 
 
-def loudness(name: str, params_json: str) -> SetLoudness | None:
+def loudness(name: str, params: Sequence[Any]) -> SetLoudness | None:
     """Return what a command wants; None if it is no volume command.
 
     Which loudness is meant (parameter ``for``: system, media, call) makes no
@@ -26,26 +25,20 @@ def loudness(name: str, params_json: str) -> SetLoudness | None:
 
     Args:
         name: the command's name.
-        params_json: a JSON array of ``{name, value, normValue}``.
+        params: objects with ``name``, ``value`` and ``normValue``; others are ignored.
 
     Raises:
         InvalidArgument: it is a volume command, but its parameters make no sense.
     """
     wanted = _COMMANDS.get(name.lower())
-    return wanted and wanted(_Parameters(name, params_json))
+    return wanted and wanted(_Parameters(name, params))
 
 
 class _Parameters:
     """The parameters of one command, by name."""
 
-    def __init__(self, command: str, text: str) -> None:
+    def __init__(self, command: str, listed: Sequence[Any]) -> None:
         self._command = command
-        try:
-            listed = json.loads(text or "[]")
-        except (ValueError, RecursionError) as error:
-            raise InvalidArgument(f"{command}: its parameters are not JSON") from error
-        if not isinstance(listed, list):
-            raise InvalidArgument(f"{command}: its parameters are no array")
         self._values = {
             str(one.get("name")): _spoken(one) for one in listed if isinstance(one, dict)
         }

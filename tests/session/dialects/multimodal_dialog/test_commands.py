@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.events import Command
-from mmid.session.dialects.multimodal_dialog.commands import Asked, Asking, asking
+from mmid.session.dialects.multimodal_dialog.commands import Asked, asking, written
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import Output, parse
@@ -26,24 +26,27 @@ QUOTED = [{"name": "command_request_id", "value": "r-7"}]
 MUTE_JSON = json.dumps(QUOTED, separators=(",", ":"))
 
 
+def commands_of(output: dict[str, Any]) -> list[Asked]:
+    """Return the commands of a frame, without what was wrong with others."""
+    return [one for one in asking(output) if isinstance(one, Asked)]
+
+
 def frame(commands: Any, **more: Any) -> dict[str, Any]:
     return {"round_id": "round-1", "extra_info": {"commands": commands}, **more}
 
 
 @pytest.mark.parametrize("commands", [[SET, MUTE], json.dumps([SET, MUTE])], ids=["array", "text"])
 def test_commands_are_read_as_an_array_or_as_json_within_json(commands: Any) -> None:
-    found = asking(frame(commands))
-    assert found.faults == ()
-    assert [(one.name, json.loads(one.params_json)) for one in found.commands] == [
+    assert [(one.name, one.params) for one in commands_of(frame(commands))] == [
         ("VOLUME_SET", PARAMS),
         ("mute", QUOTED),
     ]
 
 
 def test_a_command_is_known_by_its_request_else_by_round_and_name() -> None:
-    again = asking(frame([{**SET, "params": []}, {**MUTE, "name": "hush"}])).commands
-    first = asking(frame([SET, MUTE])).commands
-    other = asking(frame([SET, MUTE], round_id="round-2")).commands
+    again = commands_of(frame([{**SET, "params": []}, {**MUTE, "name": "hush"}]))
+    first = commands_of(frame([SET, MUTE]))
+    other = commands_of(frame([SET, MUTE], round_id="round-2"))
     assert [one.key for one in first] == [one.key for one in again]
     assert first[0].key != other[0].key
     assert first[1].key == other[1].key
@@ -63,14 +66,14 @@ def test_a_command_is_known_by_its_request_else_by_round_and_name() -> None:
     ids=["torn", "number", "object", "no object", "empty", "long", "params"],
 )
 def test_what_makes_no_sense_is_a_fault_and_no_command(commands: Any, fault: str) -> None:
-    found = asking(frame(commands))
-    assert (found.commands, found.faults) == ((), (fault,))
+    assert asking(frame(commands)) == [fault]
 
 
 def test_a_fault_does_not_cost_its_neighbours() -> None:
-    found = asking(frame([7, MUTE]))
-    assert found.commands == (Asked("request r-7", "mute", MUTE_JSON),)
-    assert len(found.faults) == 1
+    assert asking(frame([7, MUTE])) == [
+        "a command without a name",
+        Asked("request r-7", "mute", QUOTED),
+    ]
 
 
 CALL = {
@@ -80,16 +83,16 @@ CALL = {
 }
 
 
-def calls(*listed: Any, **more: Any) -> Asking:
-    return asking({"round_id": "round-1", "extra_info": {"tool_calls": list(listed)}, **more})
+def calls(*listed: Any, **more: Any) -> list[Asked]:
+    return commands_of({"round_id": "round-1", "extra_info": {"tool_calls": list(listed)}, **more})
 
 
 def parameters(asked: Asked) -> dict[str, str]:
-    return {one["name"]: one["value"] for one in json.loads(asked.params_json)}
+    return {one["name"]: one["value"] for one in asked.params}
 
 
 def test_a_tool_call_is_told_as_a_command_of_its_own_name() -> None:
-    (asked,) = calls(CALL).commands
+    (asked,) = calls(CALL)
     assert asked.name == "tool_call", "a tool called mute is not the command mute"
     assert parameters(asked) == {
         "id": "call-1",
@@ -100,38 +103,39 @@ def test_a_tool_call_is_told_as_a_command_of_its_own_name() -> None:
 
 def test_a_tool_call_is_told_again_when_it_has_its_outputs() -> None:
     ended = {"outputs": '{"t":23}', "status": {"code": 0, "message": "ok"}}
-    (made,) = calls(CALL).commands
-    (done,) = calls({**CALL, "function": {**CALL["function"], **ended}}).commands  # type: ignore[dict-item]
+    (made,) = calls(CALL)
+    (done,) = calls({**CALL, "function": {**CALL["function"], **ended}})  # type: ignore[dict-item]
     assert made.key != done.key
-    assert calls(CALL).commands[0].key == made.key
+    assert calls(CALL)[0].key == made.key
     assert parameters(done)["outputs"] == '{"t":23}'
     assert json.loads(parameters(done)["status"]) == {"code": 0, "message": "ok"}
 
 
 def test_what_a_tool_returned_is_cut_where_nobody_reads_on() -> None:
     function = {"name": "page", "outputs": "x" * 100_000}
-    (asked,) = calls({"id": "c", "function": function}).commands
+    (asked,) = calls({"id": "c", "function": function})
     assert len(parameters(asked)["outputs"]) == 16384
 
 
 @pytest.mark.parametrize("call", [7, {}, {"function": "mute"}, {"function": {"name": ""}}])
 def test_a_tool_call_without_a_function_is_a_fault(call: Any) -> None:
-    assert calls(call, CALL).faults == ("a tool call without a function",)
-    assert len(calls(call, CALL).commands) == 1
+    extra = {"extra_info": {"tool_calls": [call, CALL]}}
+    fault, told = asking(extra)
+    assert fault == "a tool call without a function"
+    assert isinstance(told, Asked)
 
 
 def test_a_flood_is_cut() -> None:
-    found = asking(frame([{"name": f"n{number}"} for number in range(20)]))
-    assert len(found.commands) == 16
-    assert found.faults == ("20 commands at once, passed on 16",)
+    *found, fault = asking(frame([{"name": f"n{number}"} for number in range(20)]))
+    assert len(found) == 16
+    assert fault == "20 commands at once, passed on 16"
 
 
 @pytest.mark.parametrize(
     "output", [{}, {"extra_info": None}, {"extra_info": 7}, frame(""), frame([])]
 )
 def test_most_frames_ask_for_nothing(output: dict[str, Any]) -> None:
-    assert asking(output) == asking({})
-    assert asking({}).commands == ()
+    assert not asking(output)
 
 
 @given(
@@ -146,9 +150,7 @@ def test_most_frames_ask_for_nothing(output: dict[str, Any]) -> None:
 )
 def test_no_commands_whatever_raise(commands: Any) -> None:
     for one in (commands, json.dumps(commands)):
-        assert all(
-            json.loads(asked.params_json) is not None for asked in asking(frame(one)).commands
-        )
+        assert all(json.loads(written(told.params)) is not None for told in commands_of(frame(one)))
 
 
 # --- in a dialog -------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def test_start_names_the_dialog_to_go_on_with() -> None:
 def test_start_leaves_out_a_workspace_that_is_not_known() -> None:
     identity = ClientInfo("mm_0123", "", "user-7", "board-7", "other-model")
     payload = start_payload(identity, Dialog(), "push2talk")
-    assert payload["input"] == {"directive": "Start", "app_id": "mm_0123"}
+    assert payload["input"] == {"app_id": "mm_0123"}
     assert payload["model"] == "other-model"
 
 
@@ -139,11 +139,6 @@ def test_a_directive_names_the_dialog_that_started_named_last() -> None:
     assert payload(frames.directive("HeartBeat")) == {"input": {"directive": "HeartBeat"}}
     frames.dialog_id = DIALOG_ID
     assert payload(frames.directive("HeartBeat"))["input"]["dialog_id"] == DIALOG_ID
-
-
-def test_a_directive_is_encoded_once() -> None:
-    frames = Frames(TASK_ID, DIALOG_ID)
-    assert frames.directive("HeartBeat") is frames.directive("HeartBeat")
 
 
 def test_a_question_is_the_documents_frame() -> None:

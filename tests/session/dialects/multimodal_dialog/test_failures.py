@@ -3,7 +3,6 @@
 import pytest
 
 from mmid.events import Error
-from mmid.session.dialects.multimodal_dialog.failures import after_failure
 from mmid.session.effects import Close, Emit, Next
 from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
 from tests.session.dialects.multimodal_dialog.trace import (
@@ -37,7 +36,6 @@ GATEWAY = [
 def test_a_fatal_error_is_told_by_its_name_and_closes_the_connection(
     code: str, name: str, following: Next
 ) -> None:
-    assert after_failure(code, listened=True) is following
     follow(f"""{CONNECTED}
         < fatal {code} {name} | Error {name}; stop recorder; flush player; show offline; \
 close {following}: {code}

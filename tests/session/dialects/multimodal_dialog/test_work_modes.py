@@ -2,8 +2,7 @@
 
 import pytest
 
-from mmid.session.dialects.multimodal_dialog.stages import Stage
-from mmid.session.dialects.multimodal_dialog.work_modes import WORK_MODES
+from mmid.session.dialects.multimodal_dialog.stages import WORK_MODES, Stage
 from mmid.settings import Dialog
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
 from tests.session.dialects.multimodal_dialog.trace import CONNECTED, LOST, follow
