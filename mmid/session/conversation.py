@@ -26,9 +26,9 @@ from mmid.session.effects import (
     Send,
     SendAudio,
     SpeechDropped,
+    what_follows,
 )
 from mmid.session.endpoint import LinkClosed
-from mmid.session.failures import what_follows
 
 if TYPE_CHECKING:  # the daemon is ready before these are imported
     from mmid.session.link import Link

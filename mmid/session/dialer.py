@@ -33,8 +33,6 @@ class Dialer:
         self._settings = settings
         self._cloud = cloud_of(settings.cloud.protocol)
         self._tls = Tls(settings.cloud.ca_file)
-        self._loading = asyncio.Lock()
-        self._loaded = False
 
     def use(self, settings: Settings) -> None:
         """Dial by other settings from now on; the protocol is the same."""
@@ -44,14 +42,8 @@ class Dialer:
 
     async def load(self) -> None:
         """Import what ``dial`` needs, which does so itself if need be; the loop goes on."""
-        async with self._loading:
-            if not self._loaded:
-                await asyncio.to_thread(self._import)
-                self._loaded = True
-
-    def _import(self) -> None:
         for module in ("mmid.session.link", "mmid.session.outbox", *self._cloud.modules):
-            import_module(module)
+            await asyncio.to_thread(import_module, module)
 
     async def dial(
         self, credential: Credential, how: Callable[[], tuple[WorkMode, str]], host: Host

@@ -7,7 +7,13 @@ a test reads its decisions as data.
 
 from enum import StrEnum
 
-from mmid.errors import MmidError
+from mmid.errors import (
+    MmidError,
+    NotProvisioned,
+    RegistrationUnreadable,
+    SettingsInvalid,
+    StorageFailed,
+)
 from mmid.events import Event, State
 from mmid.frozen import frozen
 
@@ -19,6 +25,23 @@ class Next(StrEnum):
     LATER = "later"  # with the longest back-off at once
     HOURS = "hours"  # somebody may mend it from afar; look again now and then
     STOP = "stop"  # until somebody acts: Connect, or other settings
+
+
+# What follows a failure, by the class of the error. An error that the cloud sent has a code of
+# the cloud's, which its dialect knows (``Close`` carries it), and ``Access`` is asked first.
+_FOLLOWS: dict[type[MmidError], Next] = {
+    # Somebody must act: trying again would only meet the same.
+    NotProvisioned: Next.STOP,
+    RegistrationUnreadable: Next.STOP,
+    SettingsInvalid: Next.STOP,
+    # Flash that refuses is not worn out by trying: seldom, but for ever.
+    StorageFailed: Next.LATER,
+}
+
+
+def what_follows(error: MmidError) -> Next:
+    """Return what to do after an error: the table's, else another attempt with back-off."""
+    return next((_FOLLOWS[kind] for kind in type(error).__mro__ if kind in _FOLLOWS), Next.RETRY)
 
 
 @frozen
@@ -66,19 +89,13 @@ class Close(Effect):
 class StartRecorder(Effect):
     """Open the microphone now."""
 
-    __slots__ = ()
-
 
 class StopRecorder(Effect):
     """Close the microphone and release it from its holder."""
 
-    __slots__ = ()
-
 
 class StartPlayer(Effect):
     """A reply begins: open the loudspeaker."""
-
-    __slots__ = ()
 
 
 @frozen
@@ -91,13 +108,9 @@ class Play(Effect):
 class FinishPlayer(Effect):
     """The reply has arrived whole: play it out and say when it was heard."""
 
-    __slots__ = ()
-
 
 class FlushPlayer(Effect):
     """Be silent now and forget the rest of the reply."""
-
-    __slots__ = ()
 
 
 @frozen

@@ -36,7 +36,7 @@ class Outbox:
         self._items: deque[Send | SendAudio] = deque()
         self._live_bytes = self._live_chunks = 0
         self._texts = self._text_bytes = 0
-        self._waiting: asyncio.Future[None] | None = None
+        self._news = asyncio.Event()
         self._finishing = False
         self.dropped_bytes = 0
 
@@ -61,7 +61,7 @@ class Outbox:
         self._texts += 1
         self._text_bytes += size
         self._items.append(message)
-        self._wake()
+        self._news.set()
 
     def put_speech(self, speech: SendAudio) -> int:
         """Queue speech; live speech over the limit pushes the oldest live chunks out.
@@ -76,31 +76,27 @@ class Outbox:
         self._items.append(self._counted(speech, 1))
         while self._live_bytes > self._limit and self._live_chunks > 1:
             self._drop_oldest_live()
-        self._wake()
+        self._news.set()
         return self.dropped_bytes - before
 
     def finish(self) -> None:
         """Nothing more will be queued: ``get`` hands out the rest, then None."""
         self._finishing = True
-        self._wake()
+        self._news.set()
 
     async def get(self) -> Send | SendAudio | None:
         """Wait for the next frame to send, speech joined; None after the last. For one task."""
         while not self._items:
             if self._finishing:
                 return None
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
+            self._news.clear()
+            await self._news.wait()
         item = self._items.popleft()
         if isinstance(item, Send):
             self._texts -= 1
             self._text_bytes -= len(item.text)
             return item
         return self._whole_frame(self._counted(item, -1))
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
 
     def __len__(self) -> int:
         return len(self._items)

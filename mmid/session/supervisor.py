@@ -16,8 +16,7 @@ from mmid.session.access import Access
 from mmid.session.backoff import Backoff
 from mmid.session.conversation import Conversation, Host
 from mmid.session.dialer import Dialer
-from mmid.session.effects import Close, Emit, Moved, Next
-from mmid.session.failures import what_follows
+from mmid.session.effects import Close, Emit, Moved, Next, what_follows
 from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 
@@ -235,8 +234,7 @@ class Supervisor:
             _log.info("the dialog ended")
         else:
             self._moved("offline", close.error.code)
-            facts = {"MESSAGE_ID": close.error.facts.message_id, "MMID_CODE": close.error.code}
-            _log.warning("the dialog ended: %s", close.error, extra=facts)
+            _log.warning("the dialog ended: %s", close.error, extra=_fields(close.error))
 
     def _report(self, error: MmidError) -> None:
         """Tell a failed attempt: each kind once in an outage, in the journal and as Error."""
@@ -246,10 +244,9 @@ class Supervisor:
             return
         kind = f"{type(error).__name__} {error.code}"
         again, self._told = kind == self._told, kind
-        facts = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
         level = logging.DEBUG if again else logging.WARNING
         remedy = "" if isinstance(error, LicenseRefused) else f". {error.facts.remedy}"
-        _log.log(level, "%s%s", error, remedy, extra=facts)
+        _log.log(level, "%s%s", error, remedy, extra=_fields(error))
         if not again:
             self._host.perform(Emit(Error(error.code, str(error))))
 
@@ -278,9 +275,15 @@ class Supervisor:
                 return self._backoff.longest_wait()
             case Next.HOURS:
                 return self._access.long_wait_s()
-        return None
+            case Next.STOP:
+                return None
 
 
 def _being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _fields(error: MmidError) -> dict[str, str]:
+    """Return what the journal finds a line about an error by."""
+    return {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}

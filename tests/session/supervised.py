@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,6 +115,19 @@ async def supervised(
         await book.close()
 
 
+def asking(
+    certificates: Certificates, desk: Exchange, store: MemoryStore | None = None
+) -> AbstractAsyncContextManager[Rig]:
+    """Run a supervisor of a device that is to register, with a service that answers so."""
+    license_ = License(
+        app_id="mm_01",
+        app_secret=Secret("0123456789abcdef" * 2),
+        api_key=Secret("sk-0123456789"),
+        device_name="board1",
+    )
+    return supervised(replace(nobody(certificates), license=license_), desk, store=store)
+
+
 @asynccontextmanager
 async def clouded(directory: Path, *faults: Fault) -> AsyncIterator[SimCloud]:
     async with SimCloud(directory, scenario=Scenario(faults=faults)) as cloud:
@@ -152,12 +165,3 @@ async def silent_peer() -> AsyncIterator[tuple[int, "asyncio.Queue[str]"]]:
 async def soon(news: "asyncio.Queue[str]") -> str:
     async with asyncio.timeout(AMPLE_S):
         return await news.get()
-
-
-def fully_managed() -> License:
-    return License(
-        app_id="mm_01",
-        app_secret=Secret("0123456789abcdef" * 2),
-        api_key=Secret("sk-0123456789"),
-        device_name="board1",
-    )

@@ -16,7 +16,7 @@ from mmid.simcloud.core.certificates import Certificates
 from mmid.simcloud.core.scenario import Fault
 from mmid.status import LicenseState
 from tests.session.doubles import LicenseDesk, MemoryStore, registration
-from tests.session.supervised import NEVER_S, clouded, fully_managed, nobody, supervised
+from tests.session.supervised import NEVER_S, asking, clouded, nobody, supervised
 from tests.session.talking import AMPLE_S, settings_of
 
 pytestmark = pytest.mark.usefixtures("quick_stop")
@@ -25,8 +25,7 @@ pytestmark = pytest.mark.usefixtures("quick_stop")
 @pytest.mark.usefixtures("eager")
 async def test_a_refusal_stops_and_is_told_once(certificates: Certificates) -> None:
     desk = LicenseDesk(Refusal("100007"))
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk) as rig:
+    async with asking(certificates, desk) as rig:
         await rig.error("100007")
         await rig.no_more_attempts()
         assert rig.codes == ["100007"]
@@ -39,8 +38,7 @@ async def test_register_asks_again_and_tells_again_what_comes_of_it(
     certificates: Certificates,
 ) -> None:
     desk = LicenseDesk(Refusal("100007"))
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk) as rig:
+    async with asking(certificates, desk) as rig:
         await rig.error("100007")
         rig.supervisor.register()
         await rig.error("100007", nth=2)
@@ -52,8 +50,7 @@ async def test_a_quota_that_is_used_up_keeps_the_state_and_waits_for_hours(
     certificates: Certificates,
 ) -> None:
     desk = LicenseDesk(registration(), Refusal("200014"))
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk) as rig:
+    async with asking(certificates, desk) as rig:
         await rig.error("200014")
         await asyncio.sleep(NEVER_S)
         assert desk.kinds == ["register", "token"]
@@ -68,8 +65,7 @@ async def test_a_clock_that_was_refused_is_tried_again_when_it_was_set(
     certificates: Certificates,
 ) -> None:
     desk = LicenseDesk(registration(), Refusal("100010"))
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk) as rig:
+    async with asking(certificates, desk) as rig:
         await rig.error("100010")
         await asyncio.sleep(NEVER_S)
         assert desk.kinds == ["register", "token", "token"]
@@ -84,8 +80,7 @@ async def test_a_clock_that_was_set_does_not_call_off_another_refusal(
     certificates: Certificates,
 ) -> None:
     desk = LicenseDesk(Refusal("100007"))
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk) as rig:
+    async with asking(certificates, desk) as rig:
         await rig.error("100007")
         rig.supervisor.clock_set()
         await rig.no_more_attempts()
@@ -95,8 +90,7 @@ async def test_a_clock_that_was_set_does_not_call_off_another_refusal(
 @pytest.mark.usefixtures("eager")
 async def test_a_platform_without_tokens_is_asked_six_times(certificates: Certificates) -> None:
     desk = LicenseDesk(registration(), Refusal("300002"))
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk) as rig:
+    async with asking(certificates, desk) as rig:
         async with asyncio.timeout(AMPLE_S):
             while len(desk.requests) < 7:
                 desk.asked.clear()
@@ -110,8 +104,7 @@ async def test_a_platform_without_tokens_is_asked_six_times(certificates: Certif
 @pytest.mark.usefixtures("eager")
 async def test_a_registration_whose_answer_cannot_be_read_stops(certificates: Certificates) -> None:
     desk = LicenseDesk(MalformedMessage("it cannot be opened"))
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk) as rig:
+    async with asking(certificates, desk) as rig:
         await rig.error("registration-unreadable")
         await rig.no_more_attempts()
         assert desk.kinds == ["register"]
@@ -135,8 +128,7 @@ async def test_a_record_that_cannot_be_kept_is_told_and_nothing_is_asked(
 ) -> None:
     store, desk = MemoryStore(), LicenseDesk(registration())
     store.broken = True
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk, store=store) as rig:
+    async with asking(certificates, desk, store) as rig:
         await rig.error("storage")
         await asyncio.sleep(NEVER_S)
         assert desk.requests == []

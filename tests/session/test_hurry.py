@@ -1,7 +1,6 @@
 """A press asks for the next attempt sooner, and is told whether there is hope."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -11,7 +10,7 @@ from mmid.session.effects import Emit
 from mmid.session.license.messages import Refusal
 from mmid.simcloud.core.certificates import Certificates
 from tests.session.doubles import LicenseDesk
-from tests.session.supervised import fully_managed, nobody, supervised
+from tests.session.supervised import asking, nobody, supervised
 
 pytestmark = pytest.mark.usefixtures("quick_stop")
 
@@ -52,8 +51,7 @@ async def test_there_is_no_hope_after_disconnect(certificates: Certificates) -> 
 @pytest.mark.usefixtures("eager")
 async def test_there_is_no_hope_after_a_refusal(certificates: Certificates) -> None:
     desk = LicenseDesk(Refusal("100007"))
-    settings = replace(nobody(certificates), license=fully_managed())
-    async with supervised(settings, desk) as rig:
+    async with asking(certificates, desk) as rig:
         await rig.error("100007")
         await asyncio.sleep(0)
         assert not rig.supervisor.hurry()

@@ -23,13 +23,6 @@ class SendText(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class SendBrokenText(Action):
-    """Send bytes that are not UTF-8 as a text frame, which no honest server does."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class SendRaw(Action):
     """Write bytes below the WebSocket, which are no frame that an honest server sends."""
 

@@ -26,7 +26,6 @@ from mmid.simcloud.core.actions import (
     Pause,
     ReplyBegin,
     ReplyEnd,
-    SendBrokenText,
     SendRaw,
     SendReplyAudio,
     SendText,
@@ -135,7 +134,7 @@ class Connection:
             case Drop():
                 # No closing handshake: to the client the TCP connection just ends.
                 self._websocket.transport.abort()
-            case SendText() | SendBrokenText() | SendReplyAudio():
+            case SendText() | SendReplyAudio():
                 began = time.monotonic()
                 if await self._send(action):
                     self._sent(action, began)
@@ -149,13 +148,11 @@ class Connection:
             case _:
                 self._write_down(action)
 
-    async def _send(self, action: SendText | SendBrokenText | SendReplyAudio) -> bool:
+    async def _send(self, action: SendText | SendReplyAudio) -> bool:
         """Send a frame; False if the client did not take it, and was dropped."""
         try:
             async with asyncio.timeout(_SEND_S):
-                if isinstance(action, SendBrokenText):
-                    await self._websocket.send(action.data, text=True)
-                elif isinstance(action, SendReplyAudio):
+                if isinstance(action, SendReplyAudio):
                     await self._websocket.send(action.text or action.data)
                 else:
                     await self._websocket.send(action.text)
@@ -165,7 +162,7 @@ class Connection:
             return False
         return True
 
-    def _sent(self, action: SendText | SendBrokenText | SendReplyAudio, began: float) -> None:
+    def _sent(self, action: SendText | SendReplyAudio, began: float) -> None:
         if isinstance(action, SendText):
             # The client may have read it before the send returned.
             self._journal.add("event", began, name=action.name, **action.fields)

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mmid.simcloud.core.actions import Flood, JournalLine, SendReplyAudio, SendText
-from mmid.simcloud.core.broken import HUGE
 from mmid.simcloud.core.faults import FaultPlan
-from mmid.simcloud.core.outlet import Outlet
+from mmid.simcloud.core.outlet import HUGE, Outlet
 from mmid.simcloud.multimodal_dialog import messages
 
 

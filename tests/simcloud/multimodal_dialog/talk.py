@@ -17,7 +17,6 @@ from mmid.simcloud.core.actions import (
     JournalLine,
     Pause,
     ReplyEnd,
-    SendBrokenText,
     SendRaw,
     SendReplyAudio,
     SendText,
@@ -146,7 +145,7 @@ def words(action: Action) -> Iterator[str]:
             yield f"close {code}{' ' if reason else ''}{reason}"
         case Flood(frame, number):
             yield f"{number} x {next(words(frame))}"
-        case Drop() | Pause() | SendBrokenText() | SendRaw():
+        case Drop() | Pause() | SendRaw():
             yield type(action).__name__.lower()
         case _:
             pass

@@ -15,7 +15,7 @@ FAULTS: list[tuple[str, str, list[str]]] = [
     ("Started", "delay:50", ["task-started", "pause", "Started", "Listening"]),
     ("Started", "early-binary", ["task-started", "Started", "stray 640", "Listening"]),
     ("Started", "odd-binary", ["task-started", "Started", "stray 641", "Listening"]),
-    ("Started", "invalid-utf8", ["task-started", "Started", "sendbrokentext", "Listening"]),
+    ("Started", "invalid-utf8", ["task-started", "Started", "sendraw", "Listening"]),
     ("Started", "not-json", ["task-started", "Started", "not-json", "Listening"]),
     ("Started", "huge-text", ["task-started", "Started", "huge-text", "Listening"]),
     ("Started", "unknown-event", ["task-started", "Started", "SomethingNew", "Listening"]),
