@@ -225,7 +225,8 @@ class Conversation:
                 SendAudio(effect.data, backlog=True) if isinstance(effect, SendAudio) else effect
                 for effect in effects
             ]
-        self.perform(effects)
+        # The timer stays as it is: no deadline comes nearer by speech, see ``Dialect.record``.
+        self._carry_out(effects)
 
     def _put_text(self, message: Send) -> None:
         try:

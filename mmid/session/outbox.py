@@ -114,7 +114,9 @@ class Outbox:
             self._items.popleft()
             parts.append(last.data)
             size += len(last.data)
-        whole = parts[0] if len(parts) == 1 else b"".join(parts)
+        if len(parts) == 1 and size <= self._frame_bytes:
+            return last
+        whole = b"".join(parts)
         if size > self._frame_bytes:
             rest = SendAudio(whole[self._frame_bytes :], last.backlog)
             self._items.appendleft(self._counted(rest, 1))

@@ -56,7 +56,7 @@ class Dialect(Protocol):
         """The deadline has come."""
 
     def record(self, data: bytes, now: float) -> Effects:
-        """The microphone recorded this."""
+        """The microphone recorded this. It may put the deadline off, never bring it nearer."""
 
     def recorder_failed(self, now: float) -> Effects:
         """The microphone ended by itself, or ``StartRecorder`` could not open it.
