@@ -8,7 +8,6 @@ heartbeat and nothing else.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -144,33 +143,16 @@ class Conversation:
     def interrupt(self) -> None:
         self.perform(self.dialect.interrupt(self._loop.time()))
 
-    def ask(
-        self,
-        text: str,
-        *,
-        images: Sequence[bytes] = (),
-        biz_params: Mapping[str, Any] | None = None,
-    ) -> None:
+    def ask(self, text: str, **more: Any) -> None:
         self._outbox.check_room()  # Busy also if the network does not keep up with texts
-        now = self._loop.time()
-        self.perform(self.dialect.ask(text, now, images=images, biz_params=biz_params))
+        self.perform(self.dialect.ask(text, self._loop.time(), **more))
 
     def say(self, text: str) -> None:
         self.perform(self.dialect.say(text, self._loop.time()))
 
-    def update_info(
-        self,
-        *,
-        images: Sequence[bytes] = (),
-        client_status: Mapping[str, Any] | None = None,
-        biz_params: Mapping[str, Any] | None = None,
-    ) -> None:
+    def update_info(self, **more: Any) -> None:
         self._outbox.check_room()
-        now, status = self._loop.time(), client_status
-        effects = self.dialect.update_info(
-            now, images=images, client_status=status, biz_params=biz_params
-        )
-        self.perform(effects)
+        self.perform(self.dialect.update_info(self._loop.time(), **more))
 
     def recorder_failed(self) -> None:
         self.perform(self.dialect.recorder_failed(self._loop.time()))

@@ -63,7 +63,7 @@ async def test_an_image_is_put_to_the_dialect_as_it_is(
 ) -> None:
     asked: list[tuple[str, object]] = []
 
-    def ask(text: str, now: float, *, images: object, biz_params: object) -> list[Effect]:
+    def ask(text: str, now: float, *, images: object, biz_params: object = None) -> list[Effect]:
         assert biz_params is None
         asked.append((text, images))
         return []
