@@ -13,9 +13,7 @@ from mmid.secrets import Secret
 from mmid.session.access import Access, Credential
 from mmid.session.effects import Next
 from mmid.session.endpoint import CredentialRefused
-from mmid.session.license import license_error
 from mmid.session.license.codes import CodeClass, Remedy, lookup
-from mmid.session.license.license_error import LicenseTrouble
 from mmid.session.license.messages import (
     BUILT_IN,
     ExchangeRequest,
@@ -26,7 +24,13 @@ from mmid.session.license.messages import (
 )
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
-from mmid.session.license.refusals import Refusals, long_wait_s
+from mmid.session.license.refusals import (
+    LicenseTrouble,
+    Refusals,
+    long_wait_s,
+    refused,
+    unreadable,
+)
 from mmid.session.license.registrar import Registrar
 from mmid.session.license.service import Exchange, LicenseService
 from mmid.settings import License, Settings
@@ -126,7 +130,7 @@ class LicenseAccess(Access):
         try:
             return await self._credential()
         except RegistrationUnreadable as error:
-            self._complain(license_error.unreadable(error, self._clock.now_ms()))
+            self._complain(unreadable(error, self._clock.now_ms()))
             raise
         finally:
             self.show()
@@ -156,7 +160,7 @@ class LicenseAccess(Access):
         if not isinstance(error, LicenseRefused):
             return None
         following = self._refusals.note(error.license_code)
-        self._complain(license_error.refused(error, following, self._clock.now_ms()))
+        self._complain(refused(error, following, self._clock.now_ms()))
         self.show()
         return following
 

@@ -1,9 +1,13 @@
-"""What follows a refusal of the license service: the classes of ``codes`` as counters and waits.
+"""What a refusal of the license service means here: what follows it, and what people are shown.
 
 Pure: no clock, no I/O. The counters live as long as the process, so a
 registration that is refused is not tried for ever, whatever happens between.
 """
 
+from dataclasses import replace
+
+from mmid.errors import LicenseRefused, MmidError
+from mmid.frozen import frozen
 from mmid.session.access import HOURS_S
 from mmid.session.effects import Next
 from mmid.session.license.codes import CodeClass, Remedy, lookup
@@ -90,3 +94,51 @@ class Refusals:
         self.succeeded()
         self._registered_anew = False
         self.forgiven = True
+
+
+@frozen
+class LicenseTrouble:
+    """What stands between the device and its license, as ``LicenseError`` of org.mmid1 shows it.
+
+    Attributes:
+        code: the service's code, or our word for it.
+        message: what it means and what to do, for a person.
+        remedy: what mends it, in a word.
+        since_ms: when it was met first, Unix ms.
+        next_attempt_ms: when it is tried again without anybody's doing, Unix ms; 0 for never.
+    """
+
+    code: str
+    message: str
+    remedy: Remedy
+    since_ms: int
+    next_attempt_ms: int = 0
+
+    def to_plain(self) -> dict[str, str | int]:
+        """Return the keys and values of the property."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "remedy": self.remedy.value,
+            "since": self.since_ms,
+            "next_attempt": self.next_attempt_ms,
+        }
+
+    def after(self, before: "LicenseTrouble | None") -> "LicenseTrouble":
+        """Return this trouble as it stands if ``before`` was there: the same one began then."""
+        if before is None or before.code != self.code:
+            return self
+        return replace(self, since_ms=before.since_ms)
+
+
+def refused(error: LicenseRefused, following: Next, now_ms: int) -> LicenseTrouble:
+    """Return the trouble that a refusal of the service is."""
+    row = lookup(error.license_code)
+    remedy = (row.at_last if following is Next.STOP else None) or row.remedy
+    message = f"{error.meaning}. {error.remedy}"
+    return LicenseTrouble(error.license_code, message, remedy, now_ms)
+
+
+def unreadable(error: MmidError, now_ms: int) -> LicenseTrouble:
+    """Return the trouble that the one answer to a registration is, when nobody can open it."""
+    return LicenseTrouble(error.code, str(error), Remedy.FIX_CODEC, now_ms)
