@@ -1,8 +1,8 @@
 """Runs a short-lived process: what is heavy, or may crash or hang, lives in one and goes with it.
 
-Question and answer go through pipes, because everybody may read a command line. This is on
-the ground floor because settings, session, hal_linux and cli each have such a child, and
-none of them may import another.
+Question and answer go through pipes, because everybody may read a command line; records
+cross them as JSON. This is on the ground floor because settings, session, hal_linux and
+cli each have such a child, and none of them may import another.
 """
 
 import os
@@ -14,12 +14,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import NoReturn, Self
+from types import UnionType
+from typing import Any, NoReturn, Self
 
 from mmid.frozen import frozen
-from mmid.secrets import redact
+from mmid.secrets import Secret, redact
 
 # More than any child has to say: the rest is read, so that it can end, and dropped.
 _MOST_BYTES = 4 << 20
@@ -54,6 +57,28 @@ class Ended:
         """The last line of the complaint, redacted: of a traceback it is the one that tells."""
         lines = self.complaint.decode(errors="replace").split("\n")
         return redact(next((line.strip() for line in reversed(lines) if line.strip()), ""))
+
+
+def to_plain(value: Any) -> Any:
+    """Return a record as JSON has it, with its secrets in clear: for a pipe and nothing else."""
+    if is_dataclass(value):
+        return {row.name: to_plain(getattr(value, row.name)) for row in fields(value)}
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def from_plain(kind: Any, plain: Any) -> Any:
+    """Return the value of this type that ``to_plain`` was called with; what is left out is default.
+
+    Both ends of a pipe are of one release, so the form needs no version.
+    """
+    if isinstance(kind, UnionType):  # such as ``Secret | None``
+        kind = kind.__args__[0]
+    if plain is not None and is_dataclass(kind):
+        types = {row.name: row.type for row in fields(kind)}
+        values = {name: from_plain(types.get(name), value) for name, value in plain.items()}
+        return kind(**values)  # type: ignore[operator]  # it is a class
+    made_of_text = isinstance(kind, type) and issubclass(kind, Secret | StrEnum)
+    return kind(plain) if made_of_text and plain is not None else plain
 
 
 class Child:

@@ -6,8 +6,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
+from mmid.child import from_plain
 from mmid.secrets import Secret
-from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings, from_plain
+from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
 
 CONTRACT = {
     "cloud": "protocol ws_url license_url ca_file connect_timeout_s workspace_id model",
@@ -65,7 +66,9 @@ def test_a_default_is_allowed_itself() -> None:
 
 
 def test_plain_tables_become_settings_with_their_secrets_wrapped() -> None:
-    settings = from_plain({"license": {"api_key": "not-for-eyes"}, "dialog": {"volume": 7}})
+    settings = from_plain(
+        Settings, {"license": {"api_key": "not-for-eyes"}, "dialog": {"volume": 7}}
+    )
     assert settings.license.api_key == Secret("not-for-eyes")
     assert settings.dialog.volume == 7
     assert "not-for-eyes" not in repr(settings)
@@ -73,7 +76,7 @@ def test_plain_tables_become_settings_with_their_secrets_wrapped() -> None:
 
 def test_plain_tables_with_a_strange_key_are_refused() -> None:
     with pytest.raises(TypeError, match="strange"):
-        from_plain({"dialog": {"strange": 7}})
+        from_plain(Settings, {"dialog": {"strange": 7}})
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -7,9 +7,8 @@ hands over a ``Settings``. Settings are read once and passed down: no other
 module reads a file or the environment for them.
 """
 
-from collections.abc import Mapping
-from dataclasses import field, fields
-from typing import Any, Literal
+from dataclasses import field
+from typing import Literal
 
 from mmid.frozen import frozen
 from mmid.secrets import Secret
@@ -328,16 +327,3 @@ class Settings:
     dialog: Dialog = field(default_factory=Dialog)
     dbus: DBus = field(default_factory=DBus)
     log: Log = field(default_factory=Log)
-
-
-def from_plain(tables: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """Build ``Settings`` from validated plain tables, as ``mmid.settings.load`` prints them."""
-    made: dict[str, Any] = {}
-    for table in fields(Settings):
-        kind: Any = table.type
-        values = dict(tables.get(table.name, {}))
-        for key in fields(kind):
-            if key.type is Secret and key.name in values:
-                values[key.name] = Secret(values[key.name])
-        made[table.name] = kind(**values)
-    return Settings(**made)

@@ -19,34 +19,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mmid.child import from_plain
 from mmid.errors import SettingsInvalid
 from mmid.secrets import MASK, Secret, redact
 from mmid.session.clouds import CLOUDS, contradictions
-from mmid.settings import from_plain
-from mmid.settings.sources import TABLES, Layer, read_layers
+from mmid.settings import Settings
+from mmid.settings.sources import TABLES, Layer, Tables
 
 _LONGEST_VALUE = 60  # characters of a value that a message shows
 
 # What a request is made of; another value would break it.
 _OUR_HEADERS = {"connection", "content-length", "content-type", "host", "transfer-encoding"}
 
-Tables = dict[str, dict[str, Any]]
-
-
-def load(file: Path | None) -> Tables:
-    """Read all sources and return plain tables with every key.
-
-    Args:
-        file: the TOML file, which must exist; None is the default one, which need not.
-
-    Raises:
-        SettingsInvalid: the first problem, with how many more there are.
-    """
-    return judge(read_layers(file))
-
 
 def judge(layers: list[Layer]) -> Tables:
-    """Validate layers that were read already, as ``load`` does.
+    """Return plain tables with every key, of what the layers say one over the other.
 
     Raises:
         SettingsInvalid: the first problem, with how many more there are.
@@ -173,7 +160,7 @@ def allowed(table: str, key: str) -> str:
 def _contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
     """What cannot work whatever happens later; a device without an identity yet can."""
     try:
-        found = list(contradictions(from_plain(tables)))
+        found = list(contradictions(from_plain(Settings, tables)))
     except SettingsInvalid as error:  # there is no such cloud
         yield f"{_where(layers, 'cloud', 'protocol')}: {error}"
         return

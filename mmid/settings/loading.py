@@ -9,9 +9,9 @@ no secret is in an argument, in the environment or in a file.
 import json
 from pathlib import Path
 
-from mmid.child import Child, Ended, python
+from mmid.child import Child, Ended, from_plain, python
 from mmid.errors import SettingsInvalid
-from mmid.settings import Settings, from_plain
+from mmid.settings import Settings
 
 # A slow board needs two or three seconds; a file that is a pipe never ends.
 _LONGEST_S = 30.0
@@ -78,4 +78,5 @@ def _settings(child: Ended, timeout_s: float) -> Settings:
         raise SettingsInvalid(
             child.last_words or f"the settings could not be read: exit status {child.status}"
         )
-    return from_plain(json.loads(child.output))
+    settings: Settings = from_plain(Settings, json.loads(child.output))
+    return settings

@@ -6,12 +6,12 @@ with exit status 2.
 
 ``mmid.settings.load`` needs pydantic, and pydantic takes longer to import than all
 of the daemon. Nobody edits the settings between most starts. So the sources are read as
-ever, and if their digest is the one of the last time that ``load`` was content, they are
+ever, and if their digest is the one of the last time that ``judge`` was content, they are
 laid over the defaults without asking it.
 
 The digest (salted, for there are secrets under it) is kept in the service's state
 directory and written when the settings were changed; without such a directory
-every start is judged. It is only kept if laying over gives exactly what ``load``
+every start is judged. It is only kept if laying over gives exactly what ``judge``
 gave, so a start that skips the judgement cannot end with other settings.
 """
 
@@ -28,9 +28,7 @@ from mmid import __version__
 from mmid.deferred_imports import defer_import
 from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
-from mmid.settings.sources import TABLES, Layer, read_layers, state_directory
-
-Tables = dict[str, dict[str, Any]]
+from mmid.settings.sources import TABLES, Layer, Tables, read_layers, state_directory
 
 _NAME = "settings.proven"
 _SALT_BYTES = 16

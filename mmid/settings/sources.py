@@ -17,6 +17,9 @@ from mmid.settings import Settings
 
 DEFAULT_FILE = Path("/etc/mmid/mmid.toml")
 
+# Table -> key -> value; a secret is its text.
+Tables = dict[str, dict[str, Any]]
+
 # The dataclass of each table, and with it the type of each key.
 TABLES: dict[str, Any] = get_type_hints(Settings)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mmid.settings.load import load
-from mmid.settings.sources import TABLES
+from mmid.settings.load import judge
+from mmid.settings.sources import TABLES, read_layers
 from tools.settings_documents import DOCUMENTS, conffile
 
 
@@ -21,7 +21,7 @@ def test_the_file_as_it_is_installed_changes_nothing(tmp_path: Path) -> None:
     installed, empty = tmp_path / "mmid.toml", tmp_path / "empty.toml"
     installed.write_text(conffile())
     empty.write_text("")
-    assert load(installed) == load(empty)
+    assert judge(read_layers(installed)) == judge(read_layers(empty))
 
 
 def test_every_commented_line_is_the_default_of_its_key() -> None:

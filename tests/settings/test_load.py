@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from mmid.child import from_plain
 from mmid.errors import SettingsInvalid
-from mmid.settings import Settings, from_plain, sources
-from mmid.settings.load import load
+from mmid.settings import Settings, sources
+from mmid.settings.load import judge
+from mmid.settings.sources import Tables, read_layers
 
 ROOT = Path(__file__).parents[2]
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -37,6 +39,10 @@ def write(tmp_path: Path) -> Write:
     return write_file
 
 
+def load(path: Path | None) -> Tables:
+    return judge(read_layers(path))
+
+
 def complaint(path: Path | None) -> str:
     with pytest.raises(SettingsInvalid) as caught:
         load(path)
@@ -49,7 +55,7 @@ def complaint(path: Path | None) -> str:
 
 
 def test_without_any_source_all_is_default() -> None:
-    assert from_plain(load(None)) == Settings()
+    assert from_plain(Settings, load(None)) == Settings()
 
 
 def test_a_config_file_that_is_named_must_exist(tmp_path: Path) -> None:
@@ -82,7 +88,7 @@ def test_the_storage_key_is_a_credential_too(
 ) -> None:
     write(f"{'5a' * 32}\n", "credentials/storage_key")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
-    assert from_plain(load(None)).storage.key.reveal() == "5a" * 32
+    assert from_plain(Settings, load(None)).storage.key.reveal() == "5a" * 32
     write("too short\n", "credentials/storage_key")
     assert complaint(None) == (
         "credential storage_key: storage.key = ***: must be 64 hexadecimal digits, or empty"
@@ -133,7 +139,7 @@ def test_a_variable_has_the_type_of_its_key(
 def test_variables_of_no_table_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MMID_DEMO", "1")
     monkeypatch.setenv("MMID_DEMO__KEEP", "1")
-    assert from_plain(load(None)) == Settings()
+    assert from_plain(Settings, load(None)) == Settings()
 
 
 # --- what is wrong, in one line -------------------------------------------------------------
@@ -208,13 +214,13 @@ def test_headers_are_a_table_or_lines_and_secret(
     write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = write('[license.headers]\nX-Relay-Key = "swordfish"\nX-Group = "kitchen"\n')
-    headers = from_plain(load(path)).license.headers
+    headers = from_plain(Settings, load(path)).license.headers
     assert headers.reveal().splitlines() == ["X-Relay-Key: swordfish", "X-Group: kitchen"]
-    assert "swordfish" not in repr(from_plain(load(path)))
+    assert "swordfish" not in repr(from_plain(Settings, load(path)))
 
     write("X-Relay-Key: octopus\n", "credentials/license_headers")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
-    assert from_plain(load(path)).license.headers.reveal() == "X-Relay-Key: octopus"
+    assert from_plain(Settings, load(path)).license.headers.reveal() == "X-Relay-Key: octopus"
 
 
 def test_the_variable_is_named_when_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

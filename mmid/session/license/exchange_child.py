@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mmid.child import from_plain, to_plain
 from mmid.errors import HttpFailed, MalformedMessage, MmidError
 from mmid.session.license.codec import compact
 from mmid.session.license.https_post import Response, address, post
@@ -30,7 +31,6 @@ from mmid.session.license.messages import (
     TaskSignature,
     Token,
     Unopened,
-    reply_to_plain,
 )
 from mmid.session.license.protocol import (
     envelope_data,
@@ -87,8 +87,8 @@ def main() -> int:
     signal.alarm(math.ceil(timeout_s) + _GRACE_S)
     tell = _private_output()
     try:
-        request = ExchangeRequest.from_plain(question["request"])
-        tell(reply_to_plain(answer(request, timeout_s, tell)))
+        reply = answer(from_plain(ExchangeRequest, question["request"]), timeout_s, tell)
+        tell({"kind": type(reply).__name__, "reply": to_plain(reply)})
     except MmidError as error:
         tell({"failure": error.facts.code, "message": str(error)})
     except Exception as error:  # noqa: BLE001 - a traceback would quote what we were asked
@@ -120,13 +120,13 @@ def answer(
     if request.kind is Kind.SIGN:
         return codec.task_signature()
     if request.unopened is not None:
-        tell({"stage": "opening", "unopened": request.unopened.to_plain()})
+        tell({"stage": "opening", "unopened": to_plain(request.unopened)})
         return _open(codec, partial(_kept_data, request.unopened))
     body = codec.request_body()
     tell({"stage": "asking"})
     response = post(request.way, body, timeout_s)
     # The answer to a registration comes once: the parent has it before anybody judges it.
-    once = codec.unopened(response.body).to_plain() if request.kind is Kind.REGISTER else None
+    once = to_plain(codec.unopened(response.body)) if request.kind is Kind.REGISTER else None
     tell({"stage": "opening", "unopened": once})
     reply = _open(codec, partial(_data, request, response))
     return replace(reply, clock_skew_ms=response.clock_skew_ms)

@@ -56,11 +56,17 @@ class Response:
         return _clock_skew_ms(self.headers, self.our_ms)
 
 
-class _RefuseRedirect(urllib.request.HTTPRedirectHandler):
-    """A signed request goes where the settings say and nowhere else."""
+class _AnyStatus(urllib.request.HTTPErrorProcessor):
+    """Takes an answer of every status: one of a failure may hold a license code.
 
-    def redirect_request(self, *_: object) -> None:
-        """Make every redirect an ordinary failure."""
+    Nor is a redirect followed: a signed request goes where the settings say and nowhere else.
+    """
+
+    def https_response(
+        self, _: urllib.request.Request, response: http.client.HTTPResponse
+    ) -> http.client.HTTPResponse:
+        """Return it as it is."""
+        return response
 
 
 def post(way: Way, body: bytes, timeout_s: float) -> Response:
@@ -75,7 +81,7 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
     if not way.url.startswith("https://"):
         raise HttpFailed(f"{address(way.url)} is not an https:// address")
     opener = urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=_tls(way)), _RefuseRedirect()
+        urllib.request.HTTPSHandler(context=_tls(way)), _AnyStatus()
     )
     headers = {
         "Accept": "*/*",
@@ -88,11 +94,11 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
     try:
         request = urllib.request.Request(way.url, body, headers, method="POST")  # noqa: S310 - https
         sent_ms = _now_ms()
-        with _open(opener, request, timeout_s) as response:
+        with opener.open(request, timeout=timeout_s) as response:
             received_ms = _now_ms()
             body, cut = _read(response, way.url)
             our_ms = (sent_ms + received_ms) // 2
-            return Response(response.status or 0, response.headers, body, our_ms, cut)
+            return Response(response.status, response.headers, body, our_ms, cut)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _failure(error, way.url) from None
 
@@ -125,20 +131,7 @@ def _tls(way: Way) -> ssl.SSLContext:
     return context
 
 
-def _open(
-    opener: urllib.request.OpenerDirector, request: urllib.request.Request, timeout_s: float
-) -> http.client.HTTPResponse | urllib.error.HTTPError:
-    """Return the response, also one with the status of a failure: it may hold a license code."""
-    try:
-        response: http.client.HTTPResponse = opener.open(request, timeout=timeout_s)
-    except urllib.error.HTTPError as error:
-        return error
-    return response
-
-
-def _read(
-    response: http.client.HTTPResponse | urllib.error.HTTPError, url: str
-) -> tuple[bytes, CloudError | None]:
+def _read(response: http.client.HTTPResponse, url: str) -> tuple[bytes, CloudError | None]:
     """Return the body, and why it is not whole if it is not: its JSON may be all the same."""
     body = bytearray()
     try:

@@ -1,16 +1,11 @@
 """What the daemon and its license child say to each other, and about whom.
 
-Plain frozen data with one JSON form each way. It crosses a pipe between two
-processes of the same release, so the forms need no version. The standard
+Plain frozen data, which crosses the pipe as ``mmid.child`` has it. The standard
 library is all this needs: the resident daemon holds it.
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import field, fields
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
 from mmid.errors import HttpFailed, MalformedMessage
 from mmid.frozen import frozen
@@ -26,6 +21,8 @@ BODY_LIMIT = 64 * 1024
 SERVICE_TIMES_MS = range(946_684_800_000, 4_102_444_800_000)
 
 _NONCE_BYTES = 13
+
+NO_SECRET = Secret("")
 
 
 def make_nonce() -> str:
@@ -55,7 +52,7 @@ class Identity:
     app_id: str
     app_secret: Secret
     device_name: str
-    device_secret: Secret = field(default_factory=lambda: Secret(""))
+    device_secret: Secret = NO_SECRET
 
 
 @frozen
@@ -72,16 +69,9 @@ class Way:
 
     url: str
     ca_file: str = ""
-    headers: Secret = field(default_factory=lambda: Secret(""))
+    headers: Secret = NO_SECRET
     client_cert: str = ""
     client_key: str = ""
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return the form for the pipe: files by names that the child finds too."""
-        files = ("ca_file", "client_cert", "client_key")
-        paths = {name: getattr(self, name) for name in files}
-        absolute = {name: path and str(Path(path).absolute()) for name, path in paths.items()}
-        return {**_plain(self), **absolute}
 
 
 @frozen
@@ -100,16 +90,7 @@ class Unopened:
     nonce: str
     request_time_ms: int
     data: str
-    codec_state: Secret = field(default_factory=lambda: Secret(""))
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return the form for the pipe, with the secret in clear."""
-        return _plain(self)
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> "Unopened":
-        """Return what ``to_plain`` was called on."""
-        return cls(**_with_secrets(plain, "codec_state"))
+    codec_state: Secret = NO_SECRET
 
 
 class ReplyNotOpened(MalformedMessage):
@@ -166,27 +147,9 @@ class ExchangeRequest:
     workspace_id: str = ""
     pay_mode: str = "LICENSE"
     codec: str = BUILT_IN
-    codec_state: Secret = field(default_factory=lambda: Secret(""))
+    codec_state: Secret = NO_SECRET
     unopened: Unopened | None = None
     task_id: str = ""
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return the form for the pipe, with the secrets in clear."""
-        return {**_plain(self), "way": self.way.to_plain()}
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> "ExchangeRequest":
-        """Return the request that ``to_plain`` was called on."""
-        values = dict(plain)
-        unopened, api_key = values["unopened"], values["api_key"]
-        values["kind"] = Kind(values["kind"])
-        values["way"] = Way(**_with_secrets(values["way"], "headers"))
-        values["identity"] = Identity(
-            **_with_secrets(values["identity"], "app_secret", "device_secret")
-        )
-        values["api_key"] = None if api_key is None else Secret(api_key)
-        values["unopened"] = unopened and Unopened.from_plain(unopened)
-        return cls(**_with_secrets(values, "codec_state"))
 
 
 @frozen
@@ -209,7 +172,7 @@ class Registration:
     workspace_id: str = ""
     clock_skew_ms: int | None = None
     request_nonce: str = ""
-    codec_state: Secret = field(default_factory=lambda: Secret(""))
+    codec_state: Secret = NO_SECRET
 
 
 @frozen
@@ -268,36 +231,5 @@ class TaskSignature:
 
 
 ExchangeReply = Registration | Token | Refusal | TaskSignature
-
-_REPLIES: dict[str, Any] = {
-    kind.__name__.lower(): kind for kind in (Registration, Token, Refusal, TaskSignature)
-}
-_SECRET_FIELDS = frozenset({"device_secret", "token", "codec_state"})
-
-
-def reply_to_plain(reply: ExchangeReply) -> dict[str, Any]:
-    """Return the form for the pipe, with the secrets in clear."""
-    return {"reply": type(reply).__name__.lower(), **_plain(reply)}
-
-
-def reply_from_plain(plain: Mapping[str, Any]) -> ExchangeReply:
-    """Return the reply that ``reply_to_plain`` was called with."""
-    values = dict(plain)
-    kind = _REPLIES[values.pop("reply")]
-    reply: ExchangeReply = kind(**_with_secrets(values, *(_SECRET_FIELDS & values.keys())))
-    return reply
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    """Return the fields of one of the classes here, all in JSON's own types."""
-    return {row.name: _plain_value(getattr(value, row.name)) for row in fields(value)}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value.reveal()
-    return _plain(value) if isinstance(value, Way | Identity | Unopened) else value
-
-
-def _with_secrets(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {**values, **{name: Secret(values[name]) for name in names}}
+# The child names the one it sends.
+REPLIES = {kind.__name__: kind for kind in (Registration, Token, Refusal, TaskSignature)}

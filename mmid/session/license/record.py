@@ -16,26 +16,37 @@ bit it does not know, so a record survives a downgrade of mmid.
 
 import struct
 from dataclasses import field, replace
+from typing import Any
 
+from mmid.child import to_plain
 from mmid.errors import StorageFailed
 from mmid.frozen import frozen
 from mmid.secrets import Secret
-from mmid.session.license.messages import Unopened
+from mmid.session.license.messages import NO_SECRET, Unopened
 
 _FLAGS = struct.Struct(">I")
 _LENGTH = struct.Struct(">H")
 
-_APP_ID, _APP_SECRET, _DEVICE_NAME, _NONCE, _DEVICE_SECRET, _DIALOG_ID, _WORKSPACE_ID = range(7)
+# Bit -> the attribute whose text it is.
+_TEXTS = {
+    0: "app_id",
+    1: "app_secret",
+    2: "device_name",
+    3: "nonce",
+    4: "device_secret",
+    5: "dialog_id",
+    6: "workspace_id",
+    12: "codec_state",
+}
+_SECRETS = ("app_secret", "device_secret", "codec_state")
 _PENDING_NAME, _PENDING_NONCE, _PENDING_TIME = 8, 9, 10
-_UNOPENED, _CODEC_STATE = 11, 12
-_KNOWN = frozenset({*range(7), *range(_PENDING_NAME, _CODEC_STATE + 1)})
+_UNOPENED = 11
+_KNOWN = frozenset({*_TEXTS, _PENDING_NAME, _PENDING_NONCE, _PENDING_TIME, _UNOPENED})
 
 # AppId, DeviceName, Nonce, DeviceSecret: the vendor's test for "registered".
 # AppSecret is not needed any more afterwards.
 REGISTERED_FLAGS = 0x1D
 
-
-_NO_SECRET = Secret("")
 
 # The longest answer in the vendor's logs has 403 bytes; a record has room for 4096 in all.
 _UNOPENED_LIMIT = 2048
@@ -70,15 +81,15 @@ class DeviceRecord:
     """
 
     app_id: str = ""
-    app_secret: Secret = _NO_SECRET
+    app_secret: Secret = NO_SECRET
     device_name: str = ""
     nonce: str = ""
-    device_secret: Secret = _NO_SECRET
+    device_secret: Secret = NO_SECRET
     dialog_id: str = ""
     workspace_id: str = ""
     pending: Pending | None = None
     unopened: Unopened | None = None
-    codec_state: Secret = _NO_SECRET
+    codec_state: Secret = NO_SECRET
     unknown: dict[int, bytes] = field(default_factory=dict)
 
     @property
@@ -93,7 +104,7 @@ class DeviceRecord:
         return sum(1 << number for number in self._fields())
 
     def with_triple(
-        self, *, nonce: str, device_secret: Secret, codec_state: Secret = _NO_SECRET
+        self, *, nonce: str, device_secret: Secret, codec_state: Secret = NO_SECRET
     ) -> "DeviceRecord":
         """Return the record after the registration was answered."""
         return replace(
@@ -153,31 +164,13 @@ class DeviceRecord:
         pending = None
         if _PENDING_NAME in texts:
             pending = Pending(texts[_PENDING_NAME], texts.get(_PENDING_NONCE, ""), time_ms)
-        return cls(
-            app_id=texts.get(_APP_ID, ""),
-            app_secret=Secret(texts.get(_APP_SECRET, "")),
-            device_name=texts.get(_DEVICE_NAME, ""),
-            nonce=texts.get(_NONCE, ""),
-            device_secret=Secret(texts.get(_DEVICE_SECRET, "")),
-            dialog_id=texts.get(_DIALOG_ID, ""),
-            workspace_id=texts.get(_WORKSPACE_ID, ""),
-            pending=pending,
-            unopened=unopened,
-            codec_state=Secret(texts.get(_CODEC_STATE, "")),
-            unknown={number: value for number, value in fields.items() if number not in _KNOWN},
-        )
+        values: dict[str, Any] = {name: texts.get(bit, "") for bit, name in _TEXTS.items()}
+        values |= {name: Secret(values[name]) for name in _SECRETS}
+        unknown = {number: value for number, value in fields.items() if number not in _KNOWN}
+        return cls(**values, pending=pending, unopened=unopened, unknown=unknown)
 
     def _fields(self) -> dict[int, bytes]:
-        texts = {
-            _APP_ID: self.app_id,
-            _APP_SECRET: self.app_secret.reveal(),
-            _DEVICE_NAME: self.device_name,
-            _NONCE: self.nonce,
-            _DEVICE_SECRET: self.device_secret.reveal(),
-            _DIALOG_ID: self.dialog_id,
-            _WORKSPACE_ID: self.workspace_id,
-            _CODEC_STATE: self.codec_state.reveal(),
-        }
+        texts: dict[int, str] = {bit: to_plain(getattr(self, name)) for bit, name in _TEXTS.items()}
         if self.pending is not None:
             texts[_PENDING_NAME] = self.pending.device_name
             texts[_PENDING_NONCE] = self.pending.nonce

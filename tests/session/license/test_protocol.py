@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mmid.child import from_plain, to_plain
 from mmid.errors import MalformedMessage
 from mmid.secrets import Secret
 from mmid.session.license.codec import CodecParameters, Context, Message, compact, seal, unseal
@@ -18,8 +19,6 @@ from mmid.session.license.messages import (
     Token,
     Way,
     make_nonce,
-    reply_from_plain,
-    reply_to_plain,
 )
 from mmid.session.license.protocol import envelope_data, open_reply, request_body
 
@@ -250,7 +249,7 @@ def test_an_answer_with_a_wrong_field_is_malformed(name: str, value: object) -> 
 @pytest.mark.parametrize("api_key", [API_KEY, None])
 def test_a_request_crosses_the_pipe_unchanged(kind: Kind, api_key: Secret | None) -> None:
     asked = request(kind, api_key=api_key, workspace_id="llm-1")
-    assert ExchangeRequest.from_plain(json.loads(json.dumps(asked.to_plain()))) == asked
+    assert from_plain(ExchangeRequest, json.loads(json.dumps(to_plain(asked)))) == asked
     assert SECRET not in repr(asked)
 
 
@@ -264,7 +263,7 @@ def test_a_request_crosses_the_pipe_unchanged(kind: Kind, api_key: Secret | None
     ids=lambda answer: type(answer).__name__,
 )
 def test_a_reply_crosses_the_pipe_unchanged(answer: Registration | Token | Refusal) -> None:
-    assert reply_from_plain(json.loads(json.dumps(reply_to_plain(answer)))) == answer
+    assert from_plain(type(answer), json.loads(json.dumps(to_plain(answer)))) == answer
 
 
 def test_nonces_are_26_hex_characters_and_differ() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mmid.child import from_plain
 from mmid.errors import MalformedMessage, RegistrationUnreadable
 from mmid.hal_linux.storage import open_store
 from mmid.secrets import Secret
@@ -142,7 +143,7 @@ async def test_the_built_in_codec_opens_what_it_could_not_with_a_wrong_secret(
                     )
                 except MalformedMessage as error:
                     [came] = [news["unopened"] for news in heard if "unopened" in news]
-                    raise ReplyNotOpened(str(error), Unopened.from_plain(came)) from None
+                    raise ReplyNotOpened(str(error), from_plain(Unopened, came)) from None
 
         parts = await boot(misled, store, cloud=at(cloud))
         with pytest.raises(RegistrationUnreadable, match="does not open with our AppSecret"):
