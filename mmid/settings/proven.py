@@ -20,15 +20,14 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from mmid import __version__
+from mmid.child import to_plain
 from mmid.deferred_imports import defer_import
 from mmid.errors import SettingsInvalid
-from mmid.secrets import Secret
-from mmid.settings.sources import TABLES, Layer, Tables, read_layers, state_directory
+from mmid.settings import Settings
+from mmid.settings.sources import Layer, Tables, read_layers, state_directory
 
 _NAME = "settings.proven"
 _SALT_BYTES = 16
@@ -65,18 +64,11 @@ def load_proven(file: Path | None) -> Tables:
 
 def _laid_over(layers: Iterable[Layer]) -> Tables:
     """The defaults with the layers over them, the first one on top."""
-    tables: Tables = {
-        name: {key.name: _plain(key.default) for key in fields(kind)}
-        for name, kind in TABLES.items()
-    }
+    tables: Tables = to_plain(Settings())
     for layer in reversed(list(layers)):
         for name, values in layer.tables.items():
             tables[name].update(values)
     return tables
-
-
-def _plain(value: Any) -> Any:
-    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _text(tables: Tables) -> str:

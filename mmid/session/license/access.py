@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import field, replace
 
+from mmid.child import to_plain
 from mmid.errors import LicenseRefused, MmidError, NotProvisioned, RegistrationUnreadable
 from mmid.frozen import frozen
 from mmid.hal import Clock
@@ -228,21 +229,19 @@ class LicenseAccess(Access):
     def _identity(self) -> Identity:
         """Say who we are, and whether all is there that the service wants to know."""
         given, record = self._settings.license, self._book.record
-        app_id, name = who_we_are(given, record)
         if record.codec_state and given.codec == BUILT_IN:
             raise NotProvisioned(
                 "the device record was made by a vendor's codec, which alone can read it: set "
                 "license.codec to that library, or erase the record"
             )
-        missing = [] if app_id else ["license.app_id"]
-        missing += [] if name else ["license.device_name"]
-        secret_known = given.app_secret or record.app_secret or not self._registrar.needed
-        missing += [] if secret_known else ["license.app_secret"]
-        needs_key = given.mode == "fully-managed" and not given.api_key
-        missing += ["license.api_key"] if needs_key else []
-        if missing:
-            raise NotProvisioned(f"this device is not provisioned: {', '.join(missing)} not set")
-        return Identity(app_id, given.app_secret or record.app_secret, name, record.device_secret)
+        app_secret = given.app_secret or record.app_secret
+        needed = {
+            "license.device_name": given.device_name or record.device_name,
+            "license.app_secret": app_secret or not self._registrar.needed,
+            "license.api_key": given.api_key or given.mode != "fully-managed",
+        }
+        app_id, name = who_we_are(given, record, needed)
+        return Identity(app_id, app_secret, name, record.device_secret)
 
     async def _fresh_token(self, identity: Identity) -> Token:
         if self._token and self._token.renew_ms > self._clock.now_ms():
@@ -260,12 +259,7 @@ class LicenseAccess(Access):
         request = replace(self._request(Kind.SIGN, identity), task_id=task_id)
         reply = await self._service.ask(request, None)
         assert isinstance(reply, TaskSignature)  # noqa: S101 - the exchange answers by kind
-        signature = {
-            "timestamp": reply.timestamp,
-            "license_info": reply.license_info,
-            "device_info": reply.device_info,
-        }
-        return replace(credential, task_id=task_id, signature=signature)
+        return replace(credential, task_id=task_id, signature=to_plain(reply))
 
     def _request(self, kind: Kind, identity: Identity) -> ExchangeRequest:
         """Return a request of a registered device."""
@@ -278,12 +272,20 @@ def _asked(settings: Settings) -> tuple[License, str, str]:
     return settings.license, settings.cloud.license_url, settings.cloud.workspace_id
 
 
-def who_we_are(given: License, record: DeviceRecord) -> tuple[str, str]:
+def who_we_are(
+    given: License, record: DeviceRecord, needed: Mapping[str, object]
+) -> tuple[str, str]:
     """Return AppId and device name: those of the settings, else those of the record.
 
+    Args:
+        given: the settings.
+        record: the device record.
+        needed: what must be there besides the AppId, by its name in the settings.
+
     Raises:
-        NotProvisioned: the record is registered for another device than the settings say.
-            A registration outlives changed settings, because it cannot be made again.
+        NotProvisioned: something is not there; or the record is registered for another device
+            than the settings say. A registration outlives changed settings, because it cannot
+            be made again.
     """
     app_id = given.app_id or record.app_id
     name = given.device_name or record.device_name
@@ -293,6 +295,9 @@ def who_we_are(given: License, record: DeviceRecord) -> tuple[str, str]:
             f"settings say {app_id} {name}: correct license.app_id and license.device_name, "
             "or erase the record"
         )
+    missing = [key for key, value in {"license.app_id": app_id, **needed}.items() if not value]
+    if missing:
+        raise NotProvisioned(f"this device is not provisioned: {', '.join(missing)} not set")
     return app_id, name
 
 

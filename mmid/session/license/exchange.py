@@ -20,7 +20,6 @@ from mmid.errors import (
     LicenseCodecFailed,
     MalformedMessage,
     MmidError,
-    SettingsInvalid,
     TlsFailed,
 )
 from mmid.secrets import redact
@@ -35,17 +34,6 @@ from mmid.session.license.messages import (
 )
 
 _CHILD = "mmid.session.license.exchange_child"
-_FAILURES: dict[str, type[MmidError]] = {
-    TABLE[kind].code: kind
-    for kind in (
-        ConnectionLost,
-        HttpFailed,
-        LicenseCodecFailed,
-        MalformedMessage,
-        SettingsInvalid,
-        TlsFailed,
-    )
-}
 # What a program dies of that does what it must not; SIGKILL is the kernel short of memory.
 _CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
 
@@ -135,7 +123,7 @@ def _codec_failed(
 
 def _failed(code: str, message: str, unopened: Unopened | None) -> MmidError:
     """Return the error that the child met."""
-    kind = _FAILURES.get(code, HttpFailed)
+    kind = next(kind for kind, facts in TABLE.items() if facts.code == code)
     if unopened is not None and kind is HttpFailed:
         return ReplyNotUnderstood(message, unopened)
     opening = unopened is not None and kind not in {ConnectionLost, TlsFailed}

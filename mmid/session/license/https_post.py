@@ -52,8 +52,22 @@ class Response:
 
     @property
     def clock_skew_ms(self) -> int | None:
-        """The server's clock minus ours; None if it did not tell."""
-        return _clock_skew_ms(self.headers, self.our_ms)
+        """The server's clock minus ours; None if it did not tell.
+
+        The service stamps arrival and start of its answer in milliseconds; a relay
+        may leave only ``date``, in whole seconds.
+        """
+        stamps = [self.headers.get(name, "") for name in ("req-arrive-time", "resp-start-time")]
+        moments = [int(stamp) for stamp in stamps if re.fullmatch(r"[0-9]{13}", stamp)]
+        if not moments:
+            try:
+                date = parsedate_to_datetime(self.headers["date"])
+                moments = [int(date.timestamp() * 1000) + 500]
+            except (TypeError, ValueError, OverflowError, IndexError, AttributeError):
+                return None
+        if any(moment not in SERVICE_TIMES_MS for moment in moments):
+            return None
+        return sum(moments) // len(moments) - self.our_ms
 
 
 class _AnyStatus(urllib.request.HTTPErrorProcessor):
@@ -164,24 +178,6 @@ def _failure(error: Exception, url: str) -> CloudError:
     # Only the kind of it: the library quotes the header or the URL that it does not like.
     kind = type(error).__name__
     return HttpFailed(f"{where} does not speak HTTP, or its URL or a header is wrong ({kind})")
-
-
-def _clock_skew_ms(headers: Headers, our_ms: int) -> int | None:
-    """Return the service's clock minus ours.
-
-    The service stamps arrival and start of its answer in milliseconds; a relay
-    may leave only ``date``, in whole seconds.
-    """
-    stamps = [headers.get(name, "") for name in ("req-arrive-time", "resp-start-time")]
-    moments = [int(stamp) for stamp in stamps if re.fullmatch(r"[0-9]{13}", stamp)]
-    if not moments:
-        try:
-            moments = [int(parsedate_to_datetime(headers["date"]).timestamp() * 1000) + 500]
-        except (TypeError, ValueError, OverflowError, IndexError, AttributeError):
-            return None
-    if any(moment not in SERVICE_TIMES_MS for moment in moments):
-        return None
-    return sum(moments) // len(moments) - our_ms
 
 
 def _now_ms() -> int:

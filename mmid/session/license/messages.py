@@ -221,13 +221,11 @@ class TaskSignature:
         timestamp: Unix ms, as text.
         license_info: opaque.
         device_info: opaque.
-        clock_skew_ms: always None: nobody was asked.
     """
 
     timestamp: str
     license_info: str
     device_info: str
-    clock_skew_ms: int | None = None
 
 
 ExchangeReply = Registration | Token | Refusal | TaskSignature

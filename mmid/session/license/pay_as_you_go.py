@@ -54,12 +54,8 @@ class PayAsYouGo(Access):
         return LicenseCredential(key, app_id, name, self._settings.cloud.workspace_id)
 
     def _identity(self) -> tuple[str, str]:
-        app_id, name = who_we_are(self._settings.license, self._book.record)
-        missing = [] if app_id else ["license.app_id"]
-        missing += [] if self._settings.license.api_key else ["license.api_key"]
-        if missing:
-            raise NotProvisioned(f"this device is not provisioned: {', '.join(missing)} not set")
-        return app_id, name
+        given = self._settings.license
+        return who_we_are(given, self._book.record, {"license.api_key": given.api_key})
 
     def use(self, settings: Settings) -> None:
         self._settings = settings

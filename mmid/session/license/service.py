@@ -24,10 +24,6 @@ from mmid.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-_PATHS = {
-    "license.register_url": "/api/device/v1/register",
-    "license.token_url": "/api/token/v1/getToken",
-}
 _URL_KEYS = {Kind.REGISTER: "license.register_url", Kind.TOKEN: "license.token_url"}
 _VERBS = {Kind.REGISTER: "register this device", Kind.TOKEN: "give a token", Kind.SIGN: "sign"}
 
@@ -52,8 +48,8 @@ def service_urls(settings: Settings) -> dict[str, str]:
     base = settings.cloud.license_url.rstrip("/")
     given = settings.license
     return {
-        "license.register_url": given.register_url or base + _PATHS["license.register_url"],
-        "license.token_url": given.token_url or base + _PATHS["license.token_url"],
+        "license.register_url": given.register_url or f"{base}/api/device/v1/register",
+        "license.token_url": given.token_url or f"{base}/api/token/v1/getToken",
     }
 
 
@@ -118,6 +114,8 @@ class LicenseService:
             CloudError: it could not be asked, or its answer is no answer.
         """
         reply = await self._exchange(request, timeout_s=_EXCHANGE_S)
+        if isinstance(reply, TaskSignature):  # by the codec alone, nobody was asked
+            return reply
         if reply.clock_skew_ms is not None:
             self._notice_skew(reply.clock_skew_ms)
         if isinstance(reply, Refusal):
@@ -146,9 +144,4 @@ def _refused(request: ExchangeRequest, refusal: Refusal, pending: Pending | None
     code = refusal.code + (f", request {refusal.request_id}" if refusal.request_id else "")
     said = f"the license service refused to {_VERBS[request.kind]} ({code})"
     meaning = f"{row.meaning}{clock}"
-    return LicenseRefused(
-        f"{said}: {meaning}. {advice}",
-        refusal.code,
-        advice,
-        meaning=meaning,
-    )
+    return LicenseRefused(f"{said}: {meaning}. {advice}", refusal.code, advice, meaning=meaning)
