@@ -27,8 +27,7 @@ from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.storage.store_lock import hold_store
-from mmid.hal_linux.time.clock import BoottimeEventLoop, KernelClock
-from mmid.hal_linux.time.clock_step import StepWatch
+from mmid.hal_linux.time.clock import BoottimeEventLoop, KernelClock, StepWatch
 from mmid.service import sysd
 from mmid.service.reload import Reload
 from mmid.session.clouds import cloud_of

@@ -1,16 +1,28 @@
 """Which store a ``storage.target`` names, and what lies in it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from mmid.errors import StorageFailed
 from mmid.frozen import frozen
+from mmid.hal_linux.storage.block_store import BlockMedium
+from mmid.hal_linux.storage.file_store import FileMedium
 from mmid.hal_linux.storage.medium import Medium
+from mmid.hal_linux.storage.mtd_store import MtdMedium
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import Copy, SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
+from mmid.hal_linux.storage.ubi_store import UbiMedium
 from mmid.secrets import Secret
 
 __all__ = ["SlotReport", "SlotState", "describe", "medium_of", "open_store"]
+
+_MEDIA: dict[str, Callable[[str, SystemCalls], Medium]] = {
+    "file": FileMedium,
+    "block": BlockMedium,
+    "ubi": UbiMedium,
+    "mtd": MtdMedium,
+}
 
 
 @frozen
@@ -62,7 +74,7 @@ def describe(target: str, key: Secret | None = None) -> list[SlotReport]:
 
 
 def medium_of(target: str, calls: SystemCalls | None = None) -> Medium:
-    """Return the medium that a target names; only the kind in use is imported.
+    """Return the medium that a target names.
 
     Args:
         target: as in ``storage.target``.
@@ -72,23 +84,9 @@ def medium_of(target: str, calls: SystemCalls | None = None) -> Medium:
         StorageFailed: no store of this kind exists.
     """
     kind, _, place = target.partition(":")
-    calls = calls or SystemCalls()
-    if kind == "file" and Path(place).is_absolute():
-        from mmid.hal_linux.storage.file_store import FileMedium  # noqa: PLC0415
-
-        return FileMedium(Path(place), calls)
-    if kind == "block" and Path(place).is_absolute():
-        from mmid.hal_linux.storage.block_store import BlockMedium  # noqa: PLC0415
-
-        return BlockMedium(place, calls)
-    if kind == "ubi" and Path(place).is_absolute():
-        from mmid.hal_linux.storage.ubi_store import UbiMedium  # noqa: PLC0415
-
-        return UbiMedium(place, calls)
-    if kind == "mtd" and (Path(place).is_absolute() or place.startswith("name=")):
-        from mmid.hal_linux.storage.mtd_store import MtdMedium  # noqa: PLC0415
-
-        return MtdMedium(place, calls)
+    named = kind == "mtd" and place.startswith("name=")
+    if kind in _MEDIA and (Path(place).is_absolute() or named):
+        return _MEDIA[kind](place, calls or SystemCalls())
     raise StorageFailed(
         f"storage.target {target!r} is not a kind of store; use file:/PATH, block:/dev/NAME, "
         "ubi:/dev/ubiX_Y, mtd:/dev/mtdN or mtd:name=NAME"

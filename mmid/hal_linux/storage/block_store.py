@@ -11,13 +11,11 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Self
 
 from mmid.errors import StorageFailed
+from mmid.hal_linux.storage.medium import DeviceMedium
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES, is_blank
-from mmid.hal_linux.storage.system_calls import SystemCalls
+from mmid.hal_linux.storage.system_calls import SystemCalls, opened
 
 _SLOT_DISTANCE_BYTES = 64 * 1024
 _LEAST_BYTES = 2 * _SLOT_DISTANCE_BYTES
@@ -29,72 +27,37 @@ _LEAST_ALIGNMENT_BYTES = 4096
 _BLKSSZGET = 0x1268
 
 
-class BlockMedium:
-    """Two slots in a block device; a ``Medium``.
-
-    Args:
-        path: the device, best by a stable name such as ``/dev/disk/by-partlabel/NAME``.
-        calls: the kernel.
-    """
+class BlockMedium(DeviceMedium):
+    """Two slots in a block device, best named by ``/dev/disk/by-partlabel/NAME``."""
 
     torn_writes = True
 
     def __init__(self, path: str, calls: SystemCalls | None = None) -> None:
-        self.name = f"block:{path}"
-        self.places = (f"{path} at 0", f"{path} at {_SLOT_DISTANCE_BYTES}")
-        self._path = path
-        self._calls = calls or SystemCalls()
-        self._descriptor = -1
-        self._slot_bytes = 0
+        places = (f"{path} at 0", f"{path} at {_SLOT_DISTANCE_BYTES}")
+        super().__init__(f"block:{path}", places, calls)
+        self._slot_bytes = _SLOT_DISTANCE_BYTES
         self._direct = False
 
-    @contextmanager
-    def opened(self, *, write: bool) -> Iterator[Self]:
-        self._descriptor = self._open(write=write)
-        try:
-            self._check_device(write=write)
-            self._calls.flock(self._descriptor, exclusive=write)
-            yield self
-        finally:
-            self._calls.close(self._descriptor)
-            self._descriptor = -1
-
-    def read(self, index: int) -> bytes | None:
-        data = self._read(self._slot_bytes, index * _SLOT_DISTANCE_BYTES)
-        return None if is_blank(data) else data
-
     def write(self, index: int, data: bytes) -> None:
-        whole = data.ljust(self._slot_bytes, b"\x00")
-        self._calls.pwrite(self._descriptor, whole, index * _SLOT_DISTANCE_BYTES)
+        whole = data.ljust(self._record_bytes, b"\x00")
+        self._calls.pwrite(self._descriptor, whole, index * self._slot_bytes)
         self._calls.fsync(self._descriptor)
-
-    def remove(self, index: int) -> None:
-        self.write(index, b"")
-
-    def has_other_data(self) -> bool:
-        rest = _SLOT_DISTANCE_BYTES - self._slot_bytes
-        offsets = (self._slot_bytes, _SLOT_DISTANCE_BYTES + self._slot_bytes)
-        return not all(is_blank(self._read(rest, at)) for at in offsets)
 
     def _open(self, *, write: bool) -> int:
         """Open past the page cache if the device can; for writing, as its only user."""
         flags = os.O_RDWR | os.O_EXCL if write else os.O_RDONLY
+        self._direct = True
         try:
-            try:
-                descriptor = self._calls.open(self._path, flags | os.O_DIRECT)
-                self._direct = True
-            except OSError as error:
-                if error.errno != errno.EINVAL:
-                    raise
-                descriptor = self._calls.open(self._path, flags | os.O_DSYNC)
-                self._direct = False
+            return self._calls.open(self._path, flags | os.O_DIRECT)
         except OSError as error:
             if error.errno == errno.EBUSY:
                 raise self._in_use() from None
-            raise
-        return descriptor
+            if error.errno != errno.EINVAL:
+                raise
+        self._direct = False
+        return self._calls.open(self._path, flags | os.O_DSYNC)
 
-    def _check_device(self, *, write: bool) -> None:
+    def _examine(self, *, write: bool) -> None:
         """Refuse what cannot be meant.
 
         Who opened it for writing is its only user: the kernel would have refused a
@@ -111,15 +74,12 @@ class BlockMedium:
             raise self._refused(f"is in use: {user}")
         _, answer = self._calls.ioctl(self._descriptor, _BLKSSZGET, bytes(4))
         alignment = max(int.from_bytes(answer, sys.byteorder), _LEAST_ALIGNMENT_BYTES)
-        self._slot_bytes = -(-MAX_RECORD_BYTES // alignment) * alignment
+        self._record_bytes = -(-MAX_RECORD_BYTES // alignment) * alignment
 
     def _in_use(self) -> StorageFailed:
         """Say who else has it, when the kernel says only that somebody has."""
-        descriptor = self._calls.open(self._path, os.O_RDONLY)
-        try:
+        with opened(self._calls, self._path, os.O_RDONLY) as descriptor:
             user = self._user(self._calls.fstat(descriptor).st_rdev)
-        finally:
-            self._calls.close(descriptor)
         return self._refused(f"is in use: {user or 'mounted, swap space, or a part of a RAID'}")
 
     def _user(self, device: int) -> str:
@@ -132,10 +92,13 @@ class BlockMedium:
         holders = self._calls.glob(f"/sys/dev/block/{number}/holders/*")
         return f"part of {os.path.basename(holders[0])}" if holders else ""  # noqa: PTH119
 
-    def _read(self, length: int, offset: int) -> bytes:
+    def _read(self, index: int, start: int, length: int) -> bytes:
         if not self._direct:
             self._calls.drop_cache(self._descriptor)
-        return self._calls.pread(self._descriptor, length, offset)
+        return super()._read(index, start, length)
+
+    def _is_blank(self, data: bytes) -> bool:
+        return is_blank(data)  # a disk is delivered with zeros, or with ones
 
     def _refused(self, why: str) -> StorageFailed:
         return StorageFailed(f"{self._path} {why}, so it is left alone")

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Self
 
 from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
-from mmid.hal_linux.storage.system_calls import SystemCalls
+from mmid.hal_linux.storage.system_calls import SystemCalls, opened
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 
 
 class FileMedium:
@@ -28,19 +30,20 @@ class FileMedium:
 
     torn_writes = False
 
-    def __init__(self, path: Path, calls: SystemCalls | None = None) -> None:
+    def __init__(self, path: str | Path, calls: SystemCalls | None = None) -> None:
         self.name = f"file:{path}"
         self.places = (str(path), f"{path}.copy")
         self._calls = calls or SystemCalls()
         self._path = str(path)
+        self._temporary = f"{path}.new"
         self._directory: int | None = None
 
     @contextmanager
     def opened(self, *, write: bool) -> Iterator[Self]:
         path = self._calls.follow_links(self._path)
-        self.places = (path, f"{path}.copy")
+        self.places, self._temporary = (path, f"{path}.copy"), f"{path}.new"
         with suppress(FileNotFoundError):
-            self._directory = self._open_directory(Path(path).parent)
+            self._directory = self._calls.open(str(Path(path).parent), _DIRECTORY)
         try:
             if self._directory is not None:
                 self._calls.flock(self._directory, exclusive=write)
@@ -56,16 +59,13 @@ class FileMedium:
         path = self.places[index]
         try:
             # Non-blocking, so that a FIFO in the record's place stops nobody.
-            descriptor = self._calls.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            with opened(self._calls, path, os.O_RDONLY | os.O_NONBLOCK) as descriptor:
+                if not stat.S_ISREG(self._calls.fstat(descriptor).st_mode):
+                    raise OSError(errno.EINVAL, "not a regular file", path)
+                self._calls.drop_cache(descriptor)
+                return self._calls.pread(descriptor, MAX_RECORD_BYTES, 0)
         except FileNotFoundError:
             return None
-        try:
-            if not stat.S_ISREG(self._calls.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", path)
-            self._calls.drop_cache(descriptor)
-            return self._calls.pread(descriptor, MAX_RECORD_BYTES, 0)
-        finally:
-            self._calls.close(descriptor)
 
     def write(self, index: int, data: bytes) -> None:
         directory = self._made_directory()
@@ -89,17 +89,10 @@ class FileMedium:
 
     def _write_temporary(self, data: bytes, directory: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        descriptor = self._calls.open(self._temporary, flags)
-        try:
+        with opened(self._calls, self._temporary, flags) as descriptor:
             self._calls.inherit_owner(descriptor, directory)
             self._calls.write(descriptor, data)
             self._calls.fsync(descriptor)
-        finally:
-            self._calls.close(descriptor)
-
-    @property
-    def _temporary(self) -> str:
-        return f"{self.places[0]}.new"
 
     def _drop_temporary(self) -> None:
         with suppress(FileNotFoundError):
@@ -110,14 +103,8 @@ class FileMedium:
         if self._directory is None:
             path = Path(self.places[0]).parent
             self._calls.mkdir(str(path))
-            above = self._open_directory(path.parent)
-            try:
+            with opened(self._calls, str(path.parent), _DIRECTORY) as above:
                 self._calls.fsync(above)
-            finally:
-                self._calls.close(above)
-            self._directory = self._open_directory(path)
+            self._directory = self._calls.open(str(path), _DIRECTORY)
             self._calls.flock(self._directory, exclusive=True)
         return self._directory
-
-    def _open_directory(self, path: Path) -> int:
-        return self._calls.open(str(path), os.O_RDONLY | os.O_DIRECTORY)

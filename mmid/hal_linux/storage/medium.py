@@ -4,8 +4,14 @@ Each kind of store has a medium (``file_store``, ``block_store``, ``mtd_store``,
 ``ubi_store``); ``slots`` alone decides what is written where.
 """
 
-from contextlib import AbstractContextManager
-from typing import Protocol
+import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, Self
+
+from mmid.hal_linux.storage.record_format import MAX_RECORD_BYTES
+from mmid.hal_linux.storage.system_calls import SystemCalls
 
 
 class Medium(Protocol):
@@ -35,6 +41,62 @@ class Medium(Protocol):
 
     def has_other_data(self) -> bool:
         """Whether there is something around the slots that a write would destroy."""
+
+
+class DeviceMedium(Medium):
+    """What all media but files are: two slots of the same length on one device.
+
+    Args:
+        name: the target as the settings wrote it.
+        places: what the slots are called in messages.
+        calls: the kernel.
+    """
+
+    def __init__(self, name: str, places: tuple[str, str], calls: SystemCalls | None) -> None:
+        self.name = name
+        self.places = places
+        self._path = name.partition(":")[2]
+        self._calls = calls or SystemCalls()
+        self._descriptor = -1
+        self._slot_bytes = 0
+        # The part of a slot, from its start, that a record may fill.
+        self._record_bytes = MAX_RECORD_BYTES
+
+    @contextmanager
+    def opened(self, *, write: bool) -> Iterator[Self]:
+        self._descriptor = self._open(write=write)
+        try:
+            self._calls.flock(self._descriptor, exclusive=write)
+            self._examine(write=write)
+            yield self
+        finally:
+            self._calls.close(self._descriptor)
+            self._descriptor = -1
+
+    def read(self, index: int) -> bytes | None:
+        data = self._read(index, 0, self._record_bytes)
+        return None if self._is_blank(data) else data
+
+    def remove(self, index: int) -> None:
+        self.write(index, b"")
+
+    def has_other_data(self) -> bool:
+        rest = self._slot_bytes - self._record_bytes
+        return not all(self._is_blank(self._read(i, self._record_bytes, rest)) for i in (0, 1))
+
+    def _open(self, *, write: bool) -> int:
+        return self._calls.open(self._path, os.O_RDWR if write else os.O_RDONLY)
+
+    @abstractmethod
+    def _examine(self, *, write: bool) -> None:
+        """Learn the geometry; refuse what cannot be meant."""
+
+    def _read(self, index: int, start: int, length: int) -> bytes:
+        return self._calls.pread(self._descriptor, length, index * self._slot_bytes + start)
+
+    def _is_blank(self, data: bytes) -> bool:
+        """Whether it is as flash is after it was erased."""
+        return not data.strip(b"\xff")
 
 
 # A settings file that names the wrong partition must not cost anybody a file

@@ -1,25 +1,9 @@
 """The framing of the device record: how a payload lies in a file or in flash.
 
-All numbers are little-endian.
-
-    offset  bytes  what
-         0      4  magic: the ASCII letters "mmid"
-         4      2  format version: 1 or 2
-         6      2  length of the body
-         8      4  sequence number: 1 for the first record, one more for each that follows
-        12      4  CRC-32 (zlib's) over bytes 0 to 11 and all that follows up to the body's end
-
-Version 1 goes on with the body, which is the payload: 0 to 4096 bytes.
-Version 2 has a word of flags first; it is written only where a flag is set.
-
-        16      4  flags: bit 0 the body is sealed, bit 1 the record was erased, with an
-                   empty payload; the rest 0
-        20      n  the body. Sealed: 12 bytes of nonce, the AES-256-GCM ciphertext of the
-                   payload, 16 bytes of tag; bytes 0 to 11 and 16 to 19 are authenticated too
-
-Whatever lies behind the body (the rest of a flash page) is ignored. A record is
-kept in two copies; the valid one with the highest sequence number counts.
-docs/record-format.md says the same for people without this code.
+docs/record-format.md has every byte of it, also for people without this code. Version 1
+is a plain payload; version 2, written only where a flag is set, has a word of flags
+before the body. A record is kept in two copies; the valid one with the highest sequence
+number counts.
 
 No I/O here: every kind of store frames its records with these functions.
 """
@@ -59,16 +43,7 @@ _KNOWN_FLAGS = 0b11
 
 
 class ForeignContent(StorageFailed):
-    """What lies there was not written by this mmid.
-
-    Args:
-        message: names the place and what to do.
-        later: it is a sound record of a later format, so there is no doubt.
-    """
-
-    def __init__(self, message: str, *, later: bool = False) -> None:
-        super().__init__(message)
-        self.later = later
+    """What lies there was not written by this mmid."""
 
 
 @frozen
@@ -122,7 +97,7 @@ def decode(data: bytes, where: str) -> Record | None:
         where: what it was read from, for messages.
 
     Raises:
-        ForeignContent: it is no record of mmid at all, or one of a later
+        ForeignContent: it is no record of mmid at all, or a sound one of a later
             format: in both cases it must not be overwritten.
     """
     if not begins_as_record(data) and not is_blank(data):
@@ -144,8 +119,7 @@ def decode(data: bytes, where: str) -> Record | None:
     if version not in (_PLAIN, _FLAGGED) or flags & ~_KNOWN_FLAGS:
         raise ForeignContent(
             f"{where} holds a device record of format {version}, flags {flags:#x}, which this "
-            "mmid does not know: install the mmid that wrote it, or a later one",
-            later=True,
+            "mmid does not know: install the mmid that wrote it, or a later one"
         )
     return Record(sequence, data[body_at:end], Flag(flags))
 

@@ -89,16 +89,13 @@ class SlotStore:
     def __init__(
         self, medium: Medium, *, sealing: Sealing | None = None, force: bool = False
     ) -> None:
+        self.name = medium.name
         self._medium = medium
         self._sealing = sealing
         self._force = force
         # What the last save read back. Whoever writes holds ``store_lock``, so nobody else
         # did since, and the next save need not read all of it once more.
         self._known: list[Copy] | None = None
-
-    @property
-    def name(self) -> str:
-        return self._medium.name
 
     def load(self) -> bytes | None:
         with self._opened("read", write=False):
@@ -199,13 +196,15 @@ class SlotStore:
             return Copy(index, SlotState.DAMAGED, problem=f"{place}: {error.strerror}")
         if data is None:
             return Copy(index, SlotState.BLANK)
-        known = "" if begins_as_record(data) else signature(data)
+        ours = begins_as_record(data)
+        known = "" if ours else signature(data)
         if known:
             return Copy(index, SlotState.FOREIGN, problem=_refusal(place, known), certain=True)
         try:
             record = decode(data, place)
         except ForeignContent as error:
-            return Copy(index, SlotState.FOREIGN, problem=str(error), certain=error.later)
+            # With our magic it is a sound record of a later format.
+            return Copy(index, SlotState.FOREIGN, problem=str(error), certain=ours)
         if record is None:
             return Copy(index, SlotState.DAMAGED, problem=f"{place}: the checksum is wrong")
         return Copy(index, SlotState.VALID, record)

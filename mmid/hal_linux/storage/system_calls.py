@@ -14,6 +14,8 @@ import mmap
 import os
 import stat
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmid.errors import StorageFailed
@@ -21,6 +23,7 @@ from mmid.errors import StorageFailed
 # Another mmid (a command of the operator) holds the medium for one save at most.
 LOCK_TIMEOUT_S = 10.0
 _LOCK_POLL_S = 0.05
+_BUSY = {errno.EBUSY, errno.EWOULDBLOCK}
 
 # As the kernel follows them in one path.
 _MOST_LINKS = 40
@@ -29,25 +32,39 @@ _MOST_LINKS = 40
 _KEPT_BYTES = 8192
 
 
+def when_free(attempt: Callable[[], object]) -> None:
+    """Do what the kernel refuses while another process has the medium.
+
+    Raises:
+        OSError: ``EBUSY`` or ``EWOULDBLOCK``: it was refused for ``LOCK_TIMEOUT_S``.
+    """
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            attempt()
+        except OSError as error:
+            if error.errno not in _BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(_LOCK_POLL_S)
+
+
 class SystemCalls:
     """The kernel; section 2 of its manual has each method under this name or a near one."""
 
     _kept: mmap.mmap | None = None
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
-        """Open a file, closed on exec."""
         return os.open(path, flags | os.O_CLOEXEC, mode)
 
     def close(self, descriptor: int) -> None:
-        """Close."""
         os.close(descriptor)
 
     def fstat(self, descriptor: int) -> os.stat_result:
-        """Say what a file is."""
         return os.fstat(descriptor)
 
     def size(self, descriptor: int) -> int:
-        """Length of a file or block device."""
         return os.lseek(descriptor, 0, os.SEEK_END)
 
     def pread(self, descriptor: int, length: int, offset: int) -> bytes:
@@ -104,29 +121,20 @@ class SystemCalls:
             StorageFailed: somebody held it all that time.
         """
         operation = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        while True:
-            try:
-                return fcntl.flock(descriptor, operation)
-            except OSError as error:
-                if error.errno != errno.EWOULDBLOCK:
-                    raise
-            if time.monotonic() > deadline:
-                raise StorageFailed(
-                    f"another program has locked the device record for {LOCK_TIMEOUT_S:g} s"
-                )
-            time.sleep(_LOCK_POLL_S)
+        try:
+            when_free(lambda: fcntl.flock(descriptor, operation))
+        except BlockingIOError:
+            raise StorageFailed(
+                f"another program has locked the device record for {LOCK_TIMEOUT_S:g} s"
+            ) from None
 
     def rename(self, source: str, target: str) -> None:
-        """Put a file in the place of another."""
         Path(source).rename(target)
 
     def unlink(self, path: str) -> None:
-        """Remove a file."""
         Path(path).unlink()
 
     def mkdir(self, path: str) -> None:
-        """Make a directory for the owner alone."""
         Path(path).mkdir(mode=0o700)
 
     def inherit_owner(self, descriptor: int, directory: int | Path) -> None:
@@ -155,9 +163,17 @@ class SystemCalls:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
     def read_text(self, path: str) -> str:
-        """Read a small file of /proc or /sys."""
         return Path(path).read_text()
 
     def glob(self, pattern: str) -> list[str]:
-        """Return paths that match, sorted."""
         return sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is an absolute path
+
+
+@contextmanager
+def opened(calls: SystemCalls, path: str, flags: int) -> Iterator[int]:
+    """Open a file, and close it at the end of the block."""
+    descriptor = calls.open(path, flags)
+    try:
+        yield descriptor
+    finally:
+        calls.close(descriptor)

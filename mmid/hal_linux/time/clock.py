@@ -1,13 +1,19 @@
-"""The board's time: can it be trusted to sign with? And a loop that counts suspended time."""
+"""The board's time: whether it can be trusted to sign with, its steps, suspended time."""
 
 import asyncio
 import ctypes
+import errno
+import logging
+import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from mmid import RELEASED_MS
+
+_log = logging.getLogger(__name__)
 
 # adjtimex(2): what it returns while STA_UNSYNC is set.
 _TIME_ERROR = 5
@@ -19,6 +25,15 @@ _TIMESYNC_FLAG = Path("/run/systemd/timesync/synchronized")
 # a clock that is slewed into place is not set, so nothing tells us.
 _LOOK_EVERY_S = 0.25
 
+# timerfd_create(2) and timerfd_settime(2), which Python has from 3.13 on.
+_TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
+_TFD_TIMER_ABSTIME = 1
+_TFD_TIMER_CANCEL_ON_SET = 2
+
+# The timer has to be set to something. Once a month is next to never, and
+# within what a 32-bit time can say.
+_FAR_S = 30 * 24 * 3600
+
 
 class BoottimeEventLoop(asyncio.SelectorEventLoop):
     """The ordinary event loop, on CLOCK_BOOTTIME; for ``asyncio.Runner(loop_factory=...)``.
@@ -26,7 +41,7 @@ class BoottimeEventLoop(asyncio.SelectorEventLoop):
     asyncio's own runs on CLOCK_MONOTONIC, which stands still during suspend: a
     heartbeat due in 40 s would be sent 40 s after the resume, to a cloud that hung
     up long ago. Here it is due at once. The loop learns of the resume from
-    ``clock_step``, whose timer wakes it.
+    ``StepWatch``, whose timer wakes it.
     """
 
     # Seconds since boot, suspend included. No function of ours: it is called a hundred
@@ -76,6 +91,55 @@ class KernelClock:
                 await asyncio.wait_for(self._stepped.wait(), _LOOK_EVERY_S)
 
 
+class StepWatch:
+    """Notices that the wall clock was set, or that the board woke from suspend.
+
+    By a timer that the kernel cancels when somebody sets the clock (timerfd_create(2),
+    TFD_TIMER_CANCEL_ON_SET): nothing polls, and being woken is also what lets the event
+    loop see after a resume which of its timers are overdue. It watches from its making
+    until ``close``, and needs a running event loop.
+
+    A kernel without timerfd is no reason not to run: then nothing is noticed,
+    and the log says so.
+
+    Args:
+        on_step: called with the seconds the clock was moved by; about 0 after
+            a suspend, for then both clocks went on.
+    """
+
+    def __init__(self, on_step: Callable[[float], None]) -> None:
+        self._on_step = on_step
+        self._offset_s = _offset_s()
+        self._fd = -1
+        try:
+            self._fd = _call("timerfd_create", time.CLOCK_REALTIME, _TFD_FLAGS)
+            _arm(self._fd)
+        except OSError as error:
+            _log.warning("steps of the clock cannot be noticed here: %s", error)
+            self.close()
+        else:
+            asyncio.get_running_loop().add_reader(self._fd, self._ready)
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def _ready(self) -> None:
+        stepped = _was_cancelled(self._fd)
+        _arm(self._fd)
+        if stepped:
+            before, self._offset_s = self._offset_s, _offset_s()
+            self._on_step(self._offset_s - before)
+
+
+def _offset_s() -> float:
+    """Return how far the wall clock is from the clock that nobody can set."""
+    return time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def _kernel_is_synchronized() -> bool:
     """Ask adjtimex(2), changing nothing: a zeroed ``modes`` sets nothing.
 
@@ -87,3 +151,31 @@ def _kernel_is_synchronized() -> bool:
     timex = ctypes.create_string_buffer(1024)
     state: int = ctypes.CDLL(None).adjtimex(timex)
     return 0 <= state < _TIME_ERROR
+
+
+def _arm(fd: int) -> None:
+    # struct itimerspec: interval and value, each seconds and nanoseconds; the
+    # plain symbol takes the machine's long on 32-bit C libraries too.
+    due = int(time.time()) + _FAR_S
+    spec = (ctypes.c_long * 4)(0, 0, due, 0)
+    _call("timerfd_settime", fd, _TFD_TIMER_ABSTIME | _TFD_TIMER_CANCEL_ON_SET, spec, None)
+
+
+def _was_cancelled(fd: int) -> bool:
+    """Read the timer: it says ECANCELED once after each step."""
+    try:
+        os.read(fd, 8)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.ECANCELED):
+            raise
+        return error.errno == errno.ECANCELED
+    return False
+
+
+def _call(name: str, *arguments: object) -> int:
+    """Call the C library, and raise what it says in errno."""
+    result: int = getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

@@ -72,9 +72,8 @@ def test_a_later_format_is_refused_and_not_taken_for_damage(version: int, flags:
     head = struct.pack("<4sHHI", b"mmid", version, 5, 7)
     rest = struct.pack("<I", flags) + b"hello"
     later = head + struct.pack("<I", zlib.crc32(head + rest)) + rest
-    with pytest.raises(ForeignContent, match=f"format {version}, flags {flags:#x}") as raised:
+    with pytest.raises(ForeignContent, match=f"format {version}, flags {flags:#x}"):
         decode(later, "here")
-    assert raised.value.later
 
 
 def test_a_plain_record_is_what_the_first_release_wrote() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from mmid.errors import StorageFailed
-from mmid.hal_linux.storage import ubi_store
+from mmid.hal_linux.storage import system_calls
 from mmid.hal_linux.storage.record_format import encode
 from tests.hal_linux.storage.medium_doubles import UbiDouble
 from tests.hal_linux.storage.simulated_cuts import store_on
@@ -21,7 +21,7 @@ def test_erasing_unmaps_both_blocks() -> None:
 
 
 def test_a_reader_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ubi_store, "_BUSY_POLL_S", 0.001)
+    monkeypatch.setattr(system_calls, "_LOCK_POLL_S", 0.001)
     double = UbiDouble()
     double.busy = 3
     store_on(double).save(b"payload")
@@ -29,8 +29,8 @@ def test_a_reader_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_reader_that_stays_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ubi_store, "_BUSY_POLL_S", 0.001)
-    monkeypatch.setattr(ubi_store, "LOCK_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(system_calls, "_LOCK_POLL_S", 0.001)
+    monkeypatch.setattr(system_calls, "LOCK_TIMEOUT_S", 0.02)
     double = UbiDouble()
     double.busy = 10**9
     with pytest.raises(StorageFailed, match="cannot be written: Device or resource busy"):

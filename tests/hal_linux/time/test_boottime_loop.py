@@ -45,7 +45,7 @@ def test_after_a_suspend_what_is_overdue_happens_once_the_loop_is_woken(boottime
         loop.call_later(3600, done.set)
         loop.call_later(7200, said.append, "two hours")
         boottime.suspended_s = 3601.0
-        loop.call_soon(said.append, "woken")  # as the timer of clock_step does
+        loop.call_soon(said.append, "woken")  # as the timer of StepWatch does
         await asyncio.wait_for(done.wait(), AMPLE_S)
         return said
 

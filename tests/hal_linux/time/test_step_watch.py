@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmid.hal_linux.time import clock_step
-from mmid.hal_linux.time.clock_step import StepWatch
+from mmid.hal_linux.time import clock
+from mmid.hal_linux.time.clock import StepWatch
 
 
 def timers() -> list[str]:
@@ -39,7 +39,7 @@ async def test_a_step_is_told_with_its_length_and_the_next_one_too(
 ) -> None:
     steps: list[float] = []
     offsets = iter([100.0, 3700.0, 3690.0])
-    monkeypatch.setattr(clock_step, "_offset_s", lambda: next(offsets))
+    monkeypatch.setattr(clock, "_offset_s", lambda: next(offsets))
     watch = StepWatch(steps.append)
 
     def cancelled(_descriptor: int, _count: int) -> bytes:
@@ -57,15 +57,15 @@ async def test_a_timer_that_just_ran_out_is_no_step_and_is_set_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ran_out = asyncio.Event()
-    read = clock_step._was_cancelled
+    read = clock._was_cancelled
 
     def noted(descriptor: int) -> bool:
         ran_out.set()
-        monkeypatch.setattr(clock_step, "_FAR_S", 1000)
+        monkeypatch.setattr(clock, "_FAR_S", 1000)
         return read(descriptor)
 
-    monkeypatch.setattr(clock_step, "_FAR_S", 0)
-    monkeypatch.setattr(clock_step, "_was_cancelled", noted)
+    monkeypatch.setattr(clock, "_FAR_S", 0)
+    monkeypatch.setattr(clock, "_was_cancelled", noted)
     steps: list[float] = []
     watch = StepWatch(steps.append)
     await asyncio.wait_for(ran_out.wait(), 5)
@@ -78,9 +78,9 @@ async def test_a_timer_that_just_ran_out_is_no_step_and_is_set_again(
 async def test_a_kernel_without_such_timers_is_told_and_survived(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse() -> int:
+    def refuse(*_arguments: object) -> int:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
-    monkeypatch.setattr(clock_step, "_create", refuse)
+    monkeypatch.setattr(clock, "_call", refuse)
     StepWatch(lambda _: None).close()
     assert "cannot be noticed here" in caplog.messages[0]
