@@ -9,11 +9,11 @@ under the name ``tool_call``: a tool may be called ``mute`` and mean something
 else than the device's loudspeaker.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmid.frozen import frozen
+from mmid.session.dialects.json_text import read_json, whole, written
 
 TOOL_CALL = "tool_call"
 
@@ -61,8 +61,8 @@ def _read_all(what: str, listed: Any, read: Callable[[Any], Asked | str]) -> lis
         return []
     if isinstance(listed, str):  # JSON within JSON; some pages have a real array
         try:
-            listed = json.loads(listed)
-        except (ValueError, RecursionError):
+            listed = read_json(listed)
+        except ValueError:
             return [f"{what} that are not JSON"]
     if not isinstance(listed, list):
         return [f"{what} that are no array"]
@@ -77,14 +77,17 @@ def _command(one: Any, round_id: str) -> Asked | str:
     name = one.get("name") if isinstance(one, dict) else None
     if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
         return "a command without a name"
+    name = whole(name)
     params = one.get("params") or []
     if not isinstance(params, list):
         return f"the command {name} with parameters that are no array"
-    request = one.get("command_request_id")
+    request = _as_text(one.get("command_request_id") or "")
+    if len(request) > _LONGEST_NAME:
+        return f"the command {name} with an id of {len(request)} characters"
     if not request:
         return Asked(f"round {round_id} {name}", name, params)
     # Who carries it out must quote it with the result, and the signal has no other place for it.
-    params = [*params, {"name": "command_request_id", "value": str(request)}]
+    params = [*params, {"name": "command_request_id", "value": request}]
     return Asked(f"request {request}", name, params)
 
 
@@ -94,21 +97,19 @@ def _tool_call(one: Any, round_id: str) -> Asked | str:
     name = function.get("name") if isinstance(function, dict) else None
     if not isinstance(function, dict) or not isinstance(name, str) or not name:
         return "a tool call without a function"
-    given = {"id": one.get("id"), "function": name}
+    call = _as_text(one.get("id") or "")
+    if max(len(call), len(name)) > _LONGEST_NAME:
+        return f"a tool call whose name or id is over {_LONGEST_NAME} characters"
+    given = {"id": call or None, "function": name}
     given |= {key: function.get(key) for key in ("arguments", "outputs", "status")}
     params = [
         {"name": key, "value": _as_text(value)} for key, value in given.items() if value is not None
     ]
     # The call is told when it is made, and once more when it has its outputs.
     progress = "ended" if given["outputs"] is not None or given["status"] is not None else "made"
-    return Asked(f"tool {round_id} {one.get('id') or name} {progress}", TOOL_CALL, params)
+    return Asked(f"tool {round_id} {call or name} {progress}", TOOL_CALL, params)
 
 
 def _as_text(value: Any) -> str:
     """Return a value as the cloud wrote it: most are JSON in a string, some may be plain JSON."""
     return (value if isinstance(value, str) else written(value))[:_LONGEST_VALUE]
-
-
-def written(value: Any) -> str:
-    """Return the JSON of a value, as short as it can be."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

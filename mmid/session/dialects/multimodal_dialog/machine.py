@@ -5,6 +5,7 @@ cloud says (``server_events``) and what the board and its people want
 (``dialog``) are written in these moves.
 """
 
+from collections import Counter
 from math import inf
 
 from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
@@ -24,6 +25,7 @@ from mmid.session.effects import (
     FlushPlayer,
     Moved,
     Next,
+    Note,
     Send,
     SendAudio,
     Show,
@@ -61,6 +63,7 @@ class Machine:
         self.turn, self.floor, self.pace = Turn(), Floor(), Pace()
         self.cause = self.left_round = ""
         self.malformed = 0
+        self._ignored: Counter[str] = Counter()
         self.video_due = -inf
         self.reached_listening = self.resumes = False
         self._shown: State | None = STAGES[Stage.STARTING].state
@@ -97,6 +100,16 @@ class Machine:
         reply = ReplyText(incremental=self.settings.incremental_response)
         self.turn = Turn(asr_open=talks_on, reply=reply)
 
+    def note_once(self, what: str, example: str) -> Effects:
+        """Note the first of what is ignored; the others are counted, and told at the end.
+
+        Args:
+            what: its kind, in words of our own: the cloud's would be too many.
+            example: which one it is, in the cloud's words.
+        """
+        self._ignored[what] += 1
+        return [Note(f"ignored {what}: {example}")] if self._ignored[what] == 1 else []
+
     # --- the end --------------------------------------------------------------------------
 
     @property
@@ -117,6 +130,8 @@ class Machine:
             return []
         loss = self.loss if why else ""
         effects: Effects = [StopRecorder(), *self.cut_turn()]
+        repeated = [(what, count) for what, count in self._ignored.items() if count > 1]
+        effects += [Note(f"ignored {count} {what} in all") for what, count in repeated]
         if loss:
             effects.append(Emit(Error("connection-lost", f"{why}: {loss}")))
         self.backlog.clear()

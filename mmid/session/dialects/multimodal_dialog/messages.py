@@ -4,14 +4,20 @@ Parsing is strict about what is used and blind to the rest: unknown fields and
 events are allowed, a field of the wrong type is not.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
+from mmid.session.dialects.json_text import read_json, whole
 from mmid.session.dialects.multimodal_dialog.commands import Asked, asking
 from mmid.session.effects import Next
+
+# Names and ids are remembered and repeated: longer ones are none. The longest known has 36.
+LONGEST_NAME = 128
+
+# What a failure says is kept as LastError, and read by a person.
+_LONGEST_MESSAGE = 1024
 
 # Nothing was said: a quick press. The turn just ends.
 SILENT_TURN_ERRORS = frozenset({"451"})
@@ -50,7 +56,10 @@ class Failed:
 
 @frozen
 class Output:
-    """A ``result-generated`` frame's output; absent fields are empty."""
+    """A ``result-generated`` frame's output; absent fields are empty.
+
+    ``text`` and ``spoken`` are as they came: they may begin or end in half a character.
+    """
 
     event: str
     dialog_id: str = ""
@@ -72,22 +81,21 @@ def parse(text: str) -> Failed | Output | None:
         MalformedMessage: not JSON, or a field that is used has the wrong type.
     """
     try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        frame = read_json(text)
+    except ValueError as error:
         what = f"{len(text)} characters that are not JSON"
         raise MalformedMessage(f"the cloud sent a text of {what}") from error
     header = _object(frame, "header", "the frame")
-    event = _field(header, "event")
+    event = _name(header, "event")
     if event == "task-failed":
-        code = _field(header, "error_code") or event
-        return Failed(code, code, _field(header, "error_message"))
+        code = _name(header, "error_code") or event
+        return Failed(code, code, _message(header, "error_message"))
     if event != "result-generated":
         return None
-    status = str(_field(header, "status_code", (int, str)))
+    status = _name(header, "status_code", (int, str))
     if status not in {"", "200"}:
-        return Failed(
-            status, _field(header, "status_name") or status, _field(header, "status_message")
-        )
+        name = _name(header, "status_name") or status
+        return Failed(status, name, _message(header, "status_message"))
     if not frame.get("payload"):
         return None
     payload = _object(frame, "payload", "the frame")
@@ -96,16 +104,16 @@ def parse(text: str) -> Failed | Output | None:
 
 def _output(output: Mapping[str, Any]) -> Output:
     return Output(
-        event=_field(output, "event"),
-        dialog_id=_field(output, "dialog_id"),
-        state=_field(output, "state"),
+        event=_name(output, "event"),
+        dialog_id=_name(output, "dialog_id"),
+        state=_name(output, "state"),
         text=_field(output, "text"),
         spoken=_field(output, "spoken"),
         finished=_field(output, "finished", bool) or False,
-        round_id=_field(output, "round_id"),
-        error_code=str(_field(output, "error_code", (int, str))),
-        error_name=_field(output, "error_name"),
-        error_message=_field(output, "error_message"),
+        round_id=_name(output, "round_id"),
+        error_code=_name(output, "error_code", (int, str)),
+        error_name=_name(output, "error_name"),
+        error_message=_message(output, "error_message"),
         asking=asking(output),
     )
 
@@ -126,3 +134,16 @@ def _field(parent: Mapping[str, Any], key: str, kind: Any = str) -> Any:
         # Not the value: it may be what somebody said, and log.wire was not asked for.
         raise MalformedMessage(f"the cloud sent {key!r} as {type(value).__name__}")
     return value
+
+
+def _name(parent: Mapping[str, Any], key: str, kind: Any = str) -> str:
+    """Return a field that may be remembered."""
+    value = whole(str(_field(parent, key, kind)))
+    if len(value) > LONGEST_NAME:
+        raise MalformedMessage(f"the cloud sent {key!r} of {len(value)} characters")
+    return value
+
+
+def _message(parent: Mapping[str, Any], key: str) -> str:
+    """Return a field that a person reads."""
+    return whole(_field(parent, key)[:_LONGEST_MESSAGE])

@@ -25,7 +25,7 @@ from mmid.events import (
     TtsEnd,
     TtsStart,
 )
-from mmid.session.dialects.multimodal_dialog.commands import written
+from mmid.session.dialects.json_text import whole, written
 from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import SILENT_TURN_ERRORS, Output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
@@ -55,7 +55,7 @@ def on_output(machine: Machine, output: Output, now: float) -> Effects:
     """Obey one event of the cloud; one that is not known is noted and ignored."""
     handler = _HANDLERS.get(output.event)
     if handler is None:
-        return [Note(f"ignored the unknown event {output.event!r}")]
+        return machine.note_once("events that are not known", repr(output.event))
     machine.cause = output.event
     return handler(machine, output, now)
 
@@ -81,10 +81,10 @@ def _state(machine: Machine, output: Output, now: float) -> Effects:
         machine.floor_withdrawn()
         return []
     if machine.stage is Stage.STARTING or obey is None:
-        note = Note(f"the cloud is in the state {output.state!r}")
+        note = machine.note_once("states that are none to act on", repr(output.state))
         if machine.stage is Stage.STARTING:
-            return [note]  # not usable yet; Listening is still to come
-        return [note, *_end_of_speech(machine), *_idle(machine, now)]
+            return note  # not usable yet; Listening is still to come
+        return [*note, *_end_of_speech(machine), *_idle(machine, now)]
     return _end_of_speech(machine) + obey(machine, now)
 
 
@@ -179,7 +179,7 @@ def _speech_content(machine: Machine, output: Output, _now: float) -> Effects:
     if not _hears(machine):
         return []
     event = AsrComplete if output.finished else AsrIncomplete
-    return [Emit(event(output.text))]
+    return [Emit(event(whole(output.text, goes_on=not output.finished)))]
 
 
 def _speech_ended(machine: Machine, _output: Output, now: float) -> Effects:
@@ -211,7 +211,9 @@ def _responding_content(machine: Machine, output: Output, now: float) -> Effects
     if machine.stage is Stage.RESPONDING:
         machine.stay(now)  # progress
     event = LlmComplete if output.finished else LlmIncomplete
-    text = machine.turn.reply.add(output.round_id, output.text, output.spoken)
+    text = machine.turn.reply.add(
+        output.round_id, output.text, output.spoken, finished=output.finished
+    )
     return [Emit(event(text)), *_commands(machine, output)]
 
 
@@ -221,18 +223,18 @@ def _commands(machine: Machine, output: Output) -> Effects:
     passed_on = machine.turn.commands
     for asked in output.asking:
         if isinstance(asked, str):
-            effects.append(Note(f"ignored {asked}"))
+            effects += machine.note_once("commands that make no sense", asked)
             continue
         if asked.key in passed_on:
             continue
         if len(passed_on) >= _MOST_COMMANDS:
-            return [*effects, Note(f"ignored {asked.name}: too many commands in a reply")]
+            return effects + machine.note_once("commands beyond 64 in a reply", asked.name)
         passed_on.add(asked.key)
         effects.append(Emit(Command(asked.name, written(asked.params))))
         try:
             wanted = loudness(asked.name, asked.params)
         except InvalidArgument as error:
-            effects.append(Note(f"ignored the cloud's command: {error}"))
+            effects += machine.note_once("commands that make no sense", str(error))
         else:
             effects += [wanted] if wanted else []
     return effects

@@ -4,6 +4,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import inf
 
+from mmid.session.dialects.json_text import whole
+
 # The service closes a connection that asks for the floor or for an answer too
 # often (449); its documents give no number, ours are deduced (multimodal-dialog O8).
 REQUEST_SPACING_S = 0.3
@@ -31,19 +33,18 @@ class ReplyText:
         self._text = self._spoken = ""
         self.round_id = ""
 
-    def add(self, round_id: str, text: str, spoken: str) -> str:
-        """Take a frame's text and what the voice reads of it; return the whole.
+    def add(self, round_id: str, text: str, spoken: str, *, finished: bool = False) -> str:
+        """Take a frame's text and what the voice reads of it; return all of it so far.
 
         What is read aloud is preferred, as the vendor's SDK does.
         """
         if round_id and round_id != self.round_id:
             self._text = self._spoken = ""
             self.round_id = round_id
-        if not self._incremental:
-            return spoken or text
-        self._text = (self._text + text)[:LONGEST_REPLY]
-        self._spoken = (self._spoken + spoken)[:LONGEST_REPLY]
-        return self._spoken or self._text
+        if self._incremental:
+            self._text = text = (self._text + text)[:LONGEST_REPLY]
+            self._spoken = spoken = (self._spoken + spoken)[:LONGEST_REPLY]
+        return whole(spoken or text, goes_on=not finished)
 
 
 @dataclass(slots=True)

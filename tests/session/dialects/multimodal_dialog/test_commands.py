@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.events import Command
-from mmid.session.dialects.multimodal_dialog.commands import Asked, asking, written
+from mmid.session.dialects.json_text import written
+from mmid.session.dialects.multimodal_dialog.commands import Asked, asking
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import Output, parse
@@ -61,9 +62,14 @@ def test_a_command_is_known_by_its_request_else_by_round_and_name() -> None:
         ([7], "a command without a name"),
         ([{"name": ""}], "a command without a name"),
         ([{"name": "x" * 129}], "a command without a name"),
+        (
+            [{"name": "mute", "command_request_id": "r" * 1_000_000}],
+            "the command mute with an id of 16384 characters",
+        ),
+        ("[" * 40 + "]" * 40, "commands that are not JSON"),
         ([{"name": "mute", "params": "all"}], "the command mute with parameters that are no array"),
     ],
-    ids=["torn", "number", "object", "no object", "empty", "long", "params"],
+    ids=["torn", "number", "object", "no object", "empty", "long", "id", "deep", "params"],
 )
 def test_what_makes_no_sense_is_a_fault_and_no_command(commands: Any, fault: str) -> None:
     assert asking(frame(commands)) == [fault]
@@ -123,6 +129,17 @@ def test_a_tool_call_without_a_function_is_a_fault(call: Any) -> None:
     fault, told = asking(extra)
     assert fault == "a tool call without a function"
     assert isinstance(told, Asked)
+
+
+@pytest.mark.parametrize("call", [{**CALL, "id": "c" * 1000}, {"function": {"name": "f" * 1000}}])
+def test_a_tool_call_with_a_name_or_an_id_without_end_is_a_fault(call: Any) -> None:
+    extra = {"extra_info": {"tool_calls": [call]}}
+    assert asking(extra) == ["a tool call whose name or id is over 128 characters"]
+
+
+def test_half_a_character_in_a_command_is_replaced() -> None:
+    (told,) = commands_of(frame([{"name": "say\ud83d", "params": [{"name": "\ude00"}]}]))
+    assert (told.name, written(told.params)) == ("say\ufffd", '[{"name":"\ufffd"}]')
 
 
 def test_a_flood_is_cut() -> None:
@@ -189,7 +206,9 @@ def test_a_command_that_is_repeated_is_passed_on_once() -> None:
 
 def test_a_fault_is_a_note_and_the_reply_goes_on() -> None:
     machine = responding()
-    assert content(machine, "[") == [Note("ignored commands that are not JSON")]
+    fault = "ignored commands that make no sense: commands that are not JSON"
+    assert content(machine, "[") == [Note(fault)]
+    assert content(machine, "[") == [], "once is enough"
     assert machine.stage is Stage.RESPONDING
     assert machine.malformed == 0
 

@@ -4,7 +4,7 @@ import pytest
 
 from mmid.events import Error
 from mmid.session.effects import Close, Emit, Next
-from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
+from tests.session.dialects.multimodal_dialog.cloud_frames import output_frame, server_frame
 from tests.session.dialects.multimodal_dialog.trace import (
     CONNECTED,
     REPLYING,
@@ -68,6 +68,13 @@ def test_a_failure_before_the_first_listening_is_told_too() -> None:
         < fatal 421 InvalidParameter    | Error InvalidParameter; stop recorder; flush player; \
 show offline; close stop: 421
     """)
+
+
+def test_what_an_error_says_is_cut_and_made_whole() -> None:
+    rehearsal = follow(THINKING)
+    frame = output_frame("Error", error_name="N\ud83d", error_message="\ude00" + "x" * 1_000_000)
+    (told,) = [e.event for e in rehearsal.dialect.receive_text(frame, 0.0) if isinstance(e, Emit)]
+    assert told == Error("N\ufffd", "\ufffd" + "x" * 1023)
 
 
 TRACES = {

@@ -46,6 +46,13 @@ def test_a_text_without_end_is_cut() -> None:
     assert len(whole) == LONGEST_REPLY
 
 
+def test_the_halves_of_an_emoji_in_two_frames_are_joined() -> None:
+    reply = ReplyText(incremental=True)
+    told = [reply.add("r", text, "") for text in ("so \ud83d", "\ude00!", "\ud83d")]
+    assert told == ["so ", "so \U0001f600!", "so \U0001f600!"]
+    assert reply.add("r", "", "", finished=True) == "so \U0001f600!\ufffd"
+
+
 @pytest.mark.parametrize(
     ("incremental", "frames"), [(False, ("it", "it is", "it is on")), (True, ("it", " is", " on"))]
 )

@@ -1,10 +1,12 @@
 """What the cloud says out of turn: unknown, malformed, late, twice, or in an odd order."""
 
+import json
+
 import pytest
 
 from mmid.events import Error
 from mmid.session.effects import Close, Emit, Next
-from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
+from tests.session.dialects.multimodal_dialog.cloud_frames import output_frame, server_frame
 from tests.session.dialects.multimodal_dialog.trace import (
     CONNECTED,
     REPLYING,
@@ -17,6 +19,13 @@ TRACES = {
     "an event that is not known is noted and ignored": f"""{CONNECTED}
         < VideoStarted            | note
         press                     | flush player; > SendSpeech; SpeechStart
+    """,
+    "many events that are not known are noted once, and counted at the end": f"""{CONNECTED}
+        < VideoStarted            | note
+        < VideoStarted            |
+        < state Dreaming          | note; show idle
+        < VideoStarted            |
+        leave | stop recorder; flush player; note; show offline; > Stop; close retry
     """,
     "an event without a name is noted and ignored": f"""{CONNECTED}
         < raw {{"header":{{"event":"result-generated"}},"payload":{{"output":{{"a":1}}}}}} | note
@@ -54,9 +63,9 @@ TRACES = {
     "an unfinished turn before the first Listening does not lengthen the wait for it": """
         open                      | > Start
         < state Thinking          | note
-        < state Responding        | note
+        < state Responding        |
         << 8000                   | note
-        15 s later | stop recorder; flush player; show offline; close retry: connection-lost
+        15 s later | stop recorder; flush player; note; show offline; close retry: connection-lost
     """,
     "Listening said twice prepares twice, and is ready once": f"""{CONNECTED}
         < state Listening         | SpeechPrepare
@@ -273,6 +282,9 @@ def test_that(behaviour: str) -> None:
     follow(TRACES[behaviour])
 
 
+# Python 3.11 reads it, and cannot write it again.
+NESTED = {"commands": [{"name": "x", "params": json.loads("[" * 500 + "]" * 500)}]}
+
 MALFORMED = {
     "not JSON": "nonsense",
     "nothing": "",
@@ -294,6 +306,10 @@ MALFORMED = {
     "a dialog id that is a list": server_frame("Started d-1").replace('"d-1"', '["d-1"]'),
     "brackets without end": "[" * 100_000,
     "objects without end": '{"header":' * 100_000,
+    "a dialog id of a megabyte": output_frame("Started", dialog_id="d" * 1_000_000),
+    "a state of a megabyte": output_frame("DialogStateChanged", state="L" * 1_000_000),
+    "a round of a megabyte": output_frame("RespondingContent", text="a", round_id="r" * 1_000_000),
+    "arrays in arrays": output_frame("RespondingContent", extra_info=NESTED),
     "a failure whose code is an object": '{"header":{"event":"task-failed","error_code":{}}}',
 }
 

@@ -1,0 +1,55 @@
+"""The JSON of a cloud, read and passed on so that nothing further on can stumble over it."""
+
+import json
+from typing import Any
+
+# Deeper than any message of any cloud. Python 3.11 reads what is nested almost as deep as
+# its own limit, and then fails to write it or to print it.
+_DEEPEST = 32
+
+
+def read_json(text: str) -> Any:
+    """Return what a JSON text says.
+
+    Raises:
+        ValueError: it is not JSON, or is nested deeper than anything that a cloud means.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    # Few brackets cannot be deep: that saves most messages the walk.
+    if text.count("{") + text.count("[") > _DEEPEST and _deeper(value, _DEEPEST):
+        raise ValueError("it is nested too deep")
+    return value
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return False
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
+
+
+def written(value: Any) -> str:
+    """Return the JSON of a value, as short as it can be, in whole characters."""
+    return whole(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def whole(text: str, *, goes_on: bool = False) -> str:
+    """Join the halves of a character, and put U+FFFD for one that stays alone.
+
+    JSON writes an emoji as two halves (a surrogate pair of UTF-16), and a cloud that cuts
+    texts may send one without the other. D-Bus, the journal and files take neither.
+
+    Args:
+        text: what the cloud said.
+        goes_on: more of it will come: a first half at the end is left out, the second may follow.
+    """
+    if goes_on and "\ud800" <= text[-1:] <= "\udbff":
+        text = text[:-1]
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
