@@ -34,7 +34,7 @@ async def test_the_first_call_has_systemd_start_the_unit(system_bus: SystemBus) 
     async with asyncio.timeout(WAIT_S):
         while (request := await asked.get()).interface != ACTIVATOR:
             pass
-    assert (request.member, request.body) == ("ActivationRequest", ["mmid.service"])
+    assert (request.member, request.body) == ("ActivationRequest", ["dbus-org.mmid1.service"])
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     for bus in (systemd, member):

@@ -29,7 +29,6 @@ TOOLS = {
     "arecord": "alsa-utils",
     "install": "coreutils",
     "journalctl": "systemd",
-    "ls": "coreutils",
     "mmid": "mmid",
     "openssl": "openssl",
     "partx": "util-linux",

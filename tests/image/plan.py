@@ -20,6 +20,7 @@ FIRST_BOOT = (
     "dialog.push_to_talk_is_bit_exact",
     "access.a_member_may_and_a_stranger_may_not_even_hear",
     "access.who_holds_the_microphone_is_named_from_the_sandbox",
+    "access.nobody_starts_what_root_has_disabled",
     "trouble.killed_it_is_back_within_five_seconds_and_goes_on",
     "field.hal_test_passes",
     "field.the_doctor_finds_nothing",

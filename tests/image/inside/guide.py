@@ -85,8 +85,8 @@ def _as_the_guide_says(command: str, output: str) -> None:
         case ["partx" | "ubimkvol", *_]:
             run("udevadm", "settle")
             assert _RECORD.is_block_device() or _RECORD.is_char_device(), command
-        case ["ls", *_]:
-            assert output.split()[3] == "mmid", output
+        case ["stat", "-L", *_]:
+            assert output.strip() == "600:mmid:root", output
         case ["stat", *_]:
             assert output.strip() == "600:root", output
         case ["systemctl", "is-enabled", _]:

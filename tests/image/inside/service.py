@@ -37,8 +37,8 @@ playback_device = "hw:Loopback,0,1"
 def configure(cloud: dict[str, str], device_name: str = DEVICE_NAME) -> None:
     """Tell mmid about the cloud as README.md says: settings, and secrets as credentials."""
     _SITE.write_text(_SETTINGS.format(device_name=device_name, **cloud))
-    run("chown", "mmid:mmid", str(_SITE))
-    _SITE.chmod(0o600)
+    run("chown", "root:mmid", str(_SITE))
+    _SITE.chmod(0o640)
     _CREDENTIALS.mkdir(mode=0o700, exist_ok=True)
     for name in ("app_secret", "api_key"):
         path = _CREDENTIALS / f"mmid.{name}"

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from tests.image.inside.access import MEMBER, add_users
 from tests.image.inside.cloud import journal
 from tests.image.inside.service import listening, record
 from tests.image.inside.shell import run, status_of, until
@@ -58,6 +59,17 @@ async def block_partition_by_its_label(place: Path) -> str:
     return f"{await _keeps('block')}; ready {took:.1f} s after it was plugged in"
 
 
+def is_for_the_daemon_alone(device: Path) -> None:
+    """Who may call mmid on the bus can neither read nor write the record's secrets."""
+    add_users()
+    facts = (device.owner(), device.group(), device.stat().st_mode & 0o777)
+    assert facts == ("mmid", "root", 0o600), (device, facts)
+    for direction in ("<", ">"):
+        status, said = status_of("sh", "-c", f": {direction} {device}", user=MEMBER)
+        assert status, (direction, said)
+        assert "Permission denied" in said, said
+
+
 def follow_recipe() -> None:
     """Do what the unit's comments say, up to the next boot; ``choose`` must come before a start."""
     found = _RECIPE.search(_UNIT_FILE.read_text())
@@ -80,8 +92,7 @@ async def _keeps(kind: str) -> str:
     """Register with the record there, start once more without; return what is in it."""
     until("udev has named it", RECORD.exists)
     device_name = f"image-{kind}"
-    owner = RECORD.resolve()
-    assert (owner.group(), owner.stat().st_mode & 0o777) == ("mmid", 0o660), owner.stat()
+    is_for_the_daemon_alone(RECORD.resolve())
     choose(kind, device_name)
     set_clock()
     for _ in ("registers", "knows"):
@@ -95,4 +106,4 @@ async def _keeps(kind: str) -> str:
     assert told["record"]["registered"], told
     assert told["record"]["device_name"] == device_name, told
     assert states == ["valid", "valid"], told
-    return f"{RECORD} is {owner}: registered once, both copies are valid"
+    return f"{RECORD} is {RECORD.resolve()}: registered once, both copies are valid"

@@ -33,7 +33,7 @@ define MMID_USERS
 endef
 
 define MMID_PERMISSIONS
-	/etc/mmid/mmid.toml f 600 mmid mmid - - - - -
+	/etc/mmid/mmid.toml f 640 root mmid - - - - -
 	/var/lib/mmid d 700 mmid mmid - - - - -
 endef
 
@@ -42,6 +42,8 @@ define MMID_INSTALL_INIT_SYSTEMD
 	mkdir -p $(TARGET_DIR)/etc/systemd/system/multi-user.target.wants
 	ln -sf /usr/lib/systemd/system/mmid.service \
 		$(TARGET_DIR)/etc/systemd/system/multi-user.target.wants/mmid.service
+	ln -sf /usr/lib/systemd/system/mmid.service \
+		$(TARGET_DIR)/etc/systemd/system/dbus-org.mmid1.service
 endef
 
 $(eval $(python-package))
