@@ -6,9 +6,8 @@ from mmid.dbus import bus, image, incoming, members, service
 from mmid.dbus.wire import MessageType
 from mmid.gateway import black_box, timeline
 from mmid.hal_linux.audio import alsa, device, samples
-from mmid.hal_linux.audio.capture import pcm as capture_pcm
-from mmid.hal_linux.audio.playback import coded_reply, jitter
-from mmid.hal_linux.audio.playback import pcm as playback_pcm
+from mmid.hal_linux.audio.capture import recorder
+from mmid.hal_linux.audio.playback import coded_reply, jitter, player
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.time import clock
 from mmid.session import backlog, backoff, conversation, endpoint, link, outbox, supervisor
@@ -33,7 +32,7 @@ TOLD = {
         f"the last turns, at most {timeline.TURNS_KEPT}, the oldest first",
         f"The last transitions of mmid, at most {black_box.CAPACITY}, oldest first",
         f"0 ({samples._FLOOR_DB:g} dB or less) to 100",
-        f"buffer {capture_pcm._BUFFER_MS} ms``",
+        f"buffer {recorder._BUFFER_MS} ms``",
         f"A message may have {incoming.BODY_LIMIT // MIB} MiB",
         f"One client may send {incoming.CALLS_LIMIT} calls within a second",
         f"at most {service._WAITING_LIMIT_OF_ONE} of them may wait for their answer",
@@ -62,8 +61,8 @@ TOLD = {
         f"drawn anew each time from {backoff._FLOOR_SHARE:g} to 1.0 of a reach",
     ],
     "audio.md": [
-        f"| ALSA capture buffer | {capture_pcm._BUFFER_MS} ms |",
-        f"| ALSA playback buffer | {playback_pcm._BUFFER_MS} ms |",
+        f"| ALSA capture buffer | {recorder._BUFFER_MS} ms |",
+        f"| ALSA playback buffer | {player._BUFFER_MS} ms |",
         f"| pre-roll, until the cloud listens | {backlog.BACKLOG_S:g} s |",
         f"| `recorder_rb_size` | {Dialog().recorder_rb_size:,} |",
         f"| ring before the loudspeaker | {ByteRing.READ_AHEAD_BYTES // MIB} MiB and one message",

@@ -97,10 +97,10 @@ def judge(recording: Recording) -> list[CheckResult]:
 def _microphone(samples: Sequence[int]) -> CheckResult:
     loudness = _dbfs(_centred(samples))
     measured = {"dbfs": loudness}
-    if loudness <= SILENCE_DBFS:
-        reason = "it gives digital silence: not connected, muted, or the wrong channel"
-        return CheckResult("microphone", False, reason, measured)
-    return CheckResult("microphone", True, "it hears something", measured)
+    if loudness > SILENCE_DBFS:
+        return CheckResult("microphone", True, "it hears something", measured)
+    reason = "it gives digital silence: not connected, muted, or the wrong channel"
+    return CheckResult("microphone", False, reason, measured)
 
 
 def _noise(dbfs: float) -> CheckResult:

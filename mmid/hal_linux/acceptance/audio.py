@@ -71,7 +71,7 @@ async def _check_recorder(recorder: Recorder, rate_hz: int, run_s: float) -> Che
     capture = _Capture(int(run_s * rate_hz))
     try:
         recorder.start(capture)
-        capture.begin()
+        capture.since = asyncio.get_running_loop().time()  # the device is open now
         async with asyncio.timeout(run_s + _SLACK_S):
             await capture.full
     except AudioDeviceFailed as error:
@@ -198,7 +198,7 @@ class _Capture:
     def __init__(self, wanted_frames: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._wanted_frames = wanted_frames
-        self._since = self._loop.time()
+        self.since = self._loop.time()
         self.samples = bytearray()
         self.fastest_hz = 0.0
         self.full: asyncio.Future[None] = self._loop.create_future()
@@ -208,17 +208,13 @@ class _Capture:
         """How many samples came."""
         return len(self.samples) // _SAMPLE_BYTES
 
-    def begin(self) -> None:
-        """The device is open: from now on samples come."""
-        self._since = self._loop.time()
-
     def recorder_audio(self, data: bytes) -> None:
         if self.full.done():
             return
         self.samples += data
         # Samples come late when the loop is busy, never early: the fastest is the truth.
         if self.frames >= self._wanted_frames // 2:
-            elapsed = self._loop.time() - self._since
+            elapsed = self._loop.time() - self.since
             self.fastest_hz = max(self.fastest_hz, self.frames / elapsed)
         if self.frames >= self._wanted_frames:
             self.full.set_result(None)

@@ -121,6 +121,13 @@ def failure(device: str, cause: Exception | int) -> AudioDeviceFailed:
     return kind(f"the sound device {device!r} {text}")
 
 
+def stuck(device: str, what: str) -> AudioDeviceFailed:
+    """Say that an open device does not get on: ``what`` is what it did not do."""
+    return AudioDeviceFailed(
+        f"the sound device {device!r} {what} for {STUCK_S:g} s: check its clock"
+    )
+
+
 def _number(error: Exception) -> int:
     """Return the errno of alsaaudio's exception; 0 if not known.
 
@@ -148,7 +155,7 @@ def open_pcm(
         rate_hz: samples a second.
         period_ms: the wished period; the device may choose another.
         buffer_ms: the least wished buffer.
-        parameters: what is known of the device, for one that is opened again and again.
+        parameters: what is known of the device from the times before.
 
     Raises:
         AudioDeviceFailed: the device is not there, busy, or cannot do it even

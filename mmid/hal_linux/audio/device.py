@@ -6,10 +6,10 @@ common: what is shown of the device, and when one that went away is tried again.
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from functools import partial
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.alsa import OpenPcm
+from mmid.hal_linux.audio.alsa import Direction, OpenPcm, open_pcm
 from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
 
 # A USB card that was knocked out is back in about a second; longer than this
@@ -20,20 +20,15 @@ _FIRST_DELAY_S = 0.02
 _LONGEST_DELAY_S = 0.32
 
 
-class _Opened(Protocol):
-    @property
-    def opened(self) -> OpenPcm: ...
-
-
-PcmType = TypeVar("PcmType", bound=_Opened)
-
-
-class SoundDevice(Generic[PcmType]):
+class SoundDevice:
     """One PCM name, how it is, and how often samples were lost.
 
     Args:
+        direction: capture or playback.
         device: the ALSA PCM name.
-        opener: opens it, given what is known of it.
+        rate_hz: samples a second.
+        period_ms: the wished period.
+        buffer_ms: the least wished buffer.
 
     Attributes:
         device: the ALSA PCM name.
@@ -42,12 +37,14 @@ class SoundDevice(Generic[PcmType]):
         xruns: how often it ran over (capture) or dry (playback) since the start.
     """
 
-    def __init__(self, device: str, opener: Callable[[HardwareParameters], PcmType]) -> None:
+    def __init__(
+        self, direction: Direction, device: str, rate_hz: int, period_ms: int, buffer_ms: int
+    ) -> None:
         self.device = device
         self.format = ""
         self.xruns = 0
-        self._opener = opener
         self._parameters = HardwareParameters()
+        self._open = partial(open_pcm, direction, device, rate_hz, period_ms, buffer_ms)
         self._on_change: Callable[[], None] = lambda: None
         self._away_since: float | None = None
         self._delay_s = _FIRST_DELAY_S
@@ -56,19 +53,19 @@ class SoundDevice(Generic[PcmType]):
         """Call ``on_change`` whenever ``format`` or ``xruns`` has changed."""
         self._on_change = on_change
 
-    def open_pcm(self) -> PcmType:
+    def open_pcm(self) -> OpenPcm:
         """Open it.
 
         Raises:
             AudioDeviceFailed: it is not there, busy or cannot do it.
         """
         try:
-            pcm = self._opener(self._parameters)
+            opened = self._open(parameters=self._parameters)
         except AudioDeviceFailed as error:
             self.failed(error)
             raise
-        self._show(pcm.opened.format)
-        return pcm
+        self._show(opened.format)
+        return opened
 
     def failed(self, error: AudioDeviceFailed) -> None:
         """It does not work, now or any more; what comes back may be another card."""

@@ -6,17 +6,10 @@ change while the card is the same, and another card has another device node.
 """
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 # (inode, time of its last change) of a device node.
 _Node = tuple[int, int]
-
-# What most plug-ins have in place of a device node: they have no card.
-_NO_CARD: _Node = (0, 0)
-
-
-class _Pcm(Protocol):
-    def info(self) -> dict[str, Any]: ...
 
 
 class HardwareParameters:
@@ -32,7 +25,7 @@ class HardwareParameters:
         self._devices = devices
         self._known: dict[str, tuple[dict[str, Any], _Node | None]] = {}
 
-    def of(self, name: str, pcm: _Pcm, *, playback: bool) -> dict[str, Any]:
+    def of(self, name: str, pcm: Any, *, playback: bool) -> dict[str, Any]:
         """Return ``PCM.info`` of an open PCM, as it was when this name was opened first."""
         info, node = self._known.get(name, ({}, None))
         if node is None or node != self._node(info, playback=playback):
@@ -47,7 +40,7 @@ class HardwareParameters:
     def _node(self, info: dict[str, Any], *, playback: bool) -> _Node | None:
         """Return what tells a card from another; None where its node cannot be looked at."""
         if info["card_no"] < 0:
-            return _NO_CARD
+            return 0, 0  # most plug-ins have no card, and no node
         node = f"pcmC{info['card_no']}D{info['device_no']}{'p' if playback else 'c'}"
         try:
             found = (self._devices / node).stat()

@@ -122,7 +122,7 @@ def test_a_position_that_could_not_be_told_is_not_believed(
 @pytest.mark.usefixtures("either_version")
 def test_a_capture_that_nobody_reads_counts_one_overrun_and_goes_on(define: Define) -> None:
     define("pcm.card { type paced }")
-    pcm = CapturePcm("card", RATE_HZ, 20)
+    pcm = CapturePcm(open_pcm(Direction.CAPTURE, "card", RATE_HZ, 20, 500))
     pcm.start()
     time.sleep(0.6)  # longer than its buffer
     pcm.read(ByteRing())

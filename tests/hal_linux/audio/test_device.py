@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mmid.hal_linux.audio.capture.pcm import CapturePcm
+from mmid.hal_linux.audio.alsa import Direction
 from mmid.hal_linux.audio.device import SoundDevice
 
 
@@ -21,11 +21,11 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def device() -> SoundDevice[CapturePcm]:
-    return SoundDevice("card", lambda parameters: CapturePcm("card", 16000, 20, parameters))
+def device() -> SoundDevice:
+    return SoundDevice(Direction.CAPTURE, "card", 16000, 20, 500)
 
 
-def delays(device: SoundDevice[CapturePcm], now: list[float]) -> list[float]:
+def delays(device: SoundDevice, now: list[float]) -> list[float]:
     found = []
     while (delay := device.next_try_s()) is not None:
         found.append(delay)

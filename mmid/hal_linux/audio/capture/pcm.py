@@ -8,43 +8,26 @@ so that a second of speech lasts a second with every device.
 import errno
 import time
 
-from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, Direction, failure, open_pcm
-from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, OpenPcm, failure, stuck
 from mmid.hal_linux.audio.ring import ByteRing
-
-# The loop may be late by this much before a syllable is lost.
-_BUFFER_MS = 500
 
 
 class CapturePcm:
     """A microphone that records from ``start`` on.
 
     Args:
-        device: the ALSA PCM name.
-        rate_hz: samples a second.
-        period_ms: the wished period.
-        parameters: what is known of the device.
+        opened: the PCM, and what alsa-lib gave of what was asked for.
 
     Attributes:
-        opened: the PCM, and what alsa-lib gave of what was asked for.
+        opened: the same.
         overruns: how often samples were lost because nobody read them in time.
 
     Raises:
-        AudioDeviceFailed: the device is not there, busy or cannot do the rate;
-            the methods raise it when the device fails later.
+        AudioDeviceFailed: by every method when the device fails.
     """
 
-    def __init__(
-        self,
-        device: str,
-        rate_hz: int,
-        period_ms: int,
-        parameters: HardwareParameters | None = None,
-    ) -> None:
-        self.opened = open_pcm(
-            Direction.CAPTURE, device, rate_hz, period_ms, _BUFFER_MS, parameters=parameters
-        )
+    def __init__(self, opened: OpenPcm) -> None:
+        self.opened = opened
         self.overruns = 0
         self._silent_since: float | None = None  # it gives no samples
         self._ahead = ByteRing()  # read, not yet due
@@ -76,22 +59,14 @@ class CapturePcm:
         if into.fill > before:
             self._silent_since = None
             return True
-        self._check_alive()
+        self._silent_since = self._silent_since or time.monotonic()
+        if time.monotonic() - self._silent_since > STUCK_S:
+            raise stuck(self.opened.device, "gave no sample")
         return False
 
     def close(self) -> None:
         """Close the device."""
         self.opened.pcm.close()
-
-    def _check_alive(self) -> None:
-        now = time.monotonic()
-        if self._silent_since is None:
-            self._silent_since = now
-        elif now - self._silent_since > STUCK_S:
-            raise AudioDeviceFailed(
-                f"the sound device {self.opened.device!r} gave no sample for {STUCK_S:g} s: "
-                "check its clock and its capture route"
-            )
 
     def _read_available(self, into: ByteRing) -> None:
         # avail() asks the card where it is: ``snd_pcm_avail`` is ``hwsync`` and then the

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Encoder, RecorderListener
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost, Direction
 from mmid.hal_linux.audio.capture.coded_listener import CodedListener
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
 from mmid.hal_linux.audio.device import SoundDevice
@@ -25,6 +25,9 @@ from mmid.hal_linux.audio.samples import level_percent
 # would cost three times the CPU.
 _CHUNK_MS = 100
 
+# The loop may be late by this much before a syllable is lost.
+_BUFFER_MS = 500
+
 # When the card is a little late: a wake-up for a frame or two costs more than it brings.
 _SHORTEST_WAIT_S = 0.002
 
@@ -33,7 +36,7 @@ _SHORTEST_WAIT_S = 0.002
 _TIMER_SLACK_S = 0.0001
 
 
-class AlsaRecorder(SoundDevice[CapturePcm]):
+class AlsaRecorder(SoundDevice):
     """A ``Recorder`` over an ALSA capture PCM.
 
     Args:
@@ -46,9 +49,7 @@ class AlsaRecorder(SoundDevice[CapturePcm]):
     def __init__(
         self, device: str, rate_hz: int, period_ms: int, encoder: Encoder | None = None
     ) -> None:
-        super().__init__(
-            device, lambda parameters: CapturePcm(device, rate_hz, period_ms, parameters)
-        )
+        super().__init__(Direction.CAPTURE, device, rate_hz, period_ms, _BUFFER_MS)
         self._period_ms = period_ms
         self._encoder = encoder
         self._coded: CodedListener | None = None
@@ -56,26 +57,22 @@ class AlsaRecorder(SoundDevice[CapturePcm]):
 
     @property
     def recording(self) -> bool:
-        """Whether it is between ``start`` and ``stop``."""
         return self._recording is not None and self._recording.open
 
     @property
     def overruns(self) -> int:
-        """How often samples were lost because nobody fetched them in time."""
         return self.xruns
 
     @property
     def level(self) -> int:
-        """How loud the latest chunk is, 0 to 100; worked out only when somebody asks."""
-        return level_percent(self._recording.latest) if self.recording and self._recording else 0
+        # Worked out only when somebody asks.
+        return level_percent(self._recording.latest) if self._recording and self.recording else 0
 
     @property
     def overdue_s(self) -> float:
-        """How long ago it should have fetched samples, in seconds; 0 if it need not."""
-        return self._recording.overdue_s if self.recording and self._recording else 0.0
+        return self._recording.overdue_s if self._recording else 0.0
 
     def start(self, listener: RecorderListener) -> None:
-        """Open the device; the first sample is the one at this moment."""
         self.stop()
         self._recording = None
         if self._encoder is not None:
@@ -83,20 +80,16 @@ class AlsaRecorder(SoundDevice[CapturePcm]):
         self._recording = _Recording(self, self._period_ms, listener)
 
     def stop(self) -> None:
-        """Hand the listener what was captured up to now, and close the device."""
-        if self._recording is None or not self._recording.open:
-            return
-        self._recording.stop()
-        if self._coded is not None:
-            self._coded.finish()
+        if self._recording is not None and self._recording.open:
+            self._recording.stop()
+            if self._coded is not None:
+                self._coded.finish()
 
 
 class _Recording:
     """One recording, from ``start`` to ``stop`` or a failure."""
 
-    def __init__(
-        self, device: SoundDevice[CapturePcm], period_ms: int, listener: RecorderListener
-    ) -> None:
+    def __init__(self, device: SoundDevice, period_ms: int, listener: RecorderListener) -> None:
         self.open = True
         self.latest = b""
         self._device = device
@@ -110,7 +103,8 @@ class _Recording:
     @property
     def overdue_s(self) -> float:
         """How long ago it should have woken up, in seconds; each wake-up sees to the next."""
-        return max(0.0, asyncio.get_running_loop().time() - self._timer.when())
+        late_s = asyncio.get_running_loop().time() - self._timer.when()
+        return max(0.0, late_s) if self.open else 0.0
 
     def stop(self) -> None:
         """Close, and deliver what was recorded up to now."""
@@ -121,7 +115,7 @@ class _Recording:
         self._deliver_rest()
 
     def _start_pcm(self) -> CapturePcm:
-        pcm = self._device.open_pcm()
+        pcm = CapturePcm(self._device.open_pcm())
         try:
             pcm.start()
         except AudioDeviceFailed as error:

@@ -10,15 +10,10 @@ import time
 from contextlib import suppress
 from math import ceil
 
-from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, Direction, failure, open_pcm
-from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, OpenPcm, failure, stuck
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.audio.samples import fade_in, ramp_down
-
-# Enough for one wake-up in 200 ms, little enough to hear a new volume soon.
-_BUFFER_MS = 300
 
 # Of a fade. Long enough to be no click, short enough to be no loss.
 _EDGE_MS = 5
@@ -36,36 +31,23 @@ class PlaybackPcm:
     not seem to have played it.
 
     Args:
-        device: the ALSA PCM name.
-        rate_hz: samples a second.
-        period_ms: the wished period.
+        opened: the PCM, and what alsa-lib gave of what was asked for.
         gain: applied to every sample at the last moment, so that a new volume
             is heard at most one device buffer later.
-        parameters: what is known of the device.
 
     Attributes:
-        opened: the PCM, and what alsa-lib gave of what was asked for.
+        opened: the PCM, as it was given.
         started: whether any sample was written.
         paced: whether the device takes its time by itself: a file never does.
         frames: how many it held when it was asked last, and what went in since.
             Asking a card is a system call: once a wake-up is enough.
 
     Raises:
-        AudioDeviceFailed: the device is not there, busy or cannot do the rate;
-            the methods raise it when the device fails later.
+        AudioDeviceFailed: by every method when the device fails.
     """
 
-    def __init__(
-        self,
-        device: str,
-        rate_hz: int,
-        period_ms: int,
-        gain: SoftwareGain,
-        parameters: HardwareParameters | None = None,
-    ) -> None:
-        self.opened = open_pcm(
-            Direction.PLAYBACK, device, rate_hz, period_ms, _BUFFER_MS, parameters=parameters
-        )
+    def __init__(self, opened: OpenPcm, gain: SoftwareGain) -> None:
+        self.opened = opened
         self.started = False
         self.paced = False
         self.frames = 0
@@ -168,7 +150,7 @@ class PlaybackPcm:
         if self._heard_at is not None:
             to_come = ceil((self._heard_at - time.monotonic()) * self.opened.rate_hz)
         if held and held - to_come > STUCK_S * self.opened.rate_hz:
-            raise self._stuck()
+            raise stuck(self.opened.device, "played nothing")
         return max(held, to_come, 0)
 
     def _held(self) -> int:
@@ -199,28 +181,16 @@ class PlaybackPcm:
             raise failure(self.opened.device, error) from error
         if taken < 0:
             raise failure(self.opened.device, taken)
-        self._check_taken(taken)
         if taken:
+            self._refused_since = None
             self.started = True
             begins = time.monotonic() if self._heard_at is None else self._heard_at
             self._heard_at = begins + taken / self.opened.rate_hz
             self.frames += taken
+        elif self._refused_since is None:
+            self._refused_since = time.monotonic()
+        elif time.monotonic() - self._refused_since > STUCK_S:
+            raise stuck(self.opened.device, "played nothing")
         if self.started and not self.paced:
             self._held()  # right now a card still has it all: it shows itself as paced
         return taken
-
-    def _check_taken(self, taken: int) -> None:
-        if taken:
-            self._refused_since = None
-            return
-        now = time.monotonic()
-        if self._refused_since is None:
-            self._refused_since = now
-        elif now - self._refused_since > STUCK_S:
-            raise self._stuck()
-
-    def _stuck(self) -> AudioDeviceFailed:
-        return AudioDeviceFailed(
-            f"the sound device {self.opened.device!r} played nothing for {STUCK_S:g} s: "
-            "check its clock and its driver"
-        )

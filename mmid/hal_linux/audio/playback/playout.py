@@ -28,6 +28,7 @@ from mmid.errors import AudioDeviceFailed
 from mmid.hal import PlayerListener
 from mmid.hal_linux.audio.alsa import DeviceLost
 from mmid.hal_linux.audio.device import SoundDevice
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
 from mmid.hal_linux.audio.ring import ByteRing
@@ -61,6 +62,7 @@ class Playout:
 
     Args:
         device: opened now, and again when it went away.
+        gain: the volume.
         jitter: how much to collect before playing starts.
         listener: told of start, end and failure, always from the event loop.
 
@@ -69,12 +71,17 @@ class Playout:
     """
 
     def __init__(
-        self, device: SoundDevice[PlaybackPcm], jitter: JitterBuffer, listener: PlayerListener
+        self,
+        device: SoundDevice,
+        gain: SoftwareGain,
+        jitter: JitterBuffer,
+        listener: PlayerListener,
     ) -> None:
         self._device = device
         self._jitter = jitter
         self._listener = listener
-        self._pcm = device.open_pcm()
+        self._gain = gain
+        self._pcm = PlaybackPcm(device.open_pcm(), gain)
         self._ring = ByteRing()
         self._phase = _Phase.BUFFERING
         self._finished = False  # nothing more will be written
@@ -149,8 +156,10 @@ class Playout:
         fired = self._timer
         try:
             self._advance()
+        except DeviceLost as error:
+            self._lose(error)
         except AudioDeviceFailed as error:
-            self._give_up(error)
+            self._fail(error)
         # An error that nobody foresaw does not come here: then the reply stays overdue,
         # which the watchdog sees.
         if self._timer is fired:
@@ -248,13 +257,6 @@ class Playout:
 
     # --- failing --------------------------------------------------------------------------
 
-    def _give_up(self, error: AudioDeviceFailed) -> None:
-        """End the reply, or wait for a device that went away."""
-        if isinstance(error, DeviceLost):
-            self._lose(error)
-        else:
-            self._fail(error)
-
     def _lose(self, error: DeviceLost) -> None:
         """Keep what was not heard, and wait for the device."""
         self._ring.put_back(self._pcm.unheard())
@@ -274,7 +276,7 @@ class Playout:
 
     def _come_back(self) -> None:
         try:
-            self._pcm = self._device.open_pcm()
+            self._pcm = PlaybackPcm(self._device.open_pcm(), self._gain)
         except AudioDeviceFailed as error:
             self._wait_for_device(error)
             return
