@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -69,10 +70,21 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object on one line; what would command a terminal is escaped in it."""
+    """Print a value as ``print_lines`` prints a line."""
+    print_lines([json_line(value)])
+
+
+def json_line(value: Any) -> str:
+    """Return a value as one line of JSON; what would command a terminal is escaped in it."""
     text = json.dumps(value, ensure_ascii=False)
-    escaped = (one if one.isprintable() else json.dumps(one).strip('"') for one in text)
-    print_lines(["".join(escaped)])
+    return "".join(one if one.isprintable() else json.dumps(one).strip('"') for one in text)
+
+
+def internal_error(error: Exception) -> str:
+    """Say where this program itself is wrong; a traceback would help no operator."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
+    return redact(text)
 
 
 def as_set(value: object) -> str:

@@ -8,18 +8,17 @@ import argparse
 import asyncio
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 from mmid.cli.mmictl import commands
 from mmid.cli.mmictl.arguments import parse
-from mmid.cli.mmictl.exit import INTERNAL, OUTPUT_FAILED, Outcome, outcome
+from mmid.cli.mmictl.exit import INTERNAL, OUTPUT_FAILED, outcome
 from mmid.cli.mmictl.show import printable
 from mmid.cli.mmictl.status import status
 from mmid.cli.mmictl.talk import talk
 from mmid.cli.mmictl.timeline import timeline
-from mmid.cli.streams import abandon, complain, open_closed_streams, settle
+from mmid.cli.streams import abandon, complain, internal_error, open_closed_streams, settle
 from mmid.dbus.client import Client
 from mmid.errors import MmidError
 
@@ -51,12 +50,12 @@ def _obey(arguments: Sequence[str] | None) -> int:
         abandon(sys.stdout)
         return _NO_READER
     except MmidError as error:
-        return _report(outcome(error))
+        return _report(*outcome(error))
     except OSError as error:
         abandon(sys.stdout)
-        return _report(Outcome(OUTPUT_FAILED, (f"the output cannot be written: {error}",)))
+        return _report(OUTPUT_FAILED, f"the output cannot be written: {error}")
     except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
-        return _report(Outcome(INTERNAL, (_internal(error),)))
+        return _report(INTERNAL, internal_error(error))
     return exit_status
 
 
@@ -86,28 +85,23 @@ _COMMANDS: dict[str, commands.Run] = {
     "talk": talk,
     "ask": commands.ask,
     "say": commands.say,
-    "interrupt": commands.interrupt,
-    "cancel": commands.cancel,
-    "new-dialog": commands.new_dialog,
+    "interrupt": commands.call_of("Interrupt"),
+    "cancel": commands.call_of("CancelSpeech"),
+    "new-dialog": commands.call_of("NewDialog"),
     "monitor": commands.monitor,
     "timeline": timeline,
-    "connect": commands.connect,
-    "disconnect": commands.disconnect,
+    "connect": commands.call_of("Connect"),
+    "disconnect": commands.call_of("Disconnect"),
     "device": commands.device,
     "volume": commands.volume,
     "mute": commands.mute,
 }
 
 
-def _report(result: Outcome) -> int:
-    for line in result.lines:
+def _report(status: int, *lines: str) -> int:
+    for line in lines:
         complain(f"mmictl: {printable(line)}")
-    return result.status
-
-
-def _internal(error: Exception) -> str:
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
+    return status
 
 
 if __name__ == "__main__":

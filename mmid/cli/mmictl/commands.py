@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from mmid.cli.mmictl import show
-from mmid.cli.mmictl.turn import AwaitedTurn, finish, following
+from mmid.cli.mmictl.turn import AwaitedTurn
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument
@@ -27,8 +27,7 @@ async def ask(client: Client, options: Namespace) -> None:
     turn = AwaitedTurn()
     turn.begin()
     await client.call(DIALOG, "Ask", "s", options.text)
-    async with following(client, turn) as task:
-        await finish(task, turn, options.timeout)
+    await turn.finish(client.signals(), options.timeout)
     show.reply(options.text, turn.reply, as_json=options.json)
 
 
@@ -37,29 +36,13 @@ async def say(client: Client, options: Namespace) -> None:
     await client.call(DIALOG, "Say", "s", options.text)
 
 
-async def interrupt(client: Client, _: Namespace) -> None:
-    """Silence the reply."""
-    await client.call(DIALOG, "Interrupt")
+def call_of(method: str) -> Run:
+    """Return a command that is one call of the dialog and nothing else, such as ``interrupt``."""
 
+    async def call(client: Client, _: Namespace) -> None:
+        await client.call(DIALOG, method)
 
-async def cancel(client: Client, _: Namespace) -> None:
-    """Forget the speech."""
-    await client.call(DIALOG, "CancelSpeech")
-
-
-async def new_dialog(client: Client, _: Namespace) -> None:
-    """Forget what was said so far."""
-    await client.call(DIALOG, "NewDialog")
-
-
-async def connect(client: Client, _: Namespace) -> None:
-    """Connect to the cloud now."""
-    await client.call(DIALOG, "Connect")
-
-
-async def disconnect(client: Client, _: Namespace) -> None:
-    """Leave the cloud until connect."""
-    await client.call(DIALOG, "Disconnect")
+    return call
 
 
 async def device(client: Client, options: Namespace) -> None:

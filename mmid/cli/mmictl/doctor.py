@@ -1,14 +1,14 @@
 """``mmictl doctor`` and ``mmictl support-bundle``: what is wrong with this board."""
 
-import json
-import sys
 from argparse import Namespace
+from dataclasses import asdict, replace
 
 from mmid.cli.doctor.examination import examine
 from mmid.cli.doctor.finding import Finding, Verdict
 from mmid.cli.doctor.machine import Installation
 from mmid.cli.doctor.support_bundle import write_bundle
-from mmid.cli.mmictl.show import printable
+from mmid.cli.mmictl.show import coloured, in_json, printable
+from mmid.cli.streams import json_line
 from mmid.secrets import redact
 
 # Exit status: at least one check failed. Warnings are none.
@@ -25,35 +25,24 @@ async def doctor(options: Namespace) -> int:
     async for finding in examine(options.config, options.bus, Installation()):
         if finding.verdict is Verdict.FAILURE:
             status = FOUND_FAILURES
-        print(_json(finding) if options.json else _lines(finding), flush=True)
+        clean = replace(finding, text=redact(finding.text), remedy=redact(finding.remedy))
+        print(json_line(asdict(clean)) if options.json else _lines(clean), flush=True)
     return status
 
 
-def _json(finding: Finding) -> str:
-    fields = {
-        "check": finding.check,
-        "verdict": finding.verdict.value,
-        "text": finding.text,
-        "remedy": finding.remedy,
-    }
-    return redact(json.dumps(fields, ensure_ascii=False))
-
-
 def _lines(finding: Finding) -> str:
-    word = f"{finding.verdict.value:<{_VERDICT_WIDTH}}"
-    if sys.stdout.isatty():
-        word = f"\033[{_COLOURS[finding.verdict]}m{word}\033[0m"
-    line = f"{word}{finding.check:<{_CHECK_WIDTH}}{printable(redact(finding.text))}"
+    word = coloured(f"{finding.verdict:<{_VERDICT_WIDTH}}", _COLOURS[finding.verdict])
+    line = f"{word}{finding.check:<{_CHECK_WIDTH}}{printable(finding.text)}"
     if not finding.remedy:
         return line
-    return f"{line}\n{'':<{_VERDICT_WIDTH + _CHECK_WIDTH}}-> {printable(redact(finding.remedy))}"
+    return f"{line}\n{'':<{_VERDICT_WIDTH + _CHECK_WIDTH}}-> {printable(finding.remedy)}"
 
 
 async def support_bundle(options: Namespace) -> int:
     """Write the file and say what is in it; return the exit status."""
     names = await write_bundle(options.file, options.config, options.bus, Installation())
     if options.json:
-        print(json.dumps({"file": str(options.file), "contents": names}))
+        in_json({"file": str(options.file), "contents": names})
         return 0
     print(f"{printable(str(options.file))} holds {', '.join(names)}.")
     print("Secrets are masked, but it names this device and its network; only you can read it.")

@@ -1,7 +1,5 @@
 """How mmictl ends when something failed: its exit status, and what it says."""
 
-from dataclasses import dataclass
-
 from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, CallFailed
 from mmid.dbus.interface import ERRORS, NAME, STANDARD_ERRORS
 from mmid.errors import TABLE, BusFailed, Facts, MmidError
@@ -22,7 +20,7 @@ _NOT_STARTED = (
     "org.freedesktop.systemd1.",
 )
 
-
+_NOT_THERE = f"mmid is not running: {NAME} is not on this bus. Start it: systemctl start mmid"
 _NOT_ALLOWED = (
     "not permitted: only root and members of the group mmid may talk with mmid (as root: "
     "adduser NAME mmid; it counts from the next login on), and only root may reset the device"
@@ -30,40 +28,29 @@ _NOT_ALLOWED = (
 _SEE_SYSTEMD = "systemctl status mmid says what it does, or why it does not run."
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """An exit status, and the lines for the standard error."""
-
-    status: int
-    lines: tuple[str, ...]
-
-
-def outcome(error: MmidError) -> Outcome:
-    """Return how to end with this error."""
+def outcome(error: MmidError) -> tuple[int, *tuple[str, ...]]:
+    """Return the exit status for this error, and the lines for the standard error."""
     if isinstance(error, CallFailed):
         return _call_failed(error)
     if isinstance(error, BusFailed) and isinstance(error.__cause__, PermissionError):
-        return Outcome(_NOT_PERMITTED, (str(error),))
-    return Outcome(error.facts.exit_code, (str(error), error.facts.remedy))
+        return _NOT_PERMITTED, str(error)
+    return error.facts.exit_code, str(error), error.facts.remedy
 
 
-def _call_failed(error: CallFailed) -> Outcome:
+def _call_failed(error: CallFailed) -> tuple[int, *tuple[str, ...]]:
     facts = _facts(error.name)
     if facts is not None:
-        return Outcome(facts.exit_code, (str(error), facts.remedy))
+        return facts.exit_code, str(error), facts.remedy
     if error.name in _NOT_RUNNING:
-        return Outcome(
-            _UNAVAILABLE,
-            (f"mmid is not running: {NAME} is not on this bus. Start it: systemctl start mmid",),
-        )
+        return _UNAVAILABLE, _NOT_THERE
     if error.name.startswith(_NOT_STARTED):
-        lines = (f"mmid is not running and could not be started: {error}", _SEE_SYSTEMD)
-        return Outcome(_UNAVAILABLE, lines)
+        text = f"mmid is not running and could not be started: {error}"
+        return _UNAVAILABLE, text, _SEE_SYSTEMD
     if error.name == ACCESS_DENIED:
-        return Outcome(_NOT_PERMITTED, (_NOT_ALLOWED, f"The bus says: {error}"))
+        return _NOT_PERMITTED, _NOT_ALLOWED, f"The bus says: {error}"
     if error.name == NO_REPLY:
-        return Outcome(_TRY_AGAIN, (str(error), _SEE_SYSTEMD))
-    return Outcome(INTERNAL, (f"{error.name}: {error}",))
+        return _TRY_AGAIN, str(error), _SEE_SYSTEMD
+    return INTERNAL, f"{error.name}: {error}"
 
 
 def _facts(name: str) -> Facts | None:

@@ -11,7 +11,6 @@ import sys
 import termios
 import tty
 from enum import StrEnum
-from types import TracebackType
 from typing import Any, Self
 
 # Keyboards wait 250 to 660 ms before they repeat, and then repeat 10 to 30 times a second.
@@ -60,12 +59,7 @@ class Keyboard:
         self._loop.add_reader(self._terminal, self._read)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._loop.remove_reader(self._terminal)
         termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
 

@@ -1,11 +1,11 @@
 """What mmictl prints: for a person, or one JSON object for a program."""
 
-import json
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from mmid.cli.streams import harmless
+from mmid.cli.streams import harmless, json_line
 from mmid.dbus.client import Received
 from mmid.dbus.interface import NAME, PROPERTIES
 
@@ -16,7 +16,7 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
     """Print the properties of interfaces, one a line."""
     named = {interface.removeprefix(NAME + "."): dict(those) for interface, those in values.items()}
     if as_json:
-        _print_json(named)
+        in_json(named)
         return
     for interface, those in named.items():
         print(interface)
@@ -27,7 +27,7 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
 def value(name: str, one: Any, *, as_json: bool) -> None:
     """Print one value."""
     if as_json:
-        _print_json({name: one})
+        in_json({name: one})
     else:
         print(_readable(name, one))
 
@@ -35,7 +35,7 @@ def value(name: str, one: Any, *, as_json: bool) -> None:
 def reply(question: str, text: str, *, as_json: bool) -> None:
     """Print the reply to a question."""
     if as_json:
-        _print_json({"question": question, "reply": text})
+        in_json({"question": question, "reply": text})
     else:
         for line in text.splitlines():
             print(printable(line))
@@ -48,7 +48,7 @@ def event(signal: Received, *, as_json: bool) -> None:
     arguments = signal.changed if changed else signal.arguments
     if as_json:
         time = now.isoformat(timespec="milliseconds")
-        _print_json({"time": time, "event": signal.name, "args": arguments})
+        in_json({"time": time, "event": signal.name, "args": arguments})
         return
     if changed:
         words = " ".join(f"{name}={_readable(name, one)}" for name, one in arguments.items())
@@ -89,5 +89,11 @@ def moment(unix_ms: int, precision: str = "seconds") -> str:
     return local.isoformat(sep=" ", timespec=precision)
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+def in_json(one: Any) -> None:
+    """Print a value as JSON, at once."""
+    print(json_line(one), flush=True)
+
+
+def coloured(text: str, colour: int) -> str:
+    """Return the text in a colour of ECMA-48; as it is if no terminal shows it."""
+    return f"\033[{colour}m{text}\033[0m" if sys.stdout.isatty() else text

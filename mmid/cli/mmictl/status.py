@@ -4,8 +4,6 @@ What is wrong stands last, with its remedy, where the eye ends up. Colours on a
 terminal only, so what is piped or logged stays plain.
 """
 
-import json
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from mmid.cli.mmictl import show
-from mmid.cli.mmictl.show import moment, printable
+from mmid.cli.mmictl.show import coloured, moment, printable
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 
@@ -42,15 +40,14 @@ async def status(client: Client, options: Namespace) -> None:
 
 def print_status(dialog: Values, device: Values, audio: Values) -> None:
     """Print the properties of the three interfaces as a screen."""
-    colour = _coloured if sys.stdout.isatty() else _plain
     state = dialog["State"]
-    shown = colour(state, _STATE_COLOURS.get(state, _GREEN))
-    print(f"{colour('mmid ' + device['Version'], _BOLD)} is {shown}")
+    shown = coloured(state, _STATE_COLOURS.get(state, _GREEN))
+    print(f"{coloured('mmid ' + device['Version'], _BOLD)} is {shown}")
     rows = [*_device(device), *_link(dialog), *_audio(audio)]
     for label, text in rows:
         print(f"  {label:<{_LABEL_WIDTH}}{printable(text)}")
     for label, text, remedy in _problems(dialog, device):
-        print(f"  {colour(f'{label:<{_LABEL_WIDTH}}', _RED)}{printable(text)}")
+        print(f"  {coloured(f'{label:<{_LABEL_WIDTH}}', _RED)}{printable(text)}")
         if remedy:
             print(f"  {'':<{_LABEL_WIDTH}}-> {printable(remedy)}")
 
@@ -105,19 +102,11 @@ def _age(seconds: float) -> str:
     return f"{max(0, seconds):.0f} seconds ago"
 
 
-def _coloured(text: str, colour: int) -> str:
-    return f"\033[{colour}m{text}\033[0m"
-
-
-def _plain(text: str, _: int) -> str:
-    return text
-
-
 def print_history(transitions: Sequence[Sequence[Any]], *, as_json: bool) -> None:
     """Print transitions, oldest first: time, how long the state lasted, state, cause."""
     if as_json:
         names = ("unix_ms", "state", "cause")
-        print(json.dumps([dict(zip(names, one, strict=True)) for one in transitions]))
+        show.in_json([dict(zip(names, one, strict=True)) for one in transitions])
         return
     ends_ms = [one[0] for one in transitions[1:]]
     for (unix_ms, state, cause), end_ms in zip_longest(transitions, ends_ms):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from mmid.cli.mmictl import show
 from mmid.cli.mmictl.keyboard import Key, Keyboard
 from mmid.cli.mmictl.show import printable
-from mmid.cli.mmictl.turn import AwaitedTurn, finish, following
+from mmid.cli.mmictl.turn import AwaitedTurn
 from mmid.dbus.client import Client, Received
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO, DIALOG, ERRORS
@@ -23,21 +23,20 @@ _METER_WIDTH = 12
 
 async def talk(client: Client, options: Namespace) -> None:
     """Talk at a terminal; or hold the microphone for some seconds and follow the reply."""
-    if options.seconds is None:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise InvalidArgument("talk: give --seconds, or run it in a terminal")
-        await client.listen()
+    at_terminal = options.seconds is None
+    if at_terminal and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InvalidArgument("talk: give --seconds, or run it in a terminal")
+    await client.listen()
+    if at_terminal:
         await _talk_at_terminal(client)
         return
-    await client.listen()
     await client.call(DIALOG, "StartSpeech")
-    turn = AwaitedTurn()
-    async with following(client, turn, lambda one: show.event(one, as_json=options.json)) as task:
-        await asyncio.wait({task}, timeout=options.seconds)
-        if not task.done():
-            turn.begin()
-            await _stop_speech(client)
-        await finish(task, turn, options.timeout)
+    turn = AwaitedTurn(lambda one: show.event(one, as_json=options.json))
+    await turn.follow(client.signals(), options.seconds)
+    if not turn.over:
+        turn.begin()
+        await _stop_speech(client)
+    await turn.finish(client.signals(), options.timeout)
 
 
 async def _stop_speech(client: Client) -> None:

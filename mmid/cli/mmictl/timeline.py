@@ -1,13 +1,12 @@
 """``mmictl timeline``: where the waiting time of the last turns went, as a waterfall."""
 
-import json
 import shutil
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from mmid.cli.mmictl.show import moment
+from mmid.cli.mmictl.show import in_json, moment
 from mmid.dbus.client import Client
 from mmid.dbus.interface import DIALOG
 from mmid.errors import InvalidArgument
@@ -36,7 +35,7 @@ async def timeline(client: Client, options: Namespace) -> None:
         _write(options.svg, as_svg(turns))
     elif options.json:
         for turn in turns:
-            print(json.dumps(turn))
+            in_json(turn)
     else:
         lines = as_text(turns, shutil.get_terminal_size().columns)
         print("\n".join(lines) or "No turn yet.")

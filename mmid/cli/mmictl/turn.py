@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from dataclasses import replace
 
-from mmid.dbus.client import Client, Received
+from mmid.dbus.client import Received
 from mmid.dbus.interface import PROPERTIES
 from mmid.errors import TABLE, Busy, CloudRefused, Facts, MmidError, facts_of
 
@@ -45,12 +45,16 @@ class TurnTooLong(MmidError):
 class AwaitedTurn:
     """Follows the signals of one turn.
 
+    Args:
+        show: hears each signal but the changes of properties.
+
     Attributes:
         reply: the reply's text so far.
         error: what took the reply's place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[Received], None] = lambda _: None) -> None:
+        self._show = show
         self.reply = ""
         self.error: TurnFailed | None = None
         self._begun = False
@@ -85,45 +89,26 @@ class AwaitedTurn:
         answered = self._begun and self._worked and self._state in _FINISHED
         return answered or self.error is not None
 
+    async def follow(self, signals: AsyncIterator[Received], timeout_s: float) -> None:
+        """Take the signals of a client that listens, until the turn or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                async for signal in signals:
+                    if signal.interface != PROPERTIES:
+                        self._show(signal)
+                    if self.take(signal):
+                        break
 
-@asynccontextmanager
-async def following(
-    client: Client, turn: AwaitedTurn, show: Callable[[Received], None] = lambda _: None
-) -> "AsyncIterator[asyncio.Task[None]]":
-    """Have a task follow a turn by the signals of a client that listens; it ends with the turn.
+    async def finish(self, signals: AsyncIterator[Received], timeout_s: float) -> None:
+        """Follow the turn to its end.
 
-    Args:
-        client: where the signals come from.
-        turn: notes them.
-        show: hears each, but for the changes of properties.
-    """
-
-    async def follow() -> None:
-        async for signal in client.signals():
-            if signal.interface != PROPERTIES:
-                show(signal)
-            if turn.take(signal):
-                return
-
-    task = asyncio.create_task(follow(), name="mmictl-turn")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def finish(task: "asyncio.Task[None]", turn: AwaitedTurn, timeout_s: float) -> None:
-    """Wait for the end of a turn.
-
-    Raises:
-        TurnFailed: an error took the reply's place.
-        TurnTooLong: it did not end in time.
-    """
-    try:
-        async with asyncio.timeout(timeout_s):
-            await task
-    except TimeoutError as error:
-        raise TurnTooLong(f"the reply did not end within {timeout_s:g} s") from error
-    if turn.error is not None:
-        raise turn.error
+        Raises:
+            TurnFailed: an error took the reply's place.
+            TurnTooLong: it did not end in time.
+        """
+        if not self.over:
+            await self.follow(signals, timeout_s)
+        if self.error is not None:
+            raise self.error
+        if not self.over:
+            raise TurnTooLong(f"the reply did not end within {timeout_s:g} s")

@@ -15,13 +15,12 @@ name; it is imported when it is asked for, so that the daemon carries none.
 import gc
 import logging
 import sys
-import traceback
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from mmid.cli.streams import complain, open_closed_streams, settle
+from mmid.cli.streams import complain, internal_error, open_closed_streams, settle
 from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.secrets import redact
@@ -50,7 +49,9 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the outer boundary: a traceback helps no operator
-        return _broken(error)
+        _log.debug("internal error", exc_info=error)
+        complain(f"mmid: {internal_error(error)}")
+        return 70
     finally:
         settle(sys.stderr)
     return status
@@ -115,15 +116,6 @@ def _remedy(error: MmidError) -> str:
         return ""  # its message says what is allowed
     # Some errors know better what to do than their row of the table.
     return f" ({getattr(error, 'remedy', error.facts.remedy)})"
-
-
-def _broken(error: Exception) -> int:
-    """Say what is wrong with mmid itself; the traceback is in the log at level debug."""
-    _log.debug("internal error", exc_info=error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    text = f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
-    complain(redact(f"mmid: {text}"))
-    return 70
 
 
 if __name__ == "__main__":

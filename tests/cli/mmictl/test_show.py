@@ -28,3 +28,15 @@ def test_an_event_is_one_line_whatever_its_text(capsys: pytest.CaptureFixture[st
     plain, as_json = capsys.readouterr().out.splitlines()
     assert plain.split()[1:] == ["Error", "tls", "two", "lines"]
     assert json.loads(as_json)["args"] == {"code": "tls", "message": "two\nlines"}
+
+
+def test_in_json_what_would_command_a_terminal_is_escaped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = "a\x1bc\x9b31m 你好"
+    show.event(Received(DIALOG, "Error", {"code": "tls", "message": text}), as_json=True)
+    show.reply("?", text, as_json=True)
+    event, reply = capsys.readouterr().out.splitlines()
+    assert (event + reply).isprintable()
+    assert "你好" in event
+    assert json.loads(event)["args"]["message"] == json.loads(reply)["reply"] == text

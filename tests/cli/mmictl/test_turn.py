@@ -1,8 +1,9 @@
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
-from mmid.cli.mmictl.turn import AwaitedTurn, TurnFailed, TurnTooLong, finish
+from mmid.cli.mmictl.turn import AwaitedTurn, TurnFailed, TurnTooLong
 from mmid.dbus.client import Received
 from mmid.dbus.interface import DIALOG, PROPERTIES
 
@@ -13,6 +14,11 @@ def state(name: str) -> Received:
 
 def event(name: str, **arguments: str) -> Received:
     return Received(DIALOG, name, arguments)
+
+
+async def silence() -> AsyncIterator[Received]:
+    await asyncio.Event().wait()
+    yield event("TtsEnd")
 
 
 def ends_with_last(turn: AwaitedTurn, *signals: Received) -> bool:
@@ -73,13 +79,12 @@ async def test_an_error_event_is_raised_with_the_exit_status_of_its_code(
     turn = AwaitedTurn()
     turn.take(event("Error", code=code, message="why"))
     with pytest.raises(TurnFailed, match=f"^{code}: why$") as caught:
-        await finish(asyncio.create_task(asyncio.sleep(0)), turn, 5)
+        await turn.finish(silence(), 5)
     assert caught.value.facts.exit_code == exit_status
 
 
 async def test_a_turn_that_does_not_end_is_given_up() -> None:
-    endless = asyncio.create_task(asyncio.Event().wait())
     with pytest.raises(TurnTooLong) as caught:
-        await finish(endless, AwaitedTurn(), 0.01)  # type: ignore[arg-type]
+        await AwaitedTurn().finish(silence(), 0.01)
     assert caught.value.facts.exit_code == 75
     assert "--timeout" in caught.value.facts.remedy
