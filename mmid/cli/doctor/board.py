@@ -3,11 +3,11 @@
 from typing import Literal
 
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
+from mmid.cli.mmid.storage import load_record
 from mmid.errors import TABLE, AudioDeviceFailed, ClockNotSet, SettingsInvalid, StorageFailed
-from mmid.hal_linux.storage import SlotReport, SlotState, describe, open_store
+from mmid.hal_linux.storage import SlotReport, SlotState, describe
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.session.clouds import cloud_of
-from mmid.session.license.record import DeviceRecord
 from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
 
 # As much as a recorder opens; the device is closed again at once.
@@ -21,8 +21,7 @@ def check_record(settings: Settings) -> Finding:
         copies = describe(target, key)
         if not key and any(copy.sealed for copy in copies):
             return fine("record", f"{target} holds a sealed record; the daemon has its key")
-        payload = open_store(target, key=key).load()
-        record = None if payload is None else DeviceRecord.decode(payload)
+        record = load_record(settings.storage)
     except StorageFailed as error:
         return failed("record", str(error), _storage_remedy(error))
     damaged = [copy for copy in copies if copy.state is SlotState.DAMAGED]

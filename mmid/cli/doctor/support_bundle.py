@@ -12,17 +12,18 @@ import tarfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mmid import __version__
 from mmid.cli.doctor.examination import examine
 from mmid.cli.doctor.machine import Installation, output_of
+from mmid.cli.mmid.storage import load_record
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument, MmidError, StorageFailed
-from mmid.hal_linux.storage import describe, open_store
+from mmid.hal_linux.storage import describe
 from mmid.secrets import Secret, redact
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Settings
@@ -101,9 +102,7 @@ class _Known:
         self.problem = ""
         try:
             self.settings = start_loading(config).finish()
-            storage = self.settings.storage
-            payload = open_store(storage.target, key=storage.key).load()
-            self.record = None if payload is None else DeviceRecord.decode(payload)
+            self.record = load_record(self.settings.storage)
         except MmidError as error:
             self.problem = str(error)
 
@@ -119,7 +118,7 @@ async def _collect(
     for name, told in (await _daemon_says(bus)).items():
         yield name, _json(told)
     settings = known.settings
-    yield "settings.json", _json(_plain(settings) if settings else {"problem": known.problem})
+    yield "settings.json", _json(asdict(settings) if settings else {"problem": known.problem})
     if settings is not None:
         yield "storage.json", _json(list(_copies(settings)))
     for name, command in _COMMANDS.items():
@@ -152,15 +151,6 @@ async def _daemon_says(bus: str) -> dict[str, Any]:
         return {"status.json": {"problem": str(error)}}
 
 
-def _plain(value: Any) -> Any:
-    """The settings as JSON can have them; of a secret only whether it is set."""
-    if isinstance(value, Secret):
-        return bool(value)
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    return value
-
-
 def _copies(settings: Settings) -> Iterator[dict[str, Any]]:
     try:
         yield from map(asdict, describe(settings.storage.target, settings.storage.key))
@@ -169,7 +159,12 @@ def _copies(settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> bool | str:
+    """Return what JSON has no word for as text; of a secret only whether it is set."""
+    return bool(value) if isinstance(value, Secret) else str(value)
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:

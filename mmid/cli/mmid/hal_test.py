@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from mmid.cli.mmid.storage import try_to_load
 from mmid.cli.streams import print_json, print_lines
 from mmid.errors import AudioDeviceFailed, SettingsInvalid, StorageFailed
 from mmid.hal_linux import acceptance
@@ -55,7 +56,8 @@ def hal_test(settings: Settings, options: argparse.Namespace) -> int:
         SettingsInvalid: the options make no sense together.
     """
     pairs = _pairs(settings, options)
-    say = _no_lines if options.json else _line
+    # JSON is one object at the end.
+    say: Say = (lambda _: None) if options.json else (lambda line: print_lines([line]))
     results = list(_vendor_s(settings, say))
     if options.audio or options.acoustic:
         results += asyncio.run(_sound(settings, options, pairs, say))
@@ -67,23 +69,12 @@ def hal_test(settings: Settings, options: argparse.Namespace) -> int:
     return 0 if passed else 1
 
 
-def _line(text: str) -> None:
-    print_lines([text])
-
-
-def _no_lines(text: str) -> None:
-    """JSON is one object at the end."""
-
-
 def _serial(settings: Settings) -> str:
     """Return the device's name: of the settings, else of the record; empty if it has none."""
     if settings.license.device_name:
         return settings.license.device_name
-    try:
-        payload = open_store(settings.storage.target, key=settings.storage.key).load()
-        return DeviceRecord.decode(payload).device_name if payload else ""
-    except StorageFailed:
-        return ""  # the check of the storage has said so
+    record, _ = try_to_load(settings.storage)  # what failed is the business of its check
+    return record.device_name if record else ""
 
 
 # --- the vendor's five ----------------------------------------------------------------------

@@ -8,10 +8,10 @@ for, and can be made only once.
 import argparse
 import re
 import sys
-from dataclasses import Field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
+from mmid.cli.mmid.storage import load_record
 from mmid.cli.streams import as_set, print_json, print_lines
 from mmid.errors import SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import open_store
@@ -56,25 +56,17 @@ def _validate(options: argparse.Namespace) -> None:
     """Hold each value against the limits of the settings' key of the same name."""
     for table, key in ((License, "app_id"), (License, "device_name"), (Cloud, "workspace_id")):
         value: str | None = getattr(options, key)
-        if value is None:
-            continue
-        option = _option(table, key)
-        if not value or not _allows(option, value):
-            form = (
-                option.metadata["form"]
-                or f"1 to {option.metadata['limits']['max_length']} characters"
-            )
-            raise SettingsInvalid(f"--{key.replace('_', '-')} {value!r}: must be {form}")
+        if value is not None:
+            _hold_against(table, key, value, f"--{key.replace('_', '-')} {value!r}:")
 
 
-def _option(table: type[License | Cloud], key: str) -> Field[Any]:
-    return next(option for option in fields(table) if option.name == key)
-
-
-def _allows(option: Field[Any], value: str) -> bool:
-    limits = option.metadata["limits"]
-    fits = re.fullmatch(limits.get("pattern", ".*"), value) is not None
-    return fits and len(value) <= limits.get("max_length", len(value))
+def _hold_against(table: type[License | Cloud], key: str, value: str, shown: str) -> None:
+    """Refuse a value that the settings' key would not take, or that is empty."""
+    option = next(option for option in fields(table) if option.name == key)
+    limits, form = option.metadata["limits"], option.metadata["form"]
+    longest = limits.get("max_length", len(value))
+    if not value or len(value) > longest or not re.fullmatch(limits.get("pattern", ".*"), value):
+        raise SettingsInvalid(f"{shown} must be {form or f'1 to {longest} characters'}")
 
 
 def _agree(settings: Settings, options: argparse.Namespace) -> None:
@@ -104,10 +96,7 @@ def _read_secret(name: str) -> Secret:
         text = f"--app-secret-file: {where} cannot be read: {error.strerror}"
         raise SettingsInvalid(text) from None
     text = data.decode(errors="replace").strip()
-    option = _option(License, "app_secret")
-    if not text or not _allows(option, text):
-        form = option.metadata["form"]
-        raise SettingsInvalid(f"--app-secret-file: what {where} holds must be {form}")
+    _hold_against(License, "app_secret", text, f"--app-secret-file: what {where} holds")
     return Secret(text)
 
 
@@ -116,8 +105,7 @@ def _read_secret(name: str) -> Secret:
 
 def _load(storage: Storage, *, force: bool) -> DeviceRecord:
     try:
-        payload = open_store(storage.target, key=storage.key).load()
-        return DeviceRecord() if payload is None else DeviceRecord.decode(payload)
+        return load_record(storage) or DeviceRecord()
     except StorageFailed:
         if not force:
             raise

@@ -21,7 +21,7 @@ def storage_show(settings: Settings, options: Namespace) -> int:
     """
     storage = settings.storage
     slots = describe(storage.target, storage.key)
-    record, failure = _try_to_load(storage)
+    record, failure = try_to_load(storage)
     if options.json:
         print_json(_as_json(storage, slots, record, failure))
     else:
@@ -45,7 +45,7 @@ def storage_seal(settings: Settings, _: Namespace) -> int:
     if not storage.key:
         raise SettingsInvalid("storage seal needs a key: give the credential storage_key")
     with hold_store(storage.target):
-        failure = _try_to_load(storage)[1]
+        failure = try_to_load(storage)[1]
         if failure is None:
             print_lines([f"nothing in {storage.target} is plain"])
             return 0
@@ -85,7 +85,7 @@ def storage_erase(settings: Settings, options: Namespace) -> int:
 
 def _loss(storage: Storage) -> str:
     """Say what erasing would lose."""
-    record, failure = _try_to_load(storage)
+    record, failure = try_to_load(storage)
     if failure is not None:
         return f"what cannot be read: {failure}"
     if record is None:
@@ -99,12 +99,22 @@ def _loss(storage: Storage) -> str:
     return f"what {who} was provisioned with"
 
 
-def _try_to_load(storage: Storage) -> tuple[DeviceRecord | None, StorageFailed | None]:
+def try_to_load(storage: Storage) -> tuple[DeviceRecord | None, StorageFailed | None]:
+    """Return the device record, and why it cannot be read; None each if there is none."""
     try:
-        payload = open_store(storage.target, key=storage.key).load()
-        return (None if payload is None else DeviceRecord.decode(payload)), None
+        return load_record(storage), None
     except StorageFailed as error:
         return None, error
+
+
+def load_record(storage: Storage) -> DeviceRecord | None:
+    """Return the device record, None if there is none.
+
+    Raises:
+        StorageFailed: it cannot be read.
+    """
+    payload = open_store(storage.target, key=storage.key).load()
+    return None if payload is None else DeviceRecord.decode(payload)
 
 
 # --- how it is shown ------------------------------------------------------------------------
