@@ -1,17 +1,15 @@
 """What the board itself must offer: the record's flash, the time, sound."""
 
-from typing import Literal
-
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
+from mmid.cli.mmid.hal_test import make_player, make_recorder
 from mmid.cli.mmid.storage import load_record
 from mmid.errors import TABLE, AudioDeviceFailed, ClockNotSet, SettingsInvalid, StorageFailed
+from mmid.hal_linux.acceptance import CheckResult
+from mmid.hal_linux.acceptance.audio import GLANCE_S, check_player, check_recorder
 from mmid.hal_linux.storage import SlotReport, SlotState, describe
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.session.clouds import cloud_of
 from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
-
-# As much as a recorder opens; the device is closed again at once.
-_BUFFER_MS = 500
 
 
 def check_record(settings: Settings) -> Finding:
@@ -72,31 +70,27 @@ def check_clock(settings: Settings) -> Finding:
     return failed("clock", text, TABLE[ClockNotSet].remedy)
 
 
-def check_capture(settings: Settings) -> Finding:
-    """Open the microphone's device as a dialog does, and close it again."""
-    device, rate = settings.audio.capture_device, settings.dialog.us_sample_rate
-    return _open_and_close("capture", device, rate, settings.audio.period_ms)
+async def check_capture(settings: Settings) -> Finding:
+    """Record 0.3 s as a dialog does, and throw it away."""
+    recorder = make_recorder(settings, settings.audio.capture_device)
+    result = await check_recorder(recorder, settings.dialog.us_sample_rate, GLANCE_S)
+    return _heard("capture", result, recorder.format)
 
 
-def check_playback(settings: Settings) -> Finding:
-    """Open the loudspeaker's device as a dialog does, and close it again."""
-    device, rate = settings.audio.playback_device, settings.dialog.ds_sample_rate
-    return _open_and_close("playback", device, rate, settings.audio.period_ms)
+async def check_playback(settings: Settings) -> Finding:
+    """Play 0.3 s of silence as a dialog plays a reply."""
+    player = make_player(settings, settings.audio.playback_device)
+    result = await check_player(player, settings.dialog.ds_sample_rate, GLANCE_S)
+    return _heard("playback", result, player.format)
 
 
-def _open_and_close(
-    check: Literal["capture", "playback"], device: str, rate: int, period_ms: int
-) -> Finding:
-    from mmid.hal_linux.audio.alsa import Direction, open_pcm  # noqa: PLC0415
-
-    direction = Direction.CAPTURE if check == "capture" else Direction.PLAYBACK
-    try:
-        opened = open_pcm(direction, device, rate, period_ms, _BUFFER_MS)
-    except AudioDeviceFailed as error:
-        return failed(check, str(error), TABLE[AudioDeviceFailed].remedy)
-    opened.pcm.drop()
-    opened.pcm.close()
-    return fine(check, f"{device}: {opened.format}")
+def _heard(check: str, result: CheckResult, negotiated: str) -> Finding:
+    if result.passed:
+        return fine(check, f"{result.detail}; {negotiated}")
+    if result.measured:  # it ran, but not well: a busy board can be the reason
+        remedy = "Try again while the board is idle; mmid hal-test --audio listens longer."
+        return warned(check, result.detail, remedy)
+    return failed(check, result.detail, TABLE[AudioDeviceFailed].remedy)
 
 
 def check_codecs(settings: Settings) -> Finding:

@@ -160,8 +160,8 @@ def _show(results: list[CheckResult], say: Say) -> None:
 async def _check_audio(settings: Settings) -> list[CheckResult]:
     """Run recorder and player in silence, and open the codecs of the settings."""
     audio, dialog = settings.audio, settings.dialog
-    recorder = _recorder(settings, audio.capture_device)
-    player = _player(settings, audio.playback_device)
+    recorder = make_recorder(settings, audio.capture_device)
+    player = make_player(settings, audio.playback_device)
     recorded = await check_recorder(recorder, dialog.us_sample_rate)
     played = await check_player(player, dialog.ds_sample_rate)
     return [
@@ -184,7 +184,7 @@ async def _check_room_twice(settings: Settings, capture: str, playback: str) -> 
 
 async def _check_room(settings: Settings, capture: str, playback: str) -> list[CheckResult]:
     dialog = settings.dialog
-    recorder, player = _recorder(settings, capture), _player(settings, playback)
+    recorder, player = make_recorder(settings, capture), make_player(settings, playback)
     where = {"capture": capture, "playback": playback}
     try:
         recording = await record_sweep(
@@ -201,13 +201,15 @@ async def _check_room(settings: Settings, capture: str, playback: str) -> list[C
 # alsa-lib is loaded here only, so that a board without it can pass the vendor's test.
 
 
-def _recorder(settings: Settings, device: str) -> "AlsaRecorder":
+def make_recorder(settings: Settings, device: str) -> "AlsaRecorder":
+    """Return the recorder that the daemon would make, for a PCM."""
     from mmid.hal_linux.audio.capture.recorder import AlsaRecorder  # noqa: PLC0415
 
     return AlsaRecorder(device, settings.dialog.us_sample_rate, settings.audio.period_ms)
 
 
-def _player(settings: Settings, device: str) -> "AlsaPlayer":
+def make_player(settings: Settings, device: str) -> "AlsaPlayer":
+    """Return the player that the daemon would make, for a PCM."""
     from mmid.hal_linux.audio.playback.gain import SoftwareGain  # noqa: PLC0415
     from mmid.hal_linux.audio.playback.player import AlsaPlayer  # noqa: PLC0415
 

@@ -14,8 +14,8 @@ from mmid.hal import Player, Recorder
 from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.acoustic import LEAD_S, RECORDING_S, Recording, sweep
 
-# Of ``check_sound``: three wake-ups of the recorder, and no time to wait for.
-_GLANCE_S = 0.3
+# Enough to tell whether samples flow without a gap, but hardly at which rate; no time to wait for.
+GLANCE_S = 0.3
 
 # Beyond the time that a good device needs: opening a slow one, or one that does not get on.
 _SLACK_S = 3.0
@@ -28,26 +28,6 @@ _SAMPLE_BYTES = 2
 
 # Any will do, whatever the settings say: the check is that the encoder works.
 _BITS_PER_S = 32000
-
-
-async def check_sound(
-    recorder: Recorder, recorder_hz: int, player: Player, player_hz: int
-) -> list[CheckResult]:
-    """Record 0.3 s, then play as much silence: would a dialog get its sound?
-
-    So short a run tells whether samples flow without a gap, but hardly at which rate.
-
-    Args:
-        recorder: the microphone, as the daemon makes it; closed.
-        recorder_hz: its rate.
-        player: the loudspeaker, as the daemon makes it; closed.
-        player_hz: its rate.
-
-    Returns:
-        The results ``recorder`` and ``player``; their detail says what came, or why nothing.
-    """
-    recorded = await check_recorder(recorder, recorder_hz, _GLANCE_S)
-    return [recorded, await check_player(player, player_hz, _GLANCE_S)]
 
 
 async def check_recorder(recorder: Recorder, rate_hz: int, run_s: float = 1.0) -> CheckResult:

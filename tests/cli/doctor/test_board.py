@@ -133,29 +133,42 @@ def test_a_clock_that_nobody_synchronised_is_a_failure_where_that_is_required(
     assert check_clock(strict).verdict is Verdict.OK
 
 
-def test_sound_devices_that_are_there_tell_what_was_negotiated(
+async def test_sound_devices_that_are_there_tell_what_was_negotiated(
     settings: Settings, define: Define
 ) -> None:
     define("pcm.ear { type null }\npcm.mouth { type null }\n")
-    findings = by_check(settings)
+    findings = await by_check(settings)
     assert {finding.verdict for finding in findings.values()} == {Verdict.OK}
     assert "16000 Hz mono" in findings["capture"].text
     assert "24000 Hz mono" in findings["playback"].text
 
 
+async def test_a_sound_device_that_opens_but_does_not_run_is_a_failure(
+    settings: Settings, define: Define
+) -> None:
+    define("pcm.ear { type paced stuck_ms 1 }\npcm.mouth { type null }\n")
+    findings = await by_check(settings)
+    assert findings["capture"].verdict is Verdict.FAILURE
+    assert "ear" in findings["capture"].text
+    assert findings["playback"].verdict is Verdict.OK
+
+
 @pytest.mark.parametrize(("there", "missing"), [("ear", "playback"), ("mouth", "capture")])
-def test_a_sound_device_that_is_missing_is_a_failure_and_the_other_is_still_tried(
+async def test_a_sound_device_that_is_missing_is_a_failure_and_the_other_is_still_tried(
     settings: Settings, define: Define, there: str, missing: str
 ) -> None:
     define(f"pcm.{there} {{ type null }}\n")
-    findings = by_check(settings)
+    findings = await by_check(settings)
     wrong = [name for name, found in findings.items() if found.verdict is not Verdict.OK]
     assert wrong == [missing]
     assert "does not exist" in findings[missing].text
 
 
-def by_check(settings: Settings) -> dict[str, Finding]:
-    return {check(settings).check: check(settings) for check in (check_capture, check_playback)}
+async def by_check(settings: Settings) -> dict[str, Finding]:
+    return {
+        "capture": await check_capture(settings),
+        "playback": await check_playback(settings),
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import pytest
 from mmid.hal import RecorderListener
 from mmid.hal_linux.acceptance import CheckResult
 from mmid.hal_linux.acceptance.audio import (
+    GLANCE_S,
     check_decoder,
     check_encoder,
     check_player,
     check_recorder,
-    check_sound,
 )
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
@@ -65,19 +65,15 @@ async def test_devices_at_another_rate_fail() -> None:
 @pytest.mark.parametrize("device", ["paced", "null"])
 async def test_a_glance_takes_little_time_and_tells_that_sound_flows(device: str) -> None:
     began = time.monotonic()
-    results = await check_sound(recorder(device), 16000, player(device), 24000)
+    results = [
+        await check_recorder(recorder(device), 16000, GLANCE_S),
+        await check_player(player(device), 24000, GLANCE_S),
+    ]
     assert [(result.check, result.passed) for result in results] == [
         ("recorder", True),
         ("player", True),
     ], results
     assert time.monotonic() - began < 1.5
-
-
-async def test_a_glance_tells_of_both_devices_what_is_wrong() -> None:
-    results = await check_sound(recorder("no-such-card"), 16000, player("deaf"), 24000)
-    assert [result.passed for result in results] == [False, False]
-    assert "'no-such-card' does not exist" in results[0].detail
-    assert "'deaf' played nothing" in results[1].detail
 
 
 @pytest.mark.parametrize("device", ["stuck", "gone", "no-such-card"])
