@@ -6,12 +6,11 @@ import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mmid.child import Child
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
 
-_Key = TypeVar("_Key")
 _Entry = TypeVar("_Entry")
 
 _POLICY = (
@@ -68,13 +67,11 @@ def check_access(machine: Installation, bus: str) -> Finding:
         text = f"{name} is not in the group {machine.group} and may not call mmid"
         remedy = f"As root: adduser {name} {machine.group}; it counts from the next login on."
         return warned("access", text, remedy)
-    return fine(
-        "access",
-        f"user and group {machine.user}, in {machine.sound_group}; the policy is there",
-    )
+    text = f"user and group {machine.user}, in {machine.sound_group}; the policy is there"
+    return fine("access", text)
 
 
-def _find(look_up: Callable[[_Key], _Entry], key: _Key) -> _Entry | None:
+def _find(look_up: Callable[[Any], _Entry], key: int | str) -> _Entry | None:
     try:
         return look_up(key)
     except KeyError:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from mmid.cli.mmictl import show
 from mmid.cli.mmictl.turn import AwaitedTurn
+from mmid.cli.streams import json_line
 from mmid.dbus.client import Client
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument
@@ -61,10 +62,11 @@ async def device(client: Client, options: Namespace) -> None:
 
 async def volume(client: Client, options: Namespace) -> None:
     """Set the volume, turn it up or down, or print it."""
+    absolute = options.percent is not None and options.percent[0] not in "+-"
+    before = 0 if absolute else await client.get(AUDIO, "Volume")
     if options.percent is None:
-        show.value("Volume", await client.get(AUDIO, "Volume"), as_json=options.json)
+        print(json_line({"Volume": before}) if options.json else before)
         return
-    before = await client.get(AUDIO, "Volume") if options.percent[0] in "+-" else 0
     percent = min(_LOUDEST, max(0, before + int(options.percent)))
     await client.set(AUDIO, "Volume", percent)
 

@@ -55,7 +55,4 @@ def _call_failed(error: CallFailed) -> tuple[int, *tuple[str, ...]]:
 
 def _facts(name: str) -> Facts | None:
     """Return the first row of the table with this D-Bus name: the general one stands first."""
-    word = name.removeprefix(ERRORS)
-    if word == name:
-        return None
-    return next((facts for facts in TABLE.values() if facts.dbus_name == word), None)
+    return next((facts for facts in TABLE.values() if name == ERRORS + facts.dbus_name), None)

@@ -24,14 +24,6 @@ def properties(values: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> Non
             print(f"  {name:<{_LABEL_WIDTH}}{_readable(name, one)}".rstrip())
 
 
-def value(name: str, one: Any, *, as_json: bool) -> None:
-    """Print one value."""
-    if as_json:
-        in_json({name: one})
-    else:
-        print(_readable(name, one))
-
-
 def reply(question: str, text: str, *, as_json: bool) -> None:
     """Print the reply to a question."""
     if as_json:

@@ -15,12 +15,7 @@ _FINISHED = {"listening", "idle", "offline"}
 
 
 class TurnFailed(MmidError):
-    """An ``Error`` signal took the reply's place.
-
-    Args:
-        code: the signal's code.
-        message: its message.
-    """
+    """An ``Error`` signal took the reply's place."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")

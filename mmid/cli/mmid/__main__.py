@@ -101,7 +101,10 @@ def _failed(error: MmidError) -> int:
     """Say what failed and what to do: to the journal with its fields, else on stderr."""
     from mmid.service import sysd  # noqa: PLC0415 - the tools need not wait for it
 
-    text = f"{error}{_remedy(error)}"
+    text = str(error)
+    if not isinstance(error, SettingsInvalid):  # its message says what is allowed
+        # Some errors know better what to do than their row of the table.
+        text += f" ({getattr(error, 'remedy', error.facts.remedy)})"
     if sysd.stderr_is_journal():
         sysd.configure_logging("info")
         fields = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
@@ -109,13 +112,6 @@ def _failed(error: MmidError) -> int:
     else:
         complain(redact(f"mmid: {text}"))
     return error.facts.exit_code
-
-
-def _remedy(error: MmidError) -> str:
-    if isinstance(error, SettingsInvalid):
-        return ""  # its message says what is allowed
-    # Some errors know better what to do than their row of the table.
-    return f" ({getattr(error, 'remedy', error.facts.remedy)})"
 
 
 if __name__ == "__main__":

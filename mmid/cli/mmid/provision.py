@@ -33,8 +33,7 @@ def provision(settings: Settings, options: argparse.Namespace) -> int:
         StoreInUse: the daemon runs.
         StorageFailed: the record cannot be read or written.
     """
-    _validate(options)
-    _agree(settings, options)
+    _validate(settings, options)
     secret = None if options.app_secret_file is None else _read_secret(options.app_secret_file)
     # Held from before it is read until it is written: the daemon must not write in between.
     with hold_store(settings.storage.target):
@@ -52,12 +51,24 @@ def provision(settings: Settings, options: argparse.Namespace) -> int:
 # --- what was asked for ---------------------------------------------------------------------
 
 
-def _validate(options: argparse.Namespace) -> None:
-    """Hold each value against the limits of the settings' key of the same name."""
-    for table, key in ((License, "app_id"), (License, "device_name"), (Cloud, "workspace_id")):
+def _validate(settings: Settings, options: argparse.Namespace) -> None:
+    """Hold each value against the settings' key of the same name.
+
+    What the key says wins over the record: the daemon would not use another value.
+    """
+    for name in ("license.app_id", "license.device_name", "cloud.workspace_id"):
+        table, _, key = name.partition(".")
         value: str | None = getattr(options, key)
-        if value is not None:
-            _hold_against(table, key, value, f"--{key.replace('_', '-')} {value!r}:")
+        if value is None:
+            continue
+        settled = getattr(settings, table)
+        _hold_against(type(settled), key, value, f"--{key.replace('_', '-')} {value!r}:")
+        ours = getattr(settled, key)
+        if ours not in {"", value}:
+            raise SettingsInvalid(
+                f"{name} = {ours!r} in the settings would win over {value!r}: "
+                "leave it empty there, or provision the same"
+            )
 
 
 def _hold_against(table: type[License | Cloud], key: str, value: str, shown: str) -> None:
@@ -67,21 +78,6 @@ def _hold_against(table: type[License | Cloud], key: str, value: str, shown: str
     longest = limits.get("max_length", len(value))
     if not value or len(value) > longest or not re.fullmatch(limits.get("pattern", ".*"), value):
         raise SettingsInvalid(f"{shown} must be {form or f'1 to {longest} characters'}")
-
-
-def _agree(settings: Settings, options: argparse.Namespace) -> None:
-    """Refuse what the daemon would not use: its settings win over the record."""
-    given = {
-        "license.app_id": (settings.license.app_id, options.app_id),
-        "license.device_name": (settings.license.device_name, options.device_name),
-        "cloud.workspace_id": (settings.cloud.workspace_id, options.workspace_id),
-    }
-    for name, (ours, theirs) in given.items():
-        if ours and theirs and ours != theirs:
-            raise SettingsInvalid(
-                f"{name} = {ours!r} in the settings would win over {theirs!r}: "
-                "leave it empty there, or provision the same"
-            )
 
 
 def _read_secret(name: str) -> Secret:

@@ -149,14 +149,12 @@ def _as_json(
     record: DeviceRecord | None,
     failure: StorageFailed | None,
 ) -> dict[str, Any]:
-    shown: dict[str, Any] | None = None
-    if record is not None:
-        shown = {"registered": record.registered, "flags": record.flags, **_fields(record)}
+    state = {"registered": record.registered, "flags": record.flags} if record else {}
     return {
         "target": storage.target,
         "storage_key": bool(storage.key),
         "copies": [asdict(slot) for slot in slots],
-        "record": shown,
+        "record": {**state, **_fields(record)} if record else None,
         "error": None if failure is None else str(failure),
     }
 

@@ -4,7 +4,7 @@ import pytest
 
 from mmid.cli.mmictl import show
 from mmid.dbus.client import Received
-from mmid.dbus.interface import DIALOG
+from mmid.dbus.interface import DEVICE, DIALOG
 
 
 def test_what_would_command_a_terminal_is_not_printed() -> None:
@@ -17,8 +17,8 @@ def test_a_text_of_any_language_is_printed_as_it_is() -> None:
 
 @pytest.mark.parametrize("moment", [1, 1_795_132_800_000, 2**64 - 1])
 def test_any_expiry_is_shown(moment: int, capsys: pytest.CaptureFixture[str]) -> None:
-    show.value("TokenExpiry", moment, as_json=False)
-    assert capsys.readouterr().out.strip() not in {"", "none"}
+    show.properties({DEVICE: {"TokenExpiry": moment}}, as_json=False)
+    assert capsys.readouterr().out.split("TokenExpiry")[1].strip() not in {"", "none"}
 
 
 def test_an_event_is_one_line_whatever_its_text(capsys: pytest.CaptureFixture[str]) -> None:
