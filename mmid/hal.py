@@ -150,10 +150,6 @@ class Player(Protocol):
         """The ALSA PCM name."""
 
     @property
-    def playing(self) -> bool:
-        """Whether it is between ``start`` and the end of the reply."""
-
-    @property
     def underruns(self) -> int:
         """How often the loudspeaker ran dry in the middle of a reply."""
 

@@ -84,7 +84,7 @@ class Board:
             tell=self._tell,
             mark=self._mark,
         )
-        self.on_event: Callable[[Event], None] = _unheard
+        self.on_event: Callable[[Event], None] = lambda _: None  # until somebody listens
 
     def perform(self, effect: Effect) -> None:  # noqa: C901 - one case an effect
         match effect:
@@ -98,11 +98,11 @@ class Board:
             case StartPlayer():
                 self.loudspeaker.start()
             case FinishPlayer():
-                self.loudspeaker.finish()
+                self.loudspeaker.player.finish()
             case SetLoudness():
                 self.loudspeaker.turn(effect)
             case FlushPlayer():
-                self.loudspeaker.flush()
+                self.loudspeaker.player.flush()
             case StartRecorder():
                 self.microphone.open()
             case StopRecorder():
@@ -121,16 +121,16 @@ class Board:
         self.microphone.dropped(count)
 
     async def room(self) -> None:
-        await self.loudspeaker.room()
+        await self.loudspeaker.player.wait_room()
 
     def standing_still(self) -> str:
         """Name the sound device that should have been served long ago; empty if there is none.
 
         Each wake-up of theirs sees to the next: one that an unforeseen error ended was the last.
         """
-        if self.microphone.overdue_s > _STANDS_STILL_S:
+        if self.microphone.recorder.overdue_s > _STANDS_STILL_S:
             return "the microphone"
-        return "the loudspeaker" if self.loudspeaker.overdue_s > _STANDS_STILL_S else ""
+        return "the loudspeaker" if self.loudspeaker.player.overdue_s > _STANDS_STILL_S else ""
 
     def _mark(self, moment: Moment) -> None:
         self.timeline.mark(moment, self._loop.time())
@@ -161,8 +161,3 @@ class Board:
                 "time": self._clock.now_ms(),
             }
         )
-
-
-def _unheard(event: Event) -> None:
-    """Drop events until somebody listens."""
-    _log.debug("nobody hears %s yet", type(event).__name__)

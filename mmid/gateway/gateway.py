@@ -133,7 +133,7 @@ class Gateway:
         self._board.loudspeaker.set_muted(muted)
 
     def level(self) -> int:
-        return self._board.microphone.level
+        return self._board.microphone.recorder.level
 
     def timeline(self) -> list[dict[str, float]]:
         return self._board.timeline.to_plain(self._loop.time(), self._clock.now_ms())

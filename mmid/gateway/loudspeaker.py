@@ -24,6 +24,9 @@ class Loudspeaker:
         conversation: returns the dialog there is, if there is one.
         tell: makes an error known that no caller is told.
         mark: notes when something happened in a turn.
+
+    Attributes:
+        player: the device, for what needs no more than it.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Loudspeaker:
         tell: Callable[[MmidError], None],
         mark: Callable[[Moment], None],
     ) -> None:
-        self._player = player
+        self.player = player
         self._mixer = mixer
         self._status = status
         self._conversation = conversation
@@ -44,36 +47,19 @@ class Loudspeaker:
         self._mark = mark
         status.update(volume=mixer.volume, muted=mixer.muted)
 
-    @property
-    def overdue_s(self) -> float:
-        """How long ago it should have been fed, in seconds; 0 if it need not."""
-        return self._player.overdue_s
-
     # --- what the dialog wants ------------------------------------------------------------
 
     def start(self) -> None:
         """A reply begins."""
         try:
-            self._player.start(self)
+            self.player.start(self)
         except AudioDeviceFailed as error:
             self.player_failed(error)
 
     def play(self, data: bytes) -> None:
         """Add to the reply."""
-        self._player.write(data)
+        self.player.write(data)
         self._mark(Moment.REPLY_AUDIO)
-
-    def finish(self) -> None:
-        """The reply is complete: play what is left of it."""
-        self._player.finish()
-
-    def flush(self) -> None:
-        """Be silent now."""
-        self._player.flush()
-
-    async def room(self) -> None:
-        """Wait until it takes more."""
-        await self._player.wait_room()
 
     # --- what the player says -------------------------------------------------------------
 
@@ -84,12 +70,12 @@ class Loudspeaker:
 
     def player_finished(self) -> None:
         self._mark(Moment.END)
-        self._status.update(player_underruns=self._player.underruns)
+        self._status.update(player_underruns=self.player.underruns)
         if conversation := self._conversation():
             conversation.playback_finished()
 
     def player_failed(self, error: AudioDeviceFailed) -> None:
-        self._status.update(player_underruns=self._player.underruns)
+        self._status.update(player_underruns=self.player.underruns)
         self._tell(error)
         if conversation := self._conversation():
             conversation.playback_failed()

@@ -66,6 +66,9 @@ class Microphone:
         status: shows who holds it, and what was lost.
         supervisor: returns who has the conversation.
         tell: makes an error known that no caller is told.
+
+    Attributes:
+        recorder: the device, for what it says of itself.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Microphone:
         supervisor: Callable[[], Supervisor],
         tell: Callable[[MmidError], None],
     ) -> None:
-        self._recorder = recorder
+        self.recorder = recorder
         self._dialog = dialog
         self._status = status
         self._supervisor = supervisor
@@ -86,16 +89,6 @@ class Microphone:
         self._failure = ""
         self._dropped_bytes = 0
         self._loss_told = False
-
-    @property
-    def level(self) -> int:
-        """How loud it is now, 0 to 100; 0 while it is closed."""
-        return self._recorder.level
-
-    @property
-    def overdue_s(self) -> float:
-        """How long ago it should have fetched samples, in seconds; 0 if it need not."""
-        return self._recorder.overdue_s
 
     @property
     def holder(self) -> str:
@@ -280,16 +273,16 @@ class Microphone:
     def _start(self, sink: Callable[[bytes], None]) -> None:
         self._sink = sink
         self._loss_told = False
-        if not self._recorder.recording:
-            self._recorder.start(self)
+        if not self.recorder.recording:
+            self.recorder.start(self)
         self._failure = ""
 
     def _shut(self) -> None:
         """Have the rest of what was recorded passed on, and close it; nobody holds it any more."""
-        self._recorder.stop()
+        self.recorder.stop()
         if self._press:
             self._press.held = False
-        self._status.update(talker="", recorder_overruns=self._recorder.overruns)
+        self._status.update(talker="", recorder_overruns=self.recorder.overruns)
 
 
 def _nowhere(_: bytes) -> None:

@@ -6,7 +6,6 @@ of the monotonic clock, in seconds.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mmid.events import AsrComplete, AsrIncomplete, AsrStart, Event, LlmComplete, LlmIncomplete
@@ -36,35 +35,22 @@ _EVENTS: dict[type[Event], Moment] = {
 }
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class TurnTimes:
-    """When what happened in one turn.
-
-    Attributes:
-        began: when it began.
-        moments: seconds since then; what did not happen is not there.
-    """
-
-    began: float
-    moments: dict[Moment, float] = field(default_factory=dict)
-
-
 class Timeline:
     """Keeps the last turns."""
 
     def __init__(self) -> None:
-        self._turns: deque[TurnTimes] = deque(maxlen=TURNS_KEPT)
+        # When each began, and what happened in it: seconds since then.
+        self._turns: deque[tuple[float, dict[Moment, float]]] = deque(maxlen=TURNS_KEPT)
 
     def begin(self, now: float) -> None:
         """A turn begins."""
-        self._turns.append(TurnTimes(now))
+        self._turns.append((now, {}))
 
     def mark(self, moment: Moment, now: float) -> None:
         """Note when something happened first in this turn."""
         if self._turns:
-            turn = self._turns[-1]
-            if moment not in turn.moments:
-                turn.moments[moment] = now - turn.began
+            began, moments = self._turns[-1]
+            moments.setdefault(moment, now - began)
 
     def hear(self, event: Event, now: float) -> None:
         """Note what an event tells."""
@@ -86,13 +72,13 @@ class Timeline:
         """
         return [
             {
-                "began": now_ms - 1000 * (now - turn.began),
-                **{moment.value: 1000 * after for moment, after in turn.moments.items()},
+                "began": now_ms - 1000 * (now - began),
+                **{moment.value: 1000 * after for moment, after in moments.items()},
             }
-            for turn in self._turns
+            for began, moments in self._turns
         ]
 
     @property
     def _understood(self) -> bool:
         """Whether the present turn's speech is over: what is said now is another."""
-        return not self._turns or Moment.FINAL_TEXT in self._turns[-1].moments
+        return not self._turns or Moment.FINAL_TEXT in self._turns[-1][1]
