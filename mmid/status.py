@@ -9,7 +9,7 @@ id and the work mode have their owners, who show them here.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 from mmid import __version__
 from mmid.events import State
@@ -25,35 +25,6 @@ class LicenseState(StrEnum):
     REGISTERED = "registered"
     AUTHORIZED = "authorized"
     REFUSED = "refused"
-
-
-class _Values(TypedDict, total=False):
-    """Every field of ``Status``, for those who update it; a test compares the two."""
-
-    state: State
-    connected: bool
-    work_mode: str
-    dialog_id: str
-    talker: str
-    last_error: Mapping[str, str | int]
-    app_id: str
-    device_name: str
-    registered: bool
-    license_mode: str
-    license_state: LicenseState
-    license_error: Mapping[str, str | int]
-    token_expiry: int
-    clock_synchronized: bool
-    version: str
-    volume: int
-    muted: bool
-    capture_device: str
-    playback_device: str
-    capture_format: str
-    playback_format: str
-    recorder_overruns: int
-    player_underruns: int
-    speech_dropped_bytes: int
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -97,8 +68,12 @@ class Status:
         """Call ``observer`` with the changed fields after each ``update`` that changed any."""
         self._observers.append(observer)
 
-    def update(self, **values: Unpack[_Values]) -> None:
-        """Set fields; observers hear of those whose value is new, all in one call."""
+    def update(self, **values: Any) -> None:
+        """Set fields; observers hear of those whose value is new, all in one call.
+
+        Raises:
+            AttributeError: there is no such field.
+        """
         changed = {name: value for name, value in values.items() if getattr(self, name) != value}
         for name, value in changed.items():
             setattr(self, name, value)

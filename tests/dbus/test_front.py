@@ -201,7 +201,7 @@ async def test_a_change_is_told_if_its_annotation_says_so(
         if field == "level":  # worked out when it is read
             status.talker = client.unique_name
         else:
-            status.update(**{field: value})  # type: ignore[arg-type]
+            status.update(**{field: value})
         front.emit(events.Heartbeat())
 
     told = [signal.arguments for signal in await heard(client, change)]
