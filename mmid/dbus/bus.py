@@ -201,11 +201,8 @@ class Bus:
             raise BusFailed(f"{name} is taken on this bus: another mmid is running already")
 
     def _encoded(self, message: Message) -> bytes:
-        return wire.encode(message, self._next_serial())
-
-    def _next_serial(self) -> int:
         self._serial = self._serial % 0xFFFFFFFF + 1
-        return self._serial
+        return wire.encode(message, self._serial)
 
     async def _exchange(self, message: Message) -> Message:
         """Send a call and wait for its reply."""

@@ -15,7 +15,6 @@ from mmid.dbus.bus import Bus
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.wire import plain
 from mmid.errors import BusFailed
-from mmid.frozen import frozen
 
 # org.freedesktop.systemd1(5); both methods are open to every user.
 _SYSTEMD = "org.freedesktop.systemd1"
@@ -25,23 +24,18 @@ _MANAGER = _SYSTEMD + ".Manager"
 _SYSTEMD_TIMEOUT_S = 1.0
 
 
-@frozen
-class Credentials:
-    """The Unix user and process of a client; -1 and 0 where the bus does not know."""
-
-    user: int
-    process: int
-
-
-async def credentials_of(bus: Bus, client: str) -> Credentials:
+async def credentials_of(bus: Bus, client: str) -> tuple[int, int]:
     """Ask the bus who a client is.
+
+    Returns:
+        Its Unix user and its process; -1 and 0 where the bus does not know.
 
     Raises:
         CallFailed: the client has left.
         BusFailed: the bus is lost.
     """
     told = plain(await bus.ask_bus("GetConnectionCredentials", "s", client))
-    return Credentials(told.get("UnixUserID", -1), told.get("ProcessID", 0))
+    return (told.get("UnixUserID", -1), told.get("ProcessID", 0))
 
 
 async def description_of(bus: Bus, client: str) -> str:
@@ -51,7 +45,7 @@ async def description_of(bus: Bus, client: str) -> str:
     where less is known: the client has left, or systemd does not run this machine.
     """
     try:
-        process = (await credentials_of(bus, client)).process
+        _, process = await credentials_of(bus, client)
     except (CallFailed, BusFailed):
         return client
     if not process:

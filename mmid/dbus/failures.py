@@ -16,20 +16,18 @@ class CallFailed(MmidError):
         text: what it says.
     """
 
+    # What the error means is another's to say, so it has no row in the table.
+    facts = Facts(
+        "NotReady",
+        "call-failed",
+        70,
+        "ef0a6266fcd6483193603371a544f8ac",
+        "Read the error's name and text; they are the called program's own.",
+    )
+
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
         self.name = name
-
-    @property
-    def facts(self) -> Facts:
-        """What this error means, as far as it is not another's to say."""
-        return Facts(
-            "NotReady",
-            "call-failed",
-            70,
-            "ef0a6266fcd6483193603371a544f8ac",
-            "Read the error's name and text; they are the called program's own.",
-        )
 
 
 def standard(word: str, text: str) -> CallFailed:

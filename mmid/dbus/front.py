@@ -116,7 +116,8 @@ class Front:
             _log.warning("the microphone of %s: %r", client, error)
 
     async def _user_of(self, client: str) -> int:
-        return (await credentials_of(self._bus, client)).user
+        user, _ = await credentials_of(self._bus, client)
+        return user
 
     async def _holder(self) -> str:
         talker = self._status.talker
