@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from mmid.dbus import wire
-from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
+from mmid.dbus.failures import ACCESS_DENIED, NO_REPLY, CallFailed
 from mmid.dbus.handshake import enter
 from mmid.dbus.incoming import Incoming, Refused
 from mmid.dbus.interface import DBUS, DBUS_PATH, STANDARD_ERRORS
@@ -50,6 +50,9 @@ class Bus:
     Attributes:
         unique_name: our name on the bus, such as ``:1.7``.
         dropped: how many messages were not sent because the bus did not read.
+        ignored: how many messages came that nobody can read.
+        admit: refuses with a ``CallFailed`` calls and signals that need not be read further,
+            given the message without its body and that one's length.
         on_call: what takes the method calls that arrive, and closes the file
             descriptors in their ``unix_fds``; without it they are refused.
         on_signal: what takes the signals that arrive.
@@ -58,6 +61,8 @@ class Bus:
     def __init__(self, stream: Stream) -> None:
         self.unique_name = ""
         self.dropped = 0
+        self.ignored = 0
+        self.admit: Callable[[Message, int], None] = lambda *_: None
         self.on_call: Callable[[Message], None] = self._refuse
         self.on_signal: Callable[[Message], None] = lambda _: None
         self._stream = stream
@@ -222,7 +227,7 @@ class Bus:
 
     async def _read(self) -> None:
         error: Exception
-        incoming = Incoming(self._stream)
+        incoming = Incoming(self._stream, self._admit)
         try:
             while True:
                 for _ in range(_REFUSED_AT_ONCE):
@@ -245,23 +250,21 @@ class Bus:
         try:
             return await incoming.next_message()
         except Undecodable as error:
-            _log.warning("a D-Bus message was ignored: %s", error)
-        except Refused as error:
-            if error.wants_answer:
-                self._answer_refused(error)
+            if not self.ignored:  # whoever sends one can send many
+                _log.warning("a D-Bus message was ignored, as any more will be: %s", error)
+            self.ignored += 1
+        except Refused as refused:
+            if wire.wants_answer(refused.message):
+                name, text = refused.error.name, str(refused.error)
+                self.send(Message.new_error(refused.message, name, text))
         return None
 
-    def _answer_refused(self, refused: Refused) -> None:
-        self.send(
-            Message(
-                message_type=MessageType.ERROR,
-                destination=refused.sender,
-                reply_serial=refused.serial,
-                error_name=LIMITS_EXCEEDED,
-                signature="s",
-                body=[str(refused)],
-            )
-        )
+    def _admit(self, message: Message, body_bytes: int) -> None:
+        """Refuse what nobody asked for before it is read."""
+        if message.message_type in {MessageType.METHOD_CALL, MessageType.SIGNAL}:
+            self.admit(message, body_bytes)
+        elif message.reply_serial not in self._awaited:
+            raise CallFailed(ACCESS_DENIED, "a reply to no call")
 
     def _take(self, message: Message) -> None:
         if message.message_type is MessageType.METHOD_CALL:

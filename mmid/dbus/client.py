@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from mmid.dbus.bus import Bus
 from mmid.dbus.credentials import description_of
+from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.interface import DBUS, NAME, PATH, PEER, PROPERTIES, Contract, load
 from mmid.dbus.wire import Message, MessageFlag, Variant, plain
 from mmid.errors import BusFailed
@@ -136,6 +137,7 @@ class Client:
         Raises:
             CallFailed: mmid is not running, or signals are not allowed to us.
         """
+        self._bus.admit = self._admit
         self._bus.on_signal = self._hear
         for rule in (
             f"type='signal',sender='{NAME}',path='{PATH}'",
@@ -164,6 +166,11 @@ class Client:
         except BusFailed as error:
             self._put(error)
 
+    def _admit(self, message: Message, _: int) -> None:
+        # Anybody may send anything to our unique name: only the bus and mmid are believed.
+        if message.sender not in {DBUS, self._owner}:
+            raise CallFailed(ACCESS_DENIED, "this client hears mmid only")
+
     def _hear(self, message: Message) -> None:
         if message.sender == DBUS:
             if message.member == "NameOwnerChanged" and self._owner:
@@ -171,8 +178,7 @@ class Client:
             return
         declared = self._contract.interfaces.get(message.interface)
         signal = declared.signals.get(message.member) if declared else None
-        # Anybody may send anything to our unique name: only mmid is believed.
-        if signal and message.signature == signal.signature and message.sender == self._owner:
+        if signal and message.signature == signal.signature:
             values = dict(zip(signal.arguments, plain(message.body), strict=True))
             self._put(Received(message.interface, signal.name, values))
 

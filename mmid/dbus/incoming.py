@@ -9,13 +9,15 @@ keep the others waiting, and the sound card too on a small board.
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from mmid.dbus import wire
+from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed, standard
 from mmid.dbus.stream import Stream, close_descriptors
-from mmid.dbus.wire import Message, Undecodable
+from mmid.dbus.wire import Message, MessageType, Undecodable
 
-# The longest text of a dialog is 1 MiB (the link's limit); a board with 64 MiB
-# cannot take the 32 MiB that the bus would let a client send.
+# The longest text of a dialog is 1 MiB (the link's limit), and a signal brings it to a client; a
+# board with 64 MiB cannot take the 32 MiB that the bus would let somebody send.
 BODY_LIMIT = 2 * 1024 * 1024
 # Names have at most 255 bytes each; only a path could need more.
 _HEADER_LIMIT = 16 * 1024
@@ -33,16 +35,14 @@ class Refused(Exception):
     """A message is not taken.
 
     Attributes:
-        sender: whose it is.
-        serial: its number, for the answer.
-        wants_answer: its sender waits for one.
+        message: the message, without its body.
+        error: what its sender is told.
     """
 
-    def __init__(self, text: str, header: bytes) -> None:
-        super().__init__(text)
-        self.sender = wire.texts(header).get(wire.SENDER, "")
-        self.serial = wire.serial(header)
-        self.wants_answer = wire.wants_answer(header)
+    def __init__(self, message: Message, error: CallFailed) -> None:
+        super().__init__(message, error)
+        self.message = message
+        self.error = error
 
 
 class FairShare:
@@ -63,10 +63,17 @@ class FairShare:
 
 
 class Incoming:
-    """What arrives on one connection."""
+    """What arrives on one connection.
 
-    def __init__(self, stream: Stream) -> None:
+    Args:
+        stream: its bytes.
+        admit: refuses with a ``CallFailed`` what need not be read further, given a message
+            without its body and that one's length.
+    """
+
+    def __init__(self, stream: Stream, admit: Callable[[Message, int], None]) -> None:
         self._stream = stream
+        self._admit = admit
         self._share = FairShare()
 
     async def next_message(self) -> Message:
@@ -74,48 +81,54 @@ class Incoming:
 
         Raises:
             Undecodable: it is of a kind that nobody here knows.
-            Refused: it is too long, or one too many.
+            Refused: it is too long, one too many, or not wanted.
             EOFError, OSError: the connection has ended.
         """
-        try:
-            message = await self._read()
-        except (Undecodable, Refused):
-            close_descriptors(self._stream.take_descriptors())
-            raise
-        message.unix_fds = self._stream.take_descriptors()
-        return message
-
-    async def _read(self) -> Message:
         head = await self._stream.read(wire.HEAD_BYTES)
         header_bytes, body_bytes = wire.header_bytes(head), wire.body_bytes(head)
         if header_bytes > _HEADER_LIMIT:
             await self._skip(header_bytes + body_bytes)
             raise Undecodable(f"a header of {header_bytes} bytes")
         header = head + await self._stream.read(header_bytes)
-        if body_bytes > BODY_LIMIT:
+        try:
+            message = wire.read_header(header)
+        except Undecodable:
             await self._skip(body_bytes)
-            refused = Refused(f"a message must not be longer than {BODY_LIMIT} bytes", header)
-            _log.warning("%s: %s", refused.sender, refused)
-            raise refused
-        body = await self._stream.read(body_bytes)
-        self._check_share(header)
-        return wire.decode(header + body)
+            raise
+        try:
+            self._check(message, body_bytes)
+        except CallFailed as error:
+            await self._skip(body_bytes)
+            raise Refused(message, error) from error
+        try:
+            wire.read_body(message, header, await self._stream.read(body_bytes))
+        except Undecodable as error:
+            close_descriptors(self._stream.take_descriptors())
+            raise Refused(message, standard("InvalidArgs", str(error))) from error
+        message.unix_fds = self._stream.take_descriptors()
+        return message
 
-    def _check_share(self, header: bytes) -> None:
-        """Refuse what one client sends to us too often; broadcasts are what we asked for."""
-        sender = wire.asker(header)
-        if sender is None:
-            return
-        count = self._share.count(sender, time.monotonic())
-        if count <= CALLS_LIMIT:
-            return
-        refused = Refused(f"more than {CALLS_LIMIT} calls within a second", header)
-        if count == CALLS_LIMIT + 1:
-            _log.warning("%s: %s; the rest of them is refused", sender, refused)
-        raise refused
+    def _check(self, message: Message, body_bytes: int) -> None:
+        """Refuse what is too long, and calls that one client sends too often."""
+        if message.message_type is MessageType.METHOD_CALL:
+            sender = message.sender
+            if not sender:  # only a bus that is none passes such a thing on
+                raise standard("InvalidArgs", "nobody calls")
+            count = self._share.count(sender, time.monotonic())
+            if count == CALLS_LIMIT + 1:
+                _log.warning("%s calls too often; the rest of this second is refused", sender)
+            if count > CALLS_LIMIT:
+                text = f"more than {CALLS_LIMIT} calls within a second"
+                raise CallFailed(LIMITS_EXCEEDED, text)
+        if body_bytes > BODY_LIMIT:
+            text = f"a message must not be longer than {BODY_LIMIT} bytes"
+            raise CallFailed(LIMITS_EXCEEDED, text)
+        self._admit(message, body_bytes)
 
     async def _skip(self, length: int) -> None:
+        """Read past what is not taken, and close the descriptors that came with it."""
         while length:
             piece = min(length, _PIECE)
             await self._stream.read(piece)
             length -= piece
+        close_descriptors(self._stream.take_descriptors())

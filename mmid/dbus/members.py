@@ -22,6 +22,10 @@ _TEXT_LIMIT = 4096
 # Parameters are for the cloud's agents; whoever needs more has the wrong channel.
 _OBJECT_LIMIT = 65536
 
+# Bytes of the longest call that can be lawful: two such objects of letters of four bytes each,
+# and for each what D-Bus adds to a text.
+LONGEST_CALL = 2 * (4 * _OBJECT_LIMIT + 8)
+
 
 def methods(
     application: Application,

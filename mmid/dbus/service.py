@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from mmid.dbus.bus import Bus
-from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed, standard
+from mmid.dbus.failures import ACCESS_DENIED, LIMITS_EXCEEDED, CallFailed, standard
 from mmid.dbus.interface import (
+    DBUS,
     ERRORS,
     INTROSPECTABLE,
     PATH,
@@ -27,9 +28,9 @@ from mmid.dbus.interface import (
     Method,
     Property,
 )
-from mmid.dbus.members import Handler
+from mmid.dbus.members import LONGEST_CALL, Handler
 from mmid.dbus.stream import close_descriptors
-from mmid.dbus.wire import Message, MessageFlag, Variant, variant
+from mmid.dbus.wire import Message, MessageType, Variant, variant, wants_answer
 from mmid.errors import MmidError
 from mmid.secrets import redact
 
@@ -72,6 +73,7 @@ class Service:
         self._setters = setters
         self._read = read
         self._waiting: dict[asyncio.Task[None], str | None] = {}
+        bus.admit = self._admit
         bus.on_call = self._take
 
     def emit(self, interface: str, signal: str, arguments: list[Any]) -> None:
@@ -123,35 +125,47 @@ class Service:
             self._refuse(message, error)
 
     def _answer(self, message: Message, method: Method, result: Any) -> None:
-        if not message.flags & MessageFlag.NO_REPLY_EXPECTED:
+        if wants_answer(message):
             body = [result] if method.outputs else []
             self._bus.send(Message.new_method_return(message, method.outputs, body))
 
     def _refuse(self, message: Message, error: Exception) -> None:
         name, text = _explain(message, error)
-        if not message.flags & MessageFlag.NO_REPLY_EXPECTED:
+        if wants_answer(message):
             self._bus.send(Message.new_error(message, name, text))
 
-    def _carry_out(self, message: Message) -> tuple[Method, Any]:
-        """Find the method, check the arguments, call it."""
-        if message.path != PATH:
-            return self._elsewhere(message)
-        interface, method = self._find(message)
+    def _admit(self, message: Message, body_bytes: int) -> None:
+        """Refuse a call that does not fit the contract, and signals but the bus's own."""
+        if message.message_type is not MessageType.METHOD_CALL:
+            if message.sender != DBUS:
+                raise CallFailed(ACCESS_DENIED, "signals of others are not heard")
+            return
+        _, method = self._find(message)
         if message.signature != method.inputs:
             raise standard(
                 "InvalidArgs",
                 f"{method.name} takes the signature {method.inputs!r}, not {message.signature!r}",
             )
+        if body_bytes > LONGEST_CALL:
+            text = f"a call must not be longer than {LONGEST_CALL} bytes"
+            raise CallFailed(LIMITS_EXCEEDED, text)
+
+    def _carry_out(self, message: Message) -> tuple[Method, Any]:
+        """Call the method, for which the call was admitted."""
+        interface, method = self._find(message)
         if interface == PROPERTIES:
             return method, self._properties(message, *message.body)
         if interface == INTROSPECTABLE:
-            return method, self._contract.text
+            below = _BELOW.get(message.path)
+            text = f'<node><node name="{below}"/></node>\n' if below else self._contract.text
+            return method, text
         if interface == PEER:
             return method, _peer(method.name)
         return method, self._methods[method.name](message.sender, *_arguments(message))
 
     def _find(self, message: Message) -> tuple[str, Method]:
         """Return a method and its interface; a caller may leave the interface out."""
+        self._check_path(message)
         if message.interface and message.interface not in self._contract.interfaces:
             raise standard("UnknownInterface", f"{PATH} has no interface {message.interface}")
         for interface in self._contract.interfaces.values():
@@ -161,16 +175,12 @@ class Service:
         where = message.interface or PATH
         raise standard("UnknownMethod", f"{where} has no method {message.member}")
 
-    def _elsewhere(self, message: Message) -> tuple[Method, Any]:
-        """Answer for the objects above ours: they can be browsed and pinged, no more."""
-        methods = self._contract.interfaces
-        if message.interface == PEER and message.member in methods[PEER].methods:
-            return methods[PEER].methods[message.member], _peer(message.member)
-        below = _BELOW.get(message.path)
-        if below and (message.interface, message.member) == (INTROSPECTABLE, "Introspect"):
-            text = f'<node><node name="{below}"/></node>\n'
-            return methods[INTROSPECTABLE].methods["Introspect"], text
-        raise standard("UnknownObject", f"there is no object {message.path}; it is {PATH}")
+    def _check_path(self, message: Message) -> None:
+        """Refuse other objects; those above ours can be browsed, and all be pinged."""
+        browsed = message.path in _BELOW and message.interface == INTROSPECTABLE
+        if message.path != PATH and message.interface != PEER and not browsed:
+            text = f"there is no object {message.path[:255]}; it is {PATH}"
+            raise standard("UnknownObject", text)
 
     def _properties(self, message: Message, interface: str, *rest: Any) -> Any:
         if message.member == "GetAll":

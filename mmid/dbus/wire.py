@@ -11,6 +11,7 @@ not learn who calls, and a handler's traceback is sent to the caller.
 Pure: bytes in, messages out.
 """
 
+from functools import lru_cache
 from io import BytesIO
 from struct import pack
 from typing import Any
@@ -23,22 +24,18 @@ from dbus_next.signature import SignatureTree, Variant
 from mmid.dbus.marshal import append, marshal, padding
 
 __all__ = [
-    "DESTINATION",
     "HEAD_BYTES",
-    "SENDER",
     "Message",
     "MessageFlag",
     "MessageType",
     "Undecodable",
     "Variant",
-    "asker",
     "body_bytes",
-    "decode",
     "encode",
     "header_bytes",
     "plain",
-    "serial",
-    "texts",
+    "read_body",
+    "read_header",
     "variant",
     "wants_answer",
 ]
@@ -46,24 +43,29 @@ __all__ = [
 # The fixed part of a message: enough to know how long the rest is.
 HEAD_BYTES = 16
 
-# dbus-next keeps every signature it ever met. Clients choose them, so without a limit one
-# client could fill our memory.
-_SIGNATURES_KEPT = 256
+# The fields of a header by their codes (D-Bus specification, "Header Fields"): what each is
+# in a Message, and its type.
+_FIELDS = {
+    1: ("path", "o"),
+    2: ("interface", "s"),
+    3: ("member", "s"),
+    4: ("error_name", "s"),
+    5: ("reply_serial", "u"),
+    6: ("destination", "s"),
+    7: ("sender", "s"),
+    8: ("signature", "g"),
+    9: ("unix_fds", "u"),
+}
 
-# Fields of a header (D-Bus specification, "Header Fields") ...
-_PATH, _INTERFACE, _MEMBER = 1, 2, 3
-DESTINATION = 6
-SENDER = 7
-_SIGNATURE = 8
-# ... and their types: the signature's length, it, and a NUL.
-_TEXT_KINDS = {b"\x01s\0", b"\x01o\0"}
-_SIGNATURE_KIND = b"\x01g\0"
-_NUMBER_KIND = b"\x01u\0"
-_FIELD_TYPES = {kind: SignatureTree(kind).types[0] for kind in "osgu"}
-_SIGNAL = MessageType.SIGNAL.value
-_CALL = MessageType.METHOD_CALL.value
-_ASKING = {_CALL, _SIGNAL}
-_NO_REPLY_EXPECTED = MessageFlag.NO_REPLY_EXPECTED.value
+# Signatures that were read. dbus-next itself keeps every one that it ever met, and others choose
+# them: any client could fill our memory.
+_tree = lru_cache(maxsize=64)(SignatureTree)
+_TYPES = {kind: _tree(kind).types[0] for kind in "osgu"}
+
+# What may stand in a variant. Clients set properties, which are of simple types; what the bus and
+# mmid tell of themselves has lists and tables, too. Anything deeper would only cost time.
+_IN_CALLS = frozenset("ybnqiuxtdsog")
+_IN_OTHERS = _IN_CALLS | {f"a{kind}" for kind in _IN_CALLS} | {"a{sv}"}
 
 
 class Undecodable(ValueError):
@@ -80,103 +82,107 @@ def body_bytes(head: bytes) -> int:
     return _number(head, 4)
 
 
-def serial(header: bytes) -> int:
-    """Return the message's number, which a reply repeats."""
-    return _number(header, 8)
-
-
-def wants_answer(header: bytes) -> bool:
+def wants_answer(message: Message) -> bool:
     """Return whether the message is a call whose sender waits for a reply."""
-    return header[1] == _CALL and not header[2] & _NO_REPLY_EXPECTED
+    called = message.message_type is MessageType.METHOD_CALL and message.sender
+    return bool(called) and not message.flags & MessageFlag.NO_REPLY_EXPECTED
 
 
-def asker(header: bytes) -> str | None:
-    """Return who wants something of us alone; None if it is a reply or a broadcast."""
-    if header[1] not in _ASKING:
-        return None
-    found = texts(header)
-    return found.get(SENDER, "") if DESTINATION in found else None
-
-
-def texts(header: bytes) -> dict[int, str]:
-    """Return the texts in a header by the code of their field: ``SENDER`` and the others.
-
-    For what must be known of a message before it is worth decoding: this takes
-    a tenth of the time.
+def read_header(data: bytes) -> Message:
+    """Return a message without its body, which may not be worth reading.
 
     Raises:
-        Undecodable: there is a field of a type that no header has.
+        Undecodable: it is of a kind that this side does not know, or broken.
     """
-    found: dict[int, str] = {}
-    place, end = HEAD_BYTES, HEAD_BYTES + _number(header, 12)
+    try:
+        fields = _read_fields(data)
+        fields.pop("unix_fds", None)
+        return Message(
+            message_type=MessageType(data[1]),
+            flags=MessageFlag(data[2]),
+            serial=_number(data, 8),
+            **fields | {"signature": _tree(fields.get("signature", ""))},
+        )
+    except Exception as error:  # whatever the library stumbles over, it is one message
+        raise Undecodable(f"{error!r} in a header of {len(data)} bytes") from error
+
+
+def read_body(message: Message, data: bytes, body: bytes) -> None:
+    """Read a message's body into it.
+
+    Args:
+        message: what ``read_header`` made.
+        data: what that made it of.
+        body: what follows.
+
+    Raises:
+        Undecodable: it is not what the header says, or holds a variant that nobody needs.
+    """
+    try:
+        reader = _Reader(BytesIO(body))  # type: ignore[no-untyped-call]
+        reader.endian = data[0]
+        if message.message_type is MessageType.METHOD_CALL:
+            reader.variants = _IN_CALLS
+        message.body = [reader.read_argument(kind) for kind in message.signature_tree.types]  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise Undecodable(f"{error!r} in a body of {len(body)} bytes") from error
+
+
+class _Reader(Unmarshaller):
+    """Reads values one after the other, from a place that is a multiple of 8."""
+
+    variants = _IN_OTHERS
+
+    def read_variant(self, _: Any = None) -> Variant:
+        signature = self.read_signature()  # type: ignore[no-untyped-call]
+        if signature not in self.variants:
+            raise Undecodable(f"a variant of the type {signature[:40]!r}")
+        tree = _tree(signature)
+        return Variant(tree, self.read_argument(tree.types[0]))  # type: ignore[no-untyped-call]
+
+
+def _read_fields(data: bytes) -> dict[str, Any]:
+    if data[3] != 1:
+        raise Undecodable(f"the protocol's version is {data[3]}")
+    found: dict[str, Any] = {}
+    place, end = HEAD_BYTES, HEAD_BYTES + _number(data, 12)
     while place < end:
         place = _aligned(place, 8)
-        code, kind = header[place], header[place + 1 : place + 4]
+        # The code, the type's signature (its length, it, and a NUL), and the value.
+        code, length, token = data[place : place + 3]
+        name, expected = _FIELDS[code]
+        if (length, token) != (1, ord(expected)):
+            raise Undecodable(f"the field {name} has another type")
         place += 4
-        if kind in _TEXT_KINDS:
-            place = _aligned(place, 4)
-            length = _number(header, place)
-            found[code] = header[place + 4 : place + 4 + length].decode("utf-8", "replace")
-            place += 4 + length + 1
-        elif kind == _SIGNATURE_KIND:
-            place += 1 + header[place] + 1
-        elif kind == _NUMBER_KIND:
-            place = _aligned(place, 4) + 4
+        if expected == "g":
+            number, place = data[place], place + 1
         else:
-            raise Undecodable(f"a header field {code} of the type {kind!r}")
+            place = _aligned(place, 4)
+            number, place = _number(data, place), place + 4
+        if expected == "u":
+            found[name] = number
+        else:
+            found[name] = data[place : place + number].decode()
+            place += number + 1
+    if place > end:
+        raise Undecodable("a text is longer than it")
     return found
-
-
-def decode(frame: bytes) -> Message:
-    """Read one whole message.
-
-    Raises:
-        Undecodable: it is of a kind this side does not know.
-    """
-    _forget_signatures()
-    try:
-        unmarshaller = Unmarshaller(BytesIO(frame))  # type: ignore[no-untyped-call]
-        message: Message | None = unmarshaller.unmarshall()  # type: ignore[no-untyped-call]
-    except Exception as error:  # whatever the library stumbles over, it is one message
-        raise Undecodable(f"{error!r} in a message of {len(frame)} bytes") from error
-    if message is None:
-        raise Undecodable(f"a message of {len(frame)} bytes is shorter than it says")
-    return message
 
 
 def encode(message: Message, serial: int) -> bytes:
     """Return the message's bytes, and number it; forbidden texts as ``marshal`` sends them."""
     message.serial = serial
-    fields = _fields(
-        {
-            _PATH: ("o", message.path),
-            _INTERFACE: ("s", message.interface),
-            _MEMBER: ("s", message.member),
-            4: ("s", message.error_name),
-            5: ("u", message.reply_serial),
-            DESTINATION: ("s", message.destination),
-            _SIGNATURE: ("g", message.signature),
-            9: ("u", len(message.unix_fds or ())),
-        }
-    )
-    kind, body = message.message_type.value, marshal(message.signature_tree.types, message.body)
-    return _frame(kind, message.flags.value, fields, body, serial)
-
-
-def _frame(kind: int, flags: int, fields: bytes, body: bytearray, serial: int) -> bytes:
-    head = pack("<cBBBIII", b"l", kind, flags, 1, len(body), serial, len(fields))
-    return b"".join((head, fields, padding(len(fields), 8), body))
-
-
-def _fields(values: dict[int, tuple[str, Any]]) -> bytes:
-    """Return header fields by their codes, without those that are empty."""
     fields = bytearray()
-    for code, (kind, value) in values.items():
+    for code, (name, kind) in _FIELDS.items():
+        value = getattr(message, name)
         if value:
             fields += padding(len(fields), 8)
             fields += bytes((code, 1, ord(kind), 0))  # the signature: its length, it, and a NUL
-            append(fields, _FIELD_TYPES[kind], value)
-    return bytes(fields)
+            append(fields, _TYPES[kind], len(value) if name == "unix_fds" else value)
+    body = marshal(message.signature_tree.types, message.body)
+    numbers = (message.message_type.value, message.flags.value, 1, len(body), serial, len(fields))
+    head = pack("<cBBBIII", b"l", *numbers)
+    return b"".join((head, fields, padding(len(fields), 8), body))
 
 
 def variant(signature: str, value: Any) -> Variant:
@@ -207,9 +213,3 @@ def _number(head: bytes, offset: int) -> int:
 
 def _aligned(place: int, size: int) -> int:
     return -(-place // size) * size
-
-
-def _forget_signatures() -> None:
-    cache = SignatureTree._cache  # noqa: SLF001 - it has no limit of its own
-    if len(cache) > _SIGNATURES_KEPT:
-        cache.clear()

@@ -26,7 +26,7 @@ async def connect_to(directory: Path, answer: bytes, *, refuse_hello: bool = Fal
         if refuse_hello:
             await reader.readuntil(b"BEGIN\r\n")
             head = await reader.readexactly(HEAD_BYTES)
-            hello = wire.decode(head + await reader.readexactly(wire.header_bytes(head)))
+            hello = wire.read_header(head + await reader.readexactly(wire.header_bytes(head)))
             hello.sender = ":1.1"
             error = "org.freedesktop.DBus.Error.LimitsExceeded"
             writer.write(wire.encode(Message.new_error(hello, error, "too many"), 1))

@@ -24,7 +24,7 @@ async def ends(tmp_path: Path) -> AsyncIterator[tuple[Incoming, socket.socket]]:
         stream = await Stream.open(str(tmp_path / "s"))
         connection, _ = listener.accept()
     with connection:
-        yield Incoming(stream), connection
+        yield Incoming(stream, lambda *_: None), connection
         stream.close()
         await stream.wait_closed(WAIT_S)
 
@@ -46,7 +46,7 @@ async def test_a_body_at_the_limit_is_read_and_a_longer_one_is_skipped(
         else:
             with pytest.raises(Refused, match="longer than 2097152 bytes") as caught:
                 await incoming.next_message()
-            assert (caught.value.serial, caught.value.wants_answer) == (2, False)
+            assert caught.value.message.serial == 2
         assert (await incoming.next_message()).member == "Plain"
         await sending
 
@@ -92,9 +92,9 @@ async def test_calls_of_one_client_over_its_share_are_refused_and_those_of_other
         try:
             sender = str((await incoming.next_message()).sender)
         except Refused as error:
-            refused.append((error.sender, error.serial, error.wants_answer))
+            refused.append((error.message.sender, error.message.serial))
     await sending
-    assert refused == [(":1.66", CALLS_LIMIT + 1 + count, True) for count in range(20)]
+    assert refused == [(":1.66", CALLS_LIMIT + 1 + count) for count in range(20)]
     assert len([record for record in caplog.records if ":1.66" in record.getMessage()]) == 1
 
 

@@ -1,8 +1,10 @@
 import asyncio
+import json
 import logging
 from pathlib import Path
 
 import pytest
+from dbus_next.signature import SignatureTree
 
 from mmid.dbus import service as service_module
 from mmid.dbus.bus import Bus
@@ -21,6 +23,7 @@ from mmid.dbus.interface import (
     STANDARD_ERRORS,
     load,
 )
+from mmid.dbus.members import LONGEST_CALL
 from mmid.dbus.wire import Message, MessageFlag, Variant
 from mmid.errors import Busy, LicenseRefused, NotReady, StorageFailed
 from mmid.secrets import Secret
@@ -116,6 +119,66 @@ async def test_a_call_that_does_not_fit_the_contract_gets_the_standard_error(
         await bus.call(NAME, path, interface, member, signature, *arguments)
     assert caught.value.name == STANDARD_ERRORS + error
     assert application.calls.empty()
+    assert not caplog.records
+
+
+def costly(count: int) -> list[Variant]:
+    """Return what costs a reader most: each value is of a type that was never seen before."""
+    letters = (format(number, "0200b").translate({48: "i", 49: "s"}) for number in range(count))
+    return [Variant(f"a({one})", []) for one in letters]
+
+
+@pytest.mark.parametrize(
+    ("interface", "member", "signature", "arguments", "error"),
+    [
+        (DIALOG, "Ask", "av", [costly(400)], "InvalidArgs"),
+        (DIALOG, "Shout", "av", [costly(400)], "UnknownMethod"),
+        (PROPERTIES, "Set", "ssv", [AUDIO, "Volume", Variant("av", costly(400))], "InvalidArgs"),
+        (DIALOG, "Ask", "s", ["x" * LONGEST_CALL], "LimitsExceeded"),
+    ],
+)
+async def test_a_costly_call_is_refused_before_its_body_is_read(
+    *,
+    bus: Bus,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    interface: str,
+    member: str,
+    signature: str,
+    arguments: list[object],
+    error: str,
+) -> None:
+    call = asyncio.create_task(bus.call(NAME, PATH, interface, member, signature, *arguments))
+    await asyncio.sleep(0)  # it is written; what is read from here on is what mmid reads
+    kept: dict[str, SignatureTree] = {}
+    monkeypatch.setattr(SignatureTree, "_cache", kept)
+    with pytest.raises(CallFailed) as caught:
+        await call
+    assert caught.value.name == STANDARD_ERRORS + error
+    assert await client.get(DIALOG, "State") == "listening"
+    assert max(map(len, kept)) < 5
+
+
+async def test_the_longest_lawful_call_is_taken(
+    client: Client, application: NotingApplication
+) -> None:
+    longest = json.dumps({"a": ""}, ensure_ascii=False)
+    longest = longest.replace('""', '"' + "\N{PARTY POPPER}" * (65536 - len(longest)) + '"')
+    await client.call(DIALOG, "UpdateInfo", "ss", longest, longest)
+    [name, *arguments] = await application.next_call()
+    assert (name, arguments) == ("update_info", [json.loads(longest)] * 2)
+
+
+async def test_what_others_say_to_mmid_unasked_is_not_read(
+    bus: Bus, client: Client, front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Message] = []
+    front._bus.on_signal = heard.append
+    signal = Message.new_signal(PATH, DIALOG, "AsrComplete", "av", [costly(10)])
+    signal.destination = NAME
+    bus.send(signal)
+    assert await client.get(DIALOG, "State") == "listening"
+    assert heard == []
     assert not caplog.records
 
 
