@@ -5,18 +5,24 @@ This is the only list of clouds. A cloud's folder in ``session.dialects`` export
 table of the settings and its folder in simcloud knows the cloud by its name.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmid.errors import SettingsInvalid
 from mmid.frozen import frozen
+from mmid.session.dialects.json_text import read_json
 from mmid.session.endpoint import Endpoint
 from mmid.settings import Settings, WorkMode
 
 if TYPE_CHECKING:  # whoever judges settings needs none of these, nor asyncio, which they bring
     from mmid.session.access import Access
     from mmid.session.dialects.dialect import Dialect
+
+# What a file of the settings adds to the first message, which a cloud takes up to some limit.
+_LONGEST_JSON_BYTES = 64 * 1024
 
 # Protocol, as cloud.protocol names it: the module whose CLOUD describes it.
 CLOUDS = {
@@ -98,6 +104,34 @@ class Cloud:
     contradictions: Callable[[Settings], Iterator[Contradiction]]
     addresses: Callable[[Settings], Mapping[str, str]]
     registers: Callable[[Settings], bool]
+
+
+def json_file(path: str, kind: type) -> Any:
+    """Return what a JSON file of the settings holds; without a path, what is empty.
+
+    Args:
+        path: the file, or empty.
+        kind: ``dict`` or ``list``, what the file must hold.
+
+    Raises:
+        SettingsInvalid: it cannot be read, is too large, or holds something else.
+    """
+    if not path:
+        return kind()
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_LONGEST_JSON_BYTES + 1)
+        if len(data) > _LONGEST_JSON_BYTES:
+            raise SettingsInvalid(f"{path}: over {_LONGEST_JSON_BYTES // 1024} KiB")
+        held = read_json(data.decode("utf-8-sig"))
+        json.dumps(held, allow_nan=False)  # NaN is no JSON, though Python reads it
+    except OSError as error:
+        raise SettingsInvalid(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsInvalid(f"{path}: not JSON: {error}") from error
+    if not isinstance(held, kind):
+        raise SettingsInvalid(f"{path}: must hold {'an object' if kind is dict else 'an array'}")
+    return held
 
 
 def cloud_of(protocol: str) -> Cloud:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 
+from mmid.errors import SettingsInvalid
 from mmid.session.access import Credential
 from mmid.session.clouds import Opening, cloud_of
 from mmid.session.conversation import Conversation, Host
@@ -58,7 +59,7 @@ class Dialer:
 
         Raises:
             CloudError: no connection; see ``open_link``.
-            SettingsInvalid: the CA file or the proxy cannot be used.
+            SettingsInvalid: the CA file, the proxy or a file for the cloud cannot be used.
         """
         await self.load()
         from mmid.session.link import open_link  # noqa: PLC0415 - it is there now
@@ -70,8 +71,13 @@ class Dialer:
         endpoint = cloud.endpoint(settings, credential)
         link = await open_link(endpoint, self._tls, timeout_s)
         opening = Opening(settings, credential, *how(), ready_by, os.urandom(16).hex())
+        try:
+            dialect = cloud.dialect(opening)
+        except SettingsInvalid:  # a file that they name was changed since they were judged
+            await link.close()
+            raise
         return Conversation(
-            cloud.dialect(opening),
+            dialect,
             link,
             Outbox(settings.dialog.recorder_rb_size, self._frame_bytes()),
             host,

@@ -13,6 +13,7 @@ from typing import Literal
 from mmid.frozen import frozen
 from mmid.secrets import Secret
 from mmid.settings.option import (
+    COORDINATES_OR_EMPTY,
     HEADERS,
     HTTPS,
     HTTPS_OR_EMPTY,
@@ -262,8 +263,28 @@ class Dialog:
         60, "Length of an Opus packet of the replies, in ms."
     )
     bit_rate: int = per_connection(32, "Bit rate of Opus replies, in kbit/s.", ge=6, le=510)
+    enable_cbr: bool = per_connection(False, "true: Opus replies at a constant bit rate.")
     vocabulary_id: str = per_connection(
         "", "Hot-word list, instead of the console's.", max_length=128
+    )
+    replace_words_file: str = per_connection(
+        "",
+        "JSON file with an array of what to put for words that are misunderstood "
+        "(source, target, match_mode).",
+        max_length=255,
+    )
+    biz_params_file: str = per_connection(
+        "",
+        "JSON file with the object of biz_params that each connection begins with.",
+        max_length=255,
+    )
+    sandbox: bool = per_connection(False, "true: the application's test configuration.")
+    city_name: str = per_connection("", "City that the board is in.", max_length=31)
+    coordinates: str = per_connection(
+        "",
+        "Latitude and longitude of the board, in degrees.",
+        pattern=COORDINATES_OR_EMPTY,
+        form='such as "30.2741,120.1551", or empty',
     )
     incremental_response: bool = per_connection(
         False,

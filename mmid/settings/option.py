@@ -41,6 +41,7 @@ per_connection = partial(_option, TakesEffect.CONNECTION)
 at_start = partial(_option, TakesEffect.START)
 
 
+COORDINATES_OR_EMPTY = r"^(-?[0-9]{1,2}(\.[0-9]{1,8})?,-?[0-9]{1,3}(\.[0-9]{1,8})?)?$"
 WSS_OR_EMPTY = r"^(wss://[^\s/]+(/\S*)?)?$"
 HTTPS = r"^https://[^\s/]+(/\S*)?$"
 # RFC 9110 section 5: a token, a colon, visible characters; a line each.

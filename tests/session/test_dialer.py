@@ -5,16 +5,18 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets import ConnectionClosed
 from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
 from mmid.session.dialer import Dialer
 from mmid.session.license.access import LicenseCredential
-from mmid.settings import Cloud, License, Settings, WorkMode
+from mmid.settings import Cloud, Dialog, License, Settings, WorkMode
 from mmid.simcloud.core.certificates import Certificates
 from tests.session.doubles import Host
 
@@ -26,16 +28,23 @@ class Listener:
 
     Attributes:
         settings: what points a dialer here.
+        left: set once a connection is closed that said nothing.
     """
 
     def __init__(self, url: str, ca_file: str) -> None:
         self.settings = Settings(cloud=Cloud(ws_url=url, ca_file=ca_file, connect_timeout_s=7.0))
         self._starts: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self.left = asyncio.Event()
 
     async def serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         bearer = connection.request.headers["Authorization"]
-        self._starts.put_nowait((bearer, json.loads(await connection.recv())))
+        try:
+            first = await connection.recv()
+        except ConnectionClosed:
+            self.left.set()
+            raise
+        self._starts.put_nowait((bearer, json.loads(first)))
         await connection.wait_closed()
 
     async def start_of(
@@ -157,3 +166,27 @@ async def test_the_time_of_the_connection_counts_towards_the_first_listening(
 def test_a_cloud_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(SettingsInvalid, match='"moon-radio": must be one of "multimodal-dialog"'):
         Dialer(Settings(cloud=Cloud(protocol="moon-radio")))
+
+
+async def test_start_carries_the_files_that_the_settings_name(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    biz_params = tmp_path / "biz.json"
+    biz_params.write_text('{"user_prompt_params":{"room":"kitchen"}}')
+    async with listener(certificates) as cloud:
+        settings = replace(cloud.settings, dialog=Dialog(biz_params_file=str(biz_params)))
+        _, start = await cloud.start_of(settings)
+    assert start["payload"]["parameters"]["biz_params"] == {
+        "user_prompt_params": {"room": "kitchen"}
+    }
+
+
+async def test_a_file_that_is_gone_by_now_ends_the_attempt_and_its_connection(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with listener(certificates) as cloud:
+        settings = replace(cloud.settings, dialog=Dialog(biz_params_file=str(tmp_path / "gone")))
+        with pytest.raises(SettingsInvalid, match="gone: cannot be read"):
+            await cloud.start_of(settings)
+        async with asyncio.timeout(10):
+            await cloud.left.wait()

@@ -168,6 +168,15 @@ def test_variables_of_no_table_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> 
         ('[cloud]\nca_file = "/no/ca.pem"', '"/no/ca.pem": cannot be read: No such file'),
         ('[license]\nmode = "semi-managed"', "needs license.register_url and license.token_url"),
         ('[license]\nmode = "pay-as-you-go"', "cloud.workspace_id is empty (and 1 more problem)"),
+        ('[dialog]\ncoordinates = "30.2"', 'dialog.coordinates = "30.2": must be such as "30.2741'),
+        (
+            '[dialog]\nbiz_params_file = "/no.json"',
+            "dialog.biz_params_file: /no.json: cannot be read: No such file",
+        ),
+        (
+            '[dialog]\nreplace_words_file = "/dev/null"',
+            "dialog.replace_words_file: /dev/null: not JSON",
+        ),
         ("[audio]\na = 1\nb = 2\nperiod_ms = 1", "(and 2 more problems)"),
         ('[license]\ncodec = "vendor:x.so"', 'license.codec = "vendor:x.so": must be built-in or'),
         ('[license]\ncodec = "vendor:/no.so"', 'license.codec = "/no.so": cannot be read: No such'),

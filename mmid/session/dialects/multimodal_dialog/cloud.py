@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mmid.session.clouds import Cloud, CloudAudio, Contradiction, Opening
+from mmid.errors import SettingsInvalid
+from mmid.session.clouds import Cloud, CloudAudio, Contradiction, Opening, json_file
 from mmid.session.dialects.multimodal_dialog.upload import FRAME_MS
 from mmid.session.endpoint import Endpoint
 from mmid.settings import Settings
@@ -60,6 +61,8 @@ def _dialect(opening: Opening) -> "Dialect":
         device_uuid=(name or user)[:_DEVICE_UUID_LIMIT],
         model=settings.cloud.model or _MODEL,
         signature=credential.signature,
+        biz_params=json_file(settings.dialog.biz_params_file, dict),
+        replace_words=json_file(settings.dialog.replace_words_file, list),
     )
     return MultimodalDialog(
         identity,
@@ -84,6 +87,11 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
             if getattr(given, key):
                 why = f'license.mode = "{mode}" has no license service; remove the key, or set'
                 yield Contradiction(f"license.{key}", f"{why} another mode")
+    for key, kind in (("biz_params_file", dict), ("replace_words_file", list)):
+        try:
+            json_file(getattr(settings.dialog, key), kind)
+        except SettingsInvalid as error:
+            yield Contradiction(f"dialog.{key}", str(error))
 
 
 def _registers(settings: Settings) -> bool:

@@ -35,6 +35,9 @@ class ClientInfo:
         device_uuid: the device, at most 40 characters.
         model: model name in Start.
         signature: the task's License signature (section 3.4), or empty to leave it out.
+        network_ip: the address that the board is seen at, or empty to leave it out.
+        biz_params: what the application is given, until UpdateInfo replaces a member of it.
+        replace_words: what is put for words that are misunderstood.
     """
 
     app_id: str
@@ -43,6 +46,9 @@ class ClientInfo:
     device_uuid: str
     model: str
     signature: Mapping[str, str] = field(default_factory=dict)
+    network_ip: str = ""
+    biz_params: Mapping[str, Any] = field(default_factory=dict)
+    replace_words: Sequence[Any] = ()
 
 
 def start_payload(identity: ClientInfo, dialog: Dialog, work_mode: str) -> dict[str, Any]:
@@ -51,9 +57,11 @@ def start_payload(identity: ClientInfo, dialog: Dialog, work_mode: str) -> dict[
     Everything the service has a default for is sent all the same: its
     documents and SDKs disagree about the defaults (section 14).
     """
-    given = {"app_id": identity.app_id}
+    given: dict[str, Any] = {"app_id": identity.app_id}
     if identity.workspace_id:
         given["workspace_id"] = identity.workspace_id
+    if dialog.sandbox:
+        given["sandbox"] = True
     upstream: dict[str, Any] = {
         "type": "AudioAndVideo" if dialog.video else "AudioOnly",
         "mode": work_mode,
@@ -62,24 +70,39 @@ def start_payload(identity: ClientInfo, dialog: Dialog, work_mode: str) -> dict[
     }
     if dialog.vocabulary_id:
         upstream["vocabulary_id"] = dialog.vocabulary_id
-    client: dict[str, Any] = {
-        "user_id": identity.user_id,
-        "device": {"uuid": identity.device_uuid},
+    if identity.replace_words:
+        upstream["asr_post_processing"] = {"replace_words": identity.replace_words}
+    parameters = {
+        "upstream": upstream,
+        "downstream": _downstream(dialog),
+        "client_info": _client_info(identity, dialog),
     }
-    if identity.signature:
-        client["signature"] = dict(identity.signature)
+    if identity.biz_params:
+        parameters["biz_params"] = dict(identity.biz_params)
     return {
         "task_group": "aigc",
         "task": "multimodal-generation",
         "function": "generation",
         "model": identity.model,
         "input": given,
-        "parameters": {
-            "upstream": upstream,
-            "downstream": _downstream(dialog),
-            "client_info": client,
-        },
+        "parameters": parameters,
     }
+
+
+def _client_info(identity: ClientInfo, dialog: Dialog) -> dict[str, Any]:
+    client: dict[str, Any] = {
+        "user_id": identity.user_id,
+        "device": {"uuid": identity.device_uuid},
+    }
+    if identity.network_ip:
+        client["network"] = {"ip": identity.network_ip}
+    latitude, _, longitude = dialog.coordinates.partition(",")
+    location = {"city_name": dialog.city_name, "latitude": latitude, "longitude": longitude}
+    if any(location.values()):
+        client["location"] = {key: value for key, value in location.items() if value}
+    if identity.signature:
+        client["signature"] = dict(identity.signature)
+    return client
 
 
 def _downstream(dialog: Dialog) -> dict[str, Any]:
@@ -100,6 +123,8 @@ def _downstream(dialog: Dialog) -> dict[str, Any]:
     if "opus" in dialog.downstream_mode:
         downstream["frame_size"] = dialog.frame_size
         downstream["bit_rate"] = dialog.bit_rate
+        if dialog.enable_cbr:
+            downstream["enable_cbr"] = True
     return downstream
 
 

@@ -1,6 +1,7 @@
 """Directives are the frames of the protocol's document."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,22 @@ def test_start_leaves_out_a_workspace_that_is_not_known() -> None:
     assert payload["model"] == "other-model"
 
 
+def test_start_carries_what_is_known_of_the_board_and_its_application() -> None:
+    words = [{"source": "M mid", "target": "mmid", "match_mode": "partial"}]
+    identity = replace(
+        IDENTITY,
+        network_ip="203.0.113.7",
+        biz_params={"user_prompt_params": {"room": "kitchen"}},
+        replace_words=words,
+    )
+    start = start_payload(identity, Dialog(sandbox=True), "push2talk")
+    assert start["input"]["sandbox"] is True
+    parameters = start["parameters"]
+    assert parameters["client_info"]["network"] == {"ip": "203.0.113.7"}
+    assert parameters["biz_params"] == {"user_prompt_params": {"room": "kitchen"}}
+    assert parameters["upstream"]["asr_post_processing"] == {"replace_words": words}
+
+
 # Each key of the table ``dialog``: what it becomes in Start; None: it is left out.
 FIELDS = [
     ("work_mode", "tap2talk", "upstream.mode", "tap2talk"),
@@ -94,6 +111,14 @@ FIELDS = [
     ("transmit_rate_limit", 96000, "downstream.transmit_rate_limit", 96000),
     ("frame_size", 20, "downstream.frame_size", None),
     ("bit_rate", 64, "downstream.bit_rate", None),
+    ("enable_cbr", True, "downstream.enable_cbr", None),
+    ("city_name", "杭州", "client_info.location", {"city_name": "杭州"}),
+    (
+        "coordinates",
+        "30.27,-120.1",
+        "client_info.location",
+        {"latitude": "30.27", "longitude": "-120.1"},
+    ),
 ]
 
 
@@ -116,6 +141,9 @@ def test_the_opus_settings_are_sent_with_an_opus_codec_only(codec: Any) -> None:
     dialog = Dialog(downstream_mode=codec, frame_size=20, bit_rate=64)
     assert start_field(dialog, "downstream.frame_size") == 20
     assert start_field(dialog, "downstream.bit_rate") == 64
+    assert start_field(dialog, "downstream.enable_cbr") is None
+    constant = Dialog(downstream_mode=codec, enable_cbr=True)
+    assert start_field(constant, "downstream.enable_cbr") is True
 
 
 def payload(frame: str) -> Any:
