@@ -9,6 +9,7 @@ from mmid.hal_linux.acceptance.audio import GLANCE_S, check_player, check_record
 from mmid.hal_linux.storage import SlotReport, SlotState, describe
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.session.clouds import cloud_of
+from mmid.session.license.record import DeviceRecord
 from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
 
 
@@ -33,9 +34,22 @@ def check_record(settings: Settings) -> Finding:
             f"{target} is empty: this device was never registered",
             "Provision it (mmid provision) and let mmid connect; it registers by itself.",
         )
-    name = record.device_name or "no name yet"
     sealed = any(copy.sealed for copy in copies)
-    return fine("record", f"{target} holds {name}, {'sealed' if sealed else 'plain'}")
+    return _whole(settings, record, "sealed" if sealed else "plain")
+
+
+def _whole(settings: Settings, record: DeviceRecord, how: str) -> Finding:
+    """Judge what the record holds, which could be read."""
+    text = f"{settings.storage.target} holds {record.device_name or 'no name yet'}, {how}"
+    workspace = settings.cloud.workspace_id or record.workspace_id
+    if workspace or not cloud_of(settings.cloud.protocol).registers(settings):
+        return fine("record", text)
+    return warned(
+        "record",
+        f"{text}; neither it nor cloud.workspace_id names a workspace",
+        "A dialog needs one, unless each token brings it: set cloud.workspace_id, or give "
+        "mmid provision --workspace-id.",
+    )
 
 
 def _damaged(copies: list[SlotReport], *, lost: bool) -> Finding:

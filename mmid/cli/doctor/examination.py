@@ -15,7 +15,7 @@ from mmid.cli.doctor.board import (
 from mmid.cli.doctor.daemon import check_daemon
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped
 from mmid.cli.doctor.machine import Installation, check_access, check_unit
-from mmid.cli.doctor.network import check_names, check_tls
+from mmid.cli.doctor.network import check_names, check_tls, check_trust
 from mmid.errors import TABLE, SettingsInvalid
 from mmid.settings import Settings
 from mmid.settings.loading import start_loading
@@ -24,6 +24,7 @@ from mmid.settings.sources import DEFAULT_FILE
 _STANDING_ON_SETTINGS: dict[str, Callable[[Settings], Finding | Awaitable[Finding]]] = {
     "record": check_record,
     "clock": check_clock,
+    "trust": check_trust,
     "names": check_names,
     "tls": check_tls,
     "capture": check_capture,

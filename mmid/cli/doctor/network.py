@@ -1,6 +1,8 @@
-"""The way to the cloud: names, TCP, TLS."""
+"""The way to the cloud: authorities, names, TCP, TLS."""
 
 import asyncio
+import errno
+import os
 import re
 import socket
 import ssl
@@ -10,9 +12,10 @@ from urllib.parse import urlsplit
 
 from mmid.cli.doctor.finding import Finding, Verdict, failed, fine, skipped, warned
 from mmid.cli.doctor.machine import output_of
-from mmid.errors import TABLE, TlsFailed
+from mmid.errors import SettingsInvalid
 from mmid.session.clouds import cloud_of
 from mmid.session.proxy import environment_names_proxy
+from mmid.session.tls import Tls
 from mmid.settings import Settings
 
 _LONGEST_S = 10.0
@@ -20,59 +23,95 @@ _LONGEST_S = 10.0
 # A certificate that ends so soon is a fleet that ends so soon.
 _SOON_DAYS = 14
 
+# The cloud's servers had certificates of GlobalSign R3, and have those of R46.
+_CLOUD_DOMAIN = ".aliyuncs.com"
+_CLOUD_ROOT = "GlobalSign Root R46"
 
-def _addresses(settings: Settings) -> Iterator[tuple[str, int]]:
-    """Host and port of each server that the settings name, once each."""
-    seen: set[tuple[str, int]] = set()
-    for url in cloud_of(settings.cloud.protocol).addresses(settings).values():
-        parts = urlsplit(url)
-        address = parts.hostname or "", parts.port or 443
-        if address not in seen:
-            seen.add(address)
-            yield address
+_CA_REMEDY = "Set cloud.ca_file to a PEM file of authorities, or leave it empty for the system's."
+_WAY_REMEDY = "Check the URL's host and port, and any firewall or proxy on the way."
+_PROXY = "but mmid goes through a proxy, and its dialog tells whether that works"
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h: which of the settings, if any, can mend it.
+_CERTIFICATE_REMEDIES = {
+    **dict.fromkeys((9, 10), "Check the board's clock; if it is right, the server needs another."),
+    **dict.fromkeys(
+        (18, 19, 20, 21),
+        "Nobody whom mmid trusts has signed it: cloud.ca_file must hold the authority that did.",
+    ),
+    **dict.fromkeys((62, 64), "Correct the host in the URL: the certificate is for another."),
+}
+_CERTIFICATE_REMEDY = (
+    "Neither clock, nor host name, nor authority: whoever made the certificate, or that of its "
+    "authority, must make it anew so that it conforms to RFC 5280."
+)
+
+
+async def check_trust(settings: Settings) -> Finding:
+    """Whether the authorities can be used, and will do when the cloud's old one is gone."""
+    ca_file = settings.cloud.ca_file
+    try:
+        context = await Tls(ca_file).context()
+    except SettingsInvalid as error:
+        return failed("trust", str(error), _CA_REMEDY)
+    if not ca_file:
+        return fine("trust", "the system's authorities")
+    of_the_cloud = any(host.endswith(_CLOUD_DOMAIN) for host, _ in _servers(settings))
+    if of_the_cloud and _CLOUD_ROOT not in str(context.get_ca_certs()):
+        return warned(
+            "trust",
+            f"{ca_file} does not hold {_CLOUD_ROOT}, which the cloud's certificates come from",
+            "Add it: GlobalSign Root R3, the one before it, leaves the browsers' stores on "
+            "2027-04-15, and nothing new is issued from it.",
+        )
+    return fine("trust", f"{ca_file} can be used")
 
 
 async def check_names(settings: Settings) -> Finding:
     """Whether every server's name has an address."""
-    loop = asyncio.get_running_loop()
     found = []
-    for host, port in _addresses(settings):
+    for host, port in _servers(settings):
         try:
-            async with asyncio.timeout(_LONGEST_S):
-                answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await _addresses_of(host, port)
         except (OSError, TimeoutError) as error:
-            reason = getattr(error, "strerror", None) or "no answer in time"
             if await _proxy_is_set():
-                return skipped("names", f"{host} has no address here: {reason}; {_PROXY}")
+                return skipped("names", f"{host} has no address here: {_reason(error)}; {_PROXY}")
             return failed(
                 "names",
-                f"{host} has no address: {reason}",
+                f"{host} has no address: {_reason(error)}",
                 "Check the network and the name server (/etc/resolv.conf), and the URL's host.",
             )
-        found.append(f"{host} is {answers[0][4][0]}")
+        found.append(f"{host} is {' and '.join(addresses)}")
     return fine("names", ", ".join(found))
 
 
 async def check_tls(settings: Settings) -> Finding:
-    """Whether every server shows a certificate that mmid will trust."""
-    ca_file = settings.cloud.ca_file
+    """Whether every server, at each of its addresses, shows a certificate that mmid trusts."""
     try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        return failed("tls", f"cloud.ca_file {ca_file} cannot be used: {error}", _CA_REMEDY)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    found = []
-    for host, port in _addresses(settings):
-        finding = await _shake_hands(host, port, context)
-        if finding.verdict is Verdict.FAILURE and await _proxy_is_set():
-            return skipped("tls", f"{finding.text}; {_PROXY}")
-        if finding.verdict is not Verdict.OK:
-            return finding
-        found.append(finding.text)
-    return fine("tls", ", ".join(found))
+        context = await Tls(settings.cloud.ca_file).context()
+    except SettingsInvalid:
+        return skipped("tls", "cloud.ca_file cannot be used")
+    found = [await _try_server(*server, context) for server in _servers(settings)]
+    for verdict in (Verdict.FAILURE, Verdict.SKIPPED, Verdict.WARNING):
+        worst = next((finding for finding in found if finding.verdict is verdict), None)
+        if worst and verdict is Verdict.FAILURE and await _proxy_is_set():
+            return skipped("tls", f"{worst.text}; {_PROXY}")
+        if worst:
+            return worst
+    return fine("tls", ", ".join(finding.text for finding in found))
 
 
-_PROXY = "but mmid goes through a proxy, and its dialog tells whether that works"
+def _servers(settings: Settings) -> Iterator[tuple[str, int]]:
+    """Host and port of each server that the settings name, once each."""
+    urls = cloud_of(settings.cloud.protocol).addresses(settings).values()
+    parts = map(urlsplit, urls)
+    yield from dict.fromkeys((one.hostname or "", one.port or 443) for one in parts)
+
+
+async def _addresses_of(host: str, port: int) -> list[str]:
+    async with asyncio.timeout(_LONGEST_S):
+        loop = asyncio.get_running_loop()
+        answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
 async def _proxy_is_set() -> bool:
@@ -83,44 +122,66 @@ async def _proxy_is_set() -> bool:
     return any(name != "no" for name in re.findall(r"(\w+)_proxy=[^\s\"]", told.lower()))
 
 
-_CA_REMEDY = "Set cloud.ca_file to a PEM file of authorities, or leave it empty for the system's."
+async def _try_server(host: str, port: int, context: ssl.SSLContext) -> Finding:
+    """Shake hands at all addresses: mmid takes the first that answers, and that may be any."""
+    try:
+        addresses = await _addresses_of(host, port)
+    except (OSError, TimeoutError):
+        return skipped("tls", f"{host} has no address")
+    tries = (_shake_hands(host, port, address, context) for address in addresses)
+    answers = dict(zip(addresses, await asyncio.gather(*tries), strict=True))
+    dead = {address: told for address, told in answers.items() if isinstance(told, str)}
+    found = [told for told in answers.values() if isinstance(told, Finding)]
+    if not found:
+        reasons = ", ".join(f"{told} ({address})" for address, told in dead.items())
+        return failed("tls", f"no connection to {host}:{port}: {reasons}", _WAY_REMEDY)
+    wrong = next((finding for finding in found if finding.verdict is not Verdict.OK), None)
+    # A board without IPv6 is told so at once: that address costs no time.
+    slow = {one: told for one, told in dead.items() if told != os.strerror(errno.ENETUNREACH)}
+    if wrong or not slow:
+        return wrong or found[0]
+    reasons = ", ".join(f"{address} does not answer ({told})" for address, told in slow.items())
+    return warned(
+        "tls",
+        f"{host}:{port} has an address that is dead: {reasons}",
+        "mmid takes another, but loses 0.25 s at each connection: mend the way to that address, "
+        "or have the name server not give it out.",
+    )
 
 
-async def _shake_hands(host: str, port: int, context: ssl.SSLContext) -> Finding:
+async def _shake_hands(
+    host: str, port: int, address: str, context: ssl.SSLContext
+) -> Finding | str:
+    """Return what the server shows at one address, or why nobody answers there."""
     try:
         async with asyncio.timeout(_LONGEST_S):
-            _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
-    except socket.gaierror:
-        return skipped("tls", f"{host} has no address")
+            _, writer = await asyncio.open_connection(
+                address, port, ssl=context, server_hostname=host
+            )
     except ssl.SSLCertVerificationError as error:
         text = f"the certificate of {host}:{port} is not acceptable: {error.verify_message}"
-        return failed("tls", text, TABLE[TlsFailed].remedy)
+        remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, _CERTIFICATE_REMEDY)
+        return failed("tls", text, remedy)
     except ssl.SSLError as error:
-        return failed("tls", f"TLS with {host}:{port} failed: {error.reason}", _MIDDLE_REMEDY)
+        return failed("tls", f"TLS with {host}:{port} failed: {error.reason}", _WAY_REMEDY)
     except (OSError, TimeoutError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
-        return failed("tls", f"no connection to {host}:{port}: {reason}", _MIDDLE_REMEDY)
+        return _reason(error)
     try:
-        version, certificate = _of(writer)
+        tls, certificate = (writer.get_extra_info(name) for name in ("ssl_object", "peercert"))
     finally:
         # The handshake told all; a polite close would wait for a server that may hang.
         writer.transport.abort()
-    days = _days_left(certificate)
+    ends_s = ssl.cert_time_to_seconds(certificate["notAfter"])
+    days = int((ends_s - datetime.now(UTC).timestamp()) // 86400)
     if days < _SOON_DAYS:
         remedy = "Tell whoever runs that server; afterwards no board will connect."
         return warned("tls", f"the certificate of {host} ends in {days} days", remedy)
+    version = tls.version()
     return fine("tls", f"{host}:{port} speaks {version}, certificate for {days} more days")
 
 
-_MIDDLE_REMEDY = "Check the URL's host and port, and any firewall or proxy on the way."
-
-
-def _of(writer: asyncio.StreamWriter) -> tuple[str, dict[str, str]]:
-    tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
-    certificate: dict[str, str] = writer.get_extra_info("peercert")
-    return tls.version() or "TLS", certificate
-
-
-def _days_left(certificate: dict[str, str]) -> int:
-    ends_s = ssl.cert_time_to_seconds(certificate["notAfter"])
-    return int((ends_s - datetime.now(UTC).timestamp()) // 86400)
+def _reason(error: Exception) -> str:
+    """Say why there is no connection; asyncio wraps the kernel's words for it in its own."""
+    number = getattr(error, "errno", None)
+    known = os.strerror(number) if isinstance(number, int) and number > 0 else None
+    return known or getattr(error, "strerror", None) or str(error) or "no answer in time"

@@ -31,6 +31,7 @@ REGISTERED = DeviceRecord(
     device_name="lamp-1",
     nonce="0123456789abcdef0123456789",
     device_secret=Secret("f" * 32),
+    workspace_id="llm-0123456789abcdef",
 )
 KEY = Secret("0123456789abcdef" * 4)
 
@@ -47,8 +48,8 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-def store(settings: Settings) -> None:
-    open_store(settings.storage.target, key=settings.storage.key).save(REGISTERED.encode())
+def store(settings: Settings, record: DeviceRecord = REGISTERED) -> None:
+    open_store(settings.storage.target, key=settings.storage.key).save(record.encode())
 
 
 def copies(tmp_path: Path) -> list[Path]:
@@ -71,6 +72,15 @@ def test_an_empty_store_is_a_warning_with_the_way_out(settings: Settings) -> Non
 def test_an_empty_store_is_fine_where_nobody_registers(settings: Settings) -> None:
     paying = replace(settings, license=replace(settings.license, mode="pay-as-you-go"))
     assert check_record(paying).verdict is Verdict.OK
+
+
+def test_a_workspace_that_nobody_names_is_a_warning(settings: Settings) -> None:
+    store(settings, replace(REGISTERED, workspace_id=""))
+    finding = check_record(settings)
+    assert finding.verdict is Verdict.WARNING
+    assert "cloud.workspace_id" in finding.text
+    configured = replace(settings, cloud=replace(settings.cloud, workspace_id="llm-1"))
+    assert check_record(configured).verdict is Verdict.OK
 
 
 def test_one_damaged_copy_is_a_warning_because_the_other_serves(

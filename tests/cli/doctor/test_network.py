@@ -1,15 +1,21 @@
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from mmid.cli.doctor.finding import Verdict
-from mmid.cli.doctor.network import check_names, check_tls
+from mmid.cli.doctor.network import check_names, check_tls, check_trust
 from mmid.settings import Settings
 from mmid.simcloud.core.certificates import Certificates, make_certificates
 
@@ -102,25 +108,65 @@ async def test_an_unknown_authority_is_a_failure(
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    await refused(certificates, "not acceptable", make_certificates(other).ca_file)
+    remedy = await refused(certificates, "not acceptable", make_certificates(other).ca_file)
+    assert "cloud.ca_file" in remedy
 
 
 async def test_an_expired_certificate_is_a_failure(tmp_path: Path) -> None:
-    await refused(make_certificates(tmp_path, expired=True), "expired")
+    assert "clock" in await refused(make_certificates(tmp_path, expired=True), "expired")
 
 
 async def test_a_certificate_for_another_host_is_a_failure(tmp_path: Path) -> None:
-    await refused(make_certificates(tmp_path, ["elsewhere.example"]), "mismatch")
+    remedy = await refused(make_certificates(tmp_path, ["elsewhere.example"]), "mismatch")
+    assert "the host in the URL" in remedy
 
 
-async def refused(
-    certificates: Certificates, words: str, ca_file: Path | str | None = None
-) -> None:
+async def refused(certificates: Certificates, words: str, ca_file: Path | None = None) -> str:
+    """Have the certificate refused; return the remedy, which blames one thing only."""
     async with server(certificates.server_context()) as port:
         finding = await check_tls(talking_to(port, ca_file or certificates.ca_file))
     assert finding.verdict is Verdict.FAILURE
     assert words in finding.text
-    assert "cloud.ca_file" in finding.remedy
+    blamed = [word for word in ("clock", "cloud.ca_file", "the host in") if word in finding.remedy]
+    assert len(blamed) == 1
+    return finding.remedy
+
+
+async def test_an_address_that_nobody_answers_at_is_named(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(certificates.server_context()) as port:
+        settings = talking_to(port, certificates.ca_file)
+        _two_addresses(monkeypatch, "127.0.0.7", "127.0.0.1")
+        names = await check_names(settings)
+        finding = await check_tls(settings)
+    assert "localhost is 127.0.0.7 and 127.0.0.1" in names.text
+    assert finding.verdict is Verdict.WARNING
+    assert "127.0.0.7 does not answer (Connection refused)" in finding.text
+    assert "127.0.0.1 " not in finding.text
+
+
+async def test_all_addresses_are_named_if_none_answers(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(None) as port:
+        pass
+    _two_addresses(monkeypatch, "127.0.0.7", "127.0.0.1")
+    finding = await check_tls(talking_to(port, certificates.ca_file))
+    assert finding.verdict is Verdict.FAILURE
+    assert "127.0.0.7" in finding.text
+    assert "127.0.0.1" in finding.text
+
+
+def _two_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Give each name these addresses, as a name server would."""
+    ask = socket.getaddrinfo
+
+    def answer(host: str, port: int, *more: Any, **words: Any) -> list[Any]:
+        hosts = addresses if host == "localhost" else (host,)
+        return [found for one in hosts for found in ask(one, port, *more, **words)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
 
 
 async def test_a_server_that_speaks_no_tls_is_a_failure(certificates: Certificates) -> None:
@@ -141,6 +187,34 @@ async def test_a_port_that_nobody_listens_on_is_a_failure(certificates: Certific
 async def test_a_file_of_authorities_that_is_none_is_a_failure(tmp_path: Path) -> None:
     broken = tmp_path / "ca.pem"
     broken.write_text("not a certificate")
-    finding = await check_tls(talking_to(1, broken))
+    finding = await check_trust(talking_to(1, broken))
     assert finding.verdict is Verdict.FAILURE
     assert str(broken) in finding.text
+    assert (await check_tls(talking_to(1, broken))).verdict is Verdict.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("host", "root", "verdict"),
+    [
+        ("a.aliyuncs.com", "GlobalSign Root R46", Verdict.OK),
+        ("a.aliyuncs.com", "GlobalSign", Verdict.WARNING),
+        ("relay.example", "GlobalSign", Verdict.OK),
+    ],
+)
+async def test_a_file_without_the_cloud_s_newer_authority_is_a_warning(
+    tmp_path: Path, host: str, root: str, verdict: Verdict
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(_authority(root))
+    finding = await check_trust(talking_to(443, ca_file, host))
+    assert finding.verdict is verdict
+    assert ("2027-04-15" in finding.remedy) is (verdict is Verdict.WARNING)
+
+
+def _authority(name: str) -> bytes:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    who = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
