@@ -24,6 +24,7 @@ FIRST_BOOT = (
     "trouble.killed_it_is_back_within_five_seconds_and_goes_on",
     "field.hal_test_passes",
     "field.the_doctor_finds_nothing",
+    "field.a_setting_that_names_a_command_does_not_run_it_as_root",
     "field.the_support_bundle_has_no_secrets",
     "cost.memory_and_idle_cpu_are_told",
     "dialog.a_key_of_the_board_talks",

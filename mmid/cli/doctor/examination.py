@@ -4,14 +4,8 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-from mmid.cli.doctor.board import (
-    check_capture,
-    check_clock,
-    check_codecs,
-    check_mixer,
-    check_playback,
-    check_record,
-)
+from mmid.cli.doctor.as_daemon import as_daemon
+from mmid.cli.doctor.board import check_clock, check_codecs, check_record
 from mmid.cli.doctor.daemon import check_daemon
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped
 from mmid.cli.doctor.machine import Installation, check_access, check_unit
@@ -27,10 +21,10 @@ _STANDING_ON_SETTINGS: dict[str, Callable[[Settings], Finding | Awaitable[Findin
     "trust": check_trust,
     "names": check_names,
     "tls": check_tls,
-    "capture": check_capture,
-    "playback": check_playback,
+    "capture": as_daemon("capture"),
+    "playback": as_daemon("playback"),
     "codecs": check_codecs,
-    "mixer": check_mixer,
+    "mixer": as_daemon("mixer"),
 }
 
 

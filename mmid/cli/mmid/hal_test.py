@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from mmid.cli.daemon_user import become_daemon_user
 from mmid.cli.mmid.storage import try_to_load
 from mmid.cli.streams import print_json, print_lines
 from mmid.errors import AudioDeviceFailed, SettingsInvalid, StorageFailed
@@ -59,11 +60,12 @@ def hal_test(settings: Settings, options: argparse.Namespace) -> int:
     # JSON is one object at the end.
     say: Say = (lambda _: None) if options.json else (lambda line: print_lines([line]))
     results = list(_vendor_s(settings, say))
+    serial = _serial(settings) if options.json else ""
     if options.audio or options.acoustic:
+        become_daemon_user()
         results += asyncio.run(_sound(settings, options, pairs, say))
     passed = all(result.passed for result in results)
     if options.json:
-        serial = _serial(settings)
         checks = [asdict(result) for result in results]
         print_json({"serial": serial, "passed": passed, "checks": checks})
     return 0 if passed else 1

@@ -17,6 +17,8 @@ async def hal_test_passes(place: Path) -> str:
     run("systemctl", "stop", UNIT)
     told = json.loads(run("mmid", "hal-test", "--audio", "--json", user="mmid"))
     assert told["passed"], told
+    by_root = json.loads(run("mmid", "hal-test", "--audio", "--json"))
+    assert by_root["passed"], by_root
     log = run("mmid", "hal-test", user="mmid").splitlines()
     assert "Hal Test End" in log[-1], log
     run("systemctl", "start", UNIT)
@@ -32,6 +34,18 @@ async def the_doctor_finds_nothing(place: Path) -> str:
     assert verdicts.pop("mixer") == "skipped"
     assert set(verdicts.values()) == {"ok"}, findings
     return f"{len(verdicts)} checks are ok"
+
+
+async def a_setting_that_names_a_command_does_not_run_it_as_root(place: Path) -> str:
+    """ALSA's ``tee:`` is a shell; the doctor opens it with the daemon's rights, and its groups."""
+    told = Path("/tmp/image-test-who")  # where both may write
+    device = {"MMID_AUDIO__PLAYBACK_DEVICE": f"tee:null,'|id -nG >{told}; cat >/dev/null',raw"}
+    run("mmictl", "--json", "doctor", more=device)
+    groups = set(told.read_text().split())
+    assert groups == {"mmid", "audio"}, groups
+    assert told.owner() == "mmid", told.owner()
+    told.unlink()
+    return "it ran as mmid, of the group audio"
 
 
 async def the_support_bundle_has_no_secrets(place: Path) -> str:
