@@ -5,13 +5,17 @@ from typing import Any
 
 from mmid import __version__
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
+from mmid.cli.mmictl.exit import outcome
 from mmid.dbus.client import Client
-from mmid.dbus.failures import ACCESS_DENIED, CallFailed
+from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import DEVICE, DIALOG
 from mmid.errors import TABLE, BusFailed, NotProvisioned, NotRegistered
 
-_SEE_JOURNAL = "journalctl -u mmid names the code and what to do about it."
+_SEE_JOURNAL = "journalctl -u mmid tells what mmid knows of it."
 _REGISTERED = {"registered", "authorized"}
+
+# Errors that keep nobody from connecting.
+_ELSEWHERE = {"audio-device", "audio-format", "storage", "network-slow"}
 
 
 async def check_daemon(bus: str, configured: str = "") -> list[Finding]:
@@ -25,10 +29,9 @@ async def check_daemon(bus: str, configured: str = "") -> list[Finding]:
         async with await Client.connect(bus, start=False) as client:
             device, dialog = await client.get_all(DEVICE), await client.get_all(DIALOG)
         return [_daemon(device), _license(device), _link(dialog)]
-    except BusFailed as error:
-        daemon = failed("daemon", str(error), TABLE[BusFailed].remedy)
-    except CallFailed as error:
-        daemon = _no_answer(error)
+    except (BusFailed, CallFailed) as error:
+        _, text, advice = outcome(error)
+        daemon = failed("daemon", text, advice or _SEE_JOURNAL)
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         text = f"what answers does not speak as this mmictl does: {error!r}"
         daemon = failed("daemon", text, "If mmid was upgraded: systemctl restart mmid.")
@@ -36,17 +39,6 @@ async def check_daemon(bus: str, configured: str = "") -> list[Finding]:
         text = f"{daemon.text}; {bus!r} was asked, but the settings put mmid on {configured!r}"
         daemon = failed("daemon", text, f"mmictl --bus {configured} asks there.")
     return [daemon, *(skipped(check, "only the daemon knows") for check in ("license", "dialog"))]
-
-
-def _no_answer(error: CallFailed) -> Finding:
-    if error.name == ACCESS_DENIED:
-        remedy = "Run it as root, or join the group mmid (adduser NAME mmid)."
-        return failed("daemon", "the bus does not let this user call mmid", remedy)
-    return failed(
-        "daemon",
-        f"mmid does not answer: {error}",
-        "systemctl start mmid; systemctl status mmid and journalctl -u mmid say why it is down.",
-    )
 
 
 def _daemon(device: dict[str, Any]) -> Finding:
@@ -64,11 +56,11 @@ def _license(device: dict[str, Any]) -> Finding:
     if error := device["LicenseError"]:
         meaning, _, advice = error["message"].partition(". ")
         judge = failed if state == "refused" else warned
-        return judge(
-            "license", f"refused with {error['code']}: {meaning}", advice or error["remedy"]
-        )
+        # A number is the service's; a word is ours, such as for an answer that cannot be opened.
+        how = "refused with " if error["code"].isdigit() else ""
+        return judge("license", f"{how}{error['code']}: {meaning}", advice or error["remedy"])
     if state == "refused":
-        return failed("license", "the license service refused this device for good", _SEE_JOURNAL)
+        return failed("license", "refused, and mmid does not say why", _SEE_JOURNAL)
     if state not in _REGISTERED:
         return warned("license", "the device is not registered", TABLE[NotRegistered].remedy)
     expiry = device["TokenExpiry"]
@@ -83,6 +75,10 @@ def _utc(unix_ms: int) -> str:
 def _link(dialog: dict[str, Any]) -> Finding:
     if dialog["Connected"]:
         return fine("dialog", f"connected, {dialog['State']}")
+    last = dialog["LastError"]
+    if last and last["code"] not in _ELSEWHERE:
+        text = f"not connected: {dialog['State']}; the last error was {last['code']}"
+        return warned("dialog", f"{text}: {last['message']}", last["remedy"] or _SEE_JOURNAL)
     return warned(
         "dialog",
         f"not connected: {dialog['State']}",

@@ -99,7 +99,7 @@ _COMMANDS: dict[str, commands.Run] = {
 
 
 def _report(status: int, *lines: str) -> int:
-    for line in lines:
+    for line in filter(None, lines):
         complain(f"mmictl: {printable(line)}")
     return status
 

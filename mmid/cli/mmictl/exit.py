@@ -20,37 +20,37 @@ _NOT_STARTED = (
     "org.freedesktop.systemd1.",
 )
 
-_NOT_THERE = f"mmid is not running: {NAME} is not on this bus. Start it: systemctl start mmid"
+_START_IT = "Start it: systemctl start mmid"
 _NOT_ALLOWED = (
-    "not permitted: only root and members of the group mmid may talk with mmid (as root: "
-    "adduser NAME mmid; it counts from the next login on), and only root may reset the device"
+    "Only root and members of the group mmid may talk with mmid (as root: adduser NAME mmid; it "
+    "counts from the next login on), and only root may reset the device."
 )
 _SEE_SYSTEMD = "systemctl status mmid says what it does, or why it does not run."
 
 
-def outcome(error: MmidError) -> tuple[int, *tuple[str, ...]]:
-    """Return the exit status for this error, and the lines for the standard error."""
+def outcome(error: MmidError) -> tuple[int, str, str]:
+    """Return the exit status for this error, what is wrong, and what to do or an empty text."""
     if isinstance(error, CallFailed):
         return _call_failed(error)
     if isinstance(error, BusFailed) and isinstance(error.__cause__, PermissionError):
-        return _NOT_PERMITTED, str(error)
+        return _NOT_PERMITTED, str(error), ""
     return error.facts.exit_code, str(error), error.facts.remedy
 
 
-def _call_failed(error: CallFailed) -> tuple[int, *tuple[str, ...]]:
+def _call_failed(error: CallFailed) -> tuple[int, str, str]:
     facts = _facts(error.name)
     if facts is not None:
         return facts.exit_code, str(error), facts.remedy
     if error.name in _NOT_RUNNING:
-        return _UNAVAILABLE, _NOT_THERE
+        return _UNAVAILABLE, f"mmid is not running: {NAME} is not on this bus", _START_IT
     if error.name.startswith(_NOT_STARTED):
         text = f"mmid is not running and could not be started: {error}"
         return _UNAVAILABLE, text, _SEE_SYSTEMD
     if error.name == ACCESS_DENIED:
-        return _NOT_PERMITTED, _NOT_ALLOWED, f"The bus says: {error}"
+        return _NOT_PERMITTED, f"not permitted: {error}", _NOT_ALLOWED
     if error.name == NO_REPLY:
         return _TRY_AGAIN, str(error), _SEE_SYSTEMD
-    return INTERNAL, f"{error.name}: {error}"
+    return INTERNAL, f"{error.name}: {error}", ""
 
 
 def _facts(name: str) -> Facts | None:

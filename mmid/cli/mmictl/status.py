@@ -20,6 +20,9 @@ _LABEL_WIDTH = 11
 _BOLD, _RED, _GREEN, _YELLOW = 1, 31, 32, 33
 _STATE_COLOURS = {"offline": _RED, "connecting": _YELLOW}
 
+# What mmid waits for by itself where it names no time for its next attempt.
+_AWAITED = {"fix-clock": "tries again when the clock was set", "retry": "tries again soon"}
+
 Values = Mapping[str, Any]
 
 
@@ -85,7 +88,8 @@ def _problems(dialog: Values, device: Values) -> Iterator[tuple[str, str, str]]:
     """What stands in the way now, and what went wrong last."""
     if refused := device["LicenseError"]:
         then = refused["next_attempt"]
-        again = f"; next attempt {moment(then)}" if then else "; waits for mmictl device register"
+        awaited = _AWAITED.get(refused["remedy"], "waits for mmictl device register")
+        again = f"; next attempt {moment(then)}" if then else f"; {awaited}"
         meaning, _, advice = refused["message"].partition(". ")
         text = f"{refused['code']} {meaning} (since {moment(refused['since'])}{again})"
         yield "no license", text, f"{refused['remedy']}: {advice}" if advice else refused["remedy"]

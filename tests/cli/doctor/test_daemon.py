@@ -87,6 +87,9 @@ async def test_a_refusal_is_told_with_its_code_and_what_mends_it(
     assert finding.verdict is Verdict.WARNING
     assert finding.text == "refused with 200021: too many requests today"
     assert finding.remedy == "Wait until tomorrow."
+    status.update(license_error={**error, "code": "registration-unreadable"})
+    finding = (await by_check(bus.address))["license"]
+    assert finding.text == "registration-unreadable: too many requests today"
     status.update(license_state=LicenseState.REFUSED)
     assert (await by_check(bus.address))["license"].verdict is Verdict.FAILURE
 
@@ -96,6 +99,18 @@ async def test_no_connection_is_a_warning(bus: PrivateBus, status: Status, front
     finding = (await by_check(bus.address))["dialog"]
     assert finding.verdict is Verdict.WARNING
     assert "offline" in finding.text
+    assert "mmictl connect" in finding.remedy
+
+
+@pytest.mark.parametrize(("code", "told"), [("tls", True), ("audio-device", False)])
+async def test_what_keeps_it_from_connecting_is_told_if_it_is_known(
+    bus: PrivateBus, status: Status, front: Front, code: str, told: bool
+) -> None:
+    status.update(connected=False, state=State.OFFLINE)
+    status.update(last_error={"code": code, "message": "why", "remedy": "Look.", "time": 1})
+    finding = (await by_check(bus.address))["dialog"]
+    assert ("why" in finding.text) is told
+    assert finding.remedy
 
 
 async def test_a_daemon_that_does_not_run_is_a_failure(bus: PrivateBus) -> None:

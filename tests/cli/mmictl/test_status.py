@@ -77,6 +77,9 @@ def test_a_refused_license_is_shown_last_with_what_mends_it(
     assert problem.startswith("  no license 100008 the device is registered already (since 2026-")
     assert problem.endswith("; waits for mmictl device register)")
     assert remedy.strip() == "-> reset-in-console: Reset it in the console."
+    clock = REFUSED | {"remedy": "fix-clock"}
+    told = screen(capsys, device={"LicenseError": clock})[-2]
+    assert told.endswith("; tries again when the clock was set)")
     again = REFUSED | {"next_attempt": 1_795_132_800_000}
     assert "; next attempt 2026-" in screen(capsys, device={"LicenseError": again})[-2]
 
