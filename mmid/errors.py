@@ -3,7 +3,7 @@
     MmidError
     ├── CallerError      a D-Bus client asked for something that cannot be done now
     │   ├── NotReady         no dialog is connected and ready yet
-    │   ├── Busy             somebody else is talking
+    │   ├── Busy             somebody else is talking, or it is asked for too often
     │   ├── NotTalking       the caller does not hold the microphone
     │   ├── Unsupported      this work mode or protocol cannot do it
     │   └── InvalidArgument  the argument's shape or range is wrong
@@ -76,7 +76,7 @@ class NotReady(CallerError):
 
 
 class Busy(CallerError):
-    """Somebody else is talking."""
+    """Somebody else is talking, or it is asked for too often."""
 
 
 class NotTalking(CallerError):
@@ -213,7 +213,7 @@ TABLE: dict[type[MmidError], Facts] = {
     ),
     Busy: Facts(
         "Busy", "busy", 75, "608761817cf24e9b94ec169d51d074b8",
-        "Try again when the other client has finished; Talker names it.",
+        "Try again in a moment; while somebody talks, Talker names who.",
     ),
     NotTalking: Facts(
         "NotTalking", "not-talking", 65, "e0ccf2e718f7417fad187321da3c81a8",

@@ -7,9 +7,10 @@ the cloud) and the board (which carries out what the cloud wants).
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from math import ceil
 from typing import Any, cast, get_args
 
-from mmid.errors import InvalidArgument, NotReady
+from mmid.errors import Busy, InvalidArgument, NotReady
 from mmid.gateway.black_box import BlackBox
 from mmid.gateway.board import Board
 from mmid.gateway.timeline import Moment
@@ -23,6 +24,11 @@ from mmid.status import Status
 _log = logging.getLogger(__name__)
 
 _WORK_MODES = get_args(WorkMode)
+
+# So many connections may be asked for in a row, and then one now and then, as with presses: a
+# program gone wild must not storm the cloud, nor the license service. Nobody taps so often.
+_CONNECTIONS_AT_ONCE = 10
+_CONNECTION_EVERY_S = 5.0
 
 
 class Gateway:
@@ -54,10 +60,13 @@ class Gateway:
         self._black_box = black_box
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._rested_at = 0.0
 
     # --- the dialog -----------------------------------------------------------------------
 
     def connect(self) -> None:
+        if self._supervisor.conversation is None:
+            self._count_connection()
         self._supervisor.connect()
 
     def disconnect(self) -> None:
@@ -103,6 +112,7 @@ class Gateway:
         self._board.timeline.begin(asked)
 
     def new_dialog(self) -> None:
+        self._count_connection()
         self._book.remember_dialog("")
         self._status.update(dialog_id="")
         self._supervisor.restart("a new dialog was begun")
@@ -113,6 +123,7 @@ class Gateway:
             raise InvalidArgument(f"WorkMode is one of {allowed}, not {mode[:40]!r}")
         if mode == self._supervisor.work_mode:
             return
+        self._count_connection()
         why = "the work mode was changed"
         self._board.microphone.refuse(NotReady(f"{why} before the dialog was ready"))
         self._supervisor.set_work_mode(cast("WorkMode", mode))
@@ -139,6 +150,7 @@ class Gateway:
         return self._board.timeline.to_plain(self._loop.time(), self._clock.now_ms())
 
     async def register(self) -> None:
+        self._count_connection()
         self._supervisor.register()
 
     async def reset(self) -> None:
@@ -150,6 +162,21 @@ class Gateway:
 
     def client_left(self, client: str) -> None:
         self._board.microphone.left(client)
+
+    def _count_connection(self) -> None:
+        """Count one more connection that somebody asks for.
+
+        Raises:
+            Busy: it is one too many now.
+        """
+        now = self._loop.time()
+        # When all that were asked for would be over, had each waited for its turn.
+        rested_at = max(self._rested_at, now) + _CONNECTION_EVERY_S
+        early_s = rested_at - now - _CONNECTIONS_AT_ONCE * _CONNECTION_EVERY_S
+        if early_s > 0:
+            text = f"new connections are asked for too often; try again in {ceil(early_s)} s"
+            raise Busy(text)
+        self._rested_at = rested_at
 
     def _ask(self, text: str, **more: Any) -> None:
         asked = self._loop.time()

@@ -1,13 +1,16 @@
 """What a client asks for, put to the dialog and the board."""
 
+import asyncio
 import json
 import time
+from contextlib import suppress
 from typing import cast
 
 import pytest
 
 from mmid.errors import (
     AudioDeviceFailed,
+    Busy,
     InvalidArgument,
     NotReady,
     StorageFailed,
@@ -98,6 +101,42 @@ async def test_connect_and_disconnect_and_register_go_to_the_supervisor(board: B
     board.gateway.disconnect()
     await board.gateway.register()
     assert board.supervision.told == ["connect", "disconnect", "register"]
+
+
+@pytest.mark.parametrize("command", ["connect", "new_dialog", "register", "set_work_mode"])
+async def test_a_storm_of_new_connections_is_refused_and_a_quick_finger_is_not(
+    board: Board, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(board.gateway._loop, "time", lambda: now)
+
+    async def taken(count: int) -> int:
+        done = 0
+        for _ in range(count):
+            other = "tap2talk" if board.supervision.work_mode == "push2talk" else "push2talk"
+            modes = [other] if command == "set_work_mode" else []
+            with suppress(Busy):
+                asked = getattr(board.gateway, command)(*modes)
+                await (asked or asyncio.sleep(0))
+                done += 1
+        return done
+
+    for _ in range(5):  # two taps in each second
+        assert await taken(2) == 2
+        now += 1.0
+    assert await taken(300) <= 2
+    told = len(board.supervision.told)
+    with pytest.raises(Busy, match=r"too often; try again in [1-5] s"):
+        await board.gateway.register()
+    assert len(board.supervision.told) == told
+    now += 60.0
+    assert await taken(300) == 10
+
+
+async def test_a_connect_that_changes_nothing_is_not_counted(board: Board) -> None:
+    async with board.connected():
+        for _ in range(100):
+            board.gateway.connect()
 
 
 async def test_reset_stops_erases_and_forgets_in_this_order(board: Board) -> None:
