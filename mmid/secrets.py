@@ -94,3 +94,20 @@ def _known(_: object) -> list[str]:
 
 def _mask(match: re.Match[str]) -> str:
     return f"{match['bearer'] or match['prefix'] or match['key'] or match['unit']}{MASK}"
+
+
+# What must not reach a terminal or forge a line: control characters but tab and newline.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+_LONGEST_TEXT = 16384  # characters; a message of the cloud can be 1 MiB
+
+
+def clean(text: str) -> str:
+    """The text without secrets and control characters, and not endless.
+
+    Secrets first: an escape in the middle of one would hide it from the search.
+    """
+    text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", redact(text))
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
+    return text

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed
+from mmid.dbus.stream import close_descriptors
 from mmid.errors import InvalidArgument
 
 IMAGE_LIMIT = 1024 * 1024
@@ -63,10 +64,10 @@ class ImageReader:
             raise CallFailed(LIMITS_EXCEEDED, text)
         answer: Future[bytes] = Future()
         answer.set_running_or_notify_cancel()  # who waits may leave, the reading goes on
-        own = os.dup(descriptor)
+        own = -1
 
         def free() -> None:
-            os.close(own)
+            close_descriptors([own])
             self._places.release()
 
         def work() -> None:
@@ -80,8 +81,9 @@ class ImageReader:
                 answer.set_result(image)
 
         try:
+            own = os.dup(descriptor)
             threading.Thread(target=work, name="image-reader", daemon=True).start()
-        except RuntimeError as error:  # TasksMax= of the unit
+        except (OSError, RuntimeError) as error:  # RLIMIT_NOFILE, or TasksMax= of the unit
             free()
             raise CallFailed(LIMITS_EXCEEDED, f"the image cannot be read now: {error}") from error
         return answer

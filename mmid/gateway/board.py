@@ -16,7 +16,7 @@ from mmid.gateway.loudspeaker import Loudspeaker
 from mmid.gateway.microphone import Microphone
 from mmid.gateway.timeline import Moment, Timeline
 from mmid.hal import Clock, Mixer, Player, Recorder
-from mmid.secrets import redact
+from mmid.secrets import clean
 from mmid.session.effects import (
     Effect,
     Emit,
@@ -143,6 +143,8 @@ class Board:
     def _emit(self, event: Event) -> None:
         _log.debug("event %s", type(event).__name__)
         if isinstance(event, Error):
+            # The cloud may have written both: each is one line, safe to show on a terminal.
+            event = Error(*(clean(" ".join(text.split())) for text in (event.code, event.message)))
             self._show_error(event)
         self.on_event(event)
         self.timeline.hear(event, self._loop.time())
@@ -156,7 +158,7 @@ class Board:
         self._status.update(
             last_error={
                 "code": error.code,
-                "message": redact(error.message),
+                "message": error.message,
                 "remedy": facts.remedy if facts else "",
                 "time": self._clock.now_ms(),
             }

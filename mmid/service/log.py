@@ -1,35 +1,18 @@
 """The log's last step: every entry is redacted and of bounded length.
 
 ``mmid.service.sysd`` decides where the entries go. Here an entry becomes text, and as
-the last thing that happens to it this text passes ``mmid.secrets.redact``:
+the last thing that happens to it this text passes ``mmid.secrets.clean``:
 arguments, tracebacks and journal fields are text by then, so there is no way
 around it.
 """
 
 import logging
-import re
 import sys
 import time
 from abc import ABC, abstractmethod
 from typing import TextIO
 
-from mmid.secrets import redact
-
-# What must not reach a terminal or forge a line: control characters but tab and newline.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-
-_LONGEST_TEXT = 16384  # characters of one entry; a message of the cloud can be 1 MiB
-
-
-def clean(text: str) -> str:
-    """The text without secrets and control characters, and not endless.
-
-    Secrets first: an escape in the middle of one would hide it from the search.
-    """
-    text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", redact(text))
-    if len(text) > _LONGEST_TEXT:
-        text = f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
-    return text
+from mmid.secrets import clean
 
 
 class RedactingHandler(logging.Handler, ABC):

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmid.service.log import LineHandler, RedactingHandler, clean
+from mmid.secrets import clean
+from mmid.service.log import LineHandler, RedactingHandler
 
 _log = logging.getLogger(__name__)
 

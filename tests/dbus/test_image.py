@@ -134,6 +134,15 @@ async def test_a_file_that_never_answers_costs_its_place_and_nothing_more(
     assert await reader.read(memfd, "image/jpeg") == JPEG
 
 
+async def test_a_descriptor_that_cannot_be_copied_costs_no_place(memfd: int) -> None:
+    os.write(memfd, JPEG)
+    reader = ImageReader()
+    for _ in range(3):
+        with pytest.raises(CallFailed, match="cannot be read now"):
+            await reader.read(-1, "image/jpeg")
+    assert await reader.read(memfd, "image/jpeg") == JPEG
+
+
 async def test_a_process_that_may_have_no_more_threads_refuses_and_leaks_nothing(
     memfd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

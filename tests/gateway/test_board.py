@@ -54,3 +54,12 @@ async def test_a_secret_in_an_error_is_masked(board: Board) -> None:
     secret = Secret("the-token-of-this-board")
     board.host.perform(Emit(Error("http", f"said {secret.reveal()}")))
     assert board.status.last_error["message"] == "said ***"
+
+
+async def test_an_error_of_the_cloud_commands_no_terminal_and_is_one_line(board: Board) -> None:
+    board.host.perform(Emit(Error("No\x1b[2JWay", "it\nsaid\x9b31m \x00" + "x" * 1_000_000)))
+    code, message = (board.status.last_error[key] for key in ("code", "message"))
+    assert code == "No\\x1b[2JWay"
+    assert str(message).startswith("it said\\x9b31m \\x00xx")
+    assert len(str(message)) < 17_000
+    assert board.events == [Error(str(code), str(message))]

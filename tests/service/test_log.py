@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mmid.secrets import MASK, Secret
-from mmid.service.log import LineHandler, clean
+from mmid.secrets import MASK, Secret, clean
+from mmid.service.log import LineHandler
 
 SECRET = Secret("correct-horse-battery")
 
