@@ -7,6 +7,7 @@ from pathlib import Path
 from mmid.cli.doctor.as_daemon import as_daemon
 from mmid.cli.doctor.board import check_clock, check_codecs, check_record
 from mmid.cli.doctor.daemon import check_daemon
+from mmid.cli.doctor.exposure import check_files
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped
 from mmid.cli.doctor.machine import Installation, check_access, check_unit
 from mmid.cli.doctor.network import check_names, check_tls, check_trust
@@ -38,6 +39,9 @@ async def examine(config: Path | None, bus: str, machine: Installation) -> Async
     """
     settings, finding = _check_settings(config)
     yield finding
+    unread = [skipped("files", "the settings cannot be read")]
+    for finding in unread if settings is None else check_files(config, settings):
+        yield finding
     for name, check in _STANDING_ON_SETTINGS.items():
         if settings is None:
             yield skipped(name, "the settings cannot be read")

@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 
 from mmid.cli.doctor.board import load_codecs
+from mmid.cli.doctor.exposure import exposures
 from mmid.cli.streams import print_lines
 from mmid.errors import TABLE, NotProvisioned
 from mmid.hal_linux.storage import describe, open_store
@@ -13,7 +14,7 @@ from mmid.session.clouds import cloud_of
 from mmid.settings import License, Settings, Storage
 
 
-def check(settings: Settings, _: Namespace) -> int:
+def check(settings: Settings, options: Namespace) -> int:
     """Print the report; the exit status is 0.
 
     Raises:
@@ -26,6 +27,8 @@ def check(settings: Settings, _: Namespace) -> int:
     clock = KernelClock(settings.clock.require_sync)
     report = _report(settings, record, clock_is_set=clock.synchronized)
     print_lines(f"{topic:8} {facts}" for topic, facts in report)
+    open_ones = exposures(options.config, settings)
+    print_lines(f"{'open':8} {one.text}: {one.remedy}" for one in open_ones)
     return 0
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from mmid.cli.doctor.exposure import record_exposures
 from mmid.cli.streams import as_set, print_json, print_lines
 from mmid.errors import SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import SlotReport, describe, open_store
@@ -125,6 +126,8 @@ def _as_lines(
 ) -> Iterator[str]:
     yield f"{'target':14} {storage.target}"
     yield f"{'storage key':14} {as_set(storage.key)}"
+    for exposure in record_exposures(storage.target):
+        yield f"{'open':14} {exposure.text}: {exposure.remedy}"
     for number, slot in enumerate(slots, 1):
         yield f"{f'copy {number}':14} {slot.place}: {_slot(slot)}"
     if record is None:
@@ -153,6 +156,7 @@ def _as_json(
     return {
         "target": storage.target,
         "storage_key": bool(storage.key),
+        "open": [exposure.text for exposure in record_exposures(storage.target)],
         "copies": [asdict(slot) for slot in slots],
         "record": {**state, **_fields(record)} if record else None,
         "error": None if failure is None else str(failure),

@@ -8,14 +8,14 @@ from mmid.frozen import frozen
 from mmid.hal_linux.storage.block_store import BlockMedium
 from mmid.hal_linux.storage.file_store import FileMedium
 from mmid.hal_linux.storage.medium import Medium
-from mmid.hal_linux.storage.mtd_store import MtdMedium
+from mmid.hal_linux.storage.mtd_store import MtdMedium, device_paths
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import Copy, SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
 from mmid.hal_linux.storage.ubi_store import UbiMedium
 from mmid.secrets import Secret
 
-__all__ = ["SlotReport", "SlotState", "describe", "medium_of", "open_store"]
+__all__ = ["SlotReport", "SlotState", "describe", "medium_of", "open_store", "paths_of"]
 
 _MEDIA: dict[str, Callable[[str, SystemCalls], Medium]] = {
     "file": FileMedium,
@@ -71,6 +71,14 @@ def describe(target: str, key: Secret | None = None) -> list[SlotReport]:
     medium = medium_of(target)
     store = SlotStore(medium, sealing=Sealing(key) if key else None)
     return [_report(medium.places[copy.index], copy, store) for copy in store.inspect()]
+
+
+def paths_of(target: str) -> list[str]:
+    """Return the files or the device that a target names, whether they are there or not."""
+    kind, _, place = target.partition(":")
+    if kind == "mtd":
+        return device_paths(place, SystemCalls())
+    return [place, f"{place}.copy"] if kind == "file" else [place]
 
 
 def medium_of(target: str, calls: SystemCalls | None = None) -> Medium:

@@ -9,7 +9,18 @@ from mmid.cli.doctor.machine import Installation
 from mmid.settings import Settings
 
 IN_ORDER = [
-    *("settings", "record", "clock", "trust", "names", "tls", "capture", "playback", "codecs"),
+    *(
+        "settings",
+        "files",
+        "record",
+        "clock",
+        "trust",
+        "names",
+        "tls",
+        "capture",
+        "playback",
+        "codecs",
+    ),
     *("mixer", "access", "unit", "daemon", "license", "dialog"),
 ]
 
@@ -26,7 +37,7 @@ async def test_settings_that_cannot_be_read_spare_what_stands_on_them(tmp_path: 
     assert list(found) == IN_ORDER
     assert found["settings"].verdict is Verdict.FAILURE
     assert "audio.period_ms = 9" in found["settings"].text
-    assert {found[check].verdict for check in IN_ORDER[1:10]} == {Verdict.SKIPPED}
+    assert {found[check].verdict for check in IN_ORDER[1:11]} == {Verdict.SKIPPED}
 
 
 async def test_a_check_that_stumbles_is_a_finding_and_not_the_last_one(

@@ -94,6 +94,18 @@ def test_it_changes_nothing(config: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [config]
 
 
+def test_files_that_are_open_to_others_are_told_in_a_line_each(config: Path) -> None:
+    config.chmod(0o666)
+    result = mmid("check", "--config", config)
+    told = [line for line in result.stdout.splitlines() if line.startswith("open ")]
+    assert len(told) == 3
+    assert "root's tools act on it" in told[0]
+    assert "license.app_secret, and everybody may read it" in told[1]
+    assert "license.api_key, and everybody may read it" in told[2]
+    config.chmod(0o600)
+    assert "\nopen " not in mmid("check", "--config", config).stdout
+
+
 def test_it_shows_no_secret(config: Path) -> None:
     result = mmid("check", "--config", config)
     assert APP_SECRET not in result.stdout + result.stderr

@@ -66,6 +66,15 @@ def test_show_with_json_is_one_object_with_the_same(mmid: Tool) -> None:
     assert shown["record"]["field 20"] == "15 bytes"
 
 
+def test_a_record_that_others_may_read_is_told(mmid: Tool, tmp_path: Path) -> None:
+    mmid.record = REGISTERED
+    assert mmid.json("storage", "show")["open"] == []
+    (tmp_path / "device.bin.copy").chmod(0o640)
+    (text,) = mmid.json("storage", "show")["open"]
+    assert f"{tmp_path}/device.bin.copy holds secrets, and is open to others" in text
+    assert f"open           {text}: chown mmid:root" in mmid("storage", "show").stdout
+
+
 def test_a_registration_under_way_is_shown(mmid: Tool) -> None:
     mmid.record = DeviceRecord(app_id="mm_1", pending=Pending("lamp-2", NONCE, 1))
     shown = mmid.json("storage", "show")["record"]

@@ -4,7 +4,14 @@ import pytest
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux import storage
-from mmid.hal_linux.storage import SlotReport, SlotState, describe, medium_of, open_store
+from mmid.hal_linux.storage import (
+    SlotReport,
+    SlotState,
+    describe,
+    medium_of,
+    open_store,
+    paths_of,
+)
 from mmid.hal_linux.storage.block_store import BlockMedium
 from mmid.hal_linux.storage.file_store import FileMedium
 from mmid.hal_linux.storage.mtd_store import MtdMedium
@@ -68,6 +75,13 @@ def test_a_sealed_copy_says_whether_the_key_fits(tmp_path: Path) -> None:
             assert (report.state, report.sealed, report.size_bytes) == (SlotState.VALID, True, 7)
             assert words in report.problem
             assert bool(words) == bool(report.problem)
+
+
+def test_a_target_says_which_files_or_which_device_it_is_on() -> None:
+    assert paths_of("file:/x/device.bin") == ["/x/device.bin", "/x/device.bin.copy"]
+    assert paths_of("block:/dev/mmid-record") == ["/dev/mmid-record"]
+    assert paths_of("mtd:/dev/mtd3") == ["/dev/mtd3"]
+    assert paths_of("mtd:name=no-such-partition") == []
 
 
 def test_an_empty_key_seals_nothing(tmp_path: Path) -> None:
