@@ -21,7 +21,7 @@ from typing import Any
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 
 from bench.figure import Effort, Figure
-from mmid.errors import AudioDeviceFailed
+from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 from mmid.hal import Player, Recorder
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.codecs import make_decoder, make_encoder
@@ -82,6 +82,10 @@ class Audience:
         self.finished.set()
 
     def player_failed(self, error: AudioDeviceFailed) -> None:
+        """End the benchmark."""
+        raise error
+
+    def player_refused(self, error: AudioFormatRefused) -> None:
         """End the benchmark."""
         raise error
 

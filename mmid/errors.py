@@ -13,7 +13,8 @@
     │   ├── NetworkTooSlow   it takes less than speech comes to
     │   ├── TlsFailed        its certificate or its TLS is not acceptable
     │   ├── HttpFailed       the license service answered outside its protocol
-    │   └── MalformedMessage it sent what its protocol does not allow
+    │   ├── MalformedMessage it sent what its protocol does not allow
+    │   └── AudioFormatRefused it sent sound in a format that was not asked for
     ├── DeviceError      this board
     │   ├── AudioDeviceFailed the sound card cannot be opened, read or written
     │   ├── StorageFailed    the device record cannot be read or written
@@ -133,6 +134,10 @@ class MalformedMessage(CloudError):
     """The cloud sent a message that its protocol does not allow."""
 
 
+class AudioFormatRefused(CloudError):
+    """The cloud sent sound in another format than it was asked for."""
+
+
 class DeviceError(MmidError):
     """This board failed."""
 
@@ -250,6 +255,10 @@ TABLE: dict[type[MmidError], Facts] = {
     MalformedMessage: Facts(
         "Cloud", "malformed-message", 76, "e864e5dc1d204f24b345d91ed088cae5",
         "Check that cloud.ws_url is the cloud's dialog address and cloud.protocol fits it.",
+    ),
+    AudioFormatRefused: Facts(
+        "Cloud", "audio-format", 76, "505c18f038724789ad6b394430b417df",
+        "Set dialog.downstream_mode to what the cloud, or the relay before it, really sends.",
     ),
     AudioDeviceFailed: Facts(
         "NotReady", "audio-device", 74, "8a6e7a7c12d84c9093254e79603a6c05",

@@ -18,7 +18,7 @@ and is called in a thread.
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from mmid.errors import AudioDeviceFailed
+from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 
 
 class Clock(Protocol):
@@ -137,6 +137,9 @@ class PlayerListener(Protocol):
     def player_failed(self, error: AudioDeviceFailed) -> None:
         """Playing ended by itself; what was buffered is lost."""
 
+    def player_refused(self, error: AudioFormatRefused) -> None:
+        """The reply, or a part of it, cannot be played: it is silence. Once a reply."""
+
 
 class Player(Protocol):
     """A loudspeaker, fed faster than real time through a bounded buffer.
@@ -212,6 +215,14 @@ class Decoder(Protocol):
     Nothing the cloud sends makes it raise. What it keeps between calls is
     less than a frame, a page or a packet: 64 KiB at most.
     """
+
+    @property
+    def mode(self) -> str:
+        """What the cloud was asked for: a value of ``dialog.downstream_mode``."""
+
+    @property
+    def refused(self) -> str:
+        """What was found in this reply that it cannot play, in words; empty if nothing."""
 
     @property
     def damaged(self) -> int:

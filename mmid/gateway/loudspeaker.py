@@ -6,7 +6,7 @@ by the cloud's commands.
 
 from collections.abc import Callable
 
-from mmid.errors import AudioDeviceFailed, InvalidArgument, MmidError
+from mmid.errors import AudioDeviceFailed, AudioFormatRefused, InvalidArgument, MmidError
 from mmid.gateway.timeline import Moment
 from mmid.hal import Mixer, Player
 from mmid.session.conversation import Conversation
@@ -79,6 +79,9 @@ class Loudspeaker:
         self._tell(error)
         if conversation := self._conversation():
             conversation.playback_failed()
+
+    def player_refused(self, error: AudioFormatRefused) -> None:
+        self._tell(error)
 
     # --- how loud it is -------------------------------------------------------------------
 

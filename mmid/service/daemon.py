@@ -23,6 +23,7 @@ from mmid.gateway.board import Board
 from mmid.gateway.gateway import Gateway
 from mmid.hal import Clock, Mixer, Player, Recorder
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
+from mmid.hal_linux.audio.codecs import make_decoder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.hal_linux.storage import open_store
@@ -168,18 +169,13 @@ def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:
 
 
 def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) -> Player:
-    """Return the loudspeaker, with a decoder if the cloud sends another codec."""
-    decoder = None
-    if dialog.downstream_mode != "pcm":
-        from mmid.hal_linux.audio.codecs import make_decoder  # noqa: PLC0415 - few want them
-
-        decoder = make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
+    """Return the loudspeaker, with a decoder of what the cloud sends."""
     player = AlsaPlayer(
         audio.playback_device,
         dialog.ds_sample_rate,
         audio.period_ms,
         gain,
-        decoder=decoder,
+        decoder=make_decoder(dialog.downstream_mode, dialog.ds_sample_rate),
         ahead_bytes=dialog.player_rb_size,
     )
     player.observe(

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mmid.errors import AudioDeviceFailed
+from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 from mmid.events import Error, TtsEnd
 from mmid.session.effects import SetLoudness
 from tests.gateway.board import Board
@@ -33,6 +33,19 @@ async def test_a_loudspeaker_that_fails_in_mid_reply_ends_the_turn_all_the_same(
         assert board.codes == ["audio-device"]
         assert board.status.player_underruns == 2
         board.wire.say("RespondingEnded")
+        await board.wire.until("LocalRespondingEnded")
+
+
+async def test_sound_that_cannot_be_played_is_told_and_the_turn_goes_on(board: Board) -> None:
+    async with board.connected():
+        await board.reply()
+        error = AudioFormatRefused("the reply has WAV")
+        board.host.loudspeaker.player_refused(error)
+        assert Error("audio-format", "the reply has WAV") in board.events
+        assert board.status.last_error["code"] == "audio-format"
+        board.wire.say("RespondingEnded")
+        await board.until(lambda: TtsEnd() in board.events)
+        board.player.drain()
         await board.wire.until("LocalRespondingEnded")
 
 

@@ -25,6 +25,16 @@ def from_numbers(numbers: "array[int]") -> bytes:
     return numbers.tobytes()
 
 
+def mix_down(samples: bytes, channels: int) -> bytes:
+    """Return the mean of so many channels, whose samples come in turns; of none, nothing."""
+    if channels == 1:
+        return samples
+    whole = len(samples) // 2 // channels * channels if channels else 0
+    numbers = to_numbers(samples[: 2 * whole])
+    frames = zip(*(numbers[at::channels] for at in range(channels)), strict=True)
+    return from_numbers(array("h", [sum(frame) // channels for frame in frames]))
+
+
 def level_percent(samples: bytes) -> int:
     """Return the peak on a scale of decibels: 0 is -60 dB or less, 100 is full scale."""
     numbers = to_numbers(samples)

@@ -1,7 +1,7 @@
 """The codecs of the wire: what turns a reply into samples, and speech into packets.
 
     mode       downlink                              uplink
-    pcm        no codec                              no codec
+    pcm        ``pcm``: WAV is unwrapped              no codec
     mp3        ``mp3`` over libmpg123                -
     opus       ``ogg_opus`` over ``ogg``, libopus    -
     raw-opus   ``raw_opus`` over libopus             ``raw_opus`` over libopus
@@ -24,7 +24,7 @@ def make_decoder(mode: str, rate_hz: int) -> Decoder:
     """Return a decoder whose samples are mono at ``rate_hz``.
 
     Args:
-        mode: ``mp3``, ``opus`` (in Ogg) or ``raw-opus``.
+        mode: ``pcm``, ``mp3``, ``opus`` (in Ogg) or ``raw-opus``.
         rate_hz: 8000, 16000, 24000 or 48000.
 
     Raises:
@@ -32,6 +32,10 @@ def make_decoder(mode: str, rate_hz: int) -> Decoder:
     """
     setting = f"dialog.downstream_mode = {mode!r}"
     match mode:
+        case "pcm":
+            from mmid.hal_linux.audio.codecs.pcm import PcmDecoder  # noqa: PLC0415
+
+            return PcmDecoder(rate_hz)
         case "mp3":
             from mmid.hal_linux.audio.codecs.mp3 import Mp3Decoder  # noqa: PLC0415 - only if asked for
 

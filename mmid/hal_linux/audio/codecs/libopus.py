@@ -6,7 +6,9 @@ The one module that calls it. Samples are 16-bit mono, at one of Opus' own rates
 import ctypes
 import weakref
 
+from mmid.frozen import frozen
 from mmid.hal_linux.audio.codecs import load_library
+from mmid.hal_linux.audio.samples import mix_down
 
 # RFC 6716, section 3.4: 48 frames in a packet, none longer than 1275 bytes.
 LONGEST_PACKET_BYTES = 48 * 1275
@@ -31,32 +33,60 @@ _COMPLEXITY = 5
 _PACKET_ROOM = 1500
 
 
-class LibopusDecoder:
-    """Decodes one packet at a time; libopus mixes stereo down and has all our rates."""
+@frozen
+class Layout:
+    """How the channels are packed (RFC 7845, section 5.1.1): as libopus wants to be told.
 
-    def __init__(self, rate_hz: int, setting: str) -> None:
+    The default is one stream, mono or stereo, which libopus mixes down by itself.
+    """
+
+    channels: int = 1
+    streams: int = 1
+    coupled: int = 0  # so many of the streams are stereo
+    mapping: bytes = b"\0"  # of each channel
+
+
+MONO = Layout()
+
+
+class LibopusDecoder:
+    """Decodes one packet at a time; libopus has all our rates.
+
+    Args:
+        rate_hz: of the samples.
+        setting: the setting that asks for it, for messages.
+        layout: one that libopus takes; more channels than one are mixed down.
+    """
+
+    def __init__(self, rate_hz: int, setting: str, layout: Layout = MONO) -> None:
+        self.layout = layout
         self._library = _load(setting)
-        self._state = _create(self, self._library, "decoder", rate_hz, 1)
+        packing = (layout.channels, layout.streams, layout.coupled, layout.mapping)
+        self._state = _create(self, self._library, "multistream_decoder", rate_hz, *packing)
         self._longest = rate_hz * _LONGEST_PACKET_MS // 1000
-        self._samples = ctypes.create_string_buffer(self._longest * _SAMPLE_BYTES)
+        room = self._longest * layout.channels * _SAMPLE_BYTES
+        self._samples = ctypes.create_string_buffer(room)
 
     def reset(self) -> None:
         """Forget the past: what follows is another stream."""
-        self._library.opus_decoder_ctl(self._state, _RESET_STATE)
+        self._library.opus_multistream_decoder_ctl(self._state, _RESET_STATE)
         self.set_gain(0)
 
     def set_gain(self, q8_db: int) -> None:
         """Scale what is decoded, by 1/256 dB."""
-        self._library.opus_decoder_ctl(self._state, _SET_GAIN, q8_db)
+        self._library.opus_multistream_decoder_ctl(self._state, _SET_GAIN, q8_db)
 
     def decode(self, packet: bytes) -> bytes | None:
         """Return the samples of a packet, or None if libopus refuses it."""
         if not 0 < len(packet) <= LONGEST_PACKET_BYTES:
             return None  # libopus takes no bytes for a lost packet, and would invent sound
-        count = self._library.opus_decode(
+        count = self._library.opus_multistream_decode(
             self._state, packet, len(packet), self._samples, self._longest, 0
         )
-        return ctypes.string_at(self._samples, count * _SAMPLE_BYTES) if count >= 0 else None
+        if count < 0:
+            return None
+        channels = self.layout.channels
+        return mix_down(ctypes.string_at(self._samples, count * channels * _SAMPLE_BYTES), channels)
 
 
 class LibopusEncoder:
@@ -93,18 +123,21 @@ class LibopusEncoder:
 def _load(setting: str) -> ctypes.CDLL:
     library = load_library("libopus.so.0", setting, "libopus0 (Debian), opus (Buildroot)")
     pointer, number, text = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
-    for kind in ("encoder", "decoder"):
+    for kind in ("encoder", "multistream_decoder"):
         getattr(library, f"opus_{kind}_create").restype = pointer
         getattr(library, f"opus_{kind}_destroy").argtypes = [pointer]
         getattr(library, f"opus_{kind}_destroy").restype = None
         # Only the first two: the others are C's "...", where ctypes passes ints and pointers well.
         getattr(library, f"opus_{kind}_ctl").argtypes = [pointer, number]
-    library.opus_decode.argtypes = [pointer, text, ctypes.c_int32, pointer, number, number]
+    library.opus_multistream_decode.argtypes = [
+        *(pointer, text, ctypes.c_int32),
+        *(pointer, number, number),
+    ]
     library.opus_encode.argtypes = [pointer, text, number, pointer, ctypes.c_int32]
     return library
 
 
-def _create(owner: object, library: ctypes.CDLL, kind: str, *arguments: int) -> int:
+def _create(owner: object, library: ctypes.CDLL, kind: str, *arguments: int | bytes) -> int:
     """Make libopus' state of an encoder or a decoder; it is freed with its owner."""
     code = ctypes.c_int()
     state: int = getattr(library, f"opus_{kind}_create")(*arguments, ctypes.byref(code))

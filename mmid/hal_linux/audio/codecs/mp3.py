@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Iterator
 
 from mmid.hal_linux.audio.codecs import SLICE_BYTES, load_library
-from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames
+from mmid.hal_linux.audio.codecs.mp3_frames import Mp3Frames, is_free_format
 
 # Where the tag stands: behind the header, perhaps a checksum, and the side information,
 # whose length is one of these (mono or stereo, MPEG 2 or 1).
@@ -32,7 +32,7 @@ _MOST_FRAMES = 1 << 16
 # mpg123.h: results, parameters, flags, formats
 _OK, _NEW_FORMAT = 0, -11
 _NEED_MORE, _DONE = -10, -12
-_ADD_FLAGS = 2
+_ADD_FLAGS, _REMOVE_FLAGS = 2, 13
 _QUIET, _NO_READAHEAD = 0x20, 0x400000
 _MONO, _SIGNED_16 = 1, 0xD0
 
@@ -41,12 +41,16 @@ _ROOM = 16384
 
 
 class Mp3Decoder:
-    """A ``Decoder`` of MP3."""
+    """A ``Decoder`` of MP3, and of MP2, which libmpg123 plays as well."""
+
+    mode = "mp3"
+    refused = ""  # what is no frame is damage
 
     def __init__(self, rate_hz: int, setting: str) -> None:
         self._frames = Mp3Frames()
         self._mpg123 = Libmpg123(rate_hz, setting)
         self._damaged_frames = 0
+        self._free_format = False
 
     @property
     def damaged(self) -> int:
@@ -55,6 +59,7 @@ class Mp3Decoder:
     def reset(self) -> None:
         self._frames.reset()
         self._mpg123.reset()
+        self._free_format = False
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         for at in range(0, len(data), SLICE_BYTES):
@@ -68,8 +73,10 @@ class Mp3Decoder:
 
     def _samples(self, frame: bytes) -> Iterator[bytes]:
         tags = [at for at in _TAG_AT if frame[at : at + 4] in _TAGS]
-        if tags:
-            self._mpg123.reset()
+        free_format = is_free_format(frame)
+        if tags or free_format != self._free_format:
+            self._free_format = free_format
+            self._mpg123.reset(read_ahead=free_format)
             # Without its tag, which holds no sound, the stream's padding is heard as silence.
             if any(_counts_too_many(frame, at) for at in tags):
                 return
@@ -96,14 +103,21 @@ class Libmpg123:
         if not self._state:
             raise MemoryError("libmpg123 could not be set up")
         weakref.finalize(self, library.mpg123_delete, self._state)
-        library.mpg123_param(self._state, _ADD_FLAGS, _QUIET | _NO_READAHEAD, 0.0)
+        library.mpg123_param(self._state, _ADD_FLAGS, _QUIET, 0.0)
         library.mpg123_format_none(self._state)
         library.mpg123_format(self._state, rate_hz, _MONO, _SIGNED_16)
         self._samples = ctypes.create_string_buffer(_ROOM)
         self.reset()
 
-    def reset(self) -> None:
-        """Forget the stream: another one begins."""
+    def reset(self, *, read_ahead: bool = False) -> None:
+        """Forget the stream: another one begins.
+
+        Args:
+            read_ahead: decode a frame when the next has come: in free format that tells
+                its length. Else a stream's first frame is heard at once.
+        """
+        change = _REMOVE_FLAGS if read_ahead else _ADD_FLAGS
+        self._library.mpg123_param(self._state, change, _NO_READAHEAD, 0.0)
         self._library.mpg123_open_feed(self._state)
 
     def decode(self, frame: bytes) -> bytes | None:

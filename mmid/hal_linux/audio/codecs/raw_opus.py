@@ -27,6 +27,9 @@ class RawOpusDecoder:
         damaged: frames that were no packet.
     """
 
+    mode = "raw-opus"
+    refused = ""  # any bytes may be a packet
+
     def __init__(self, rate_hz: int, setting: str) -> None:
         self.damaged = 0
         self._opus = LibopusDecoder(rate_hz, setting)

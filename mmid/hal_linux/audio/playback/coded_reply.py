@@ -1,9 +1,12 @@
-"""A reply that comes in a codec.
+"""A reply in a codec; pcm is one, that of samples as they are.
 
 What arrives is decoded at once while little is left to play. Beyond that it
 waits as it came, and a task decodes it, a little at a time, as the loudspeaker
 plays: a reply of minutes neither holds the event loop up nor fills the memory,
 of which its samples would take twelve times as much.
+
+A reply in another format than was asked for is silence, and is told once: played as
+what it is not, it would be noise.
 """
 
 import asyncio
@@ -12,7 +15,9 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from mmid.errors import AudioFormatRefused
 from mmid.hal import Decoder
+from mmid.hal_linux.audio.codecs.formats import ASKED, HEAD_BYTES, foreign_format
 from mmid.hal_linux.audio.playback.playout import Playout
 from mmid.hal_linux.audio.ring import ByteRing
 
@@ -43,6 +48,7 @@ class CodedReply:
         self._coded_bytes = 0
         self._fewer = asyncio.Event()  # set when a message was taken, and at the end
         self._wanted = True  # more may be written
+        self._refused = False  # told that something of it cannot be played
         self._pieces = self._decoded()
         self._task: asyncio.Task[None] | None = None
 
@@ -60,8 +66,9 @@ class CodedReply:
         """Add what the cloud sent; after the reply's end it is not wanted."""
         if not self._wanted or not self.open:
             return
-        if self._coded_bytes + len(data) > ByteRing.LIMIT_BYTES:
-            self._playout.overflow(self._coded_bytes)
+        waiting = self._coded_bytes + self._playout.waiting_bytes
+        if waiting + len(data) > ByteRing.LIMIT_BYTES:
+            self._playout.overflow(waiting)
             self._forget()
             return
         self._coded_bytes += len(data)
@@ -69,10 +76,11 @@ class CodedReply:
         self._go_on()
 
     async def wait_room(self) -> None:
-        """Return once less than 4 MiB wait to be decoded: see ``Player``."""
+        """Return once less than 4 MiB wait to be decoded, or to be played: see ``Player``."""
         while self._coded_bytes >= ByteRing.READ_AHEAD_BYTES:
             self._fewer.clear()
             await self._fewer.wait()
+        await self._playout.wait_room()
 
     def finish(self) -> None:
         """No more will come; the listener hears when all was heard."""
@@ -116,6 +124,7 @@ class CodedReply:
     def _decoded(self) -> Iterator[bytes | None]:
         """Yield the samples of the reply; None when what came so far is decoded."""
         damaged = self._decoder.damaged  # of the replies before
+        head, heard, foreign = b"", False, ""
         while self._wanted or self._coded:
             if not self._coded:
                 yield None
@@ -123,11 +132,32 @@ class CodedReply:
             data = self._coded.popleft()
             self._coded_bytes -= len(data)
             self._fewer.set()
-            yield from self._decoder.decode(data)
-        yield from self._decoder.finish()
+            if len(head) < HEAD_BYTES:
+                head += data[: HEAD_BYTES - len(head)]
+                foreign = foreign or foreign_format(head, self._decoder.mode)
+            for piece in () if foreign else self._decoder.decode(data):
+                heard = heard or bool(piece)
+                yield piece
+            self._refuse(foreign or self._decoder.refused)
+        for piece in self._decoder.finish():
+            heard = heard or bool(piece)
+            yield piece
         if damaged := self._decoder.damaged - damaged:
             _log.warning("the reply was damaged in %d places, which were skipped", damaged)
+            self._refuse("" if heard else "bytes of an unknown format")
         self._playout.finish()
+
+    def _refuse(self, came: str) -> None:
+        """Tell once that what came cannot be played; nothing if nothing such came."""
+        if came and not self._refused:
+            self._refused = True
+            asked = f"dialog.downstream_mode = {self._decoder.mode!r}"
+            self._playout.refuse(
+                AudioFormatRefused(
+                    f"the reply has {came} where {asked} asks for {ASKED[self._decoder.mode]}; "
+                    "that is not played"
+                )
+            )
 
     def _forget(self) -> None:
         if self._task is not None:

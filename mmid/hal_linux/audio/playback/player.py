@@ -2,11 +2,13 @@
 
 from mmid.hal import Decoder, PlayerListener
 from mmid.hal_linux.audio.alsa import Direction
+from mmid.hal_linux.audio.codecs.pcm import PcmDecoder
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.playback.coded_reply import CodedReply
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 from mmid.hal_linux.audio.playback.playout import Playout
+from mmid.hal_linux.audio.ring import ByteRing
 
 # Enough for one wake-up in 200 ms, little enough to hear a new volume soon.
 _BUFFER_MS = 300
@@ -23,9 +25,10 @@ class AlsaPlayer(SoundDevice):
         rate_hz: samples a second.
         period_ms: the card's period.
         gain: the volume, applied right before the device.
-        decoder: makes samples of what is written, if that is in a codec.
+        decoder: makes samples of what is written; without one it is pcm.
         ahead_bytes: so many bytes of samples are decoded ahead of the loudspeaker; what
-            the jitter buffer may ask for, if that is more.
+            the jitter buffer may ask for, if that is more. Pcm is not held back: as it
+            came it would take no less memory.
     """
 
     def __init__(
@@ -41,9 +44,11 @@ class AlsaPlayer(SoundDevice):
         super().__init__(Direction.PLAYBACK, device, rate_hz, period_ms, _BUFFER_MS)
         self._gain = gain
         self._jitter = JitterBuffer(rate_hz)
-        self._decoder = decoder
+        self._decoder = decoder or PcmDecoder(rate_hz)
         self._ahead_bytes = max(ahead_bytes, self._jitter.most_bytes)
-        self._reply: Playout | CodedReply | None = None
+        if self._decoder.mode == PcmDecoder.mode:
+            self._ahead_bytes = ByteRing.LIMIT_BYTES + 1  # a full ring holds nothing back
+        self._reply: CodedReply | None = None
 
     @property
     def playing(self) -> bool:
@@ -61,10 +66,7 @@ class AlsaPlayer(SoundDevice):
         self.flush()
         self._reply = None
         playout = Playout(self, self._gain, self._jitter, listener)
-        if self._decoder is None:
-            self._reply = playout
-        else:
-            self._reply = CodedReply(playout, self._decoder, self._ahead_bytes)
+        self._reply = CodedReply(playout, self._decoder, self._ahead_bytes)
 
     def write(self, data: bytes) -> None:
         if self._reply is not None:

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
 
-from mmid.errors import AudioDeviceFailed
+from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 from mmid.hal import PlayerListener
 from mmid.hal_linux.audio.alsa import DeviceLost
 from mmid.hal_linux.audio.device import SoundDevice
@@ -123,6 +123,10 @@ class Playout:
             f"{waiting} bytes wait and the writer did not wait for room"
         )
         self._wake_in(0, partial(self._fail, error))
+
+    def refuse(self, error: AudioFormatRefused) -> None:
+        """Tell the listener of sound that cannot be played; the reply goes on."""
+        self._listener.player_refused(error)
 
     async def wait_room(self) -> None:
         """Return once another message may be written, or no more are wanted."""

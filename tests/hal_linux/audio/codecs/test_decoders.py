@@ -4,6 +4,7 @@ import io
 import struct
 import time
 from array import array
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -36,6 +37,13 @@ UNTRIMMED = {
     "opus": stream("opus", RATE, 20),
     "mp3": b"".join(list(Mp3Frames().cut(stream("mp3", RATE)))[1:]),
 }
+
+
+def in_free_format(rate_hz: int) -> list[bytes]:
+    """Return frames whose headers do not say how long they are; all are of one length."""
+    found = list(Mp3Frames().cut(stream("mp3", rate_hz)))[1:]
+    return [frame[:2] + bytes([frame[2] & 0x0F]) + frame[3:] for frame in found]
+
 
 each_stream = pytest.mark.parametrize("mode", STREAMS)
 each_mode = pytest.mark.parametrize("mode", DECODERS)
@@ -86,6 +94,26 @@ def test_every_frame_is_heard_when_no_tag_tells_where_the_sound_ends(rate_hz: in
     for some in (found, found[:1]):
         decoded = decode(make_decoder("mp3", rate_hz), *some)
         assert len(decoded) == len(some) * samples_of_a_frame * 2
+
+
+@each_rate
+@given(places=st.lists(st.integers(min_value=0)))
+def test_mp3_in_free_format_is_heard_to_the_last_frame(rate_hz: int, places: list[int]) -> None:
+    told = b"".join(list(Mp3Frames().cut(stream("mp3", rate_hz)))[1:])
+    free = b"".join(in_free_format(rate_hz))
+    decoder = make_decoder("mp3", rate_hz)
+    assert decode(decoder, *cut(free, places)) == decode(decoder, told)
+    assert decode(decoder, free + told + free) == decode(decoder, told) * 3
+    assert decoder.damaged == 0
+
+
+def test_mp2_is_heard_where_mp3_was_asked_for() -> None:
+    data = stereo("mp2", sound(48000))
+    decoder = make_decoder("mp3", 48000)
+    decoded = decode(decoder, *cut(data, [*range(0, len(data), 777)]))
+    assert len(decoded) // 2 % 1152 == 0
+    assert likeness(decoded[2 * 481 :], sound(48000)) > 0.9  # the filter bank's delay
+    assert decoder.damaged == 0
 
 
 @each_stream
@@ -236,12 +264,8 @@ def test_no_piece_of_damage_holds_the_loop_up(mode: str, data: bytes) -> None:
 
 
 def test_the_gain_that_a_stream_asks_for_is_given() -> None:
-    page_bytes, gain_at = 27 + 1 + 19, 27 + 1 + 16
-    head = bytearray(stream("opus", RATE)[:page_bytes])
-    head[gain_at : gain_at + 2] = (-6 * 256).to_bytes(2, "little", signed=True)
-    head[22:26] = bytes(4)
-    head[22:26] = ogg_crc(bytes(head)).to_bytes(4, "little")
-    softer = decode(DECODERS["opus"], bytes(head) + stream("opus", RATE)[page_bytes:])
+    gain = (-6 * 256).to_bytes(2, "little", signed=True)
+    softer = decode(DECODERS["opus"], with_head(lambda head: head[:16] + gain + head[18:]))
     assert loudest(softer) == pytest.approx(loudest(WHOLE["opus"]) / 2, rel=0.02)
     assert decode(DECODERS["opus"], stream("opus", RATE)) == WHOLE["opus"]
 
@@ -250,16 +274,68 @@ def test_the_gain_that_a_stream_asks_for_is_given() -> None:
 def test_another_codec_in_ogg_is_skipped_and_counted_and_opus_behind_it_is_heard(
     magic: bytes,
 ) -> None:
-    page_bytes = 27 + 1 + 19
-    head = bytearray(stream("opus", RATE)[:page_bytes])
-    head[28:36] = magic
-    head[22:26] = bytes(4)
-    head[22:26] = ogg_crc(bytes(head)).to_bytes(4, "little")
-    foreign = bytes(head) + stream("opus", RATE)[page_bytes:]
+    foreign = with_head(lambda head: magic + head[8:])
     decoder = make_decoder("opus", RATE)
     assert decode(decoder, foreign) == b""
     assert decode(decoder, foreign + stream("opus", RATE)) == WHOLE["opus"]
     assert decoder.damaged == 2
+    assert decoder.refused.lower().startswith(magic.strip(b"\1\0 ").decode().lower())
+    assert decode(decoder, stream("opus", RATE)) == WHOLE["opus"]
+    assert decoder.refused == ""
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        b"\2\6\3\3\0\1\2\3\4\5",  # a family that is none of channels
+        b"\1",  # no table
+        b"\1\0\0\0",  # no streams
+        b"\1\1\2\0",  # more stereo streams than streams
+        b"\1\xff\0\0",  # more streams than channels
+        b"\1\1\0\1",  # a channel of no stream
+    ],
+)
+def test_channels_that_are_packed_in_no_way_we_know_are_skipped_and_named(table: bytes) -> None:
+    decoder = make_decoder("opus", RATE)
+    assert decode(decoder, with_head(lambda head: head[:18] + table)) == b""
+    assert "mapping family" in decoder.refused
+
+
+def with_head(change: Callable[[bytes], bytes]) -> bytes:
+    """Return the stream with its OpusHead changed."""
+    data, head_bytes = stream("opus", RATE), 19
+    head = change(data[28 : 28 + head_bytes])
+    page = bytearray(data[:27] + bytes([len(head)]) + head)
+    page[22:26] = bytes(4)
+    page[22:26] = ogg_crc(bytes(page)).to_bytes(4, "little")
+    return bytes(page) + data[28 + head_bytes :]
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("3.0", 3), ("5.1", 6), ("7.1", 8)])
+def test_several_channels_are_heard_as_their_mean(layout: str, channels: int) -> None:
+    decoder = make_decoder("opus", RATE)
+    decoded = decode(decoder, surround(layout, channels))
+    assert 0 <= len(decoded) - len(sound(RATE)) <= RATE // 50 * 2
+    assert likeness(decoded, sound(RATE)) > 0.9
+    assert loudest(decoded) == pytest.approx(loudest(sound(RATE)) / channels, rel=0.2)
+    assert (decoder.damaged, decoder.refused) == (0, "")
+    assert decode(decoder, stream("opus", RATE)) == WHOLE["opus"]
+
+
+def surround(layout: str, channels: int) -> bytes:
+    """Encode a sound on the second channel of many, the others silent."""
+    third = array("h", sound(RATE))
+    tripled = (one for one in third for _ in range(3))
+    samples = array("h", (one if at == 1 else 0 for one in tripled for at in range(channels)))
+    target = io.BytesIO()
+    with av.open(target, "w", format="ogg") as output:
+        track: Any = output.add_stream("libopus", rate=48000, layout=layout)
+        track.bit_rate = 400_000
+        frame = av.AudioFrame(format="s16", layout=layout, samples=len(third) * 3)
+        frame.planes[0].update(samples.tobytes())
+        frame.sample_rate = 48000
+        output.mux([packet for part in (frame, None) for packet in track.encode(part)])
+    return target.getvalue()
 
 
 def loudest(samples: bytes) -> int:
@@ -289,7 +365,11 @@ def test_a_stream_in_stereo_and_at_another_rate_is_heard_as_we_want_it(mode: str
 def stereo(mode: str, samples: bytes) -> bytes:
     """Encode one sound on both channels, at 48 kHz."""
     both = b"".join(samples[at : at + 2] * 2 for at in range(0, len(samples), 2))
-    container, codec = {"mp3": ("mp3", "libmp3lame"), "opus": ("ogg", "libopus")}[mode]
+    container, codec = {
+        "mp3": ("mp3", "libmp3lame"),
+        "mp2": ("mp2", "mp2"),
+        "opus": ("ogg", "libopus"),
+    }[mode]
     target = io.BytesIO()
     with av.open(target, "w", format=container) as output:
         track: Any = output.add_stream(codec, rate=48000, layout="stereo")
@@ -297,8 +377,9 @@ def stereo(mode: str, samples: bytes) -> bytes:
         frame = av.AudioFrame(format="s16", layout="stereo", samples=len(samples) // 2)
         frame.planes[0].update(both)
         frame.sample_rate = 48000
-        for packet in (*track.encode(frame), *track.encode(None)):
-            output.mux(packet)
+        cutter = av.AudioResampler(track.format.name, "stereo", 48000, track.frame_size or None)
+        parts = [part for given in (frame, None) for part in cutter.resample(given)]
+        output.mux([packet for part in (*parts, None) for packet in track.encode(part)])
     return target.getvalue()
 
 

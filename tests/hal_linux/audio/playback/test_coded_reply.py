@@ -14,6 +14,8 @@ from mmid.hal_linux.audio.codecs import make_decoder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.codecs.streams import decode, frames, sound, stream
+from tests.hal_linux.audio.codecs.test_formats import made
+from tests.hal_linux.audio.codecs.test_pcm import wav
 from tests.hal_linux.audio.playback.test_player import Audience
 
 RATE = 24000
@@ -24,6 +26,8 @@ Define = Callable[[str], None]
 
 class Doubling:
     """A decoder of which every step is seen: each byte becomes one sample."""
+
+    mode, refused = "raw-opus", ""
 
     def __init__(self) -> None:
         self.damaged = 0
@@ -209,6 +213,64 @@ async def test_a_device_that_cannot_be_opened_is_told_and_nothing_is_decoded() -
     player.write(b"abc")
     player.finish()
     assert decoder.steps == 0
+
+
+WAV = wav(sound(RATE), length=0xFFFFFFFF)
+
+
+@pytest.mark.parametrize(
+    ("mode", "came", "named"),
+    [
+        ("pcm", stream("mp3", RATE), "MP3"),
+        ("pcm", stream("opus", RATE), "Opus in Ogg"),
+        ("pcm", wav(sound(RATE), rate_hz=8000), "a WAV file"),
+        ("mp3", stream("opus", RATE), "Opus in Ogg"),
+        ("mp3", WAV, "a WAV file"),
+        ("mp3", sound(RATE), "bytes of an unknown format"),
+        ("opus", stream("mp3", RATE), "MP3"),
+        ("opus", sound(RATE), "bytes of an unknown format"),
+        ("raw-opus", stream("opus", RATE), "Opus in Ogg"),
+        ("raw-opus", stream("mp3", RATE), "MP3"),
+    ],
+)
+@pytest.mark.parametrize("cut_bytes", [40, 4000])
+async def test_a_reply_in_another_format_is_silence_and_is_told_once(
+    out: Path, mode: str, came: bytes, named: str, cut_bytes: int
+) -> None:
+    player, audience = player_of(make_decoder(mode, RATE)), Audience()
+    pieces = [came[at : at + cut_bytes] for at in range(0, len(came), cut_bytes)]
+    await play(player, audience, *pieces)
+    (told,) = audience.refused
+    assert named in told
+    assert f"dialog.downstream_mode = '{mode}'" in told
+    assert heard(out) == b""
+    assert audience.story[-1] == "finished"
+    following = Audience()
+    await play(player, following, *([WAV] if mode == "pcm" else frames(mode, RATE)))
+    assert len(heard(out)) >= len(sound(RATE))
+    assert not following.refused
+
+
+async def test_each_sentence_in_a_wav_file_of_its_own_is_heard_without_its_head(out: Path) -> None:
+    player, audience = player_of(make_decoder("pcm", RATE)), Audience()
+    await play(player, audience, *[WAV[at : at + 999] for at in range(0, len(WAV), 999)] * 2, WAV)
+    assert heard(out) == sound(RATE) * 3
+    assert not audience.refused
+
+
+async def test_a_stream_that_cannot_be_played_is_told_and_the_next_in_the_reply_is_heard(
+    out: Path,
+) -> None:
+    player, audience = player_of(make_decoder("opus", RATE)), Audience()
+    await play(player, audience, made("ogg", "libvorbis", RATE) * 2, stream("opus", RATE))
+    assert len(heard(out)) == len(sound(RATE))
+    assert ["Vorbis in Ogg" in told for told in audience.refused] == [True]
+
+
+async def test_a_reply_with_damage_is_not_in_another_format() -> None:
+    player, audience = player_of(make_decoder("mp3", RATE)), Audience()
+    await play(player, audience, bytes(50), stream("mp3", RATE), bytes(50))
+    assert not audience.refused
 
 
 async def test_damage_is_logged_once_a_reply(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmid.errors import AudioDeviceFailed
+from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 from mmid.hal import Player
 from mmid.hal_linux.audio import device
 from mmid.hal_linux.audio.playback import pcm
@@ -32,6 +32,7 @@ class Audience:
         self.story: list[str] = []
         self.times: list[float] = []
         self.failure: AudioDeviceFailed | None = None
+        self.refused: list[str] = []
         self._news = asyncio.Event()
 
     def player_started(self) -> None:
@@ -43,6 +44,9 @@ class Audience:
     def player_failed(self, error: AudioDeviceFailed) -> None:
         self.failure = error
         self._note("failed")
+
+    def player_refused(self, error: AudioFormatRefused) -> None:
+        self.refused.append(str(error))
 
     def _note(self, word: str) -> None:
         self.story.append(word)
