@@ -5,7 +5,6 @@ This is the only list of clouds. A cloud's folder in ``session.dialects`` export
 table of the settings and its folder in simcloud knows the cloud by its name.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -124,7 +123,6 @@ def json_file(path: str, kind: type) -> Any:
         if len(data) > _LONGEST_JSON_BYTES:
             raise SettingsInvalid(f"{path}: over {_LONGEST_JSON_BYTES // 1024} KiB")
         held = read_json(data.decode("utf-8-sig"))
-        json.dumps(held, allow_nan=False)  # NaN is no JSON, though Python reads it
     except OSError as error:
         raise SettingsInvalid(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -1,11 +1,27 @@
 """The JSON of a cloud, read and passed on so that nothing further on can stumble over it."""
 
 import json
-from typing import Any
+from math import isfinite
+from typing import Any, NoReturn
 
 # Deeper than any message of any cloud. Python 3.11 reads what is nested almost as deep as
 # its own limit, and then fails to write it or to print it.
 _DEEPEST = 32
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not isfinite(value):
+        raise ValueError(f"{number[:20]} is no number")
+    return value
+
+
+# Python reads and writes NaN, Infinity and 1e999; whoever gets our JSON need not.
+_DECODER = json.JSONDecoder(parse_constant=_no_json, parse_float=_finite)
 
 
 def read_json(text: str) -> Any:
@@ -15,7 +31,7 @@ def read_json(text: str) -> Any:
         ValueError: it is not JSON, or is nested deeper than anything that a cloud means.
     """
     try:
-        value = json.loads(text)
+        value = _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
     # Few brackets cannot be deep: that saves most messages the walk.

@@ -25,6 +25,12 @@ def test_what_is_nested_deeper_is_refused_before_anything_stumbles_over_it(depth
         read_json(nested(depth))
 
 
+@pytest.mark.parametrize("text", ["NaN", "[-Infinity]", '{"a":1e999}', "", "1 2", "9" * 5000])
+def test_what_only_python_reads_as_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - what it says is for json_file's reader
+        read_json(text)
+
+
 def test_many_brackets_side_by_side_are_not_deep() -> None:
     assert len(read_json(f"[{','.join(['[]'] * 100)}]")) == 100
 
