@@ -1,3 +1,4 @@
+import re
 import subprocess
 from pathlib import Path
 
@@ -51,3 +52,13 @@ def test_the_package_for_debian_12_brings_what_pyproject_asks_for() -> None:
     for name in ("dbus-next", "pyalsaaudio", "websockets", "cryptography", "systemd-python"):
         assert f'"{name} >=' in project
         assert f"\n{name}==" in pins
+
+
+def test_what_the_package_for_debian_12_takes_from_pypi_is_pinned_by_hash() -> None:
+    packaging = ROOT / "packaging"
+    for name in ("deb12-requirements.txt", "deb12-build-requirements.txt"):
+        lines = [line for line in (packaging / name).read_text().splitlines() if line[0] != "#"]
+        for line in lines:
+            assert re.fullmatch(r"[a-z0-9-]+==\S+( --hash=sha256:[0-9a-f]{64})+", line), line
+        assert f"--requirement packaging/{name}" in (packaging / "debian12" / "rules").read_text()
+    assert "--require-hashes" in (packaging / "build-deb12").read_text()

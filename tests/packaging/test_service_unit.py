@@ -96,6 +96,14 @@ def test_adjtimex_may_be_asked_whether_the_clock_is_set() -> None:
     assert values("ProtectClock") == []
 
 
+def test_it_leaves_no_core_and_has_none_of_the_calls_that_attackers_like() -> None:
+    assert values("LimitCORE") == ["0"]
+    lines = values("SystemCallFilter")
+    refused = " ".join(line[1:] for line in lines if line.startswith("~")).split()
+    for name in ("@keyring", "userfaultfd", "io_uring_setup", "io_uring_enter"):
+        assert name in refused
+
+
 def test_a_wrong_setting_is_the_only_failure_that_is_not_tried_again() -> None:
     assert values("Restart") == ["on-failure"]
     assert values("RestartPreventExitStatus") == ["2"]

@@ -1,5 +1,6 @@
 """The packages have become a service; a board is told who it is."""
 
+import re
 import time
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def it_runs_as_its_own_user_in_a_sandbox(place: Path) -> str:
     for space in ("mnt", "user"):
         theirs, ours = (path / "ns" / space for path in (process, Path("/proc/1")))
         assert theirs.readlink() != ours.readlink(), space
+    assert re.search(r"^Max core file size +0 +0 ", (process / "limits").read_text(), re.MULTILINE)
     assert not run("systemd-analyze", "verify", "--man=no", UNIT)
     security = ("systemd-analyze", "security", "--no-pager", f"--threshold={_MOST_EXPOSED}", UNIT)
     return run(*security).strip().splitlines()[-1].removeprefix("→ ")
