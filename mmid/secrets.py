@@ -5,8 +5,10 @@ and ``redact`` (the log's last step, and every text for D-Bus goes through it)
 masks the value of every secret, wherever a text came from.
 """
 
+import json
 import re
 from collections import deque
+from collections.abc import Iterator
 from functools import lru_cache
 from weakref import WeakValueDictionary
 
@@ -15,10 +17,21 @@ MASK = "***"
 # A shorter value would mask innocent words; no real secret is that short.
 _SHORTEST = 6
 
+# What is written as %XX in the query of a URL; secrets are ASCII.
+_NOT_IN_URLS = re.compile(r"[^0-9A-Za-z_.~-]")
+
+# Of a URL, a user with a password (as proxies have) and the query: both may be secret. A match
+# takes the whole URL, so a text of nothing but URLs is still read once.
+_URL = re.compile(
+    r"""\b((?:https?|wss?|socks\w*)://) ([^\s"'<>/?#]*@)? ([^\s"'<>?]*) (\?[^\s"'<>]*)?""",
+    re.VERBOSE,
+)
+
 # What is secret by its shape, even if nobody declared it: a bearer credential,
 # the API keys and tokens of the cloud (license section 1.4: ``sk-``, ``st-``),
 # the quoted value of a key that is secret by its name, in JSON (also inside a
-# JSON string) and in TOML, and what a systemd unit gives away of our settings.
+# JSON string) and in TOML, the user of a proxy that is no URL, and what a systemd
+# unit gives away of our settings.
 _SHAPES = re.compile(
     r"""
     (?P<bearer> Bearer\s+ ) [^\s"',]+
@@ -27,6 +40,7 @@ _SHAPES = re.compile(
         (?:\\?["'])? \s* [:=] \s* \\?["'] ) [^"'\\\s]+
     | (?P<unit> \b MMID_[A-Z]+__(?:[A-Z]+_)*(?:SECRET|KEY|HEADERS)= | \b SetCredential=\w+: )
         [^"'\r\n]+
+    | (?P<proxy> (?i:_proxy) ["']? \s* [:=] \s* ["']? ) [^\s"'/]{1,200} (?=@)
     """,
     re.VERBOSE,
 )
@@ -77,7 +91,12 @@ def redact(text: str) -> str:
     for value in _known(_state[0]):
         if value in text:
             text = text.replace(value, MASK)
-    return _SHAPES.sub(_mask, text)
+    return _SHAPES.sub(_mask, shown_url(text))
+
+
+def shown_url(text: str) -> str:
+    """Return a URL as it may be told, or a text with all its URLs so: no user, no query."""
+    return _URL.sub(_mask_url, text)
 
 
 @lru_cache(maxsize=1)
@@ -89,11 +108,32 @@ def _known(_: object) -> list[str]:
     """
     living = [ref() for ref in _living.valuerefs()]
     values = {secret.reveal() for secret in living if secret is not None}
-    return sorted(values.union(tuple(_recent)), key=len, reverse=True)
+    forms = {form for value in values.union(tuple(_recent)) for form in _forms(value)}
+    return sorted(forms, key=len, reverse=True)
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A value as texts may have it: itself, in Python's and JSON's quotes, in a URL.
+
+    Of several lines (HTTP headers) each is looked for by itself, and what it gives its name.
+    """
+    lines = value.splitlines()
+    parts = [value, *lines, *(line.partition(":")[2].strip() for line in lines)]
+    for part in parts:
+        if len(part) >= _SHORTEST:
+            yield part
+            yield repr(part)[1:-1]
+            yield json.dumps(part)[1:-1]
+            yield _NOT_IN_URLS.sub(lambda match: f"%{ord(match[0]):02X}", part)
 
 
 def _mask(match: re.Match[str]) -> str:
-    return f"{match['bearer'] or match['prefix'] or match['key'] or match['unit']}{MASK}"
+    return f"{match[match.lastgroup or 0]}{MASK}"
+
+
+def _mask_url(match: re.Match[str]) -> str:
+    scheme, user, place, query = match.groups()
+    return f"{scheme}{MASK + '@' if user else ''}{place}{'?' + MASK if query else ''}"
 
 
 # What must not reach a terminal or forge a line: control characters but tab and newline.

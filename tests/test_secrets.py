@@ -1,6 +1,9 @@
 import copy
 import gc
+import json
 import pickle
+import time
+from urllib.parse import quote
 
 import pytest
 
@@ -90,10 +93,36 @@ def test_a_copy_is_as_secret_as_the_original() -> None:
         ('Environment="MMID_STORAGE__KEY=a1" X=2', f'Environment="MMID_STORAGE__KEY={MASK}" X=2'),
         ("MMID_LICENSE__HEADERS=X-Key: a1, b2", f"MMID_LICENSE__HEADERS={MASK}"),
         ("SetCredential=app_secret:a1 b2", f"SetCredential=app_secret:{MASK}"),
+        ('ws_url = "wss://h:1/p?licKey=a1&n=2"', f'ws_url = "wss://h:1/p?{MASK}"'),
+        ("https_proxy=http://me:a@1@h:3128 X=2", f"https_proxy=http://{MASK}@h:3128 X=2"),
+        ("Environment=HTTPS_PROXY=me:a1@h:3128", f"Environment=HTTPS_PROXY={MASK}@h:3128"),
+        ("socks5h://a1@h:1080 refused", f"socks5h://{MASK}@h:1080 refused"),
     ],
 )
 def test_what_looks_like_a_secret_is_masked_though_nobody_declared_it(text: str, safe: str) -> None:
     assert redact(text) == safe
+
+
+@pytest.mark.parametrize("value", ['pa"ss\\wo/rd+=', "sword fish&co", "a'b'c'd'e'f"])
+def test_a_secret_is_known_in_quotes_and_in_urls_too(value: str) -> None:
+    held = Secret(value)
+    for form in (value, repr(value)[1:-1], json.dumps(value)[1:-1], quote(value, safe="")):
+        assert redact(f"before {form} after") == f"before {MASK} after"
+    assert held
+
+
+def test_what_headers_carry_is_known_value_by_value() -> None:
+    headers = Secret("X-Relay-Key: swordfish\nX-Group: kitchen-1")
+    assert redact("got 'swordfish' of kitchen-1") == f"got '{MASK}' of {MASK}"
+    assert redact(repr(headers.reveal())) == f"'{MASK}'"
+
+
+def test_a_text_of_nothing_but_urls_is_read_once() -> None:
+    began = time.perf_counter()
+    redact("https://" * 100_000)
+    redact(f"https://{'a' * 1_000_000}")
+    redact("_proxy=a" * 100_000)
+    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -105,6 +134,8 @@ def test_what_looks_like_a_secret_is_masked_though_nobody_declared_it(text: str,
         "LoadCredential=app_secret:mmid.app_secret",
         "MMID_DBUS__BUS=session",
         'the signature is empty: code "100011"',
+        "https://bailian.example/api/device/v1/register: HTTP 302, wss://[::1]:8/x closed",
+        "https_proxy=http://proxy.example:3128 no_proxy=10.0.0.0/8,b.example",
     ],
 )
 def test_ordinary_text_stays_as_it_is(text: str) -> None:

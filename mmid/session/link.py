@@ -15,6 +15,7 @@ from websockets.exceptions import (
     ConnectionClosed,
     InvalidProxy,
     InvalidStatus,
+    InvalidURI,
     ProxyError,
     WebSocketException,
 )
@@ -190,7 +191,11 @@ def _open_error(shown: str, error: Exception) -> MmidError:
         return TlsFailed(f"TLS with {shown} failed: {error.reason or type(error).__name__}")
     if isinstance(error, InvalidProxy | ImportError | ValueError):
         return SettingsInvalid(f"https_proxy of the environment {_proxy_fault(error)}")
-    what = str(error) if isinstance(error, ProxyError) else repr(error)
+    what = repr(error)
+    if isinstance(error, ProxyError):
+        what = str(error)
+    elif isinstance(error, InvalidURI):  # its text holds the URL, and a query may be secret
+        what = error.msg
     return ConnectionLost(f"no connection to {shown}: {what}")
 
 

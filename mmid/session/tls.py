@@ -79,7 +79,9 @@ def _load(ca_file: str) -> _ResumingContext:
         else:
             context.load_default_certs()
     except (OSError, ssl.SSLError) as error:
-        what = "does not exist" if not Path(ca_file).exists() else f"cannot be used: {error!r}"
+        what = (
+            "does not exist" if not Path(ca_file).exists() else f"cannot be used: {error.strerror}"
+        )
         raise SettingsInvalid(f"cloud.ca_file {ca_file} {what}") from error
     return context
 

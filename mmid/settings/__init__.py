@@ -17,6 +17,7 @@ from mmid.settings.option import (
     HEADERS,
     HTTPS,
     HTTPS_OR_EMPTY,
+    KEY,
     WSS_OR_EMPTY,
     at_once,
     at_start,
@@ -96,7 +97,9 @@ class License:
     api_key: Secret = per_connection(
         Secret(""),
         "API key. Better as the systemd credential api_key. Not needed when semi-managed.",
+        pattern=KEY,
         max_length=256,
+        form="one line of at most 256 printable ASCII characters without blanks and quotes",
     )
     device_name: str = per_connection(
         "",

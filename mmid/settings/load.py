@@ -134,7 +134,8 @@ def _shown(table: str, key: str, value: Any) -> str:
         return MASK
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    # What it hides is hidden before the text is cut: the half of a password is one, too.
+    text = redact(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
@@ -191,7 +192,7 @@ def _unreadable(name: str, path: str, where: str) -> Iterator[str]:
     try:
         Path(path).open("rb").close()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or type(error).__name__
         yield f"{where}: {name} = {json.dumps(path)}: cannot be read: {reason}"
 
 

@@ -42,8 +42,12 @@ at_start = partial(_option, TakesEffect.START)
 
 
 COORDINATES_OR_EMPTY = r"^(-?[0-9]{1,2}(\.[0-9]{1,8})?,-?[0-9]{1,3}(\.[0-9]{1,8})?)?$"
-WSS_OR_EMPTY = r"^(wss://[^\s/]+(/\S*)?)?$"
-HTTPS = r"^https://[^\s/]+(/\S*)?$"
+# What follows the scheme of a URL: a user if need be, a name or an address, a port, the rest.
+_PLACE = r"([^\s/?#]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?][^\s#]*)?"
+WSS_OR_EMPTY = f"^(wss://{_PLACE})?$"
+HTTPS = f"^https://{_PLACE}$"
 # RFC 9110 section 5: a token, a colon, visible characters; a line each.
 HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"
-HTTPS_OR_EMPTY = r"^(https://[^\s/]+(/\S*)?)?$"
+# What fits into a header and is no mistake of copying: no comment, blank or quote around it.
+KEY = r"^[!#-&(-~]*$"
+HTTPS_OR_EMPTY = f"^(https://{_PLACE})?$"

@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -111,6 +112,11 @@ def main(file: Path | None) -> int:
     except SettingsInvalid as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is the answer
         return 2
+    except Exception as error:  # noqa: BLE001 - a library's own words may quote a secret
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        kind = type(error).__name__
+        sys.stderr.write(f"settings: {kind} at {place.filename}:{place.lineno}; please report it\n")
+        return 1
     json.dump(tables, sys.stdout)
     return 0
 

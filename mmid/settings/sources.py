@@ -112,7 +112,9 @@ def _credentials() -> Iterator[Layer]:
         # A credential that systemd did not find has no file: each may be missing.
         text = None if path is None else _text_if_there(path)
         if text is not None:
-            yield Layer(f"credential {name}", {table: {key: text.rstrip("\r\n")}})
+            # The end of the file's one line; whatever else is in it is judged as it is.
+            text = text.removesuffix("\n").removesuffix("\r")
+            yield Layer(f"credential {name}", {table: {key: text}})
 
 
 def _file_of_the_service(name: str) -> Path | None:
@@ -172,7 +174,7 @@ def _text_if_there(path: Path) -> str | None:
     if len(data) > _LONGEST_FILE_BYTES:
         raise SettingsInvalid(f"{path}: longer than {_LONGEST_FILE_BYTES} bytes: not settings")
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")  # editors of Windows begin a file with a BOM
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise SettingsInvalid(f"{path}: not UTF-8 text at line {line}") from None

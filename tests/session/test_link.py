@@ -209,6 +209,13 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
     await fails(SettingsInvalid, rf"cloud\.ca_file {path} {words}", options(1, path))
 
 
+async def test_an_address_that_is_none_is_told_without_its_query() -> None:
+    given = Endpoint(f"wss://h/?key={TOKEN.reveal()}#part", "wss://h/", {})
+    with pytest.raises(MmidError, match=r"no connection to wss://h/: .*fragment") as caught:
+        await open_link(given, Tls(""), AMPLE_S)
+    assert TOKEN.reveal() not in str(caught.value)
+
+
 # --- the way to it ----------------------------------------------------------------------------
 
 

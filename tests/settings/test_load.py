@@ -95,6 +95,60 @@ def test_the_storage_key_is_a_credential_too(
     )
 
 
+KEY_IN_A_COMMENT = f"# the key of the lamps\nsk-{SECRET}\n"
+
+
+@pytest.mark.parametrize("name", ["app_secret", "api_key", "storage_key", "license_headers"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY_IN_A_COMMENT,
+        f"sk-{SECRET}\n\n",
+        f" sk-{SECRET}",
+        f"sk-{SECRET} \n",
+        f'"sk-{SECRET}"\n',
+        f"'{SECRET}'",
+        f"{SECRET}\u00a0",
+        f"\ufeff\ufeff{SECRET}",
+        f"{SECRET}\x00",
+        f"Bearer\t{SECRET}",
+    ],
+)
+def test_a_credential_that_is_more_than_its_secret_is_refused_and_no_part_of_it_is_shown(
+    name: str, text: str, write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(text, f"credentials/{name}")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    line = complaint(None)
+    table, key = sources.CREDENTIALS[name]
+    assert line.startswith(f"credential {name}: {table}.{key} = ***: must be ")
+    assert not any(part in line for part in (SECRET[:8], "lamps", "sk-"))
+
+
+@pytest.mark.parametrize("text", ["{}", "{}\n", "{}\r\n", "\ufeff{}\r\n"])
+def test_a_byte_order_mark_and_the_end_of_the_line_are_no_part_of_a_credential(
+    text: str, write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secrets = {
+        "app_secret": SECRET,
+        "api_key": f"sk-{SECRET}",
+        "storage_key": SECRET * 2,
+        "license_headers": "X-Relay-Key: swordfish",
+    }
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    for name, secret in secrets.items():
+        write("", f"credentials/{name}").write_bytes(text.format(secret).encode())
+        table, key = sources.CREDENTIALS[name]
+        assert load(None)[table][key] == secret
+
+
+def test_a_byte_order_mark_before_the_settings_is_read_over(write: Write) -> None:
+    path = write("\ufeff[dialog]\nvolume = 7\n")
+    assert load(path)["dialog"]["volume"] == 7
+    path.write_bytes(b"\xef\xbb\xbf[cloud]\n\xff")
+    assert complaint(path) == f"{path}: not UTF-8 text at line 2"
+
+
 def test_a_tool_by_hand_has_the_credentials_of_the_service(
     write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -230,6 +284,24 @@ def test_headers_are_a_table_or_lines_and_secret(
     write("X-Relay-Key: octopus\n", "credentials/license_headers")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
     assert from_plain(Settings, load(path)).license.headers.reveal() == "X-Relay-Key: octopus"
+
+
+@pytest.mark.parametrize(
+    "url", ["wss://h:9x/p", "wss://[::1/p", "wss://h/p#part", "wss:///p", "wss://h:443443/", "h"]
+)
+def test_what_is_no_url_is_refused(url: str, write: Write) -> None:
+    path = write(f'[cloud]\nws_url = "{url}"\n')
+    assert complaint(path).startswith(f'{path}: cloud.ws_url = "{url}": must be a wss:// URL')
+
+
+@pytest.mark.parametrize("url", ["wss://h", "wss://[::1]:9/p?a=b", "wss://a-b.c:443/p/q?x"])
+def test_what_is_a_url_is_taken(url: str, write: Write) -> None:
+    assert load(write(f'[cloud]\nws_url = "{url}"\n'))["cloud"]["ws_url"] == url
+
+
+def test_the_password_and_the_query_of_a_url_are_not_shown(write: Write) -> None:
+    path = write(f'[cloud]\nws_url = "ws://lamp:{SECRET}@h/p?key={SECRET}"\n')
+    assert complaint(path).startswith(f'{path}: cloud.ws_url = "ws://***@h/p?***": must be')
 
 
 def test_the_variable_is_named_when_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,19 @@ def test_where_pydantic_would_change_a_value_nothing_is_kept(
     assert list(state.iterdir()) == []
 
 
+def test_a_library_that_stumbles_over_the_settings_is_not_quoted(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stumble(_: object) -> None:
+        raise ValueError(SECRET)
+
+    monkeypatch.setattr(load, "judge", stumble)
+    assert proven.main(config) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("settings: ValueError at ")
+    assert SECRET not in told
+
+
 def printed(script: str, **environment: Path) -> str:
     """Run a script in a process of its own, which has imported nothing yet."""
     return run_script(script, **environment).stdout.strip()

@@ -1,6 +1,7 @@
 """The order of the doctor's checks: a later one stands on the earlier ones."""
 
 import inspect
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -61,7 +62,10 @@ async def _tried(
         found = check(*arguments)
         return await found if inspect.isawaitable(found) else found
     except Exception as error:  # noqa: BLE001 - whoever needs a doctor needs the other checks
-        return failed(name, f"the check itself failed: {error!r}", "Please report it.")
+        # Not its text: a library's may quote what it was given, secrets among it.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__} at {place.filename}:{place.lineno}"
+        return failed(name, f"the check itself failed: {text}", "Please report it.")
 
 
 def _check_settings(config: Path | None) -> tuple[Settings | None, Finding]:

@@ -62,7 +62,7 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
         # The question goes through a pipe: it holds the AppSecret and the API key.
         child = Child.run(python("-m", _CHILD), json.dumps(question).encode())
     except OSError as error:  # memory or processes are short: that may pass
-        raise HttpFailed(f"The license request could not be made: {error}") from None
+        raise HttpFailed(f"The license request could not be made: {error.strerror}") from None
     ended = await child.finished(timeout_s)
     # What it printed counts even if it did not end well: each line adds to what is known. What
     # follows the last line's end did not come whole.

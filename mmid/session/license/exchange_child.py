@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from mmid.child import from_plain, to_plain
 from mmid.errors import HttpFailed, MalformedMessage, MmidError
+from mmid.secrets import shown_url
 from mmid.session.license.codec import compact
-from mmid.session.license.https_post import Response, address, post
+from mmid.session.license.https_post import Response, post
 from mmid.session.license.messages import (
     BUILT_IN,
     ExchangeReply,
@@ -169,7 +170,7 @@ def _kept_data(kept: Unopened) -> dict[str, Any]:
 
 def _data(request: ExchangeRequest, response: Response) -> dict[str, Any] | Refusal:
     """Return the answer in a response, or the service's refusal."""
-    where = f"The license service at {address(request.way.url)} answered HTTP {response.status}"
+    where = f"The license service at {shown_url(request.way.url)} answered HTTP {response.status}"
     try:
         data = envelope_data(document(response.body, response.charset))
     except (ValueError, RecursionError):

@@ -13,11 +13,11 @@ import urllib.error
 import urllib.request
 from email.message import Message as Headers
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
 from mmid import __version__
 from mmid.errors import CloudError, ConnectionLost, HttpFailed, SettingsInvalid, TlsFailed
 from mmid.frozen import frozen
+from mmid.secrets import shown_url
 from mmid.session.license.messages import BODY_LIMIT, SERVICE_TIMES_MS, Way
 from mmid.session.license.protocol import printable
 
@@ -93,7 +93,7 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
         SettingsInvalid: our certificate or its key cannot be used.
     """
     if not way.url.startswith("https://"):
-        raise HttpFailed(f"{address(way.url)} is not an https:// address")
+        raise HttpFailed(f"{shown_url(way.url)} is not an https:// address")
     opener = urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=_tls(way)), _AnyStatus()
     )
@@ -117,20 +117,11 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
         raise _failure(error, way.url) from None
 
 
-def address(url: str) -> str:
-    """Return a URL for messages: without a user, password or query, which may be secret."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "a URL that cannot be parsed"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 def _tls(way: Way) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=way.ca_file or None)
     except OSError as error:
-        raise TlsFailed(f"The CA file {way.ca_file} cannot be used: {error}") from None
+        raise TlsFailed(f"The CA file {way.ca_file} cannot be used: {_words(error)}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if way.client_cert:
         try:
@@ -138,9 +129,8 @@ def _tls(way: Way) -> ssl.SSLContext:
             context.load_cert_chain(way.client_cert, way.client_key or None, password="")
         except (OSError, ValueError) as error:
             files = " with ".join(filter(None, (way.client_cert, way.client_key)))
-            reason = getattr(error, "strerror", None) or error
             raise SettingsInvalid(
-                f"license.client_cert: {files} cannot be used: {printable(reason)}"
+                f"license.client_cert: {files} cannot be used: {_words(error)}"
             ) from None
     return context
 
@@ -156,7 +146,7 @@ def _read(response: http.client.HTTPResponse, url: str) -> tuple[bytes, CloudErr
         return bytes(body), _failure(error, url)
     if len(body) > BODY_LIMIT:
         raise HttpFailed(
-            f"The license service at {address(url)} answered with more than {BODY_LIMIT} bytes"
+            f"The license service at {shown_url(url)} answered with more than {BODY_LIMIT} bytes"
         )
     left: int | None = response.length
     cut = _failure(http.client.IncompleteRead(bytes(body), left), url) if left else None
@@ -166,7 +156,7 @@ def _read(response: http.client.HTTPResponse, url: str) -> tuple[bytes, CloudErr
 def _failure(error: Exception, url: str) -> CloudError:
     """Return what an exception of the HTTP client means to us."""
     reason = getattr(error, "reason", None) if isinstance(error, urllib.error.URLError) else error
-    where = f"The license service at {address(url)}"
+    where = f"The license service at {shown_url(url)}"
     if isinstance(reason, ssl.SSLError) and not isinstance(
         reason, ssl.SSLEOFError | ssl.SSLZeroReturnError
     ):
@@ -178,6 +168,11 @@ def _failure(error: Exception, url: str) -> CloudError:
     # Only the kind of it: the library quotes the header or the URL that it does not like.
     kind = type(error).__name__
     return HttpFailed(f"{where} does not speak HTTP, or its URL or a header is wrong ({kind})")
+
+
+def _words(error: Exception) -> str:
+    """Return why a file cannot be used, in the system's words; a library's own may quote it."""
+    return printable(getattr(error, "strerror", None) or type(error).__name__)
 
 
 def _now_ms() -> int:

@@ -102,12 +102,18 @@ async def test_no_secret_is_in_it_that_somebody_wrote_into_the_unit(
     unit = (
         f"Environment=MMID_LICENSE__APP_SECRET={SECRETS['app_secret']}\n"
         f"SetCredential=api_key:{SECRETS['api_key']}\n"
+        "Environment=https_proxy=http://lamp:swordfish@proxy.example:3128\n"
+        'Environment="MMID_CLOUD__WS_URL=wss://h/p?licKey=swordfish"\n'
     )
     careless.write_text(f"#!/bin/sh\ncat << EOF\n{unit}EOF\n")
     careless.chmod(0o755)
     monkeypatch.setenv("PATH", f"{careless.parent}:{os.environ['PATH']}")
     texts = await bundle(tmp_path, tmp_path / "no.toml")
-    masked = "Environment=MMID_LICENSE__APP_SECRET=***\nSetCredential=api_key:***\n"
+    masked = (
+        "Environment=MMID_LICENSE__APP_SECRET=***\nSetCredential=api_key:***\n"
+        "Environment=https_proxy=http://***@proxy.example:3128\n"
+        'Environment="MMID_CLOUD__WS_URL=wss://h/p?***"\n'
+    )
     assert texts["unit.txt"] == texts["unit-state.txt"] == masked
 
 

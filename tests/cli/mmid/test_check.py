@@ -139,6 +139,17 @@ def test_a_wrong_secret_is_not_shown(config: Path) -> None:
     assert "MMID_LICENSE__APP_SECRET: license.app_secret = ***: must be" in one_line(result)
 
 
+@pytest.mark.parametrize("command", [["check"], ["run"], ["hal-test"], ["storage", "show"]])
+def test_a_key_with_a_comment_above_it_is_refused_and_stands_nowhere(
+    command: list[str], config: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "api_key").write_text(f"# of the lamps\n{API_KEY}\n")
+    result = mmid(*command, "--config", config, CREDENTIALS_DIRECTORY=str(tmp_path))
+    assert result.returncode == 2
+    assert one_line(result).startswith("mmid: credential api_key: license.api_key = ***: must be")
+    assert API_KEY[:8] not in result.stderr
+
+
 def test_a_damaged_record_is_one_line_with_its_remedy(config: Path, tmp_path: Path) -> None:
     store = open_store(f"file:{tmp_path}/device.bin")
     store.save(b"a record")

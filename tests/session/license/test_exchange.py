@@ -270,14 +270,14 @@ async def test_a_server_without_tls_is_a_tls_failure() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "file:///etc/passwd", "https://[::1"])
 async def test_only_a_proper_https_address_is_asked(url: str) -> None:
-    await fails(HttpFailed, "https|cannot be parsed", request(url, ""))
+    await fails(HttpFailed, "https", request(url, ""))
 
 
 async def test_the_query_of_an_address_is_not_shown(certificates: Certificates) -> None:
     asked = replace(request("", ""), way=Way("https://u:pass@127.0.0.1:9/x?key=hidden"))
     with pytest.raises(ConnectionLost) as caught:
         await exchange(asked, timeout_s=AMPLE_S)
-    assert "https://127.0.0.1:9/x " in str(caught.value)
+    assert "https://***@127.0.0.1:9/x?*** " in str(caught.value)
     assert "hidden" not in str(caught.value)
     assert "pass" not in str(caught.value)
 
