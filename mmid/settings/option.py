@@ -49,5 +49,5 @@ HTTPS = f"^https://{_PLACE}$"
 # RFC 9110 section 5: a token, a colon, visible characters; a line each.
 HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"
 # What fits into a header and is no mistake of copying: no comment, blank or quote around it.
-KEY = r"^[!#-&(-~]*$"
+KEY = r"^[!#-&(-~]{0,256}$"
 HTTPS_OR_EMPTY = f"^(https://{_PLACE})?$"
