@@ -86,7 +86,7 @@ async def _write(file: BinaryIO, config: Path | None, bus: str, machine: Install
     texts = {name: text async for name, text in _collect(known, config, bus, machine)}
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         for name, text in texts.items():
-            _add(archive, f"mmid-support/{name}", redact(text[-_LONGEST_TEXT:]))
+            _add(archive, f"mmid-support/{name}", redact(text)[-_LONGEST_TEXT:])
     return list(texts)
 
 

@@ -1,12 +1,19 @@
-"""``mmid check``: what the daemon would use, and whether it could. Changes nothing."""
+"""``mmid check``: what the daemon would use, and whether it could. Changes nothing.
 
+It stays on the board: whether the servers answer is a question for ``mmictl doctor``.
+"""
+
+import asyncio
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from mmid.cli.doctor.as_daemon import as_daemon
 from mmid.cli.doctor.board import load_codecs
 from mmid.cli.doctor.exposure import exposures
+from mmid.cli.doctor.finding import Finding, Verdict
+from mmid.cli.doctor.network import check_trust
 from mmid.cli.streams import print_lines
-from mmid.errors import TABLE, NotProvisioned
+from mmid.errors import TABLE, NotProvisioned, SettingsInvalid
 from mmid.hal_linux.storage import describe, open_store
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.secrets import MASK
@@ -17,30 +24,49 @@ from mmid.settings import License, Settings, Storage
 def check(settings: Settings, options: Namespace) -> int:
     """Print the report; the exit status is 0.
 
+    Sound devices that fail are told in it and no error: mmid starts without them.
+
     Raises:
-        SettingsInvalid: a codec is asked for whose library is not installed.
+        SettingsInvalid: a codec is asked for whose library is not installed, or the file of
+            authorities cannot be used.
         StorageFailed: the device record cannot be read.
     """
     load_codecs(settings.dialog)
     storage = settings.storage
     record = open_store(storage.target, key=storage.key).load()
     clock = KernelClock(settings.clock.require_sync)
-    report = _report(settings, record, clock_is_set=clock.synchronized)
+    tried = asyncio.run(_try(settings))
+    report = _report(settings, record, tried, clock_is_set=clock.synchronized)
     print_lines(f"{topic:8} {facts}" for topic, facts in report)
     open_ones = exposures(options.config, settings)
     print_lines(f"{'open':8} {one.text}: {one.remedy}" for one in open_ones)
     return 0
 
 
+async def _try(settings: Settings) -> dict[str, str]:
+    """Use authorities and sound devices as the daemon does; say by topic what came of it."""
+    trust = await check_trust(settings)
+    if trust.verdict is Verdict.FAILURE:
+        raise SettingsInvalid(trust.text)
+    heard = {name: await as_daemon(name)(settings) for name in ("capture", "playback")}
+    return {name: _told(finding) for name, finding in {"trust": trust, **heard}.items()}
+
+
+def _told(finding: Finding) -> str:
+    if finding.verdict is Verdict.OK:
+        return finding.text
+    return f"{finding.verdict.upper()}: {finding.text}. {finding.remedy}"
+
+
 def _report(
-    settings: Settings, record: bytes | None, *, clock_is_set: bool
+    settings: Settings, record: bytes | None, tried: Mapping[str, str], *, clock_is_set: bool
 ) -> Iterator[tuple[str, str]]:
     """What the daemon would use, by topic."""
     cloud, license_, audio = settings.cloud, settings.license, settings.audio
     spoken_to = cloud_of(cloud.protocol)
     addresses = spoken_to.addresses(settings)
     yield "cloud", f"{cloud.protocol} at {addresses['cloud.ws_url']}"
-    yield "trust", cloud.ca_file or "the system's authorities"
+    yield "trust", tried["trust"]
     if spoken_to.registers(settings):
         where = license_.register_url or cloud.license_url
         yield "license", f"{license_.mode}, at {where}, codec {license_.codec}"
@@ -56,6 +82,8 @@ def _report(
     trusted = "set" if clock_is_set else "not set; mmid would wait for it"
     yield "clock", f"{trusted} (clock.require_sync = {str(settings.clock.require_sync).lower()})"
     yield "audio", f"records from {audio.capture_device}, plays to {audio.playback_device}"
+    yield "capture", tried["capture"]
+    yield "playback", tried["playback"]
     yield "dialog", settings.dialog.work_mode
     yield "codecs", f"{settings.dialog.upstream_mode} up, {settings.dialog.downstream_mode} down"
     yield "bus", settings.dbus.bus

@@ -62,6 +62,26 @@ def test_it_says_what_would_be_used(config: Path, tmp_path: Path) -> None:
     assert report["bus"] == "system"
 
 
+def test_it_records_and_plays_and_a_device_that_fails_is_told(config: Path) -> None:
+    result = mmid("check", "--config", config, MMID_AUDIO__CAPTURE_DEVICE="no-such-card")
+    assert result.returncode == 0  # mmid starts without it
+    report = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert report["capture"].startswith("FAILURE: the sound device 'no-such-card' does not exist")
+    null = {"MMID_AUDIO__CAPTURE_DEVICE": "null", "MMID_AUDIO__PLAYBACK_DEVICE": "null"}
+    report = dict(
+        line.split(maxsplit=1)
+        for line in mmid("check", "--config", config, **null).stdout.splitlines()
+    )
+    assert "16000 Hz mono" in report["capture"]
+    assert "24000 Hz mono" in report["playback"]
+
+
+def test_authorities_that_the_daemon_could_not_use_are_a_wrong_setting(config: Path) -> None:
+    result = mmid("check", "--config", config, MMID_CLOUD__CA_FILE=str(config))
+    assert result.returncode == TABLE[SettingsInvalid].exit_code
+    assert f"cloud.ca_file {config} cannot be used" in one_line(result)
+
+
 def test_it_loads_the_codecs_that_the_settings_ask_for(config: Path) -> None:
     codecs = {"MMID_DIALOG__UPSTREAM_MODE": "raw-opus", "MMID_DIALOG__DOWNSTREAM_MODE": "mp3"}
     assert "codecs   raw-opus up, mp3 down\n" in mmid("check", "--config", config, **codecs).stdout
