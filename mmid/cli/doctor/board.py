@@ -12,6 +12,9 @@ from mmid.session.clouds import cloud_of
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
 
+# In duplex, or in the middle of a speech, a card that only one can open is the daemon's.
+_HELD_BY_MMID = " is busy: mmid (process "
+
 
 def check_record(settings: Settings) -> Finding:
     """Whether the device record can be read, in all its copies."""
@@ -104,7 +107,11 @@ def _heard(check: str, result: CheckResult, negotiated: str) -> Finding:
     if result.measured:  # it ran, but not well: a busy board can be the reason
         remedy = "Try again while the board is idle; mmid hal-test --audio listens longer."
         return warned(check, result.detail, remedy)
-    return failed(check, result.detail, TABLE[AudioDeviceFailed].remedy)
+    if _HELD_BY_MMID in result.detail:
+        return skipped(check, f"{result.detail}: the daemon uses it, as it may")
+    command = "arecord" if check == "capture" else "aplay"
+    remedy = f"audio.{check}_device names it; {command} -L lists the names that there are."
+    return failed(check, result.detail, remedy)
 
 
 def check_codecs(settings: Settings) -> Finding:

@@ -16,6 +16,7 @@ from mmid.cli.doctor.board import (
     check_record,
 )
 from mmid.cli.doctor.finding import Finding, Verdict
+from mmid.hal_linux.audio import alsa
 from mmid.hal_linux.audio.playback.mixer import AlsaMixer
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.time import clock
@@ -172,6 +173,22 @@ async def test_a_sound_device_that_is_missing_is_a_failure_and_the_other_is_stil
     wrong = [name for name, found in findings.items() if found.verdict is not Verdict.OK]
     assert wrong == [missing]
     assert "does not exist" in findings[missing].text
+
+
+@pytest.mark.parametrize("holder", ["mmid", "aplay"])
+async def test_a_device_that_the_daemon_itself_has_open_is_not_judged(
+    settings: Settings,
+    define: Define,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    holder: str,
+) -> None:
+    define(f'pcm.ear {{ type paced busy "{tmp_path}/busy" }}\n')
+    (tmp_path / "busy").touch()
+    monkeypatch.setattr(alsa, "holders", lambda _: [f"{holder} (process 12)"])
+    finding = await check_capture(settings)
+    assert finding.verdict is (Verdict.SKIPPED if holder == "mmid" else Verdict.FAILURE)
+    assert ("audio.capture_device" in finding.remedy) is (holder != "mmid")
 
 
 async def by_check(settings: Settings) -> dict[str, Finding]:
