@@ -55,12 +55,26 @@ class Facts:
 
 
 class MmidError(Exception):
-    """The root. Its text names what was wrong and where; never a secret."""
+    """The root. Its text names what was wrong and where; never a secret.
+
+    Args:
+        message: the text.
+        advice: what to do, if more is known than the row of the table says.
+    """
+
+    def __init__(self, message: str = "", *, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
 
     @property
     def facts(self) -> Facts:
         """The row of the table for this error, or for the leaf that it refines."""
         return next(TABLE[kind] for kind in type(self).__mro__ if kind in TABLE)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, as a sentence."""
+        return self.advice or self.facts.remedy
 
     @property
     def code(self) -> str:
@@ -104,8 +118,8 @@ class CloudRefused(CloudError):
         cloud_code: its name or code for it, as in the ``Error`` signal.
     """
 
-    def __init__(self, message: str, cloud_code: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, cloud_code: str, *, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
         self.cloud_code = cloud_code
 
     @property
@@ -185,9 +199,8 @@ class LicenseRefused(OperatorError):
     """
 
     def __init__(self, message: str, license_code: str, remedy: str, *, meaning: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, advice=remedy)
         self.license_code = license_code
-        self.remedy = remedy
         self.meaning = meaning or message
 
     @property
@@ -202,6 +215,26 @@ class RegistrationUnreadable(OperatorError):
 
 class ClockNotSet(OperatorError):
     """The time is not known, so nothing can be signed."""
+
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h: which of clock, settings and server can mend it.
+_CERTIFICATE_ADVICE = {
+    **dict.fromkeys((9, 10), "Check the board's clock; if it is right, the server needs another."),
+    **dict.fromkeys(
+        (18, 19, 20, 21),
+        "Nobody whom mmid trusts has signed it: cloud.ca_file must hold the authority that did.",
+    ),
+    **dict.fromkeys((62, 64), "Correct the host in the URL: the certificate is for another."),
+}
+
+
+def certificate_advice(verify_code: int) -> str:
+    """Return what to do about a certificate that OpenSSL refused with this code."""
+    return _CERTIFICATE_ADVICE.get(
+        verify_code,
+        "Neither clock, nor host name, nor authority: whoever made the certificate, or that of its "
+        "authority, must make it anew so that it conforms to RFC 5280.",
+    )
 
 
 def facts_of(code: str) -> Facts | None:
@@ -238,7 +271,7 @@ TABLE: dict[type[MmidError], Facts] = {
     ),
     ConnectionLost: Facts(
         "Cloud", "connection-lost", 69, "7a7e8c7264b64b90b73ff3664487379c",
-        "Check the board's network; mmid keeps trying by itself.",
+        "Let mmid try again by itself; if that is in vain, check the way to the cloud's address.",
     ),
     NetworkTooSlow: Facts(
         "Cloud", "network-slow", 69, "a8fa4b51133244769dfff52943332e7a",
@@ -246,7 +279,7 @@ TABLE: dict[type[MmidError], Facts] = {
     ),
     TlsFailed: Facts(
         "Cloud", "tls", 76, "af4d7ec5dbbe4521a9fa19e3a6a966e7",
-        "Check the clock, cloud.ca_file and the host name in the URL.",
+        "Check that the address is one of TLS 1.2 or later; the message says what failed.",
     ),
     HttpFailed: Facts(
         "Cloud", "http", 76, "4d1399ffcaf34b5794b85eb066ccc37e",

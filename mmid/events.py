@@ -119,7 +119,10 @@ class Error(Event):
         code: a license code as decimal text, the cloud's name or code, or a
             word of ``mmid.errors``.
         message: one sentence for a person.
+        remedy: what to do, if more is known than the code tells. ``LastError`` has it, the
+            signal has no argument for it.
     """
 
     code: str
     message: str
+    remedy: str = ""

@@ -11,6 +11,8 @@ from mmid.errors import (
     LicenseRefused,
     MmidError,
     RegistrationUnreadable,
+    SettingsInvalid,
+    certificate_advice,
 )
 
 DBUS_NAMES = {
@@ -72,6 +74,19 @@ def test_the_far_side_s_own_code_goes_before_ours() -> None:
     refused = LicenseRefused("no quota left", "100007", "Buy more.")
     assert (refused.code, refused.remedy) == ("100007", "Buy more.")
     assert refused.facts.exit_code == 78
+
+
+def test_what_is_known_better_than_the_table_goes_before_it() -> None:
+    assert SettingsInvalid("x").remedy == TABLE[SettingsInvalid].remedy
+    assert SettingsInvalid("x", advice="Do this.").remedy == "Do this."
+
+
+def test_each_kind_of_certificate_fault_has_its_own_advice() -> None:
+    expired, unknown, other_host, flags = map(certificate_advice, (10, 20, 62, 89))
+    assert "clock" in expired
+    assert "cloud.ca_file" in unknown
+    assert "host" in other_host
+    assert flags.startswith("Neither clock, nor host name, nor authority")
 
 
 def test_an_answer_that_cannot_be_opened_has_advice_of_its_own() -> None:

@@ -43,6 +43,7 @@ class Front:
         self._status = status
         self._application = application
         self._announced = _announced(contract)
+        self._signals = contract.interfaces[DIALOG].signals
         self._service = Service(
             bus,
             contract,
@@ -92,9 +93,9 @@ class Front:
 
     def emit(self, event: Event) -> None:
         """Send the signal of an event."""
-        names: tuple[str, ...] = event.__match_args__
-        values = [redact(getattr(event, name)) for name in names]
-        self._service.emit(DIALOG, type(event).__name__, values)
+        name = type(event).__name__
+        arguments = self._signals[name].arguments
+        self._service.emit(DIALOG, name, [redact(getattr(event, one)) for one in arguments])
 
     def _read(self, name: str) -> Any:
         if name == "Level":  # the only one that is worked out when it is read

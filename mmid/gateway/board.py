@@ -137,14 +137,15 @@ class Board:
 
     def _tell(self, error: MmidError) -> None:
         facts = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
-        _log.warning("%s. %s", error, error.facts.remedy, extra=facts)
-        self._emit(Error(error.code, str(error)))
+        _log.warning("%s. %s", error, error.remedy, extra=facts)
+        self._emit(Error(error.code, str(error), error.advice))
 
     def _emit(self, event: Event) -> None:
         _log.debug("event %s", type(event).__name__)
         if isinstance(event, Error):
             # The cloud may have written both: each is one line, safe to show on a terminal.
-            event = Error(*(clean(" ".join(text.split())) for text in (event.code, event.message)))
+            code, message = (clean(" ".join(text.split())) for text in (event.code, event.message))
+            event = Error(code, message, event.remedy)
             self._show_error(event)
         self.on_event(event)
         self.timeline.hear(event, self._loop.time())
@@ -154,12 +155,12 @@ class Board:
 
     def _show_error(self, error: Error) -> None:
         """Keep an error for whoever was not there when it was told."""
-        facts = facts_of(error.code)
+        facts = None if error.remedy else facts_of(error.code)
         self._status.update(
             last_error={
                 "code": error.code,
                 "message": error.message,
-                "remedy": facts.remedy if facts else "",
+                "remedy": facts.remedy if facts else error.remedy,
                 "time": self._clock.now_ms(),
             }
         )

@@ -245,18 +245,18 @@ class Supervisor:
         kind = f"{type(error).__name__} {error.code}"
         again, self._told = kind == self._told, kind
         level = logging.DEBUG if again else logging.WARNING
-        remedy = "" if isinstance(error, LicenseRefused) else f". {error.facts.remedy}"
+        remedy = "" if isinstance(error, LicenseRefused) else f". {error.remedy}"
         _log.log(level, "%s%s", error, remedy, extra=_fields(error))
         if not again:
-            self._host.perform(Emit(Error(error.code, str(error))))
+            self._host.perform(Emit(Error(error.code, str(error), error.advice)))
 
     async def _pause(self, following: Next) -> None:
         """Wait for the next attempt, or for somebody who wants it now."""
         wait = self._wait_s(following)
         self._access.waiting(wait)
-        if wait is None:
+        if wait is None and not self._access.clock_refused:
             _log.warning("not trying again by itself: correct it, then call Connect or Register")
-        else:
+        elif wait is not None:
             _log.debug("next attempt in %.1f s", wait)
         self._waits_for = following
         try:

@@ -1,6 +1,6 @@
 """What the dialog wants done on the board: what is kept, shown and told."""
 
-from mmid.errors import TABLE, ConnectionLost
+from mmid.errors import TABLE, ConnectionLost, TlsFailed, certificate_advice
 from mmid.events import Error, Event, TtsStart
 from mmid.secrets import Secret
 from mmid.session.effects import Emit, Moved
@@ -48,6 +48,12 @@ async def test_an_error_is_shown_with_its_remedy_and_passed_on(board: Board) -> 
 async def test_a_code_of_the_cloud_s_own_has_no_remedy_of_ours(board: Board) -> None:
     board.host.perform(Emit(Error("QuotaExceeded", "no more")))
     assert board.status.last_error["remedy"] == ""
+
+
+async def test_advice_that_an_error_brings_goes_before_its_row(board: Board) -> None:
+    error = TlsFailed("the certificate is not acceptable", advice=certificate_advice(10))
+    board.host.perform(Emit(Error(error.code, str(error), error.advice)))
+    assert str(board.status.last_error["remedy"]).startswith("Check the board's clock")
 
 
 async def test_a_secret_in_an_error_is_masked(board: Board) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from mmid.cli.doctor.finding import Finding, Verdict, failed, fine, skipped, warned
 from mmid.cli.doctor.machine import output_of
-from mmid.errors import SettingsInvalid
+from mmid.errors import SettingsInvalid, certificate_advice
 from mmid.session.clouds import cloud_of
 from mmid.session.proxy import environment_names_proxy
 from mmid.session.tls import Tls
@@ -30,20 +30,6 @@ _CLOUD_ROOT = "GlobalSign Root R46"
 _CA_REMEDY = "Set cloud.ca_file to a PEM file of authorities, or leave it empty for the system's."
 _WAY_REMEDY = "Check the URL's host and port, and any firewall or proxy on the way."
 _PROXY = "but mmid goes through a proxy, and its dialog tells whether that works"
-
-# X509_V_ERR_* of OpenSSL's x509_vfy.h: which of the settings, if any, can mend it.
-_CERTIFICATE_REMEDIES = {
-    **dict.fromkeys((9, 10), "Check the board's clock; if it is right, the server needs another."),
-    **dict.fromkeys(
-        (18, 19, 20, 21),
-        "Nobody whom mmid trusts has signed it: cloud.ca_file must hold the authority that did.",
-    ),
-    **dict.fromkeys((62, 64), "Correct the host in the URL: the certificate is for another."),
-}
-_CERTIFICATE_REMEDY = (
-    "Neither clock, nor host name, nor authority: whoever made the certificate, or that of its "
-    "authority, must make it anew so that it conforms to RFC 5280."
-)
 
 
 async def check_trust(settings: Settings) -> Finding:
@@ -160,7 +146,7 @@ async def _shake_hands(
             )
     except ssl.SSLCertVerificationError as error:
         text = f"the certificate of {host}:{port} is not acceptable: {error.verify_message}"
-        remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, _CERTIFICATE_REMEDY)
+        remedy = certificate_advice(error.verify_code)
         return failed("tls", text, remedy)
     except ssl.SSLError as error:
         return failed("tls", f"TLS with {host}:{port} failed: {error.reason}", _WAY_REMEDY)

@@ -34,7 +34,7 @@ def outcome(error: MmidError) -> tuple[int, str, str]:
         return _call_failed(error)
     if isinstance(error, BusFailed) and isinstance(error.__cause__, PermissionError):
         return _NOT_PERMITTED, str(error), ""
-    return error.facts.exit_code, str(error), error.facts.remedy
+    return error.facts.exit_code, str(error), error.remedy
 
 
 def _call_failed(error: CallFailed) -> tuple[int, str, str]:

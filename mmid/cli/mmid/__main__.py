@@ -104,7 +104,7 @@ def _failed(error: MmidError) -> int:
     text = str(error)
     if not isinstance(error, SettingsInvalid):  # its message says what is allowed
         # Some errors know better what to do than their row of the table.
-        text += f" ({getattr(error, 'remedy', error.facts.remedy)})"
+        text += f" ({error.remedy})"
     if sysd.stderr_is_journal():
         sysd.configure_logging("info")
         fields = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}

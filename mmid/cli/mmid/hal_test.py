@@ -116,8 +116,7 @@ def _check_storage(settings: Settings) -> CheckResult:
             store = open_store(storage.target, key=storage.key)
             return acceptance.check_storage(store, DeviceRecord().encode())
     except StorageFailed as error:
-        remedy = getattr(error, "remedy", "")
-        return CheckResult("storage", False, f"{error}. {remedy}".removesuffix(". "))
+        return CheckResult("storage", False, f"{error}. {error.advice}".removesuffix(". "))
 
 
 # --- beyond the SDK -------------------------------------------------------------------------

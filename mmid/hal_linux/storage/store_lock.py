@@ -27,8 +27,6 @@ _NOBODY_WRITES_THERE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, er
 class StoreInUse(StorageFailed):
     """Another process works with this device record."""
 
-    remedy = "Stop it first, for example: systemctl stop mmid"
-
 
 @contextmanager
 def hold_store(target: str) -> Iterator[None]:
@@ -51,7 +49,9 @@ def hold_store(target: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StoreInUse(f"the device record {target} is in use by another mmid") from None
+            text = f"the device record {target} is in use by another mmid"
+            advice = "Stop it first, for example: systemctl stop mmid"
+            raise StoreInUse(text, advice=advice) from None
         yield
     finally:
         os.close(descriptor)
