@@ -42,7 +42,12 @@ class CredentialRefused(CloudRefused):
     """
 
     def __init__(self, shown: str, status: int) -> None:
-        super().__init__(f"{shown} refused the credential (HTTP {status})", str(status))
+        super().__init__(
+            f"{shown} refused the credential (HTTP {status})",
+            str(status),
+            advice="Check the key that the board proves itself with: license.api_key, or the one "
+            "that a relay gives it.",
+        )
 
 
 class LinkClosed(ConnectionLost):

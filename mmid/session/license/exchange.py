@@ -75,7 +75,8 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
     if ended.status or not heard.keys() & {"reply", "failure"}:
         raise _crashed(request, heard.get("stage", ""), unopened, ended)
     if "failure" in heard:
-        raise _failed(heard["failure"], redact(heard["message"]), unopened)
+        message, advice = redact(heard["message"]), heard.get("advice", "")
+        raise _failed(heard["failure"], message, advice, unopened)
     reply: ExchangeReply = from_plain(REPLIES[heard["kind"]], heard["reply"])
     return reply
 
@@ -121,7 +122,7 @@ def _codec_failed(
     )
 
 
-def _failed(code: str, message: str, unopened: Unopened | None) -> MmidError:
+def _failed(code: str, message: str, advice: str, unopened: Unopened | None) -> MmidError:
     """Return the error that the child met."""
     kind = next(kind for kind, facts in TABLE.items() if facts.code == code)
     if unopened is not None and kind is HttpFailed:
@@ -129,4 +130,4 @@ def _failed(code: str, message: str, unopened: Unopened | None) -> MmidError:
     opening = unopened is not None and kind not in {ConnectionLost, TlsFailed}
     if opening or kind is MalformedMessage:
         return ReplyNotOpened(message, unopened)
-    return kind(message)
+    return kind(message, advice=advice)

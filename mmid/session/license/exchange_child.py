@@ -91,7 +91,7 @@ def main() -> int:
         reply = answer(from_plain(ExchangeRequest, question["request"]), timeout_s, tell)
         tell({"kind": type(reply).__name__, "reply": to_plain(reply)})
     except MmidError as error:
-        tell({"failure": error.facts.code, "message": str(error)})
+        tell({"failure": error.facts.code, "message": str(error), "advice": error.advice})
     except Exception as error:  # noqa: BLE001 - a traceback would quote what we were asked
         message = f"The license request could not be made ({type(error).__name__})"
         tell({"failure": HttpFailed("").facts.code, "message": message})

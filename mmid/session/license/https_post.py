@@ -15,7 +15,14 @@ from email.message import Message as Headers
 from email.utils import parsedate_to_datetime
 
 from mmid import __version__
-from mmid.errors import CloudError, ConnectionLost, HttpFailed, SettingsInvalid, TlsFailed
+from mmid.errors import (
+    CloudError,
+    ConnectionLost,
+    HttpFailed,
+    SettingsInvalid,
+    TlsFailed,
+    certificate_advice,
+)
 from mmid.frozen import frozen
 from mmid.secrets import shown_url
 from mmid.session.license.messages import BODY_LIMIT, SERVICE_TIMES_MS, Way
@@ -121,7 +128,9 @@ def _tls(way: Way) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=way.ca_file or None)
     except OSError as error:
-        raise TlsFailed(f"The CA file {way.ca_file} cannot be used: {_words(error)}") from None
+        text = f"The CA file {way.ca_file} cannot be used: {_words(error)}"
+        advice = "Set cloud.ca_file to a PEM file of authorities, or leave it empty."
+        raise TlsFailed(text, advice=advice) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if way.client_cert:
         try:
@@ -161,7 +170,9 @@ def _failure(error: Exception, url: str) -> CloudError:
         reason, ssl.SSLEOFError | ssl.SSLZeroReturnError
     ):
         text = getattr(reason, "verify_message", "") or reason.reason or reason
-        return TlsFailed(f"{where} cannot be trusted: {printable(text)}")
+        code = getattr(reason, "verify_code", 0)
+        advice = certificate_advice(code) if code else ""
+        return TlsFailed(f"{where} cannot be trusted: {printable(text)}", advice=advice)
     if isinstance(reason, OSError | http.client.IncompleteRead):
         text = getattr(reason, "strerror", None) or reason
         return ConnectionLost(f"{where} cannot be reached or closed early: {printable(text)}")

@@ -21,6 +21,7 @@ from mmid.errors import (
     MalformedMessage,
     SettingsInvalid,
     TlsFailed,
+    certificate_advice,
 )
 from mmid.secrets import Secret
 from mmid.session.license import exchange as exchange_module
@@ -96,13 +97,18 @@ async def ask(
 
 async def fails(
     kind: type[CloudError], words: str, asked: ExchangeRequest, timeout_s: float = AMPLE_S
-) -> None:
-    """Check that a request ends with this error, without a secret in it or a process behind it."""
+) -> str:
+    """Check that a request ends with this error, without a secret in it or a process behind it.
+
+    Returns:
+        What to do about it.
+    """
     with pytest.raises(kind, match=words) as caught:
         await exchange(asked, timeout_s=timeout_s)
     for secret in (APP_SECRET, API_KEY):
         assert secret.reveal() not in repr(caught.value)
     assert children() == set()
+    return caught.value.remedy
 
 
 # What tests of other modules keep running for each other, such as a bus.
@@ -225,7 +231,8 @@ async def test_an_authority_that_did_not_sign_is_not_trusted(
     service: ServedLicense, tmp_path: Path
 ) -> None:
     other = make_certificates(tmp_path)
-    await fails(TlsFailed, "cannot be trusted: .*issuer", request(service.url, other.ca_file))
+    told = await fails(TlsFailed, "trusted: .*issuer", request(service.url, other.ca_file))
+    assert told == certificate_advice(20)
     await fails(TlsFailed, "cannot be trusted", request(service.url, ""))
     assert service.asked == []
 
