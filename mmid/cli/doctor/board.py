@@ -1,6 +1,6 @@
 """What the board itself must offer: the record's flash, the time, sound."""
 
-from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
+from mmid.cli.doctor.finding import Finding, Verdict, failed, fine, skipped, warned
 from mmid.cli.mmid.hal_test import make_player, make_recorder
 from mmid.cli.mmid.storage import load_record
 from mmid.errors import TABLE, AudioDeviceFailed, ClockNotSet, SettingsInvalid, StorageFailed
@@ -37,21 +37,32 @@ def check_record(settings: Settings) -> Finding:
             f"{target} is empty: this device was never registered",
             "Provision it (mmid provision) and let mmid connect; it registers by itself.",
         )
+    name = record.device_name or "no name yet"
     sealed = any(copy.sealed for copy in copies)
-    return _whole(settings, record, "sealed" if sealed else "plain")
+    return fine("record", f"{target} holds {name}, {'sealed' if sealed else 'plain'}")
 
 
-def _whole(settings: Settings, record: DeviceRecord, how: str) -> Finding:
-    """Judge what the record holds, which could be read."""
-    text = f"{settings.storage.target} holds {record.device_name or 'no name yet'}, {how}"
-    workspace = settings.cloud.workspace_id or record.workspace_id
-    if workspace or not cloud_of(settings.cloud.protocol).registers(settings):
-        return fine("record", text)
+def check_workspace(settings: Settings, dialog: Finding) -> Finding:
+    """Whether anything names the workspace that the first message of a dialog needs.
+
+    Args:
+        settings: one place for it; the device record is another.
+        dialog: what was found of the dialog: one that is there has it, from the token.
+    """
+    try:
+        record = load_record(settings.storage) or DeviceRecord()
+    except StorageFailed:
+        return skipped("workspace", "the record cannot be read, which may name it")
+    if workspace := settings.cloud.workspace_id or record.workspace_id:
+        return fine("workspace", workspace)
+    if not cloud_of(settings.cloud.protocol).registers(settings):
+        return fine("workspace", "this mode needs none")
+    if dialog.verdict is Verdict.OK:
+        return fine("workspace", "the token brings it")
     return warned(
-        "record",
-        f"{text}; neither it nor cloud.workspace_id names a workspace",
-        "A dialog needs one, unless each token brings it: set cloud.workspace_id, or give "
-        "mmid provision --workspace-id.",
+        "workspace",
+        "neither cloud.workspace_id nor the device record names a workspace",
+        "A dialog needs one: if the token does not bring it, set cloud.workspace_id.",
     )
 
 

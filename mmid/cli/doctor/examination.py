@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from mmid.cli.doctor.as_daemon import as_daemon
-from mmid.cli.doctor.board import check_clock, check_codecs, check_record
+from mmid.cli.doctor.board import check_clock, check_codecs, check_record, check_workspace
 from mmid.cli.doctor.daemon import check_daemon
 from mmid.cli.doctor.exposure import check_files
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped
@@ -52,6 +52,10 @@ async def examine(config: Path | None, bus: str, machine: Installation) -> Async
     yield await _tried("unit", check_unit, machine)
     for finding in await check_daemon(bus, settings.dbus.bus if settings else ""):
         yield finding
+    if settings is None:
+        yield skipped("workspace", "the settings cannot be read")
+    else:
+        yield await _tried("workspace", check_workspace, settings, finding)
 
 
 async def _tried(

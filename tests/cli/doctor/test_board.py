@@ -14,8 +14,9 @@ from mmid.cli.doctor.board import (
     check_mixer,
     check_playback,
     check_record,
+    check_workspace,
 )
-from mmid.cli.doctor.finding import Finding, Verdict
+from mmid.cli.doctor.finding import Finding, Verdict, fine, warned
 from mmid.hal_linux.audio import alsa
 from mmid.hal_linux.audio.playback.mixer import AlsaMixer
 from mmid.hal_linux.storage import open_store
@@ -76,12 +77,22 @@ def test_an_empty_store_is_fine_where_nobody_registers(settings: Settings) -> No
 
 
 def test_a_workspace_that_nobody_names_is_a_warning(settings: Settings) -> None:
+    away = warned("dialog", "not connected", "")
+    store(settings)
+    assert check_workspace(settings, away).text == REGISTERED.workspace_id
     store(settings, replace(REGISTERED, workspace_id=""))
-    finding = check_record(settings)
+    finding = check_workspace(settings, away)
     assert finding.verdict is Verdict.WARNING
     assert "cloud.workspace_id" in finding.text
     configured = replace(settings, cloud=replace(settings.cloud, workspace_id="llm-1"))
-    assert check_record(configured).verdict is Verdict.OK
+    paying = replace(settings, license=replace(settings.license, mode="pay-as-you-go"))
+    assert check_workspace(configured, away).verdict is Verdict.OK
+    assert check_workspace(paying, away).verdict is Verdict.OK
+
+
+def test_a_dialog_that_is_there_has_the_workspace_of_its_token(settings: Settings) -> None:
+    store(settings, replace(REGISTERED, workspace_id=""))
+    assert check_workspace(settings, fine("dialog", "connected")).verdict is Verdict.OK
 
 
 def test_one_damaged_copy_is_a_warning_because_the_other_serves(

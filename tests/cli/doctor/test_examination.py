@@ -21,7 +21,7 @@ IN_ORDER = [
         "playback",
         "codecs",
     ),
-    *("mixer", "access", "unit", "daemon", "license", "dialog"),
+    *("mixer", "access", "unit", "daemon", "license", "dialog", "workspace"),
 ]
 
 
