@@ -48,7 +48,10 @@ def start_loading(config: Path | None) -> Loading:
     try:
         child = Child.run(python("-m", "mmid.settings.proven", *([config] if config else [])))
     except OSError as error:
-        raise SettingsInvalid(f"no process can read the settings: {error.strerror}") from None
+        raise SettingsInvalid(
+            f"no process can read the settings: {error.strerror}",
+            advice="Look at what uses the board's memory and processes.",
+        ) from None
     return Loading(child)
 
 
@@ -72,7 +75,8 @@ def _settings(child: Ended, timeout_s: float) -> Settings:
     if child.status is None:
         raise SettingsInvalid(
             f"the settings were not read within {timeout_s:g} s; look at what the "
-            "files and the drop-in directory are"
+            "files and the drop-in directory are",
+            advice="A file that is a pipe never ends; a board that is busy takes its time.",
         )
     if child.status:
         raise SettingsInvalid(

@@ -67,7 +67,7 @@ def main() -> int:
         found = asyncio.run(_made(name, settings))
     except AudioDeviceFailed as error:
         still_root = ""
-        found = failed(name, str(error), TABLE[AudioDeviceFailed].remedy)
+        found = failed(name, str(error), error.remedy)
     if still_root and found.verdict is not Verdict.SKIPPED:
         found = replace(found, text=f"{found.text} ({still_root})")
     sys.stdout.write(json.dumps(asdict(found)))

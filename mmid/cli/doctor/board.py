@@ -85,7 +85,7 @@ def _damaged(copies: list[SlotReport], *, lost: bool) -> Finding:
 def _storage_remedy(error: StorageFailed) -> str:
     if isinstance(error.__cause__, PermissionError):
         return "Run it as root: the record is for root and the daemon alone."
-    return TABLE[StorageFailed].remedy
+    return error.remedy
 
 
 def check_clock(settings: Settings) -> Finding:

@@ -28,7 +28,7 @@ async def check_daemon(bus: str, configured: str = "") -> list[Finding]:
     try:
         async with await Client.connect(bus, start=False) as client:
             device, dialog = await client.get_all(DEVICE), await client.get_all(DIALOG)
-        return [_daemon(device), _license(device), _link(dialog)]
+        return [_daemon(device), _license(device, dialog["LastError"]), _link(dialog)]
     except (BusFailed, CallFailed) as error:
         _, text, advice = outcome(error)
         daemon = failed("daemon", text, advice or _SEE_JOURNAL)
@@ -49,10 +49,13 @@ def _daemon(device: dict[str, Any]) -> Finding:
     return fine("daemon", f"mmid {version} answers")
 
 
-def _license(device: dict[str, Any]) -> Finding:
+def _license(device: dict[str, Any], last: dict[str, Any]) -> Finding:
     state, mode = device["LicenseState"], device["LicenseMode"]
     if state == "unprovisioned":
-        return failed("license", "the device has no identity", TABLE[NotProvisioned].remedy)
+        if last and last["code"] == "not-provisioned":  # it names what is missing
+            return failed("license", last["message"], last["remedy"])
+        text = "something is missing that the device must know to be let in"
+        return failed("license", text, TABLE[NotProvisioned].remedy)
     if error := device["LicenseError"]:
         meaning, _, advice = error["message"].partition(". ")
         judge = failed if state == "refused" else warned

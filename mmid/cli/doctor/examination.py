@@ -12,7 +12,7 @@ from mmid.cli.doctor.exposure import check_files
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped
 from mmid.cli.doctor.machine import Installation, check_access, check_unit
 from mmid.cli.doctor.network import check_names, check_tls, check_trust
-from mmid.errors import TABLE, SettingsInvalid
+from mmid.errors import SettingsInvalid
 from mmid.settings import Settings
 from mmid.settings.loading import start_loading
 from mmid.settings.sources import DEFAULT_FILE
@@ -76,7 +76,7 @@ def _check_settings(config: Path | None) -> tuple[Settings | None, Finding]:
     try:
         settings = start_loading(config).finish()
     except SettingsInvalid as error:
-        return None, failed("settings", str(error), TABLE[SettingsInvalid].remedy)
+        return None, failed("settings", str(error), error.remedy)
     file = config or DEFAULT_FILE
     return settings, fine(
         "settings", f"{file} is valid" if file.exists() else f"no {file}: defaults"

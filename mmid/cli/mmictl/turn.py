@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import replace
 
 from mmid.dbus.client import Received
 from mmid.dbus.interface import PROPERTIES
@@ -27,14 +26,8 @@ class TurnFailed(MmidError):
         return facts_of(self._code) or TABLE[CloudRefused]
 
 
-class TurnTooLong(MmidError):
+class TurnTooLong(Busy):
     """The reply did not end in time."""
-
-    @property
-    def facts(self) -> Facts:
-        """Busy's row, which also says to try again, with a remedy of its own."""
-        remedy = "Try again; --timeout waits longer, mmictl timeline shows where time goes."
-        return replace(TABLE[Busy], remedy=remedy)
 
 
 class AwaitedTurn:
@@ -106,4 +99,7 @@ class AwaitedTurn:
         if self.error is not None:
             raise self.error
         if not self.over:
-            raise TurnTooLong(f"the reply did not end within {timeout_s:g} s")
+            raise TurnTooLong(
+                f"the reply did not end within {timeout_s:g} s",
+                advice="Try again; --timeout waits longer, mmictl timeline shows where time goes.",
+            )

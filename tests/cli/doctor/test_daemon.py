@@ -72,6 +72,17 @@ async def test_a_license_is_judged_by_its_state(
     assert bool(finding.remedy) is (verdict is not Verdict.OK)
 
 
+async def test_what_is_missing_of_the_identity_is_told_if_mmid_has_said_it(
+    bus: PrivateBus, status: Status, front: Front
+) -> None:
+    status.update(license_state=LicenseState.UNPROVISIONED)
+    assert "something is missing" in (await by_check(bus.address))["license"].text
+    error: dict[str, str | int] = {"message": "license.api_key is missing", "remedy": "Set it."}
+    status.update(last_error={**error, "code": "not-provisioned", "time": 1})
+    finding = (await by_check(bus.address))["license"]
+    assert (finding.text, finding.remedy) == ("license.api_key is missing", "Set it.")
+
+
 async def test_a_refusal_is_told_with_its_code_and_what_mends_it(
     bus: PrivateBus, status: Status, front: Front
 ) -> None:

@@ -87,4 +87,4 @@ async def test_a_turn_that_does_not_end_is_given_up() -> None:
     with pytest.raises(TurnTooLong) as caught:
         await AwaitedTurn().finish(silence(), 0.01)
     assert caught.value.facts.exit_code == 75
-    assert "--timeout" in caught.value.facts.remedy
+    assert "--timeout" in caught.value.remedy
