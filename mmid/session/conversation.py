@@ -8,16 +8,18 @@ heartbeat and nothing else.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmid.errors import MmidError
+from mmid.errors import MalformedMessage, MmidError
 from mmid.events import Error
 from mmid.secrets import redact
 from mmid.session.dialects.dialect import Dialect
 from mmid.session.effects import (
     Close,
     Effect,
+    Effects,
     Emit,
     Next,
     Note,
@@ -89,13 +91,12 @@ class Conversation:
 
     async def run(self) -> Close:
         """Talk until the connection ends; return why, and what should follow."""
-        now = self._loop.time
         writer = asyncio.create_task(self._write(), name="mmid-writer")
         tasks = [writer, asyncio.create_task(self._read(), name="mmid-reader")]
         if self._ping_s:
             tasks.append(asyncio.create_task(self._ping(), name="mmid-ping"))
         try:
-            self.perform(self.dialect.begin(now()))
+            self.perform(self.dialect.begin(self._loop.time()))
             ends: set[asyncio.Future[Any]] = {*tasks, self._close}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self._notice_failures(tasks)
@@ -107,7 +108,7 @@ class Conversation:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._carry_out(self.dialect.closed(None, "", now()))
+            self._carry_out(self._understood(self.dialect.closed, None, ""))
             await self._link.close()
 
     def leave(self, why: str = "") -> None:
@@ -226,7 +227,7 @@ class Conversation:
             error = task.exception() if task.done() else None
             if isinstance(error, LinkClosed):
                 self._carry_out(
-                    self.dialect.closed(error.close_code, error.reason, self._loop.time())
+                    self._understood(self.dialect.closed, error.close_code, error.reason)
                 )
             elif isinstance(error, MmidError):
                 self._carry_out([Emit(Error(error.code, str(error)))])
@@ -245,15 +246,27 @@ class Conversation:
     async def _read(self) -> None:
         while True:
             frame = await self._link.receive()
-            now = self._loop.time()
             if isinstance(frame, str):
                 self._trace("<", frame)
-                effects = self.dialect.receive_text(frame, now)
+                effects = self._understood(self.dialect.receive_text, frame)
             else:
-                effects = self.dialect.receive_binary(frame, now)
+                effects = self._understood(self.dialect.receive_binary, frame)
             self.perform(effects)
             if any(isinstance(effect, Play) for effect in effects):
                 await self._host.room()
+
+    def _understood(self, take: Callable[..., Effects], *received: Any) -> Effects:
+        """Return what follows from something the cloud sent, whatever that does to our code.
+
+        An exception that is not ours is a case that nobody thought of: for this connection it
+        is malformed input, and no reason for the daemon to end.
+        """
+        try:
+            return take(*received, self._loop.time())
+        except Exception as error:  # noqa: BLE001 - see above
+            # Only the kind of it: its text may quote what was received.
+            told = MalformedMessage(f"what the cloud sent met a fault ({type(error).__name__})")
+            return [Emit(Error(told.code, str(told))), Close(told, what_follows(told))]
 
     async def _write(self) -> None:
         while (message := await self._outbox.get()) is not None:
@@ -272,7 +285,7 @@ class Conversation:
                     await self._link.ping()
             except TimeoutError:
                 raise LinkClosed from None
-            self.perform(self.dialect.pong(self._loop.time()))
+            self.perform(self._understood(self.dialect.pong))
 
     def _arm(self) -> None:
         """Arm the timer, unless it fires early enough: most deadlines move away, not near."""

@@ -264,6 +264,29 @@ async def test_an_idle_connection_is_kept_by_heartbeats(cloud_directory: Path) -
         assert talk.last_state is State.LISTENING
 
 
+# --- what nobody thought of --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("receiver", ["receive_text", "receive_binary", "closed"])
+async def test_a_fault_of_ours_over_what_the_cloud_sent_is_malformed_input(
+    cloud_directory: Path, monkeypatch: pytest.MonkeyPatch, receiver: str
+) -> None:
+    def stumble(received: object, *_: object) -> list[Effect]:
+        raise KeyError(received)
+
+    fault = Fault("ReplyAudio", "close:1011:a secret word")
+    async with clouded(cloud_directory, fault) as cloud, talking(cloud) as talk:
+        assert await talk.until(Emit(SpeechPrepare()))
+        monkeypatch.setattr(talk.conversation.dialect, receiver, stumble)
+        talk.speak()
+        close = await talk.end()
+    assert close.next is Next.RETRY
+    assert isinstance(close.error, MalformedMessage)
+    assert str(close.error) == "what the cloud sent met a fault (KeyError)"
+    assert talk.host.errors[0] == Error("malformed-message", str(close.error))
+    assert talk.conversation._link._connection.transport.is_closing()
+
+
 # --- leaving -----------------------------------------------------------------------------------
 
 
