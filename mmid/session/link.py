@@ -8,17 +8,19 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
-    InvalidProxy,
     InvalidStatus,
     InvalidURI,
     ProxyError,
     WebSocketException,
 )
+from websockets.frames import Frame, Opcode
 
 from mmid.errors import (
     ConnectionLost,
@@ -28,7 +30,7 @@ from mmid.errors import (
     TlsFailed,
 )
 from mmid.session.endpoint import CredentialRefused, Endpoint, LinkClosed
-from mmid.session.proxy import environment_names_proxy
+from mmid.session.proxy import Proxy, proxy_for
 from mmid.session.tls import Tls
 
 # Frames that wait inside websockets before it stops reading the socket: the
@@ -47,11 +49,19 @@ _CLOSE_S = 0.5
 
 # A name may have an address that nobody answers at, such as IPv6 without a route. The next one
 # is tried beside it after so long (RFC 8305 section 5); whichever answers first is taken.
-_NEXT_ADDRESS_S = 0.25
+NEXT_ADDRESS_S = 0.25
 
-# Status codes of a close that say "you sent nonsense" or "it was too big".
+# Bounds of what an honest cloud never comes near. The smallest frame has two bytes and becomes
+# an object of 300, so what arrived is taken in by pieces: four thousand frames at a time.
+_PIECE_BYTES = 8192
+_MOST_FRAGMENTS = 4096  # of one message
+_MOST_WAITING = 4096  # frames, beyond those that stop the reading
+_MOST_PONGS = 1000  # that wait because the cloud reads nothing
+
+# Status codes of a close that say "you sent nonsense", "too much" or "it was too big".
+_TOO_MUCH = 1008
 _TOO_BIG = 1009
-_NONSENSE_CODES = frozenset({1002, 1003, 1007, _TOO_BIG})
+_NONSENSE_CODES = frozenset({1002, 1003, 1007, _TOO_MUCH, _TOO_BIG})
 
 
 class Link:
@@ -85,6 +95,10 @@ class Link:
             return await self._connection.recv()
         except ConnectionClosed as error:
             raise _how_it_ended(error, self._message_limit_bytes) from error
+        except Exception as error:  # noqa: BLE001 - see below
+            # A case that the library did not think of; its text may quote what was received.
+            kind = type(error).__name__
+            raise MalformedMessage(f"what the cloud sent met a fault ({kind})") from None
 
     async def ping(self) -> None:
         """Ask whether the cloud lives; return with its answer.
@@ -105,6 +119,55 @@ class Link:
                 await self._connection.close()
         except TimeoutError:
             self._connection.transport.abort()
+
+
+class _BoundedConnection(ClientConnection):
+    """A connection that a hostile cloud cannot fill our memory through, as websockets lets it."""
+
+    _fragments = _waiting = _pongs = 0
+    _end: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what arrived; websockets makes objects of all of it before it looks at one."""
+        for at in range(0, len(data), _PIECE_BYTES):
+            super().data_received(data[at : at + _PIECE_BYTES])
+        if self._end is None and self.protocol.close_expected():
+            # The cloud, which is to close TCP now, may never do so; websockets would wait.
+            self._end = self.loop.call_later(_CLOSE_S, self.transport.abort)
+
+    def process_event(self, event: Any) -> None:
+        """Pass a frame on, or end the connection."""
+        super().process_event(event)
+        if not isinstance(event, Frame):
+            return
+        if event.opcode is Opcode.PING:
+            stuck = self.transport.get_write_buffer_size() > _UNSENT_BYTES
+            self._pongs = self._pongs + 1 if stuck else 0
+        elif event.opcode is not Opcode.PONG:
+            self._fragments = 0 if event.fin else self._fragments + 1
+            self._waiting = 0 if self.transport.is_reading() else self._waiting + 1
+        if self._fragments > _MOST_FRAGMENTS:
+            self._refuse(f"a message in more than {_MOST_FRAGMENTS} fragments")
+        elif self._waiting > _MOST_WAITING:
+            self._refuse(f"more than {_MOST_WAITING} small frames at once")
+        elif self._pongs > _MOST_PONGS:
+            self._refuse(f"more than {_MOST_PONGS} pings, and reads no answer")
+
+    def _refuse(self, why: str) -> None:
+        self.protocol.fail(_TOO_MUCH, why)
+        self.transport.abort()  # it would not read a close frame either
+
+
+class _HandsShaken(Exception):
+    """TLS is up, and that was all we wanted to know."""
+
+
+class _Rehearsal(ClientConnection):
+    """A connection that goes no further than TLS."""
+
+    async def handshake(self, *_: Any, **__: Any) -> None:
+        """Ask for no upgrade."""
+        raise _HandsShaken
 
 
 class _ConnectHere(connect):
@@ -129,19 +192,44 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
         ConnectionLost: no connection in time, or no WebSocket at the other end.
         SettingsInvalid: the CA file or the proxy cannot be used.
     """
-    context = await tls.context()
+    connection = await _connect(endpoint, tls, timeout_s, _BoundedConnection)
+    _tune(connection)
+    return Link(connection, tls, endpoint.message_limit_bytes)
+
+
+async def rehearse(endpoint: Endpoint, tls: Tls, timeout_s: float) -> None:
+    """Go the whole way to the cloud, up to the end of the TLS handshake; nothing is asked there.
+
+    Args:
+        endpoint: where to; its headers are looked at, and not sent.
+        tls: how the server is trusted.
+        timeout_s: longest time for TCP and TLS together.
+
+    Raises:
+        TlsFailed, ConnectionLost, SettingsInvalid: as from ``open_link``.
+    """
+    with suppress(_HandsShaken):
+        await _connect(endpoint, tls, timeout_s, _Rehearsal)
+
+
+async def _connect(
+    endpoint: Endpoint, tls: Tls, timeout_s: float, kind: type[ClientConnection]
+) -> ClientConnection:
+    _check_headers(endpoint.headers)
+    proxy = proxy_for(endpoint.url)
+    context = await asyncio.to_thread(tls.context)
     # A SOCKS proxy's library does not know this option, and looks the name up itself.
-    proxied = environment_names_proxy()
-    more: dict[str, Any] = {} if proxied else {"happy_eyeballs_delay": _NEXT_ADDRESS_S}
+    socks = proxy is not None and proxy.scheme.startswith("socks")
+    more: dict[str, Any] = {} if socks else {"happy_eyeballs_delay": NEXT_ADDRESS_S}
     try:
         async with asyncio.timeout(timeout_s):
-            connection = await _ConnectHere(
+            return await _ConnectHere(
                 endpoint.url,
                 ssl=context,
                 compression=None,
                 additional_headers=dict(endpoint.headers),
                 user_agent_header=None,
-                proxy=True if proxied else None,
+                proxy=proxy.url if proxy else None,
                 open_timeout=None,
                 ping_interval=None,
                 close_timeout=_CLOSE_S,
@@ -149,18 +237,19 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
                 max_queue=_QUEUED_FRAMES,
                 write_limit=_UNSENT_BYTES,
                 logger=_websockets_log(),
+                create_connection=kind,
                 **more,
             )
     except TimeoutError as error:
         tls.forget_session()
         raise ConnectionLost(f"no connection to {endpoint.shown} in {timeout_s:g} s") from error
-    except (OSError, WebSocketException, ImportError, ValueError) as error:
+    except _HandsShaken:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the other side does to the library
         tls.forget_session()
-        told = _open_error(endpoint.shown, error)
-        # The text of a bad proxy holds its address, and with it its password.
-        raise told from None if isinstance(told, SettingsInvalid) else error
-    _tune(connection)
-    return Link(connection, tls, endpoint.message_limit_bytes)
+        told = _open_error(endpoint.shown, error, proxy)
+        # The text of a library about a proxy may hold its address, and with it its password.
+        raise told from None if proxy else error
 
 
 def _how_it_ended(error: ConnectionClosed, limit_bytes: int) -> LinkClosed | MalformedMessage:
@@ -179,31 +268,41 @@ def _how_it_ended(error: ConnectionClosed, limit_bytes: int) -> LinkClosed | Mal
     return LinkClosed() if received is None else LinkClosed(received.code, received.reason)
 
 
-def _open_error(shown: str, error: Exception) -> MmidError:
+def _open_error(shown: str, error: Exception, proxy: Proxy | None) -> MmidError:
+    told: MmidError
+    way = f"{shown} through {proxy.shown}" if proxy else shown
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
+        told = ConnectionLost(f"{shown} answered the upgrade with HTTP {status}")
         if status in {401, 403}:
-            return CredentialRefused(shown, status)
-        return ConnectionLost(f"{shown} answered the upgrade with HTTP {status}")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return TlsFailed(f"the certificate of {shown} is not acceptable: {error.verify_message}")
-    if isinstance(error, ssl.SSLError):
-        return TlsFailed(f"TLS with {shown} failed: {error.reason or type(error).__name__}")
-    if isinstance(error, InvalidProxy | ImportError | ValueError):
-        return SettingsInvalid(f"https_proxy of the environment {_proxy_fault(error)}")
-    what = repr(error)
-    if isinstance(error, ProxyError):
-        what = str(error)
-    elif isinstance(error, InvalidURI):  # its text holds the URL, and a query may be secret
-        what = error.msg
-    return ConnectionLost(f"no connection to {shown}: {what}")
+            told = CredentialRefused(shown, status)
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        told = TlsFailed(f"the certificate of {shown} is not acceptable: {error.verify_message}")
+    elif isinstance(error, ssl.SSLError):
+        told = TlsFailed(f"TLS with {shown} failed: {error.reason or type(error).__name__}")
+    elif proxy and isinstance(error, ImportError):
+        what = "is a SOCKS proxy, which needs the Python package python-socks"
+        told = SettingsInvalid(f"{proxy.variable} of the environment {what}")
+    elif isinstance(error, OSError | WebSocketException):
+        what = repr(error)
+        if isinstance(error, ProxyError):
+            what = str(error)
+        elif isinstance(error, InvalidURI):  # its text holds the URL, and a query may be secret
+            what = error.msg
+        told = ConnectionLost(f"no connection to {way}: {what}")
+    else:
+        told = MalformedMessage(f"what {way} answered met a fault ({type(error).__name__})")
+    return told
 
 
-def _proxy_fault(error: Exception) -> str:
-    if isinstance(error, ImportError):
-        return "is a SOCKS proxy, which needs the Python package python-socks"
-    fault = error.msg if isinstance(error, InvalidProxy) else "it is no URL"
-    return f"cannot be used: {fault}"
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse what cannot be a header: a line end in a key would begin another one."""
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise SettingsInvalid(
+                f"the header {name} would hold more than printable ASCII: look at the key it is "
+                "made of (license.api_key, or what the license service or a relay gives)"
+            )
 
 
 def _tune(connection: ClientConnection) -> None:

@@ -3,19 +3,24 @@
 import asyncio
 import shutil
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from mmid.errors import ConnectionLost, TlsFailed
 from mmid.session.endpoint import Endpoint
 from mmid.session.link import Link, open_link
-from mmid.session.tls import Tls
+from mmid.session.tls import Tls, lacking
 from mmid.simcloud.core.certificates import Certificates, make_certificates
 from tests.session.test_link import server
 
@@ -34,10 +39,11 @@ class Dialler:
 
     port: int
     tls: Tls
+    host: str = "localhost"
 
     @asynccontextmanager
     async def linked(self) -> AsyncIterator[Link]:
-        url = f"wss://localhost:{self.port}/"
+        url = f"wss://{self.host}:{self.port}/"
         link = await open_link(Endpoint(url, url, {}), self.tls, AMPLE_S)
         try:
             await link.send("hello")
@@ -105,6 +111,18 @@ async def test_an_attempt_that_failed_is_followed_by_a_whole_handshake(
         assert not await board.reused()
 
 
+async def test_a_session_is_offered_to_the_name_that_it_was_made_with_and_no_other(
+    certificates: Certificates,
+) -> None:
+    async with dialler(certificates) as board:
+        assert not await board.reused()
+        board.host = "127.0.0.1"
+        assert not await board.reused()
+        board.host = "localhost"
+        assert not await board.reused()
+        assert await board.reused()
+
+
 async def test_another_ca_file_begins_anew_and_counts_at_once(
     certificates: Certificates, tmp_path: Path
 ) -> None:
@@ -120,9 +138,9 @@ async def test_another_ca_file_begins_anew_and_counts_at_once(
         assert not await board.reused()
 
 
-async def test_the_authorities_are_read_once(certificates: Certificates) -> None:
+def test_the_authorities_are_read_once(certificates: Certificates) -> None:
     tls = Tls(str(certificates.ca_file))
-    assert await tls.context() is await tls.context()
+    assert tls.context() is tls.context()
 
 
 async def test_a_server_of_another_name_is_refused_even_with_a_session(
@@ -130,7 +148,7 @@ async def test_a_server_of_another_name_is_refused_even_with_a_session(
 ) -> None:
     async with dialler(certificates) as board:
         assert not await board.reused()
-        context = await board.tls.context()
+        context = board.tls.context()
         assert context.check_hostname
         assert context.verify_mode is ssl.CERT_REQUIRED
         elsewhere = make_certificates(tmp_path, ["elsewhere.example"])
@@ -147,6 +165,55 @@ async def test_no_variable_makes_it_write_its_keys(
     async with dialler(certificates) as board:
         await board.reused()
     assert not await asyncio.to_thread((tmp_path / "keys").exists)
+
+
+# --- authorities that are made by hand -----------------------------------------------------
+
+
+def handmade(folder: Path, *extensions: x509.ExtensionType) -> Certificates:
+    """A certificate and its authority, which has these extensions and no other."""
+    made = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "by hand")])
+    now = datetime.now(UTC)
+
+    def sign(subject: x509.Name, holds: Sequence[x509.ExtensionType]) -> bytes:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+        )
+        for one in holds:
+            builder = builder.add_extension(one, critical=isinstance(one, x509.BasicConstraints))
+        return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    made.ca_file.write_bytes(sign(name, extensions))
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    made.certificate_file.write_bytes(sign(x509.Name([]), [names]))
+    private, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    made.key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, private, plain))
+    return made
+
+
+async def test_an_authority_as_the_tutorials_make_it_is_trusted_and_what_it_lacks_is_told(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    made = handmade(tmp_path, x509.BasicConstraints(ca=True, path_length=None))
+    async with server(made, echo) as port:
+        assert not await Dialler(port, Tls(str(made.ca_file))).reused()
+    assert lacking(str(made.ca_file)) == "keyUsage, subjectKeyIdentifier"
+    assert not lacking(str(certificates.ca_file))
+
+
+async def test_what_is_no_authority_is_none_however_lenient_the_check(tmp_path: Path) -> None:
+    made = handmade(tmp_path, x509.BasicConstraints(ca=False, path_length=None))
+    async with server(made, echo) as port:
+        with pytest.raises(TlsFailed, match="not acceptable"):
+            await Dialler(port, Tls(str(made.ca_file))).reused()
 
 
 # --- the system's authorities ---------------------------------------------------------------
@@ -187,7 +254,7 @@ async def test_an_authority_that_the_system_has_not_is_refused_and_nothing_is_re
         for _ in range(2):
             with pytest.raises(TlsFailed, match="not acceptable"):
                 await board.reused()
-            contexts.append(await board.tls.context())
+            contexts.append(board.tls.context())
     assert contexts[0] is contexts[1]
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from mmid.cli.doctor.finding import Finding, Verdict, failed, fine, skipped, war
 from mmid.cli.doctor.machine import output_of
 from mmid.errors import SettingsInvalid, certificate_advice
 from mmid.session.clouds import cloud_of
-from mmid.session.proxy import environment_names_proxy
-from mmid.session.tls import Tls
+from mmid.session.proxy import proxy_for
+from mmid.session.tls import lacking, make_context
 from mmid.settings import Settings
 
 _LONGEST_S = 10.0
@@ -36,7 +35,7 @@ async def check_trust(settings: Settings) -> Finding:
     """Whether the authorities can be used, and will do when the cloud's old one is gone."""
     ca_file = settings.cloud.ca_file
     try:
-        context = await Tls(ca_file).context()
+        context = make_context(ca_file)
     except SettingsInvalid as error:
         return failed("trust", str(error), _CA_REMEDY)
     if not ca_file:
@@ -49,6 +48,13 @@ async def check_trust(settings: Settings) -> Finding:
             "Add it: GlobalSign Root R3, the one before it, leaves the browsers' stores on "
             "2027-04-15, and nothing new is issued from it.",
         )
+    if lacks := lacking(ca_file):
+        return warned(
+            "trust",
+            f"mmid trusts {ca_file}, but a certificate in it has no {lacks}",
+            "Clients that are strict, such as those of Python 3.13, refuse it: make it with these "
+            "extensions the next time.",
+        )
     return fine("trust", f"{ca_file} can be used")
 
 
@@ -59,7 +65,7 @@ async def check_names(settings: Settings) -> Finding:
         try:
             addresses = await _addresses_of(host, port)
         except (OSError, TimeoutError) as error:
-            if await _proxy_is_set():
+            if await _proxy_is_set(settings):
                 return skipped("names", f"{host} has no address here: {_reason(error)}; {_PROXY}")
             return failed(
                 "names",
@@ -73,13 +79,13 @@ async def check_names(settings: Settings) -> Finding:
 async def check_tls(settings: Settings) -> Finding:
     """Whether every server, at each of its addresses, shows a certificate that mmid trusts."""
     try:
-        context = await Tls(settings.cloud.ca_file).context()
+        context = make_context(settings.cloud.ca_file)
     except SettingsInvalid:
         return skipped("tls", "cloud.ca_file cannot be used")
     found = [await _try_server(*server, context) for server in _servers(settings)]
     for verdict in (Verdict.FAILURE, Verdict.SKIPPED, Verdict.WARNING):
         worst = next((finding for finding in found if finding.verdict is verdict), None)
-        if worst and verdict is Verdict.FAILURE and await _proxy_is_set():
+        if worst and verdict is Verdict.FAILURE and await _proxy_is_set(settings):
             return skipped("tls", f"{worst.text}; {_PROXY}")
         if worst:
             return worst
@@ -100,12 +106,13 @@ async def _addresses_of(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
-async def _proxy_is_set() -> bool:
-    """Whether this environment, or that of the service, names a proxy."""
-    if environment_names_proxy():
-        return True
+async def _proxy_is_set(settings: Settings) -> bool:
+    """Whether this environment, or that of the service, names a proxy for a server."""
     told = await output_of("systemctl show mmid.service --property=Environment")
-    return any(name != "no" for name in re.findall(r"(\w+)_proxy=[^\s\"]", told.lower()))
+    pairs = (pair.partition("=") for pair in told.removeprefix("Environment=").split())
+    service = {name.strip('"'): value.strip('"') for name, _, value in pairs}
+    urls = cloud_of(settings.cloud.protocol).addresses(settings).values()
+    return any(proxy_for(url) or proxy_for(url, service) for url in urls)
 
 
 async def _try_server(host: str, port: int, context: ssl.SSLContext) -> Finding:

@@ -211,10 +211,23 @@ async def test_a_file_without_the_cloud_s_newer_authority_is_a_warning(
     assert ("2027-04-15" in finding.remedy) is (verdict is Verdict.WARNING)
 
 
-def _authority(name: str) -> bytes:
+async def test_an_authority_that_strict_clients_would_refuse_is_a_warning(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(_authority("by hand", complete=False))
+    finding = await check_trust(talking_to(443, ca_file, "relay.example"))
+    assert finding.verdict is Verdict.WARNING
+    assert "no keyUsage, subjectKeyIdentifier" in finding.text
+
+
+def _authority(name: str, *, complete: bool = True) -> bytes:
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     who = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
     builder = x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    if complete:
+        usage = x509.KeyUsage(*[False] * 5, True, *[False] * 3)
+        builder = builder.add_extension(usage, critical=True)
+        identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        builder = builder.add_extension(identifier, critical=False)
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
