@@ -94,6 +94,15 @@ async def test_start_says_who_we_are(certificates: Certificates) -> None:
     assert payload["parameters"]["client_info"] == client
 
 
+async def test_start_names_the_address_that_the_license_service_saw(
+    certificates: Certificates,
+) -> None:
+    async with listener(certificates) as cloud:
+        seen = replace(CREDENTIAL, request_ip="203.0.113.7")
+        _, start = await cloud.start_of(cloud.settings, seen)
+    assert start["payload"]["parameters"]["client_info"]["network"] == {"ip": "203.0.113.7"}
+
+
 @pytest.mark.parametrize(
     ("user_id", "device_name", "user", "uuid"),
     [

@@ -58,6 +58,7 @@ class LicenseCredential(Credential):
         workspace_id: from the settings, else from the license service, else empty.
         task_id: the connection's task, 32 hex digits; empty if any will do.
         signature: what to put into its first message; empty for nothing.
+        request_ip: the address that the license service saw us at, or empty.
     """
 
     app_id: str
@@ -65,6 +66,7 @@ class LicenseCredential(Credential):
     workspace_id: str
     task_id: str = ""
     signature: Mapping[str, str] = field(default_factory=dict)
+    request_ip: str = ""
 
 
 class LicenseAccess(Access):
@@ -205,7 +207,11 @@ class LicenseAccess(Access):
         configured = self._settings.cloud.workspace_id
         workspace_id = configured or token.workspace_id or self._book.record.workspace_id
         credential = LicenseCredential(
-            token.token, identity.app_id, identity.device_name, workspace_id
+            token.token,
+            identity.app_id,
+            identity.device_name,
+            workspace_id,
+            request_ip=token.request_ip,
         )
         signs = self._settings.license.sign_tasks
         return await self._signed(identity, credential) if signs else credential

@@ -186,6 +186,7 @@ class Token:
         response_time_ms: the service's clock when it answered, Unix ms.
         workspace_id: if the service named one, else empty.
         clock_skew_ms: the service's clock minus this board's; None if it did not tell.
+        request_ip: the address that the service was asked from, or empty.
     """
 
     token: Secret
@@ -194,6 +195,7 @@ class Token:
     response_time_ms: int
     workspace_id: str = ""
     clock_skew_ms: int | None = None
+    request_ip: str = ""
 
 
 @frozen

@@ -7,6 +7,8 @@ the sealing. Called in the license child; simcloud is its other side.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 from mmid.errors import MalformedMessage
@@ -103,7 +105,7 @@ def open_reply(
     fields = unseal(context, _text(data, "signature", message), parameters)
     _check_addressee(context, data, fields)
     if request.kind is Kind.TOKEN:
-        return _token(context, fields, parameters)
+        return replace(_token(context, fields, parameters), request_ip=request_ip(data))
     return _registration(context, fields, parameters)
 
 
@@ -133,6 +135,14 @@ def task_signature(
 def is_service_time(text: str) -> bool:
     """Tell whether a text is Unix milliseconds that a service's clock may show."""
     return bool(re.fullmatch(r"[0-9]{12,13}", text)) and int(text) in SERVICE_TIMES_MS
+
+
+def request_ip(data: Mapping[str, Any]) -> str:
+    """Return the address that a token was asked from, if the service says one."""
+    try:
+        return str(ip_address(str(data.get("requestIp"))))
+    except ValueError:
+        return ""
 
 
 def printable(value: object) -> str:

@@ -31,7 +31,7 @@ from mmid.session.license.messages import (
     Token,
     Unopened,
 )
-from mmid.session.license.protocol import is_service_time
+from mmid.session.license.protocol import is_service_time, request_ip
 from mmid.session.license.reply_body import as_text
 
 # The vendor's samples take 500 or 1024 bytes for a request; its block has 176.
@@ -136,7 +136,14 @@ class VendorCodec:
         nonce = str(data.get("nonce", ""))
         if kind is Kind.TOKEN:
             expires_ms = answered_ms + DEFAULT.token_trust_s * 1000
-            return Token(self._token(), expires_ms, nonce, answered_ms, self._workspace_id())
+            return Token(
+                self._token(),
+                expires_ms,
+                nonce,
+                answered_ms,
+                self._workspace_id(),
+                request_ip=request_ip(data),
+            )
         return Registration(
             Secret(""),
             nonce,

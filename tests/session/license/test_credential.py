@@ -35,6 +35,7 @@ async def test_pay_as_you_go_asks_nobody_and_uses_the_api_key() -> None:
     parts = await boot(desk, store, given, Cloud(workspace_id="llm-1"))
     credential = await parts.access.credential()
     assert credential.token == PRODUCT.api_key
+    assert credential.request_ip == ""
     assert (credential.app_id, credential.workspace_id) == (APP_ID, "llm-1")
     assert desk.requests == []
     assert store.saved == []

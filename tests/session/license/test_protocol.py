@@ -205,6 +205,27 @@ def test_a_token_is_trusted_as_long_as_it_says_but_never_longer_than_a_minute(
     assert token.expires_ms == NOW_MS + seconds_from_now * 1000
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("203.0.113.7, 10.0.0.1", ""),
+        ("x" * 100_000, ""),
+        (None, ""),
+        (7, ""),
+        (["203.0.113.7"], ""),
+    ],
+)
+def test_the_address_that_the_service_saw_us_at_is_kept_if_it_is_one(
+    said: object, kept: str
+) -> None:
+    asked = request(Kind.TOKEN)
+    token = open_reply(asked, reply(asked, {"dashToken": TOKEN}, requestIp=said))
+    assert isinstance(token, Token)
+    assert token.request_ip == kept
+
+
 @pytest.mark.parametrize("token", [None, "", 7, "with space", "with\r\nbreak", "t" * 1025])
 def test_a_token_that_does_not_fit_into_a_header_is_malformed(token: object) -> None:
     asked = request(Kind.TOKEN)

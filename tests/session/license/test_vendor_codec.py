@@ -160,6 +160,7 @@ async def test_a_device_registers_once_and_connects_with_the_vendors_library(
     credential = await board.access.credential()
     assert cloud.find(LicenseServer).token_valid(credential.token.reveal()) == "board1"
     assert board.asked == [("register", "200"), ("token", "200"), ("token", "200")]
+    assert credential.request_ip == "127.0.0.1"
     # Only 1.2 has a function that tells the workspace.
     assert credential.workspace_id == (PRODUCT.workspace_id if generation == 12 else "")
 

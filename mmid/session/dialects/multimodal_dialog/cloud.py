@@ -61,6 +61,7 @@ def _dialect(opening: Opening) -> "Dialect":
         device_uuid=(name or user)[:_DEVICE_UUID_LIMIT],
         model=settings.cloud.model or _MODEL,
         signature=credential.signature,
+        network_ip=credential.request_ip,
         biz_params=json_file(settings.dialog.biz_params_file, dict),
         replace_words=json_file(settings.dialog.replace_words_file, list),
     )
