@@ -81,6 +81,11 @@ class MmidError(Exception):
         """The word, or the far side's own code, for the ``Error`` signal."""
         return self.facts.code
 
+    @property
+    def journal_fields(self) -> dict[str, str]:
+        """What a journal entry about it has besides its text: the ``extra`` of a log call."""
+        return {"MESSAGE_ID": self.facts.message_id, "MMID_CODE": self.code}
+
 
 class CallerError(MmidError):
     """A client asked for something that cannot be done now, or not like this."""

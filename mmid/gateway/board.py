@@ -136,8 +136,7 @@ class Board:
         self.timeline.mark(moment, self._loop.time())
 
     def _tell(self, error: MmidError) -> None:
-        facts = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
-        _log.warning("%s. %s", error, error.remedy, extra=facts)
+        _log.warning("%s. %s", error, error.remedy, extra=error.journal_fields)
         self._emit(Error(error.code, str(error), error.advice))
 
     def _emit(self, event: Event) -> None:

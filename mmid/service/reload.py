@@ -52,8 +52,8 @@ class Reload:
             try:
                 self._apply(await self._start_loading().finished(), use)
             except SettingsInvalid as error:
-                facts = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
-                _log.error("%s; the settings stay as they were", error, extra=facts)
+                told = "%s; the settings stay as they were"
+                _log.error(told, error, extra=error.journal_fields)
             finally:
                 sysd.notify(ready=True)
 

@@ -234,7 +234,7 @@ class Supervisor:
             _log.info("the dialog ended")
         else:
             self._moved("offline", close.error.code)
-            _log.warning("the dialog ended: %s", close.error, extra=_fields(close.error))
+            _log.warning("the dialog ended: %s", close.error, extra=close.error.journal_fields)
 
     def _report(self, error: MmidError) -> None:
         """Tell a failed attempt: each kind once in an outage, in the journal and as Error."""
@@ -246,7 +246,7 @@ class Supervisor:
         again, self._told = kind == self._told, kind
         level = logging.DEBUG if again else logging.WARNING
         remedy = "" if isinstance(error, LicenseRefused) else f". {error.remedy}"
-        _log.log(level, "%s%s", error, remedy, extra=_fields(error))
+        _log.log(level, "%s%s", error, remedy, extra=error.journal_fields)
         if not again:
             self._host.perform(Emit(Error(error.code, str(error), error.advice)))
 
@@ -282,8 +282,3 @@ class Supervisor:
 def _being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _fields(error: MmidError) -> dict[str, str]:
-    """Return what the journal finds a line about an error by."""
-    return {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}

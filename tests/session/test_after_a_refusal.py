@@ -62,7 +62,7 @@ async def test_a_quota_that_is_used_up_keeps_the_state_and_waits_for_hours(
 
 @pytest.mark.usefixtures("eager")
 async def test_a_clock_that_was_refused_is_tried_again_when_it_was_set(
-    certificates: Certificates,
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = LicenseDesk(registration(), Refusal("100010"))
     async with asking(certificates, desk) as rig:
@@ -70,6 +70,8 @@ async def test_a_clock_that_was_refused_is_tried_again_when_it_was_set(
         await asyncio.sleep(NEVER_S)
         assert desk.kinds == ["register", "token", "token"]
         assert rig.status.license_state is LicenseState.REFUSED
+        assert "mmid tries again when it was set" in caplog.text
+        assert "not trying again" not in caplog.text
         rig.supervisor.clock_set()
         await rig.error("100010", nth=2)
         assert desk.kinds[:4] == ["register", *["token"] * 3]

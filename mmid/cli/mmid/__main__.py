@@ -107,8 +107,7 @@ def _failed(error: MmidError) -> int:
         text += f" ({error.remedy})"
     if sysd.stderr_is_journal():
         sysd.configure_logging("info")
-        fields = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
-        _log.error("%s", text, extra=fields)
+        _log.error("%s", text, extra=error.journal_fields)
     else:
         complain(redact(f"mmid: {text}"))
     return error.facts.exit_code

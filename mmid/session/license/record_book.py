@@ -106,8 +106,8 @@ class RecordBook:
             try:
                 await self._save_now(self.record, self._write_lightly)
             except MmidError as error:
-                told = {"MESSAGE_ID": error.facts.message_id, "MMID_CODE": error.code}
-                _log.warning("the dialog id was not saved: %s", error, extra=told)
+                told = "the dialog id was not saved: %s"
+                _log.warning(told, error, extra=error.journal_fields)
 
     async def _save_now(self, record: DeviceRecord, write: Callable[[bytes], None]) -> None:
         """Write the record; the caller holds the lock."""
