@@ -65,7 +65,8 @@ class ClientWatch:
                 self._gone(client)
 
     def _hear(self, message: Message) -> None:
-        if (message.sender, message.member) == (DBUS, "NameOwnerChanged"):
+        told = (message.sender, message.member, message.signature)
+        if told == (DBUS, "NameOwnerChanged", "sss"):
             name, _, owner = message.body
             if not owner:
                 self._gone(name)

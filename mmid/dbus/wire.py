@@ -20,6 +20,7 @@ from dbus_next._private.unmarshaller import Unmarshaller
 from dbus_next.constants import MessageFlag, MessageType
 from dbus_next.message import Message
 from dbus_next.signature import SignatureTree, Variant
+from dbus_next.validators import assert_bus_name_valid
 
 from mmid.dbus.marshal import append, marshal, padding
 
@@ -97,14 +98,19 @@ def read_header(data: bytes) -> Message:
     try:
         fields = _read_fields(data)
         fields.pop("unix_fds", None)
-        return Message(
+        message = Message(
             message_type=MessageType(data[1]),
             flags=MessageFlag(data[2]),
             serial=_number(data, 8),
             **fields | {"signature": _tree(fields.get("signature", ""))},
         )
+        if message.sender is not None:
+            assert_bus_name_valid(message.sender)  # an answer goes there, and is checked then
     except Exception as error:  # whatever the library stumbles over, it is one message
         raise Undecodable(f"{error!r} in a header of {len(data)} bytes") from error
+    if not message.serial:
+        raise Undecodable("the message has no number")
+    return message
 
 
 def read_body(message: Message, data: bytes, body: bytes) -> None:

@@ -146,3 +146,10 @@ def test_a_reply_is_told_from_a_call() -> None:
     call = Message(destination="a.b", path="/a", member="C", serial=3, sender=":1.1")
     reply = decode(wire.encode(Message.new_method_return(call), 1))
     assert (reply.message_type, reply.reply_serial) == (MessageType.METHOD_RETURN, 3)
+
+
+@pytest.mark.parametrize(("number", "sender"), [(0, ":1.7"), (1, " :1.")], ids=["number", "sender"])
+def test_a_message_that_cannot_be_answered_is_undecodable(number: int, sender: str) -> None:
+    frame = passed_on(Message(destination="a.b", path="/a", member="C"), number, sender)
+    with pytest.raises(Undecodable, match=r"no number|invalid bus name"):
+        decode(frame)
