@@ -28,6 +28,7 @@ from mmid.errors import (
     MmidError,
     SettingsInvalid,
     TlsFailed,
+    certificate_advice,
 )
 from mmid.session.endpoint import CredentialRefused, Endpoint, LinkClosed
 from mmid.session.proxy import Proxy, proxy_for
@@ -273,16 +274,19 @@ def _open_error(shown: str, error: Exception, proxy: Proxy | None) -> MmidError:
     way = f"{shown} through {proxy.shown}" if proxy else shown
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
-        told = ConnectionLost(f"{shown} answered the upgrade with HTTP {status}")
+        advice = "Somebody answers, but not as the cloud: check cloud.ws_url; mmid tries again."
+        told = ConnectionLost(f"{shown} answered the upgrade with HTTP {status}", advice=advice)
         if status in {401, 403}:
             told = CredentialRefused(shown, status)
     elif isinstance(error, ssl.SSLCertVerificationError):
-        told = TlsFailed(f"the certificate of {shown} is not acceptable: {error.verify_message}")
+        text = f"the certificate of {shown} is not acceptable: {error.verify_message}"
+        told = TlsFailed(text, advice=certificate_advice(error.verify_code))
     elif isinstance(error, ssl.SSLError):
         told = TlsFailed(f"TLS with {shown} failed: {error.reason or type(error).__name__}")
     elif proxy and isinstance(error, ImportError):
         what = "is a SOCKS proxy, which needs the Python package python-socks"
-        told = SettingsInvalid(f"{proxy.variable} of the environment {what}")
+        text = f"{proxy.variable} of the environment {what}"
+        told = SettingsInvalid(text, advice="Install it, or name a proxy that is none of SOCKS.")
     elif isinstance(error, OSError | WebSocketException):
         what = repr(error)
         if isinstance(error, ProxyError):
@@ -300,8 +304,9 @@ def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
             raise SettingsInvalid(
-                f"the header {name} would hold more than printable ASCII: look at the key it is "
-                "made of (license.api_key, or what the license service or a relay gives)"
+                f"the header {name} would hold more than printable ASCII",
+                advice="Look at the key it is made of: license.api_key, or what the license "
+                "service or a relay gives.",
             )
 
 

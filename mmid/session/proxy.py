@@ -102,7 +102,11 @@ def _parse(variable: str, value: str) -> Proxy:
 
 
 def _unusable(variable: str, why: str) -> SettingsInvalid:
-    return SettingsInvalid(f"{variable} of the environment cannot be used: {why}")
+    return SettingsInvalid(
+        f"{variable} of the environment cannot be used: {why}",
+        advice="Correct it where mmid's environment is set, such as systemctl edit mmid: the "
+        "settings have no key for it.",
+    )
 
 
 def _is_excepted(host: str, port: int | None, environment: Mapping[str, str]) -> bool:

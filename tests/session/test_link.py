@@ -145,7 +145,8 @@ async def test_a_certificate_of_another_host_is_refused(tmp_path: Path) -> None:
     elsewhere = make_certificates(tmp_path, ["elsewhere.example"])
     async with server(elsewhere) as port:
         given = options(port, elsewhere.ca_file)
-        await fails(TlsFailed, "localhost:.* not acceptable: Hostname mismatch", given)
+        told = await fails(TlsFailed, "localhost:.* not acceptable: Hostname mismatch", given)
+        assert told.remedy.startswith("Correct the host in the URL")
 
 
 async def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
@@ -294,6 +295,7 @@ async def test_an_upgrade_that_is_refused_names_url_and_status(
         error = await fails(kind, f"{given[0].url} {words}", given)
         if kind is CredentialRefused:
             assert error.code == str(status)
+        assert ("key" if kind is CredentialRefused else "cloud.ws_url") in error.remedy
 
 
 async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(

@@ -58,6 +58,8 @@ def test_a_proxy_that_cannot_be_used_is_told_without_a_part_of_it(value: str, wh
     with pytest.raises(SettingsInvalid, match=f"https_proxy of .*{why}") as caught:
         proxy_for(CLOUD, {"HTTPS_PROXY": value})
     assert "hunter2" not in str(caught.value)
+    assert "mmid's environment" in caught.value.remedy
+    assert "mmid.toml" not in caught.value.remedy
 
 
 @pytest.mark.parametrize(

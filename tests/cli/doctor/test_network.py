@@ -226,7 +226,7 @@ def _authority(name: str, *, complete: bool = True) -> bytes:
     builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     if complete:
-        usage = x509.KeyUsage(*[False] * 5, True, *[False] * 3)
+        usage = x509.KeyUsage(*[*[False] * 5, True, *[False] * 3])
         builder = builder.add_extension(usage, critical=True)
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         builder = builder.add_extension(identifier, critical=False)
