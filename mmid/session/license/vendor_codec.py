@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mmid.errors import LicenseCodecFailed, MalformedMessage, SettingsInvalid
+from mmid.errors import LicenseCodecFailed, MalformedMessage, SettingsInvalid, StorageFailed
 from mmid.secrets import Secret
 from mmid.session.license.codec import DEFAULT, compact
 from mmid.session.license.messages import (
@@ -69,12 +69,24 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _read_state(state: Secret) -> bytes:
+    """Return the library's block, as ``VendorCodec`` wrote it for the device record."""
+    if not re.fullmatch(rf"([0-9a-f]{{2}}){{1,{_STATE_BYTES}}}", state.reveal()):
+        raise StorageFailed(
+            f"the device record's codec_state is not 1 to {_STATE_BYTES} bytes in hexadecimal, so "
+            "it does not go to the license codec: write the record back as it was, or reset the "
+            "device in the console and erase it"
+        )
+    return bytes.fromhex(state.reveal())
+
+
 class VendorCodec:
     """The library, told who this device is; has the methods of ``BuiltInCodec``.
 
     Raises:
         SettingsInvalid: the library cannot be loaded or lacks a function.
         LicenseCodecFailed: it does not take what it is told.
+        StorageFailed: what the device record has for it is nothing that it gave.
     """
 
     def __init__(self, request: ExchangeRequest) -> None:
@@ -85,8 +97,10 @@ class VendorCodec:
         self._sent: Unopened | None = None
         unopened = request.unopened
         state = unopened.codec_state if unopened else request.codec_state
-        block = bytes.fromhex(state.reveal()) or _BLANK
-        self._block = ctypes.create_string_buffer(block)  # the library may go on using it
+        block = _read_state(state) if state else _BLANK
+        # Kept, for the library may go on using it. With room behind it, for a library that
+        # takes it for a block of its own size reads zeros then, and not the memory behind.
+        self._block = ctypes.create_string_buffer(block, _STATE_BYTES)
         # The function of the time is there since 1.2; 1.1 does not look at it.
         self._call("c_license_init", self._block, len(block), self._now)
         self._introduce(request.identity, known=bool(state))

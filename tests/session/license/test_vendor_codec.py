@@ -22,6 +22,7 @@ from mmid.errors import (
     NotProvisioned,
     RegistrationUnreadable,
     SettingsInvalid,
+    StorageFailed,
 )
 from mmid.secrets import Secret
 from mmid.session.license.access import LicenseAccess
@@ -454,3 +455,30 @@ async def test_a_library_that_was_not_linked_as_it_must_be_is_told_how(
     board = await boot(cloud, f"vendor:{empty_library}")
     with pytest.raises(SettingsInvalid, match=r"c_license_gen_register_str_v2 or .*vendor-codec"):
         await board.access.credential()
+
+
+@pytest.mark.parametrize("state", ["00" * 1025, "00" * 176 + "0", "zz" * 176, "00 00", "é" * 352])
+async def test_what_no_library_gave_is_not_passed_to_it(
+    cloud: SimCloud, build: Build, state: str
+) -> None:
+    codec = build()
+    board = await boot(cloud, codec)
+    await board.access.credential()
+    asked = board.asked
+    await board.book.save(replace(board.book.record, codec_state=Secret(state)))
+    again = await board.restarted(codec)
+    with pytest.raises(StorageFailed, match="codec_state is not 1 to 1024 bytes") as told:
+        await again.access.credential()
+    assert state not in str(told.value)
+    assert again.asked == asked
+
+
+async def test_a_block_that_was_cut_short_is_refused_by_the_library_which_reads_nothing_else(
+    cloud: SimCloud, build: Build
+) -> None:
+    codec = build()
+    board = await boot(cloud, codec)
+    await board.access.credential()
+    await board.book.save(replace(board.book.record, codec_state=Secret("01" * 3)))
+    with pytest.raises(LicenseCodecFailed, match="c_license_init returned"):
+        await (await board.restarted(codec)).access.credential()
