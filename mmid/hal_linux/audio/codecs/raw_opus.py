@@ -39,15 +39,12 @@ class RawOpusDecoder:
         self._opus.reset()
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Yield the samples of a packet."""
+        """Yield the samples of a packet, once: none of a header, or of what is no packet."""
         packet = _without_header(data)
-        if not packet and data:
-            return
         samples = self._opus.decode(packet)
         if samples is None:
-            self.damaged += 1
-        else:
-            yield samples
+            self.damaged += bool(packet) or not data
+        yield samples or b""
 
     def finish(self) -> Iterator[bytes]:
         """Yield nothing: no part of a packet waits."""

@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 # Half a second of 60 ms packets: about 2 ms of work on a desktop.
 _PIECES_AT_ONCE = 8
 
-# Damage may cost more than sound: no further piece is begun after this time.
+# Damage may cost more than sound: no further piece is begun when so much time was spent in
+# a turn of the event loop.
 _BUDGET_S = 0.004
 
 
@@ -48,7 +49,7 @@ class CodedReply:
         self._coded_bytes = 0
         self._fewer = asyncio.Event()  # set when a message was taken, and at the end
         self._wanted = True  # more may be written
-        self._refused = False  # told that something of it cannot be played
+        self._rested_at = 0.0  # the time that was spent on decoding is made up for then
         self._pieces = self._decoded()
         self._task: asyncio.Task[None] | None = None
 
@@ -86,6 +87,7 @@ class CodedReply:
         """No more will come; the listener hears when all was heard."""
         if self._wanted:
             self._wanted = False
+            self._rested_at = 0.0  # only once a reply: nobody has to wait a turn for the end
             self._go_on()
 
     def close(self) -> None:
@@ -103,6 +105,7 @@ class CodedReply:
         while more and self.open:
             await self._playout.wait_below(self._ahead_bytes)
             await asyncio.sleep(0)  # the others' turn, even if the loudspeaker is empty
+            self._rested_at = 0.0
             more = self._decode_some()
         self._task = None
         if not self.open:  # the device failed: nobody wants the rest
@@ -110,11 +113,15 @@ class CodedReply:
 
     def _decode_some(self) -> bool:
         """Decode a few pieces while little is left to play; return whether there are more."""
-        enough_at = time.monotonic() + _BUDGET_S
         for _ in range(_PIECES_AT_ONCE):
-            if self._playout.waiting_bytes >= self._ahead_bytes or time.monotonic() > enough_at:
+            now = time.monotonic()
+            # Many short messages may come in one turn: what the last of them took counts.
+            spent = max(0.0, self._rested_at - now)
+            if self._playout.waiting_bytes >= self._ahead_bytes or spent > _BUDGET_S:
                 break
             piece = next(self._pieces, None)
+            took = time.monotonic() - now
+            self._rested_at = now + spent + 2 * took  # no rest while it decodes
             if piece is None:
                 return False
             if piece:
@@ -124,7 +131,7 @@ class CodedReply:
     def _decoded(self) -> Iterator[bytes | None]:
         """Yield the samples of the reply; None when what came so far is decoded."""
         damaged = self._decoder.damaged  # of the replies before
-        head, heard, foreign = b"", False, ""
+        head, heard, foreign, told = b"", False, "", False
         while self._wanted or self._coded:
             if not self._coded:
                 yield None
@@ -135,29 +142,30 @@ class CodedReply:
             if len(head) < HEAD_BYTES:
                 head += data[: HEAD_BYTES - len(head)]
                 foreign = foreign or foreign_format(head, self._decoder.mode)
-            for piece in () if foreign else self._decoder.decode(data):
+            for piece in [b""] if foreign else self._decoder.decode(data):
                 heard = heard or bool(piece)
                 yield piece
-            self._refuse(foreign or self._decoder.refused)
+            if not told and (came := foreign or self._decoder.refused):
+                told = True
+                self._refuse(came)
         for piece in self._decoder.finish():
             heard = heard or bool(piece)
             yield piece
         if damaged := self._decoder.damaged - damaged:
             _log.warning("the reply was damaged in %d places, which were skipped", damaged)
-            self._refuse("" if heard else "bytes of an unknown format")
+            if not heard and not told:
+                self._refuse("bytes of an unknown format")
         self._playout.finish()
 
     def _refuse(self, came: str) -> None:
-        """Tell once that what came cannot be played; nothing if nothing such came."""
-        if came and not self._refused:
-            self._refused = True
-            asked = f"dialog.downstream_mode = {self._decoder.mode!r}"
-            self._playout.refuse(
-                AudioFormatRefused(
-                    f"the reply has {came} where {asked} asks for {ASKED[self._decoder.mode]}; "
-                    "that is not played"
-                )
+        """Tell that what came cannot be played."""
+        mode = self._decoder.mode
+        self._playout.refuse(
+            AudioFormatRefused(
+                f"the reply has {came} where dialog.downstream_mode = {mode!r} asks for "
+                f"{ASKED[mode]}; that is not played"
             )
+        )
 
     def _forget(self) -> None:
         if self._task is not None:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,50 @@ class Doubling:
 
     def finish(self) -> Iterator[bytes]:
         yield b"\x09\x09"
+
+
+class Counted:
+    """A decoder whose pieces are counted, those of each turn of the event loop.
+
+    Args:
+        decoder: makes them.
+        cost_s: so long each of them takes, at least.
+    """
+
+    def __init__(self, decoder: Decoder, cost_s: float = 0.0) -> None:
+        self._decoder = decoder
+        self._cost_s = cost_s
+        self._pieces, self._bytes = 0, 0
+        self.most_pieces, self.most_bytes = 0, 0
+        self.all_pieces = 0
+        self.finished = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        for piece in self._decoder.decode(data):
+            self._count(piece)
+            yield piece
+
+    def finish(self) -> Iterator[bytes]:
+        yield from self._decoder.finish()
+        self.finished.set()
+
+    def _count(self, piece: bytes) -> None:
+        ready_at = time.monotonic() + self._cost_s
+        while time.monotonic() < ready_at:
+            pass
+        if not self._pieces:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._pieces += 1
+        self._bytes += len(piece)
+
+    def _end_turn(self) -> None:
+        self.all_pieces += self._pieces
+        self.most_pieces = max(self.most_pieces, self._pieces)
+        self.most_bytes = max(self.most_bytes, self._bytes)
+        self._pieces, self._bytes = 0, 0
 
 
 @pytest.fixture
@@ -112,6 +157,47 @@ async def test_a_long_message_is_decoded_only_as_fast_as_it_is_played(out: Path)
     played = heard(out)
     assert played[:-2] == b"".join(bytes([value, 1]) for value in bytes(range(250)) * 200)
     assert played[-2:] == b"\x09\x09"
+
+
+DAMAGE = {
+    "mp3": b"\xff\xf0" * 3000,
+    "opus": b"OggS\0" * 40,
+    "raw-opus": b"\xff\xff\xff",
+    "pcm": wav(bytes(4000), channels=2),
+}
+
+
+async def decode_as_fast_as_may_be(decoder: Any, *reply: bytes) -> None:
+    """Let nothing hold decoding up but its budget, as if the loudspeaker took all at once."""
+    gain, ahead = SoftwareGain(), 1 << 30
+    player = AlsaPlayer("file", RATE, 20, gain, decoder=decoder, ahead_bytes=ahead)
+    player.start(Audience())
+    for piece in reply:
+        player.write(piece)
+    player.finish()
+    await asyncio.wait_for(decoder.finished.wait(), 10)
+    player.flush()
+
+
+@pytest.mark.parametrize("mode", ["mp3", "opus"])
+async def test_no_turn_of_the_loop_decodes_more_than_eight_pieces(mode: str) -> None:
+    decoder = Counted(make_decoder(mode, RATE))
+    await decode_as_fast_as_may_be(decoder, stream(mode, RATE) * 20)
+    assert decoder.all_pieces > 100
+    assert decoder.most_pieces <= 8
+    assert decoder.most_bytes <= 8 * RATE * 120 // 1000 * 2
+
+
+@pytest.mark.parametrize("mode", ["mp3", "opus", "raw-opus", "pcm"])
+@pytest.mark.parametrize("damaged", [False, True])
+async def test_no_turn_of_the_loop_decodes_longer_than_its_budget(mode: str, damaged: bool) -> None:
+    """Each piece takes 1 ms: four of them are the budget, whether in one message or in many."""
+    decoder = Counted(make_decoder(mode, RATE), cost_s=0.001)
+    good = [wav(sound(RATE), channels=2)] if mode == "pcm" else frames(mode, RATE)
+    reply = [DAMAGE[mode]] * 40 if damaged else [*good] * 4
+    await decode_as_fast_as_may_be(decoder, *reply)
+    assert decoder.all_pieces > 10
+    assert decoder.most_pieces <= 5
 
 
 async def test_a_long_reply_is_taken_at_once_and_stays_coded_until_it_is_played() -> None:
