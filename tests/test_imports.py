@@ -50,8 +50,8 @@ FLOOR_PLAN = {
     "mmid.session.license.record mmid.session.clouds mmid.cli",
     "mmid.cli.mmictl": "mmid mmid.errors mmid.secrets mmid.dbus mmid.cli",
     "mmid.cli.doctor": "mmid mmid.errors mmid.secrets mmid.settings mmid.hal_linux "
-    "mmid.session.clouds mmid.session.license.record mmid.session.proxy mmid.session.tls mmid.dbus "
-    "mmid.cli",
+    "mmid.session.clouds mmid.session.license.record mmid.session.proxy mmid.session.tls "
+    "mmid.session.endpoint mmid.session.link mmid.dbus mmid.cli",
     "mmid.simcloud": "mmid mmid.errors mmid.secrets mmid.session.license mmid.simcloud",
     "mmid.simcloud.core": "mmid.errors mmid.secrets mmid.simcloud.core",
     "mmid.simcloud.license": "mmid.errors mmid.secrets mmid.session.license mmid.simcloud.core "

@@ -198,26 +198,36 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
     return Link(connection, tls, endpoint.message_limit_bytes)
 
 
-async def rehearse(endpoint: Endpoint, tls: Tls, timeout_s: float) -> None:
+async def rehearse(
+    endpoint: Endpoint,
+    tls: Tls,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Go the whole way to the cloud, up to the end of the TLS handshake; nothing is asked there.
 
     Args:
         endpoint: where to; its headers are looked at, and not sent.
         tls: how the server is trusted.
         timeout_s: longest time for TCP and TLS together.
+        environment: names the proxy; None for that of this process.
 
     Raises:
         TlsFailed, ConnectionLost, SettingsInvalid: as from ``open_link``.
     """
     with suppress(_HandsShaken):
-        await _connect(endpoint, tls, timeout_s, _Rehearsal)
+        await _connect(endpoint, tls, timeout_s, _Rehearsal, environment)
 
 
 async def _connect(
-    endpoint: Endpoint, tls: Tls, timeout_s: float, kind: type[ClientConnection]
+    endpoint: Endpoint,
+    tls: Tls,
+    timeout_s: float,
+    kind: type[ClientConnection],
+    environment: Mapping[str, str] | None = None,
 ) -> ClientConnection:
     _check_headers(endpoint.headers)
-    proxy = proxy_for(endpoint.url)
+    proxy = proxy_for(endpoint.url, environment)
     context = await asyncio.to_thread(tls.context)
     # A SOCKS proxy's library does not know this option, and looks the name up itself.
     socks = proxy is not None and proxy.scheme.startswith("socks")

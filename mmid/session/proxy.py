@@ -62,17 +62,18 @@ class Proxy:
         return f"{self.scheme}://{user}@{_bracketed(self.host)}:{self.port}"
 
 
-def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
+def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy | None:
     """Return the proxy on the way to an address, or None.
 
     Args:
         url: ``wss://`` or ``https://``.
-        environment: the variables.
+        environment: the variables; None for those of this process.
 
     Raises:
         SettingsInvalid: what is set cannot be used; the text has no part of it.
     """
     parts = urlsplit(url)
+    environment = os.environ if environment is None else environment
     for variable in _VARIABLES[parts.scheme]:
         value = _value(environment, variable)
         if value and not _is_excepted(parts.hostname or "", parts.port, environment):

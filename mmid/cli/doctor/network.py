@@ -3,18 +3,20 @@
 import asyncio
 import errno
 import os
+import shlex
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from mmid.cli.doctor.finding import Finding, Verdict, failed, fine, skipped, warned
 from mmid.cli.doctor.machine import output_of
-from mmid.errors import SettingsInvalid, certificate_advice
+from mmid.errors import MmidError, SettingsInvalid, certificate_advice
 from mmid.session.clouds import cloud_of
-from mmid.session.proxy import proxy_for
-from mmid.session.tls import lacking, make_context
+from mmid.session.endpoint import Endpoint
+from mmid.session.proxy import Proxy, proxy_for
+from mmid.session.tls import Tls, lacking, make_context
 from mmid.settings import Settings
 
 _LONGEST_S = 10.0
@@ -28,7 +30,6 @@ _CLOUD_ROOT = "GlobalSign Root R46"
 
 _CA_REMEDY = "Set cloud.ca_file to a PEM file of authorities, or leave it empty for the system's."
 _WAY_REMEDY = "Check the URL's host and port, and any firewall or proxy on the way."
-_PROXY = "but mmid goes through a proxy, and its dialog tells whether that works"
 
 
 async def check_trust(settings: Settings) -> Finding:
@@ -40,7 +41,8 @@ async def check_trust(settings: Settings) -> Finding:
         return failed("trust", str(error), _CA_REMEDY)
     if not ca_file:
         return fine("trust", "the system's authorities")
-    of_the_cloud = any(host.endswith(_CLOUD_DOMAIN) for host, _ in _servers(settings))
+    urls = cloud_of(settings.cloud.protocol).addresses(settings).values()
+    of_the_cloud = any((urlsplit(url).hostname or "").endswith(_CLOUD_DOMAIN) for url in urls)
     if of_the_cloud and _CLOUD_ROOT not in str(context.get_ca_certs()):
         return warned(
             "trust",
@@ -59,14 +61,19 @@ async def check_trust(settings: Settings) -> Finding:
 
 
 async def check_names(settings: Settings) -> Finding:
-    """Whether every server's name has an address."""
+    """Whether every server's name has an address, where no proxy looks it up."""
+    try:
+        ways = await _ways(settings)
+    except SettingsInvalid as error:
+        return failed("names", str(error), error.remedy)
     found = []
-    for host, port in _servers(settings):
+    for (host, port), proxy in ways.items():
+        if proxy is not None:
+            found.append(f"{host} is a matter of the proxy {proxy.shown}")
+            continue
         try:
             addresses = await _addresses_of(host, port)
         except (OSError, TimeoutError) as error:
-            if await _proxy_is_set(settings):
-                return skipped("names", f"{host} has no address here: {_reason(error)}; {_PROXY}")
             return failed(
                 "names",
                 f"{host} has no address: {_reason(error)}",
@@ -77,26 +84,47 @@ async def check_names(settings: Settings) -> Finding:
 
 
 async def check_tls(settings: Settings) -> Finding:
-    """Whether every server, at each of its addresses, shows a certificate that mmid trusts."""
+    """Whether every server shows a certificate that mmid trusts: at each address, or by proxy."""
     try:
-        context = make_context(settings.cloud.ca_file)
+        context, ways = make_context(settings.cloud.ca_file), await _ways(settings)
     except SettingsInvalid:
-        return skipped("tls", "cloud.ca_file cannot be used")
-    found = [await _try_server(*server, context) for server in _servers(settings)]
+        return skipped("tls", "the authorities or the proxy cannot be used")
+    tries = [
+        _try_proxy(*server, proxy, settings.cloud.ca_file)
+        if proxy
+        else _try_server(*server, context)
+        for server, proxy in ways.items()
+    ]
+    found = await asyncio.gather(*tries)
     for verdict in (Verdict.FAILURE, Verdict.SKIPPED, Verdict.WARNING):
-        worst = next((finding for finding in found if finding.verdict is verdict), None)
-        if worst and verdict is Verdict.FAILURE and await _proxy_is_set(settings):
-            return skipped("tls", f"{worst.text}; {_PROXY}")
-        if worst:
-            return worst
+        for finding in found:
+            if finding.verdict is verdict:
+                return finding
     return fine("tls", ", ".join(finding.text for finding in found))
 
 
-def _servers(settings: Settings) -> Iterator[tuple[str, int]]:
-    """Host and port of each server that the settings name, once each."""
-    urls = cloud_of(settings.cloud.protocol).addresses(settings).values()
-    parts = map(urlsplit, urls)
-    yield from dict.fromkeys((one.hostname or "", one.port or 443) for one in parts)
+async def _ways(settings: Settings) -> dict[tuple[str, int], Proxy | None]:
+    """Return host and port of each server, and the proxy on mmid's way to it.
+
+    Raises:
+        SettingsInvalid: the environment names a proxy that cannot be used.
+    """
+    environment = await _environment()
+    ways: dict[tuple[str, int], Proxy | None] = {}
+    for url in cloud_of(settings.cloud.protocol).addresses(settings).values():
+        parts = urlsplit(url)
+        server = parts.hostname or "", parts.port or 443
+        ways.setdefault(server, proxy_for(url, environment))
+    return ways
+
+
+async def _environment() -> Mapping[str, str] | None:
+    """Return the service's environment; None, for our own, where it is not installed."""
+    told = await output_of("systemctl show mmid.service --property=LoadState,Environment")
+    lines = dict(line.partition("=")[::2] for line in told.splitlines())
+    if lines.get("LoadState") != "loaded":
+        return None
+    return dict(word.partition("=")[::2] for word in shlex.split(lines.get("Environment", "")))
 
 
 async def _addresses_of(host: str, port: int) -> list[str]:
@@ -106,13 +134,17 @@ async def _addresses_of(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
-async def _proxy_is_set(settings: Settings) -> bool:
-    """Whether this environment, or that of the service, names a proxy for a server."""
-    told = await output_of("systemctl show mmid.service --property=Environment")
-    pairs = (pair.partition("=") for pair in told.removeprefix("Environment=").split())
-    service = {name.strip('"'): value.strip('"') for name, _, value in pairs}
-    urls = cloud_of(settings.cloud.protocol).addresses(settings).values()
-    return any(proxy_for(url) or proxy_for(url, service) for url in urls)
+async def _try_proxy(host: str, port: int, proxy: Proxy, ca_file: str) -> Finding:
+    """Go the way of the dialog up to the end of the TLS handshake."""
+    from mmid.session.link import rehearse  # noqa: PLC0415 - few have a proxy, and it is large
+
+    server = f"{host}:{port}"
+    endpoint = Endpoint(f"wss://{server}", server, {})
+    try:
+        await rehearse(endpoint, Tls(ca_file), _LONGEST_S, {proxy.variable: proxy.url})
+    except MmidError as error:
+        return failed("tls", str(error), error.remedy)
+    return fine("tls", f"{server} answers through the proxy {proxy.shown}")
 
 
 async def _try_server(host: str, port: int, context: ssl.SSLContext) -> Finding:

@@ -2,8 +2,8 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,37 +70,80 @@ async def test_a_name_without_an_address_is_a_failure_that_spares_the_rest() -> 
     assert (await check_tls(settings)).verdict is Verdict.SKIPPED
 
 
-@pytest.mark.parametrize(
-    ("environment", "skips"),
-    [
-        ("https_proxy=http://proxy.example:3128 no_proxy=.example", True),
-        ("HTTPS_PROXY=http://proxy.example:3128", True),
-        ("no_proxy=.example", False),
-        ("https_proxy=", False),
-        ("", False),
-    ],
-    ids=["proxy", "capitals", "none but", "empty", "none"],
-)
-async def test_behind_the_proxy_of_the_service_only_the_daemon_can_tell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: str, skips: bool
-) -> None:
+@asynccontextmanager
+async def connecting_proxy() -> AsyncIterator[str]:
+    """A proxy that leads whoever says CONNECT to the port of that number on this machine."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        there = await asyncio.open_connection("127.0.0.1", int(asked.rpartition(":")[2]))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with proxy:
+        yield f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+
+
+@pytest.fixture
+def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have systemctl say that the unit has an environment."""
     systemctl = tmp_path / "systemctl"
-    systemctl.write_text(f"#!/bin/sh\necho Environment={environment}\n")
-    systemctl.chmod(0o755)
+    systemctl.touch(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    async with server(None) as port:
-        pass
-    finding = await check_names(talking_to(443, "", "no-such-host.invalid"))
-    assert finding.verdict is (Verdict.SKIPPED if skips else Verdict.FAILURE)
-    finding = await check_tls(talking_to(port, ""))
-    assert finding.verdict is (Verdict.SKIPPED if skips else Verdict.FAILURE)
-    assert ("through a proxy" in finding.text) is skips
+
+    def has(told: str) -> None:
+        systemctl.write_text(f"#!/bin/sh\necho LoadState=loaded\necho 'Environment={told}'\n")
+
+    return has
 
 
-async def test_the_proxy_may_stand_in_this_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_behind_the_proxy_of_the_service_the_daemon_s_way_is_gone(
+    tmp_path: Path, unit: Callable[[str], None]
+) -> None:
+    certificates = make_certificates(tmp_path, ["no-such-host.invalid"])
+    async with server(certificates.server_context()) as port, connecting_proxy() as proxy:
+        unit(f'"LESS=a b" https_proxy={proxy}')
+        settings = talking_to(port, certificates.ca_file, "no-such-host.invalid")
+        names, tls = await check_names(settings), await check_tls(settings)
+        assert names.verdict is Verdict.OK
+        assert f"a matter of the proxy http://{proxy}" in names.text
+        assert tls.verdict is Verdict.OK
+        assert f"answers through the proxy http://{proxy}" in tls.text
+        unit(f"HTTPS_PROXY={proxy} no_proxy=.invalid")
+        assert (await check_names(settings)).verdict is Verdict.FAILURE
+    unit(f"https_proxy={proxy}")
+    tls = await check_tls(settings)
+    assert tls.verdict is Verdict.FAILURE
+    assert f"through http://{proxy}" in tls.text
+
+
+async def test_a_proxy_that_cannot_be_used_is_a_failure_without_its_password(
+    unit: Callable[[str], None],
+) -> None:
+    unit("https_proxy=ftp://u:hunter2@proxy")
+    names = await check_names(talking_to(443, ""))
+    assert names.verdict is Verdict.FAILURE
+    assert "https_proxy of the environment cannot be used" in names.text
+    assert "hunter2" not in names.text + names.remedy
+    assert (await check_tls(talking_to(443, ""))).verdict is Verdict.SKIPPED
+
+
+async def test_a_proxy_of_this_environment_is_the_daemon_s_only_where_no_unit_is(
+    monkeypatch: pytest.MonkeyPatch, unit: Callable[[str], None], tmp_path: Path
+) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
-    finding = await check_names(talking_to(443, "", "no-such-host.invalid"))
-    assert finding.verdict is Verdict.SKIPPED
+    unit("")
+    settings = talking_to(443, "", "no-such-host.invalid")
+    assert (await check_names(settings)).verdict is Verdict.FAILURE
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho LoadState=not-found\n")
+    assert "proxy.example" in (await check_names(settings)).text
 
 
 async def test_an_unknown_authority_is_a_failure(
