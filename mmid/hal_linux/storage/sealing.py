@@ -61,7 +61,8 @@ class Sealing:
         if "data" not in answer:
             raise StorageFailed(
                 f"the device record in {where} does not open with our key: it was sealed with "
-                "another one, so give that as the credential storage_key"
+                "another one, so give that as the credential storage_key",
+                advice="Give the key that it was sealed with; without it only a backup helps.",
             )
         payload = bytes.fromhex(answer["data"])
         self._last = (sealed, header, payload)

@@ -172,9 +172,9 @@ class SlotStore:
         damaged = [copy for copy in copies if copy.state is SlotState.DAMAGED]
         if alone and damaged and not damaged_too:
             raise StorageFailed(
-                f"every copy of the device record in {self.name} is damaged ({damaged[0].problem}"
-                "): restore it from a backup; erasing it loses the registration, which can not be "
-                "made a second time"
+                f"every copy of the device record in {self.name} is damaged ({damaged[0].problem})",
+                advice="Restore it from a backup; erasing it loses the registration, which can not "
+                "be made a second time.",
             )
         if alone and self._medium.has_other_data():
             raise StorageFailed(_refusal(self.name, "data that is not blank"))
@@ -226,16 +226,16 @@ class SlotStore:
         """
         if record.sealed and self._sealing is None:
             raise StorageFailed(
-                f"the device record in {self.name} is sealed, and there is no key: give the "
-                "credential storage_key"
+                f"the device record in {self.name} is sealed, and there is no key",
+                advice="Give the credential storage_key.",
             )
         # Whoever can write the medium could put a record there that suits him: with a key,
         # only what was sealed with it counts. A new medium says no more than a blank one.
         if self._sealing and not record.sealed and record != INITIAL:
             raise StorageFailed(
                 f"the device record in {self.name} is not sealed although there is a key, so "
-                "somebody else may have written it: if it is yours, seal it with 'mmid storage "
-                "seal'"
+                "somebody else may have written it",
+                advice="If it is yours, seal it with 'mmid storage seal'.",
             )
         payload = record.body
         if self._sealing and record.sealed:
@@ -275,8 +275,8 @@ class SlotStore:
         self._medium.write(index, data)
         if (self._medium.read(index) or b"")[: len(data)] != data:
             raise StorageFailed(
-                f"{self._medium.places[index]} does not read back as it was written: the medium "
-                "is failing, replace it"
+                f"{self._medium.places[index]} does not read back as it was written",
+                advice="The medium is failing: replace it.",
             )
 
     @contextmanager

@@ -314,8 +314,10 @@ def test_a_sealed_record_without_its_key_is_never_taken_for_empty_or_overwritten
     state = sealed_state()
     for sealing, words in ((None, "there is no key"), (Sealing(OTHER_KEY), "another one")):
         double, store = ubi_store(*state, sealing=sealing)
-        with pytest.raises(StorageFailed, match=words):
+        with pytest.raises(StorageFailed, match=words) as caught:
             store.load()
+        assert "storage_key" in f"{caught.value} {caught.value.remedy}"
+        assert "storage.target" not in caught.value.remedy
         with pytest.raises(StorageFailed, match=words):
             store.save(b"new")
         assert double.changes == 0
