@@ -130,6 +130,8 @@ def read_body(message: Message, data: bytes, body: bytes) -> None:
         if message.message_type is MessageType.METHOD_CALL:
             reader.variants = _IN_CALLS
         message.body = [reader.read_argument(kind) for kind in message.signature_tree.types]  # type: ignore[no-untyped-call]
+    except Undecodable:
+        raise
     except Exception as error:
         raise Undecodable(f"{error!r} in a body of {len(body)} bytes") from error
 
@@ -142,7 +144,7 @@ class _Reader(Unmarshaller):
     def read_variant(self, _: Any = None) -> Variant:
         signature = self.read_signature()  # type: ignore[no-untyped-call]
         if signature not in self.variants:
-            raise Undecodable(f"a variant of the type {signature[:40]!r}")
+            raise Undecodable(f"a variant must not have the type {signature[:40]!r} here")
         tree = _tree(signature)
         return Variant(tree, self.read_argument(tree.types[0]))  # type: ignore[no-untyped-call]
 
