@@ -63,7 +63,7 @@ async def check_trust(settings: Settings) -> Finding:
 async def check_names(settings: Settings) -> Finding:
     """Whether every server's name has an address, where no proxy looks it up."""
     try:
-        ways = await _ways(settings)
+        ways = await ways_of(settings)
     except SettingsInvalid as error:
         return failed("names", str(error), error.remedy)
     found = []
@@ -86,7 +86,7 @@ async def check_names(settings: Settings) -> Finding:
 async def check_tls(settings: Settings) -> Finding:
     """Whether every server shows a certificate that mmid trusts: at each address, or by proxy."""
     try:
-        context, ways = make_context(settings.cloud.ca_file), await _ways(settings)
+        context, ways = make_context(settings.cloud.ca_file), await ways_of(settings)
     except SettingsInvalid:
         return skipped("tls", "the authorities or the proxy cannot be used")
     tries = [
@@ -103,7 +103,7 @@ async def check_tls(settings: Settings) -> Finding:
     return fine("tls", ", ".join(finding.text for finding in found))
 
 
-async def _ways(settings: Settings) -> dict[tuple[str, int], Proxy | None]:
+async def ways_of(settings: Settings) -> dict[tuple[str, int], Proxy | None]:
     """Return host and port of each server, and the proxy on mmid's way to it.
 
     Raises:

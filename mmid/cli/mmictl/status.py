@@ -43,9 +43,9 @@ async def status(client: Client, options: Namespace) -> None:
 
 def print_status(dialog: Values, device: Values, audio: Values) -> None:
     """Print the properties of the three interfaces as a screen."""
-    state = dialog["State"]
+    state, version = printable(dialog["State"]), printable(device["Version"])
     shown = coloured(state, _STATE_COLOURS.get(state, _GREEN))
-    print(f"{coloured('mmid ' + device['Version'], _BOLD)} is {shown}")
+    print(f"{coloured(f'mmid {version}', _BOLD)} is {shown}")
     rows = [*_device(device), *_link(dialog), *_audio(audio)]
     for label, text in rows:
         print(f"  {label:<{_LABEL_WIDTH}}{printable(text)}")

@@ -11,7 +11,7 @@ from mmid.cli.doctor.as_daemon import as_daemon
 from mmid.cli.doctor.board import load_codecs
 from mmid.cli.doctor.exposure import exposures
 from mmid.cli.doctor.finding import Finding, Verdict
-from mmid.cli.doctor.network import check_trust
+from mmid.cli.doctor.network import check_trust, ways_of
 from mmid.cli.streams import print_lines
 from mmid.errors import TABLE, NotProvisioned, SettingsInvalid
 from mmid.hal_linux.storage import describe, open_store
@@ -28,7 +28,7 @@ def check(settings: Settings, options: Namespace) -> int:
 
     Raises:
         SettingsInvalid: a codec is asked for whose library is not installed, or the file of
-            authorities cannot be used.
+            authorities or the proxy of the service cannot be used.
         StorageFailed: the device record cannot be read.
     """
     load_codecs(settings.dialog)
@@ -44,12 +44,15 @@ def check(settings: Settings, options: Namespace) -> int:
 
 
 async def _try(settings: Settings) -> dict[str, str]:
-    """Use authorities and sound devices as the daemon does; say by topic what came of it."""
+    """Use authorities, proxy and sound as the daemon does; say what came of it, by topic."""
     trust = await check_trust(settings)
     if trust.verdict is Verdict.FAILURE:
         raise SettingsInvalid(trust.text)
+    ways = await ways_of(settings)
+    proxies = dict.fromkeys(proxy.shown for proxy in ways.values() if proxy)
     heard = {name: await as_daemon(name)(settings) for name in ("capture", "playback")}
-    return {name: _told(finding) for name, finding in {"trust": trust, **heard}.items()}
+    told = {name: _told(finding) for name, finding in {"trust": trust, **heard}.items()}
+    return {**told, "proxy": " and ".join(proxies) or "none"}
 
 
 def _told(finding: Finding) -> str:
@@ -67,6 +70,7 @@ def _report(
     addresses = spoken_to.addresses(settings)
     yield "cloud", f"{cloud.protocol} at {addresses['cloud.ws_url']}"
     yield "trust", tried["trust"]
+    yield "proxy", tried["proxy"]
     if spoken_to.registers(settings):
         where = license_.register_url or cloud.license_url
         yield "license", f"{license_.mode}, at {where}, codec {license_.codec}"

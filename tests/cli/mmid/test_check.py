@@ -82,6 +82,15 @@ def test_authorities_that_the_daemon_could_not_use_are_a_wrong_setting(config: P
     assert f"cloud.ca_file {config} cannot be used" in one_line(result)
 
 
+def test_a_proxy_is_told_and_one_that_cannot_be_used_is_refused(config: Path) -> None:
+    result = mmid("check", "--config", config, https_proxy="u:hunter2@proxy.example:3128")
+    assert "proxy    http://proxy.example:3128\n" in result.stdout
+    result = mmid("check", "--config", config, https_proxy="ftp://u:hunter2@proxy.example")
+    assert result.returncode == TABLE[SettingsInvalid].exit_code
+    assert "https_proxy of the environment cannot be used" in one_line(result)
+    assert "hunter2" not in result.stderr
+
+
 def test_it_loads_the_codecs_that_the_settings_ask_for(config: Path) -> None:
     codecs = {"MMID_DIALOG__UPSTREAM_MODE": "raw-opus", "MMID_DIALOG__DOWNSTREAM_MODE": "mp3"}
     assert "codecs   raw-opus up, mp3 down\n" in mmid("check", "--config", config, **codecs).stdout
