@@ -97,10 +97,7 @@ class Client:
         *arguments: Any,
         descriptors: Sequence[int] = (),
     ) -> list[Any]:
-        """Call a method and return what it returned.
-
-        ``descriptors`` are file descriptors to send copies of; an argument of
-        the type ``h`` is the index of one of them.
+        """Call a method of mmid and return what it returned; arguments as of ``Bus.call``.
 
         Raises:
             CallFailed: mmid, or the bus in its place, answered with an error.

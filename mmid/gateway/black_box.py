@@ -15,7 +15,6 @@ What people say never comes here.
 import logging
 import mmap
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -91,7 +90,9 @@ class BlackBox:
 
     def started(self, now: float, version: str) -> None:
         """Log how the run before ended, if it did not end as it should; then begin this one."""
-        last = self._last_run()
+        found = self.transitions()
+        starts = [place for place, one in enumerate(found) if one.state == _STARTED]
+        last = found[starts[-1] :] if starts else found
         if last and last[-1].state != _STOPPED:
             told = {"MESSAGE_ID": UNCLEAN_END}
             _log.warning("the run before did not end as it should; its last moves:", extra=told)
@@ -130,11 +131,6 @@ class BlackBox:
             (max(0, now_ms - round((now - one.at_s) * 1000)), one.state, one.cause)
             for one in self.transitions()
         ]
-
-    def _last_run(self) -> Sequence[Transition]:
-        found = self.transitions()
-        starts = [place for place, one in enumerate(found) if one.state == _STARTED]
-        return found[starts[-1] :] if starts else found
 
 
 def _lock(path: Path) -> int:

@@ -54,8 +54,9 @@ class Timeline:
 
     def hear(self, event: Event, now: float) -> None:
         """Note what an event tells."""
-        if isinstance(event, AsrStart) and self._understood:
-            self.begin(now)  # nobody pressed: it is duplex
+        understood = not self._turns or Moment.FINAL_TEXT in self._turns[-1][1]
+        if isinstance(event, AsrStart) and understood:
+            self.begin(now)  # nobody pressed, and the speech before is over: it is duplex
         moment = _EVENTS.get(type(event))
         if moment is not None:
             self.mark(moment, now)
@@ -77,8 +78,3 @@ class Timeline:
             }
             for began, moments in self._turns
         ]
-
-    @property
-    def _understood(self) -> bool:
-        """Whether the present turn's speech is over: what is said now is another."""
-        return not self._turns or Moment.FINAL_TEXT in self._turns[-1][1]
