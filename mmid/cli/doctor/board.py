@@ -59,6 +59,8 @@ def check_workspace(settings: Settings, dialog: Finding) -> Finding:
         return fine("workspace", "this mode needs none")
     if dialog.verdict is Verdict.OK:
         return fine("workspace", "the token brings it")
+    if not record.registered:
+        return skipped("workspace", "nothing is registered yet, and the token may bring it")
     return warned(
         "workspace",
         "neither cloud.workspace_id nor the device record names a workspace",

@@ -90,6 +90,13 @@ def test_a_workspace_that_nobody_names_is_a_warning(settings: Settings) -> None:
     assert check_workspace(paying, away).verdict is Verdict.OK
 
 
+def test_before_a_registration_nobody_knows_what_the_token_brings(settings: Settings) -> None:
+    away = warned("dialog", "not connected", "")
+    assert check_workspace(settings, away).verdict is Verdict.SKIPPED
+    store(settings, DeviceRecord(app_id="mm_1", device_name="lamp-1"))
+    assert check_workspace(settings, away).verdict is Verdict.SKIPPED
+
+
 def test_a_dialog_that_is_there_has_the_workspace_of_its_token(settings: Settings) -> None:
     store(settings, replace(REGISTERED, workspace_id=""))
     assert check_workspace(settings, fine("dialog", "connected")).verdict is Verdict.OK
