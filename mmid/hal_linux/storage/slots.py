@@ -230,8 +230,11 @@ class SlotStore:
                 advice="Give the credential storage_key.",
             )
         # Whoever can write the medium could put a record there that suits him: with a key,
-        # only what was sealed with it counts. A new medium says no more than a blank one.
-        if self._sealing and not record.sealed and record != INITIAL:
+        # only what was sealed with it counts. The mark of a new medium says no more than a
+        # blank one, but only where mmid writes it, and older than any record: elsewhere the
+        # first record has its number, and would be gone behind it without a word.
+        marks_new = record == INITIAL and self._medium.torn_writes
+        if self._sealing and not record.sealed and not marks_new:
             raise StorageFailed(
                 f"the device record in {self.name} is not sealed although there is a key, so "
                 "somebody else may have written it",

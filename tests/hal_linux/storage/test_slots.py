@@ -347,6 +347,41 @@ def test_with_a_key_what_is_not_sealed_is_refused(planted: bytes, both: bool) ->
     assert "not sealed" in store.problem_with(decoded(planted))
 
 
+@pytest.mark.parametrize("at", [0, 64 * 1024])
+def test_the_mark_of_a_new_medium_in_one_copy_unregisters_no_sealed_board(at: int) -> None:
+    """It is the one plain record that counts with a key, and it is older than any other."""
+    double = kept_in_a_partition(b"the payload")
+    double.restore(spliced(double.state(), at, INITIAL_BYTES))
+    store = SlotStore(medium_of(double.target, double), sealing=Sealing(KEY))
+    assert store.load() == b"the payload"
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_where_mmid_makes_no_such_mark_it_is_refused_like_any_plain_record(both: bool) -> None:
+    """The first record there has the number of the mark, so the mark could hide it."""
+    beside = INITIAL_BYTES if both else sealed_state()[0]
+    double, store = ubi_store(INITIAL_BYTES, beside, sealing=Sealing(KEY))
+    for action in (store.load, lambda: store.save(b"new")):
+        with pytest.raises(StorageFailed, match="not sealed although there is a key"):
+            action()
+    assert double.changes == 0
+
+
+@pytest.mark.parametrize(
+    "last", [encode(LAST_SEQUENCE, b"x"), encode(LAST_SEQUENCE, bytes(40), Flag.SEALED)]
+)
+def test_a_forged_last_number_does_not_make_a_sealed_medium_useless(last: bytes) -> None:
+    double = BlockDouble()
+    for at in (0, 64 * 1024):
+        double.restore(spliced(double.state(), at, last))
+    store = SlotStore(medium_of(double.target, double), sealing=Sealing(KEY))
+    with pytest.raises(StorageFailed):
+        store.save(b"new")
+    store.erase()
+    store.save(b"new")
+    assert store.load() == b"new"
+
+
 def test_a_plain_record_is_sealed_by_force() -> None:
     double, store = ubi_store(PLAIN, PLAIN, sealing=Sealing(KEY), force=True)
     store.save(b"somebody else's")

@@ -63,7 +63,13 @@ async def nobody_starts_what_root_has_disabled(place: Path) -> str:
     """Neither a call nor the bus's own request; a stranger and a member are refused alike."""
     add_users()
     run("systemctl", "disable", "--now", UNIT)
-    ask = ("busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus")
+    ask = (
+        "busctl",
+        "call",
+        "org.freedesktop.DBus",
+        "/org/freedesktop/DBus",
+        "org.freedesktop.DBus",
+    )
     for user in (STRANGER, MEMBER):
         for command in (
             (*ask, "StartServiceByName", "su", "org.mmid1", "0"),
