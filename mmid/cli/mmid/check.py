@@ -58,7 +58,7 @@ async def _try(settings: Settings) -> dict[str, str]:
 def _told(finding: Finding) -> str:
     if finding.verdict is Verdict.OK:
         return finding.text
-    return f"{finding.verdict.upper()}: {finding.text}. {finding.remedy}"
+    return f"{finding.verdict.upper()}: {finding.text}. {finding.remedy}".removesuffix(". ")
 
 
 def _report(
