@@ -15,7 +15,7 @@ All of it is called from the one event loop, except ``Store``, which blocks
 and is called in a thread.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from mmid.errors import AudioDeviceFailed, AudioFormatRefused
@@ -119,9 +119,16 @@ class Recorder(Protocol):
         """
 
     def stop(self) -> None:
-        """Hand the listener what was captured up to now, and close the device.
+        """Hand the listener what the device has given up to now, and close it.
 
-        Does nothing when not recording.
+        Does nothing when not recording. Of a ``release`` that waits, ``then`` is not called.
+        """
+
+    def release(self, then: Callable[[], None]) -> None:
+        """Stop, but let nothing be lost that was said before now; then call ``then``.
+
+        A card gives what it recorded at once. A rate converter holds up to a period back:
+        then this waits for it, ``recording`` stays true, and the listener hears the rest.
         """
 
 

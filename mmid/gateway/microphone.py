@@ -49,11 +49,13 @@ class _Press:
     Attributes:
         client: who pressed.
         held: the microphone is open for it.
+        released: its client wants no more of it; it is held until all that was said is here.
         early: what waits for the dialog; None once it has the press.
     """
 
     client: str
     held: bool = True
+    released: bool = False
     early: _EarlyPress | None = None
 
 
@@ -99,6 +101,8 @@ class Microphone:
 
     def press(self, client: str) -> Awaitable[None] | None:
         """Open it for a client; see ``Gateway.start_speech``."""
+        if self._press and self._press.held and self._press.released:
+            self._end_press()  # somebody speaks again already
         press, conversation = self._press, self._conversation
         if press and press.held and press.client == client:
             return asyncio.shield(press.early.accepted) if press.early else None
@@ -123,17 +127,13 @@ class Microphone:
             NotTalking: the client does not hold it, or has released it already.
         """
         press = self._press_of(client)
-        if press.held:
-            self._shut()
-        elif press.early:
+        if press.released and (press.held or press.early):
             raise NotTalking(f"{client} has released the microphone already")
+        if press.held:
+            press.released = True
+            self.recorder.release(self._end_press)
         else:
             self._press = None
-            return
-        if press.early is None:  # otherwise the dialog gets the release with the press
-            self._press = None
-            if conversation := self._conversation:
-                conversation.stop_speech()
 
     def cancel(self, client: str) -> None:
         """Close it and forget what was said.
@@ -276,6 +276,15 @@ class Microphone:
         if not self.recorder.recording:
             self.recorder.start(self)
         self._failure = ""
+
+    def _end_press(self) -> None:
+        """All that was said is here: close the microphone and have it answered."""
+        press = self._press
+        self._shut()
+        if press and press.early is None:  # otherwise the dialog gets the release with the press
+            self._press = None
+            if conversation := self._conversation:
+                conversation.stop_speech()
 
     def _shut(self) -> None:
         """Have the rest of what was recorded passed on, and close it; nobody holds it any more."""

@@ -43,6 +43,8 @@ class Recorder:
         self.overdue_s = 0.0
         self.broken = False
         self.last_words = b""
+        self.holds_back = False
+        self.then: Callable[[], None] | None = None
 
     @property
     def recording(self) -> bool:
@@ -57,6 +59,13 @@ class Recorder:
         listener, self.listener = self.listener, None
         if listener is not None and self.last_words:
             listener.recorder_audio(self.last_words)
+
+    def release(self, then: Callable[[], None]) -> None:
+        if self.holds_back:
+            self.then = then
+            return
+        self.stop()
+        then()
 
     def hear(self, data: bytes) -> None:
         assert self.listener is not None

@@ -54,6 +54,43 @@ async def test_everything_from_the_press_to_the_release_is_sent_in_order(
         assert board.status.talker == ""
 
 
+async def test_what_the_device_holds_back_at_the_release_is_waited_for(board: Board) -> None:
+    async with board.connected():
+        board.recorder.holds_back = True
+        board.gateway.start_speech(ALICE)
+        board.recorder.hear(b"first ")
+        board.gateway.stop_speech(ALICE)
+        with pytest.raises(NotTalking, match="released the microphone already"):
+            board.gateway.stop_speech(ALICE)
+        board.recorder.last_words = b"last!!"
+        assert board.recorder.then
+        board.recorder.then()
+        await board.wire.until("StopSpeech")
+        assert board.wire.speech == b"first last!!"
+        assert not board.recorder.recording
+        assert board.status.talker == ""
+
+
+@pytest.mark.parametrize("command", ["press", "cancel", "leave"])
+async def test_nobody_waits_for_what_the_device_holds_back(board: Board, command: str) -> None:
+    async with board.connected():
+        board.recorder.holds_back = True
+        board.gateway.start_speech(ALICE)
+        board.gateway.stop_speech(ALICE)
+        if command == "press":
+            board.gateway.start_speech(BOB)
+            await board.wire.until("RequestToSpeak")
+            assert "StopSpeech" in board.wire.directives
+        elif command == "cancel":
+            board.gateway.cancel_speech(ALICE)
+        else:
+            board.gateway.client_left(ALICE)
+        if command != "press":
+            await board.wire.until("CancelSpeech")
+        assert board.recorder.recording is (command == "press")
+        assert board.status.talker == (BOB if command == "press" else "")
+
+
 async def test_a_cancelled_speech_is_taken_back(board: Board) -> None:
     async with board.connected():
         board.gateway.start_speech(ALICE)

@@ -3,8 +3,8 @@
  *
  * It plays and records at its rate by the monotonic clock and runs over and
  * under as a card does, which alsa-lib's own file and null PCMs never do.
- * Recording gives the frames 0, 1, 2, ... (modulo 2^16); playing appends the
- * frames to a file.
+ * Recording gives the frames 0, 1, 2, ... (modulo 2^16) from its start on;
+ * playing appends the frames to a file.
  *
  *   file        where the played frames go, when they are written
  *   heard       where they go when a loudspeaker would sound: what is dropped never gets there
@@ -14,7 +14,10 @@
  *   suspend_ms  so long after it was started the device is suspended
  *   open_ms     how long it takes to open
  *   rate        the one rate it has (else 8000 to 48000)
- *   channels    how many it has (else 1)
+ *   channels    how many it has (else 1); all record the same
+ *   bits        of a sample, 16 (else) or 32, of which the upper 16 count
+ *   period_min_ms, period_max_ms, buffer_min_ms, buffer_max_ms
+ *               the limits of its sizes at that rate (else none)
  *   late_ms     until then the position does not move
  *   stuck_ms    from then on the position does not move
  *   gone_ms     from then on the device is unplugged
@@ -35,11 +38,10 @@ struct paced {
 	snd_pcm_ioplug_t io;
 	FILE *file, *heard;
 	char *starts, *away;
-	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, silent, channels;
+	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, silent, channels, bits;
 	int64_t started_ns;
-	uint16_t next_frame;
 	/* Since the last start: the frames that were written, and how many of them sounded. */
-	uint16_t *frames;
+	char *frames;
 	size_t written, sounded;
 };
 
@@ -56,6 +58,11 @@ static int exists(const char *path)
 	return path && !access(path, F_OK);
 }
 
+static size_t frame_bytes(const struct paced *paced)
+{
+	return paced->channels * paced->bits / 8;
+}
+
 /* Let the frames sound whose time has come. */
 static void sound(struct paced *paced)
 {
@@ -63,7 +70,7 @@ static void sound(struct paced *paced)
 	size_t until = due < (int64_t)paced->written ? due : (int64_t)paced->written;
 
 	if (paced->heard && paced->started_ns && until > paced->sounded) {
-		fwrite(paced->frames + paced->sounded * paced->channels, 2 * paced->channels,
+		fwrite(paced->frames + paced->sounded * frame_bytes(paced), frame_bytes(paced),
 		       until - paced->sounded, paced->heard);
 		fflush(paced->heard);
 		paced->sounded = until;
@@ -126,23 +133,33 @@ static snd_pcm_sframes_t paced_transfer(snd_pcm_ioplug_t *io, const snd_pcm_chan
 					snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
 {
 	struct paced *paced = io->private_data;
-	uint16_t *samples = (uint16_t *)((char *)areas->addr + areas->first / 8) + offset * paced->channels;
-	size_t frame = 2 * paced->channels;
+	size_t frame = frame_bytes(paced);
+	char *samples = (char *)areas->addr + areas->first / 8 + offset * frame;
 	snd_pcm_uframes_t i;
 
 	if (paced->deaf)
 		return -EAGAIN;
 	if (io->stream == SND_PCM_STREAM_CAPTURE) {
-		for (i = 0; i < size * paced->channels; i++)
-			samples[i] = paced->silent ? 0 : paced->next_frame + i / paced->channels;
-		paced->next_frame += size;
+		uint16_t first = io->appl_ptr;
+
+		/* A mapped buffer is filled at any place, and again if nobody has taken it yet. */
+		if (io->access == SND_PCM_ACCESS_MMAP_INTERLEAVED)
+			first += (offset + io->buffer_size - io->appl_ptr % io->buffer_size) % io->buffer_size;
+		for (i = 0; i < size * paced->channels; i++) {
+			uint16_t sample = paced->silent ? 0 : first + i / paced->channels;
+
+			if (paced->bits == 32)
+				((uint32_t *)samples)[i] = (uint32_t)sample << 16;
+			else
+				((uint16_t *)samples)[i] = sample;
+		}
 		return size;
 	}
 	if (paced->heard) {
 		paced->frames = realloc(paced->frames, (paced->written + size) * frame);
 		if (!paced->frames)
 			abort();
-		memcpy(paced->frames + paced->written * paced->channels, samples, size * frame);
+		memcpy(paced->frames + paced->written * frame, samples, size * frame);
 		paced->written += size;
 	}
 	return paced->file && fwrite(samples, frame, size, paced->file) != size ? -EIO : (long)size;
@@ -174,12 +191,22 @@ static const snd_pcm_ioplug_callback_t callbacks = {
 	.close = paced_close,
 };
 
+static int limit_ms(snd_pcm_ioplug_t *io, int size, long rate, const long least_most_ms[2])
+{
+	size_t second = rate * frame_bytes(io->private_data);
+
+	if (!least_most_ms[1])
+		return 0;
+	return snd_pcm_ioplug_set_param_minmax(io, size, second * least_most_ms[0] / 1000,
+					       second * least_most_ms[1] / 1000);
+}
+
 static int limit(snd_pcm_ioplug_t *io, long rate)
 {
 	struct paced *paced = io->private_data;
 	/* Converters, such as type rate, want the mapped kind; alsa-lib maps for us. */
 	unsigned int access[] = { SND_PCM_ACCESS_RW_INTERLEAVED, SND_PCM_ACCESS_MMAP_INTERLEAVED };
-	unsigned int format = SND_PCM_FORMAT_S16_LE;
+	unsigned int format = paced->bits == 32 ? SND_PCM_FORMAT_S32_LE : SND_PCM_FORMAT_S16_LE;
 	int error = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_ACCESS, 2, access);
 
 	if (!error)
@@ -210,6 +237,7 @@ static void number(snd_config_t *entry, const char *id, const char *wanted, long
 SND_PCM_PLUGIN_DEFINE_FUNC(paced)
 {
 	struct paced *paced = calloc(1, sizeof(*paced));
+	long period_ms[2] = { 0, 0 }, buffer_ms[2] = { 0, 0 };
 	snd_config_iterator_t i, next;
 	const char *file = NULL, *heard = NULL, *starts = NULL, *away = NULL, *busy = NULL;
 	long rate = 0, open_ms = 0;
@@ -220,6 +248,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(paced)
 		return -ENOMEM;
 	paced->stuck_ms = paced->gone_ms = paced->suspend_ms = -1;
 	paced->channels = 1;
+	paced->bits = 16;
 	snd_config_for_each(i, next, conf) {
 		snd_config_t *entry = snd_config_iterator_entry(i);
 		const char *id;
@@ -240,6 +269,11 @@ SND_PCM_PLUGIN_DEFINE_FUNC(paced)
 		number(entry, id, "open_ms", &open_ms);
 		number(entry, id, "rate", &rate);
 		number(entry, id, "channels", &paced->channels);
+		number(entry, id, "bits", &paced->bits);
+		number(entry, id, "period_min_ms", &period_ms[0]);
+		number(entry, id, "period_max_ms", &period_ms[1]);
+		number(entry, id, "buffer_min_ms", &buffer_ms[0]);
+		number(entry, id, "buffer_max_ms", &buffer_ms[1]);
 	}
 	usleep(open_ms * 1000);
 	if (exists(busy))
@@ -263,6 +297,10 @@ SND_PCM_PLUGIN_DEFINE_FUNC(paced)
 		error = snd_pcm_ioplug_create(&paced->io, name, stream, mode);
 	if (!error)
 		error = limit(&paced->io, rate);
+	if (!error)
+		error = limit_ms(&paced->io, SND_PCM_IOPLUG_HW_PERIOD_BYTES, rate, period_ms);
+	if (!error)
+		error = limit_ms(&paced->io, SND_PCM_IOPLUG_HW_BUFFER_BYTES, rate, buffer_ms);
 	if (error) {
 		discard(paced);
 		return error;

@@ -121,11 +121,9 @@ def failure(device: str, cause: Exception | int) -> AudioDeviceFailed:
     return kind(f"the sound device {device!r} {text}")
 
 
-def stuck(device: str, what: str) -> AudioDeviceFailed:
-    """Say that an open device does not get on: ``what`` is what it did not do."""
-    return AudioDeviceFailed(
-        f"the sound device {device!r} {what} for {STUCK_S:g} s: check its clock"
-    )
+def stuck(device: str, what: str, known: str = "its driver reports no error") -> AudioDeviceFailed:
+    """Say that an open device does not get on: what it did not do, and what is known of it."""
+    return AudioDeviceFailed(f"the sound device {device!r} {what} for {STUCK_S:g} s: {known}")
 
 
 def _number(error: Exception) -> int:

@@ -3,6 +3,10 @@
 A sound card gives samples at its rate. alsa-lib's ``file`` and ``null`` PCMs do not: they
 are ready at once, always. Such a free-running device is paced here by the monotonic clock,
 so that a second of speech lasts a second with every device.
+
+Some devices hold samples back: alsa-lib's rate converter gives whole periods only, and
+pyalsaaudio 0.10 knows a card's position as of its last interrupt. How much that is just now
+is told by the clock: what should have been recorded, less what came.
 """
 
 import errno
@@ -10,6 +14,13 @@ import time
 
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, OpenPcm, failure, stuck
 from mmid.hal_linux.audio.ring import ByteRing
+
+# Less than this is not held back: the loop is late, or the card took a moment to start.
+_HELD_LEAST_S = 0.002
+
+# By so much the card's clock may be slower than ours. What seems to be held back for that
+# reason alone would grow for as long as the microphone is open.
+_DRIFT = 0.0002
 
 
 class CapturePcm:
@@ -31,8 +42,9 @@ class CapturePcm:
         self.overruns = 0
         self._silent_since: float | None = None  # it gives no samples
         self._ahead = ByteRing()  # read, not yet due
-        self._free_since: float | None = None  # it does not pace itself
-        self._handed = 0  # frames of a free-running device
+        self._free_running = False
+        self._since = 0.0  # the stream started then
+        self._given = 0  # frames since then
 
     def start(self) -> None:
         """Start the stream: alsa-lib does so at the first read.
@@ -43,30 +55,68 @@ class CapturePcm:
         """
         opened = self.opened
         self._read_periods(1, self._ahead)
-        if self._ahead.fill and opened.pcm.avail() >= opened.buffer_frames - opened.period_frames:
-            self._free_since = time.monotonic()
+        self._since = time.monotonic()
+        full = opened.buffer_frames - opened.period_frames
+        self._free_running = self._ahead.fill > 0 and opened.pcm.avail() >= full
 
     def read(self, into: ByteRing) -> bool:
         """Add the samples recorded since the last call, in order; False if there were none."""
         before = into.fill
-        if self._free_since is not None:
-            data = self._ahead.take(self._read_due(self._free_since))
-            self._handed += len(data) // FRAME_BYTES
-            into.put(data)
+        if self._free_running:
+            into.put(self._ahead.take(self._read_due()))
         else:
             into.put(self._ahead.take(self._ahead.fill))  # what ``start`` read
             self._read_available(into)
-        if into.fill > before:
-            self._silent_since = None
-            return True
-        self._silent_since = self._silent_since or time.monotonic()
-        if time.monotonic() - self._silent_since > STUCK_S:
-            raise stuck(self.opened.device, "gave no sample")
-        return False
+        came = (into.fill - before) // FRAME_BYTES
+        if not came:
+            self._check_alive()
+            return False
+        self._silent_since = None
+        self._given += came
+        if not self._free_running:
+            held = self._elapsed_frames - self._given
+            self._since += min(held, came * _DRIFT) / self.opened.rate_hz
+        return True
+
+    @property
+    def held_frames(self) -> int:
+        """How many frames were recorded by now that the device has not given yet."""
+        held = self._elapsed_frames - self._given
+        return held if held > _HELD_LEAST_S * self.opened.rate_hz else 0
+
+    def wait_s(self, frames: int) -> float:
+        """Return when to read again for so many frames more, in seconds.
+
+        That is before the buffer is full: half of one is left to a loop that is late, as
+        far as its periods allow.
+        """
+        opened, held = self.opened, self.held_frames
+        period = opened.period_frames
+        if held > 2 * period:
+            held = 0  # it does not give what it has: looking more often would not help
+        if held:
+            frames = -(-frames // period) * period
+        return (min(frames, max(opened.buffer_frames // 2, period)) - held) / opened.rate_hz
 
     def close(self) -> None:
         """Close the device."""
         self.opened.pcm.close()
+
+    @property
+    def _elapsed_frames(self) -> int:
+        return int((time.monotonic() - self._since) * self.opened.rate_hz)
+
+    def _check_alive(self) -> None:
+        now = time.monotonic()
+        if self._silent_since is None:
+            self._silent_since = now
+        elif now - self._silent_since > STUCK_S:
+            opened, what = self.opened, "gave no sample"
+            if not self.overruns:
+                raise stuck(opened.device, what)
+            buffer_ms = 1000 * opened.buffer_frames / opened.rate_hz
+            known = f"its buffer of {buffer_ms:g} ms ran over {self.overruns} times before a look"
+            raise stuck(opened.device, what, known)
 
     def _read_available(self, into: ByteRing) -> None:
         # avail() asks the card where it is: ``snd_pcm_avail`` is ``hwsync`` and then the
@@ -77,11 +127,10 @@ class CapturePcm:
         # At least one read: it is what starts a stream again that ran over.
         self._read_periods(max(1, available), into)
 
-    def _read_due(self, since: float) -> int:
+    def _read_due(self) -> int:
         """Read ahead and return how many bytes should have been recorded by now."""
         # A late loop catches up buffer by buffer, so that no call takes long.
-        elapsed = int((time.monotonic() - since) * self.opened.rate_hz)
-        due = min(elapsed - self._handed, self.opened.buffer_frames) * FRAME_BYTES
+        due = min(self._elapsed_frames - self._given, self.opened.buffer_frames) * FRAME_BYTES
         self._read_periods((due - self._ahead.fill) // FRAME_BYTES, self._ahead)
         return due
 
@@ -97,6 +146,7 @@ class CapturePcm:
                 if count == -errno.EPIPE:
                     self.overruns += 1
                     _, data = read()  # starts the recovered stream
+                    self._since, self._given = time.monotonic(), 0
                 if not data:
                     break
                 into.put(data)

@@ -10,7 +10,7 @@ seconds: the speech goes on with a gap, which counts as an overrun.
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Encoder, RecorderListener
@@ -82,8 +82,21 @@ class AlsaRecorder(SoundDevice):
     def stop(self) -> None:
         if self._recording is not None and self._recording.open:
             self._recording.stop()
-            if self._coded is not None:
-                self._coded.finish()
+            self._finish_coded()
+
+    def release(self, then: Callable[[], None]) -> None:
+        def released() -> None:
+            self._finish_coded()
+            then()
+
+        if self._recording is not None and self._recording.open:
+            self._recording.release(released)
+        else:
+            then()
+
+    def _finish_coded(self) -> None:
+        if self._coded is not None:
+            self._coded.finish()
 
 
 class _Recording:
@@ -107,12 +120,46 @@ class _Recording:
         return max(0.0, late_s) if self.open else 0.0
 
     def stop(self) -> None:
-        """Close, and deliver what was recorded up to now."""
-        if not self._away:
-            with suppress(AudioDeviceFailed):  # it ends here anyway
-                self._fetch()
+        """Close, and deliver what the device has given up to now."""
+        self._fetch_last()
         self._close()
         self._deliver_rest()
+
+    def release(self, then: Callable[[], None]) -> None:
+        """Close, and deliver what was recorded up to now, once the device has given it."""
+        held = self._pcm.held_frames if self._fetch_last() else 0
+        opened = self._pcm.opened
+        longest_s = 2 * _SHORTEST_WAIT_S + opened.period_frames / opened.rate_hz
+        deadline = asyncio.get_running_loop().time() + longest_s
+        self._wait_for_rest(self._pending.fill + held * FRAME_BYTES, deadline, then)
+
+    def _wait_for_rest(self, count: int, deadline: float, then: Callable[[], None]) -> None:
+        """End with so many bytes pending; with less if the device fails or the time is up."""
+
+        def look() -> None:
+            alive = self._fetch_last()
+            self._wait_for_rest(count, deadline if alive else 0.0, then)
+
+        self._timer.cancel()
+        if self._pending.fill < count and asyncio.get_running_loop().time() < deadline:
+            self._timer = self._wake_for(count, look)
+            return
+        last = self._pending.take(count)
+        self._pending.clear()  # what was said after the release
+        self._pending.put(last)
+        self._close()
+        self._deliver_rest()
+        then()
+
+    def _fetch_last(self) -> bool:
+        """Fetch what there is; a device that fails now is no matter, for the end is here."""
+        if self._away:
+            return False
+        try:
+            self._fetch()
+        except AudioDeviceFailed:
+            return False
+        return True
 
     def _start_pcm(self) -> CapturePcm:
         pcm = CapturePcm(self._device.open_pcm())
@@ -129,9 +176,13 @@ class _Recording:
 
     def _wake_for_chunk(self) -> asyncio.TimerHandle:
         """Wake up when the frames that the next chunk lacks will be there."""
-        frames = (self._chunk_bytes - self._pending.fill) // FRAME_BYTES
-        delay = frames / self._pcm.opened.rate_hz + _TIMER_SLACK_S
-        return asyncio.get_running_loop().call_later(max(_SHORTEST_WAIT_S, delay), self._tick)
+        return self._wake_for(self._chunk_bytes, self._tick)
+
+    def _wake_for(self, wanted_bytes: int, action: Callable[[], None]) -> asyncio.TimerHandle:
+        """Wake up when so much will be pending, or sooner if the device cannot keep as much."""
+        frames = (wanted_bytes - self._pending.fill) // FRAME_BYTES
+        delay = max(_SHORTEST_WAIT_S, self._pcm.wait_s(frames) + _TIMER_SLACK_S)
+        return asyncio.get_running_loop().call_later(delay, action)
 
     def _tick(self) -> None:
         try:

@@ -3,6 +3,10 @@
 It recovers from underruns, and paces devices that do not pace themselves: alsa-lib's
 ``file`` and ``null`` PCMs take everything at once. The monotonic clock makes a second of a
 reply last a second with those, too.
+
+alsa-lib's rate converter hands whole periods on and holds the rest back until more comes: a
+card can run dry while samples of ours wait. So whole periods are written as long as
+there are, and silence fills the last one up.
 """
 
 import errno
@@ -18,8 +22,8 @@ from mmid.hal_linux.audio.samples import fade_in, ramp_down
 # Of a fade. Long enough to be no click, short enough to be no loss.
 _EDGE_MS = 5
 
-# Silence behind the last sample of a reply; ``tail`` says why.
-_TAIL_PERIODS = 2
+# A card has taken a sample before it sounds: it may be a period ahead, but no more than this.
+_AHEAD_S = 0.04
 
 
 class PlaybackPcm:
@@ -37,7 +41,6 @@ class PlaybackPcm:
 
     Attributes:
         opened: the PCM, as it was given.
-        started: whether any sample was written.
         paced: whether the device takes its time by itself: a file never does.
         frames: how many it held when it was asked last, and what went in since.
             Asking a card is a system call: once a wake-up is enough.
@@ -48,10 +51,10 @@ class PlaybackPcm:
 
     def __init__(self, opened: OpenPcm, gain: SoftwareGain) -> None:
         self.opened = opened
-        self.started = False
         self.paced = False
         self.frames = 0
         self._gain = gain
+        self._written = 0  # frames since the stream started; 0: it does not run
         self._heard_at: float | None = None  # not before then all is heard; None: it ran dry
         self._refused_since: float | None = None  # it takes no samples
         self._kept = bytearray()  # samples as they came, until they were heard
@@ -62,16 +65,19 @@ class PlaybackPcm:
         """Ask how many frames are still to be heard, silence too; 0 when it ran dry."""
         self.frames = self._unheard_frames()
         if not self.frames:
-            self._heard_at = None  # what is written next starts the stream
+            self._ran_dry()
         unheard = max(0, self.frames - self._silence) * FRAME_BYTES
         del self._kept[: max(0, len(self._kept) - unheard)]
         return self.frames
 
     def feed(self, ring: ByteRing) -> None:
         """Move from the ring to the device what fits beside ``frames``."""
-        samples = ring.peek(min(self._room, ring.frames) * FRAME_BYTES)
-        if not samples:
+        count = min(self._room, ring.frames)
+        if count < ring.frames:
+            count -= (self.held_frames + count) % self.opened.period_frames
+        if count <= 0:
             return
+        samples = ring.peek(count * FRAME_BYTES)
         taken = self._write(fade_in(self._gain.apply(samples), self._faded, self._edge_frames))
         if taken:
             self._faded = min(self._edge_frames, self._faded + taken)
@@ -79,23 +85,30 @@ class PlaybackPcm:
             self._kept += samples[: taken * FRAME_BYTES]
             ring.discard(taken * FRAME_BYTES)
 
+    @property
+    def started(self) -> bool:
+        """Whether samples were written that start the stream."""
+        return self._written > 0
+
+    @property
+    def held_frames(self) -> int:
+        """How many of the frames that were written a rate converter holds back, if there is one."""
+        return self._written % self.opened.period_frames
+
     def pad(self) -> None:
         """Have the silence behind the last sample of a reply that ``padded`` asks for."""
-        self._write_silence(bytes(max(0, self._tail_frames - self._silence) * FRAME_BYTES))
+        self._write_silence(bytes(max(0, 2 * self._ahead_frames - self._silence) * FRAME_BYTES))
 
     @property
     def padded(self) -> bool:
-        """Whether silence follows the last sample of a reply, if the device needs it."""
-        return not self.paced or self._silence >= self._tail_frames
+        """Whether silence follows the last sample of a reply, and nothing is held back of it."""
+        enough = self._silence >= 2 * self._ahead_frames and not self.held_frames
+        return enough or not self.paced
 
     @property
     def tail(self) -> int:
-        """What is still buffered when the last sample was surely heard.
-
-        A card plays in whole periods and alsa-lib's rate converter keeps a rest back: a
-        period of silence must have gone in behind the last sample.
-        """
-        return max(0, self._silence - self.opened.period_frames)
+        """What is still buffered when the last sample was surely heard."""
+        return max(0, self._silence - self._ahead_frames)
 
     def bridge(self, frames: int) -> None:
         """Have at least so much buffered while nothing comes; what is missing is silence."""
@@ -135,8 +148,8 @@ class PlaybackPcm:
         return self.opened.rate_hz * _EDGE_MS // 1000
 
     @property
-    def _tail_frames(self) -> int:
-        return _TAIL_PERIODS * self.opened.period_frames
+    def _ahead_frames(self) -> int:
+        return min(self.opened.period_frames, int(_AHEAD_S * self.opened.rate_hz))
 
     def _unheard_frames(self) -> int:
         """Return the larger of what the device holds and what cannot have been heard yet."""
@@ -164,8 +177,16 @@ class PlaybackPcm:
         self.paced = self.paced or held > 0
         return held
 
+    def _ran_dry(self) -> None:
+        """What is written next starts the stream."""
+        self._heard_at = None
+        self._written = 0
+
     def _write_silence(self, silence: bytes) -> None:
-        fits = silence[: self._room * FRAME_BYTES]
+        """Write as much as fits, and what makes the last period whole."""
+        over = (self.held_frames + len(silence) // FRAME_BYTES) % self.opened.period_frames
+        whole = silence + bytes((self.opened.period_frames - over if over else 0) * FRAME_BYTES)
+        fits = whole[: self._room * FRAME_BYTES]
         if fits:
             self._silence += self._write(fits)
 
@@ -175,7 +196,7 @@ class PlaybackPcm:
         try:
             taken = write(samples)
             if taken == -errno.EPIPE:
-                self._heard_at = None
+                self._ran_dry()
                 taken = write(samples)  # the first one recovered the stream
         except AlsaError as error:
             raise failure(self.opened.device, error) from error
@@ -183,7 +204,7 @@ class PlaybackPcm:
             raise failure(self.opened.device, taken)
         if taken:
             self._refused_since = None
-            self.started = True
+            self._written += taken
             begins = time.monotonic() if self._heard_at is None else self._heard_at
             self._heard_at = begins + taken / self.opened.rate_hz
             self.frames += taken

@@ -26,7 +26,7 @@ from functools import partial
 
 from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 from mmid.hal import PlayerListener
-from mmid.hal_linux.audio.alsa import DeviceLost
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.jitter import JitterBuffer
@@ -39,13 +39,17 @@ _SHORTEST_WAIT_S = 0.002
 # A timer may fire just before the last frame was heard.
 _TIMER_SLACK_S = 0.0005
 
-# With less than this in the device and nothing to come, silence goes in: time
-# enough for a loop that is late, and no more delay than that.
-_LOW_PERIODS = 2
+# The jitter buffer reckons with such a period. Of a longer one more is collected: a rate
+# converter may hold a period back, and the card has only the rest to play.
+_PERIOD_S = 0.02
 
-# The device is filled up again with this much left in it, or half of a small one:
-# a loop on a busy board is late by tens of milliseconds.
-_REFILL_S = 0.1
+# With less than this in the card and nothing to come, silence goes in: time
+# enough for a loop that is late, and no more delay than that.
+_LOW_S = 0.04
+
+# The device is filled up again with this much and a period left in it, or half of a small
+# one: a loop on a busy board is late by tens of milliseconds.
+_REFILL_S = 0.08
 
 
 class _Phase(Enum):
@@ -221,18 +225,23 @@ class Playout:
 
     @property
     def _enough(self) -> bool:
-        return self._finished or self._ring.fill >= self._jitter.fill_bytes
+        opened = self._pcm.opened
+        longer = max(0, opened.period_frames - int(_PERIOD_S * opened.rate_hz)) * FRAME_BYTES
+        return self._finished or self._ring.fill >= self._jitter.fill_bytes + longer
 
     @property
     def _low_frames(self) -> int:
+        """With so much buffered silence goes in, a period of it at least: that must fit."""
         opened = self._pcm.opened
-        return min(_LOW_PERIODS * opened.period_frames, opened.buffer_frames // 2)
+        most = max(opened.buffer_frames - opened.period_frames, opened.buffer_frames // 2)
+        return self._pcm.held_frames + min(int(_LOW_S * opened.rate_hz), most)
 
     def _schedule(self) -> None:
         """Wake up to fill the device again, or when it is nearly dry, or all was heard."""
         opened = self._pcm.opened
         if self._ring.frames or (self._finished and not self._pcm.padded):
-            self._wake_at(min(int(_REFILL_S * opened.rate_hz), opened.buffer_frames // 2))
+            low = int(_REFILL_S * opened.rate_hz) + opened.period_frames
+            self._wake_at(min(low, opened.buffer_frames // 2))
         elif self._finished:
             self._wake_at(self._pcm.tail)
         elif self._pcm.paced:

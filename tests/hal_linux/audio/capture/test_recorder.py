@@ -19,6 +19,13 @@ CHUNK = 3200  # 100 ms
 Define = Callable[[str], None]
 
 
+# alsa-lib's rate converter over a card with a period of 100 ms.
+CONVERTED = (
+    "pcm.converted { type rate slave { rate 48000 pcm "
+    "{ type paced rate 48000 period_min_ms 100 period_max_ms 100 } } }\n"
+)
+
+
 class Ears:
     """Keeps what a recorder says, and when."""
 
@@ -259,6 +266,61 @@ async def test_a_device_that_gives_no_samples_fails(monkeypatch: pytest.MonkeyPa
     await ears.until(lambda e: e.failure is not None)
     assert "gave no sample" in str(ears.failure)
     assert ears.speech == counting(RATE_HZ * 50 // 1000)
+
+
+async def test_a_buffer_that_runs_over_all_the_time_is_no_fault_of_the_card(
+    define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pcm, "STUCK_S", 0.2)
+    define("pcm.small { type paced rate 16000 buffer_min_ms 20 buffer_max_ms 20 }")
+    ears = Ears()
+    AlsaRecorder("small", RATE_HZ, 20).start(ears)
+    while ears.failure is None:
+        time.sleep(0.03)  # noqa: ASYNC251 - the loop is busy for longer than the buffer
+        await asyncio.sleep(0)
+    assert "its buffer of 20 ms ran over" in str(ears.failure)
+    assert "clock" not in str(ears.failure)
+
+
+async def test_a_release_ends_at_once_where_nothing_is_held_back() -> None:
+    ears, said = Ears(), []
+    recorder = AlsaRecorder("paced", RATE_HZ, 20)
+    recorder.release(lambda: said.append("not recording"))
+    recorder.start(ears)
+    await ears.until(lambda e: len(e.chunks) == 1)
+    recorder.release(lambda: said.append("released"))
+    assert said == ["not recording", "released"]
+    assert not recorder.recording
+    assert ears.speech == counting(len(ears.speech) // 2)
+
+
+async def test_of_a_release_that_waits_nothing_more_is_heard_after_a_stop(define: Define) -> None:
+    define(CONVERTED)
+    ears, said = Ears(), []
+    recorder = AlsaRecorder("converted", RATE_HZ, 20)
+    recorder.start(ears)
+    await asyncio.sleep(0.05)
+    recorder.release(lambda: said.append("released"))
+    assert recorder.recording
+    recorder.stop()
+    await asyncio.sleep(0.15)  # longer than the period that was waited for
+    assert said == []
+    assert ears.chunks == []
+
+
+async def test_a_device_that_fails_after_the_release_ends_it(
+    define: Define, tmp_path: Path
+) -> None:
+    define(CONVERTED.replace("type paced", f'type paced away "{tmp_path}/away"'))
+    ears, released = Ears(), asyncio.Event()
+    recorder = AlsaRecorder("converted", RATE_HZ, 20)
+    recorder.start(ears)
+    await asyncio.sleep(0.05)
+    recorder.release(released.set)
+    (tmp_path / "away").touch()
+    await asyncio.wait_for(released.wait(), 1)
+    assert ears.failure is None
+    assert not recorder.recording
 
 
 async def test_a_device_that_does_not_exist_is_named() -> None:
