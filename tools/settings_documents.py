@@ -38,7 +38,8 @@ _CONFFILE_HEAD = """\
 # /etc/mmid/mmid.toml.d/ whose names end in .toml are read after this one and win over
 # it: an image should rather bring such a file than change this one.
 #
-# Secrets are better kept as systemd credentials, in /etc/credstore (mode 0600):
+# Every program of the group mmid may read this file: keep secrets as systemd credentials,
+# in /etc/credstore (mode 0600 of root):
 """
 
 
