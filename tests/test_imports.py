@@ -72,7 +72,7 @@ HOMES = {
     "pydantic": "mmid.settings.load",
     "pydantic_settings": "mmid.settings.load",
     "systemd": "mmid.service.sysd",
-    "urllib.request": "mmid.session.license.https_post",
+    "urllib.request": "",
     "websockets": "mmid.session.link",
 }
 

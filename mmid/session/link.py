@@ -31,7 +31,7 @@ from mmid.errors import (
     certificate_advice,
 )
 from mmid.session.endpoint import CredentialRefused, Endpoint, LinkClosed
-from mmid.session.proxy import Proxy, proxy_for
+from mmid.session.proxy import NEXT_ADDRESS_S, Proxy, proxy_for
 from mmid.session.tls import Tls
 
 # Frames that wait inside websockets before it stops reading the socket: the
@@ -47,10 +47,6 @@ _UNSENT_BYTES = 16384
 _UNACKNOWLEDGED_MS = 15_000
 
 _CLOSE_S = 0.5
-
-# A name may have an address that nobody answers at, such as IPv6 without a route. The next one
-# is tried beside it after so long (RFC 8305 section 5); whichever answers first is taken.
-NEXT_ADDRESS_S = 0.25
 
 # Bounds of what an honest cloud never comes near. The smallest frame has two bytes and becomes
 # an object of 300, so what arrived is taken in by pieces: four thousand frames at a time.

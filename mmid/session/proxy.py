@@ -1,4 +1,4 @@
-"""The proxy that the environment names: one reading, for dialog, license service and doctor.
+"""The way to a server: which proxy the environment names, and when the next address is tried.
 
 The variables have no standard. What is taken here is what curl, wget and Python take between
 them: lower case goes before upper case, a value without a scheme is an HTTP proxy, a user may
@@ -12,6 +12,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 from mmid.errors import SettingsInvalid
 from mmid.frozen import frozen
+
+# A name may have an address that nobody answers at, such as IPv6 without a route. The next one
+# is tried beside it after so long (RFC 8305 section 5); whichever answers first is taken.
+NEXT_ADDRESS_S = 0.25
 
 # What names the proxy for an address, the first one that is set.
 _VARIABLES = {

@@ -4,12 +4,15 @@ None of them is ever the thing under test.
 """
 
 import asyncio
+import socket
 import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Self
+
+import pytest
 
 from mmid.errors import MmidError, StorageFailed
 from mmid.events import Error, Event
@@ -245,3 +248,22 @@ async def peer(handle: Peer, context: ssl.SSLContext | None = None) -> AsyncIter
         running.close()
         async with asyncio.timeout(_PATIENCE_S):
             await asyncio.gather(*served)
+
+
+@contextmanager
+def dead_first_address(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give every name two addresses, of which nobody answers at the first.
+
+    A full queue drops what asks for a connection, as a route to nowhere does.
+    """
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.2", port))
+        full.listen(0)
+        for _ in range(4):
+            filler = waiting.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.2", port))
+        stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        found = [(*stream, (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        yield

@@ -7,7 +7,7 @@ import ssl
 import struct
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from mmid.session.endpoint import CredentialRefused, Endpoint
 from mmid.session.link import Link, open_link
 from mmid.session.tls import Tls
 from mmid.simcloud.core.certificates import Certificates, make_certificates
-from tests.session.doubles import peer
+from tests.session.doubles import dead_first_address, peer
 
 TOKEN = Secret("st-0123456789abcdef0123456789abcdef")
 # Far more than a connection needs here; a test that reaches it failed.
@@ -120,18 +120,8 @@ async def test_another_authority_is_refused(certificates: Certificates, tmp_path
 async def test_an_address_that_nobody_answers_at_costs_a_moment(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full queue drops what asks for a connection, as a route to nowhere does."""
-    with socket.socket() as full, ExitStack() as waiting:
-        async with server(certificates) as port:
-            full.bind(("127.0.0.2", port))
-            full.listen(0)
-            for _ in range(4):
-                filler = waiting.enter_context(socket.socket())
-                filler.setblocking(False)
-                filler.connect_ex(("127.0.0.2", port))
-            stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-            found = [(*stream, (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
-            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    async with server(certificates) as port:
+        with dead_first_address(port, monkeypatch):
             given, tls, _ = options(port, certificates.ca_file)
             await (await open_link(given, tls, 2.0)).close()
 

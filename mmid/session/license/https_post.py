@@ -5,14 +5,18 @@ at most; a client certificate and further headers where a relay wants them;
 proxies as the environment says. Knows no license.
 """
 
+import asyncio
+import base64
 import http.client
+import os
 import re
+import socket
 import ssl
 import time
-import urllib.error
-import urllib.request
+from contextlib import closing
 from email.message import Message as Headers
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 from mmid import __version__
 from mmid.errors import (
@@ -27,6 +31,11 @@ from mmid.frozen import frozen
 from mmid.secrets import shown_url
 from mmid.session.license.messages import BODY_LIMIT, SERVICE_TIMES_MS, Way
 from mmid.session.license.protocol import printable
+from mmid.session.proxy import NEXT_ADDRESS_S, proxy_for
+from mmid.session.tls import make_context
+
+# All addresses of a name together; what is left of the request's time is for the answer.
+_CONNECT_S = 15.0
 
 
 @frozen
@@ -77,19 +86,6 @@ class Response:
         return sum(moments) // len(moments) - self.our_ms
 
 
-class _AnyStatus(urllib.request.HTTPErrorProcessor):
-    """Takes an answer of every status: one of a failure may hold a license code.
-
-    Nor is a redirect followed: a signed request goes where the settings say and nowhere else.
-    """
-
-    def https_response(
-        self, _: urllib.request.Request, response: http.client.HTTPResponse
-    ) -> http.client.HTTPResponse:
-        """Return it as it is."""
-        return response
-
-
 def post(way: Way, body: bytes, timeout_s: float) -> Response:
     """Send a body of JSON; return the answer, whatever its status.
 
@@ -101,11 +97,10 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
     """
     if not way.url.startswith("https://"):
         raise HttpFailed(f"{shown_url(way.url)} is not an https:// address")
-    opener = urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=_tls(way)), _AnyStatus()
-    )
+    context = _tls(way)
     headers = {
         "Accept": "*/*",
+        "Connection": "close",
         "Content-Type": "application/json",
         "User-Agent": f"mmid/{__version__}",
     }
@@ -113,9 +108,13 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
         name, _, value = line.partition(":")
         headers[name.strip()] = value.strip()
     try:
-        request = urllib.request.Request(way.url, body, headers, method="POST")  # noqa: S310 - https
-        sent_ms = _now_ms()
-        with opener.open(request, timeout=timeout_s) as response:
+        path = urlsplit(way.url)._replace(scheme="", netloc="").geturl() or "/"
+        with closing(_connection(way.url, context, timeout_s)) as connection:
+            sent_ms = _now_ms()
+            connection.request("POST", path, body, headers)
+            # Of every status: one of a failure may hold a license code. A redirect is not
+            # followed: a signed request goes where the settings say and nowhere else.
+            response = connection.getresponse()
             received_ms = _now_ms()
             body, cut = _read(response, way.url)
             our_ms = (sent_ms + received_ms) // 2
@@ -124,14 +123,49 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
         raise _failure(error, way.url) from None
 
 
+def _connection(url: str, context: ssl.SSLContext, timeout_s: float) -> http.client.HTTPSConnection:
+    """Return the connection to ask on, which is made when it is asked."""
+    parts, proxy = urlsplit(url), proxy_for(url)
+    host, port = parts.hostname or "", parts.port or 443
+    if proxy is None:
+        connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
+    elif proxy.scheme == "http":
+        connection = http.client.HTTPSConnection(
+            proxy.host, proxy.port, timeout=timeout_s, context=context
+        )
+        user = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+        connection.set_tunnel(
+            host, port, {"Proxy-Authorization": f"Basic {user}"} if proxy.user else {}
+        )
+    else:
+        raise SettingsInvalid(
+            f"{proxy.variable} of the environment is {proxy.shown}: the license service can be "
+            "asked through an http:// proxy only",
+            advice="Name one as https_proxy; wss_proxy may name another for the dialog.",
+        )
+    # http.client gives each address all of the time, and tries the second after it.
+    connection._create_connection = _connect  # type: ignore[attr-defined]  # noqa: SLF001
+    return connection
+
+
+def _connect(address: tuple[str, int], timeout_s: float, _: object) -> socket.socket:
+    """Return a socket to the address of a name that answers first, as the dialog does."""
+    return asyncio.run(_first_that_answers(*address, timeout_s))
+
+
+async def _first_that_answers(host: str, port: int, timeout_s: float) -> socket.socket:
+    async with asyncio.timeout(min(timeout_s, _CONNECT_S)):
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            asyncio.Protocol, host, port, happy_eyeballs_delay=NEXT_ADDRESS_S
+        )
+    connected: socket.socket = transport.get_extra_info("socket").dup()
+    transport.abort()  # its own descriptor of the socket
+    connected.settimeout(timeout_s)
+    return connected
+
+
 def _tls(way: Way) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=way.ca_file or None)
-    except OSError as error:
-        text = f"The CA file {way.ca_file} cannot be used: {_words(error)}"
-        advice = "Set cloud.ca_file to a PEM file of authorities, or leave it empty."
-        raise TlsFailed(text, advice=advice) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = make_context(way.ca_file)
     if way.client_cert:
         try:
             # A key with a passphrase is refused: nobody is there to type one.
@@ -164,17 +198,20 @@ def _read(response: http.client.HTTPResponse, url: str) -> tuple[bytes, CloudErr
 
 def _failure(error: Exception, url: str) -> CloudError:
     """Return what an exception of the HTTP client means to us."""
-    reason = getattr(error, "reason", None) if isinstance(error, urllib.error.URLError) else error
     where = f"The license service at {shown_url(url)}"
-    if isinstance(reason, ssl.SSLError) and not isinstance(
-        reason, ssl.SSLEOFError | ssl.SSLZeroReturnError
+    if isinstance(error, ssl.SSLError) and not isinstance(
+        error, ssl.SSLEOFError | ssl.SSLZeroReturnError
     ):
-        text = getattr(reason, "verify_message", "") or reason.reason or reason
-        code = getattr(reason, "verify_code", 0)
+        text = getattr(error, "verify_message", "") or error.reason or error
+        code = getattr(error, "verify_code", 0)
         advice = certificate_advice(code) if code else ""
         return TlsFailed(f"{where} cannot be trusted: {printable(text)}", advice=advice)
-    if isinstance(reason, OSError | http.client.IncompleteRead):
-        text = getattr(reason, "strerror", None) or reason
+    if isinstance(error, TimeoutError):
+        return ConnectionLost(f"{where} cannot be reached: it timed out")
+    if isinstance(error, OSError | http.client.IncompleteRead):
+        # asyncio has words of its own beside the number.
+        number = getattr(error, "errno", None) or 0
+        text = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
         return ConnectionLost(f"{where} cannot be reached or closed early: {printable(text)}")
     # Only the kind of it: the library quotes the header or the URL that it does not like.
     kind = type(error).__name__

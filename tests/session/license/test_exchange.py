@@ -19,6 +19,7 @@ from mmid.errors import (
     ConnectionLost,
     HttpFailed,
     MalformedMessage,
+    MmidError,
     SettingsInvalid,
     TlsFailed,
     certificate_advice,
@@ -96,7 +97,7 @@ async def ask(
 
 
 async def fails(
-    kind: type[CloudError], words: str, asked: ExchangeRequest, timeout_s: float = AMPLE_S
+    kind: type[MmidError], words: str, asked: ExchangeRequest, timeout_s: float = AMPLE_S
 ) -> str:
     """Check that a request ends with this error, without a secret in it or a process behind it.
 
@@ -254,7 +255,8 @@ async def test_a_certificate_for_another_host_or_another_time_is_not_trusted(
 
 async def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "no.pem"
-    await fails(TlsFailed, f"{missing} cannot be used", request("https://127.0.0.1", missing))
+    words = f"cloud.ca_file {missing} does not exist"
+    await fails(SettingsInvalid, words, request("https://127.0.0.1", missing))
 
 
 async def test_a_ca_file_is_found_from_the_daemon_s_directory(
