@@ -230,9 +230,10 @@ class SlotStore:
                 advice="Give the credential storage_key.",
             )
         # Whoever can write the medium could put a record there that suits him: with a key,
-        # only what was sealed with it counts. The mark of a new medium says no more than a
-        # blank one, but only where mmid writes it, and older than any record: elsewhere the
-        # first record has its number, and would be gone behind it without a word.
+        # only what was sealed with it counts. The exception is the mark of a new medium, on
+        # media where mmid writes it: it says no more than a blank one, and every record there
+        # has a higher number. On the others the first record has the same number as the mark,
+        # which would then hide it.
         marks_new = record == INITIAL and self._medium.torn_writes
         if self._sealing and not record.sealed and not marks_new:
             raise StorageFailed(
