@@ -11,7 +11,6 @@ import pwd
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +27,14 @@ _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """One file that is open.
-
-    Attributes:
-        text: which, and to whom, as a part of a sentence.
-        remedy: what to do, as a command or a sentence.
-    """
-
-    text: str
-    remedy: str
-
-
 def check_files(config: Path | None, settings: Settings) -> list[Finding]:
     """Return a warning for each file that is open, or that there is none."""
-    found = [warned("files", one.text, one.remedy) for one in exposures(config, settings)]
-    return found or [fine("files", "settings, keys and record are open to nobody else")]
+    return list(exposures(config, settings)) or [
+        fine("files", "settings, keys and record are open to nobody else")
+    ]
 
 
-def exposures(config: Path | None, settings: Settings) -> Iterator[Exposure]:
+def exposures(config: Path | None, settings: Settings) -> Iterator[Finding]:
     """Yield what is open of settings, credentials, key, authorities and record.
 
     Args:
@@ -65,22 +52,23 @@ def exposures(config: Path | None, settings: Settings) -> Iterator[Exposure]:
         facts = _facts(Path(trusted)) if trusted else None
         if facts and facts.st_mode & _OTHERS_WRITE:
             text = f"{trusted} decides whom mmid trusts, and others may write it"
-            yield Exposure(f"{text} ({_access(facts)})", f"chmod go-w {trusted}")
+            yield warned("files", f"{text} ({_access(facts)})", f"chmod go-w {trusted}")
     yield from record_exposures(settings.storage.target)
 
 
-def record_exposures(target: str) -> Iterator[Exposure]:
+def record_exposures(target: str) -> Iterator[Finding]:
     """Yield what others may read or write of the medium that the device record is on."""
     for path in paths_of(target):
         yield from _secret(Path(path), "mmid")
 
 
-def _settings_file(path: Path, tables: dict[str, Any]) -> Iterator[Exposure]:
+def _settings_file(path: Path, tables: dict[str, Any]) -> Iterator[Finding]:
     facts = _facts(path)
     if facts is None:
         return  # no file: a variable, or a credential
     if facts.st_mode & _OTHERS_WRITE or facts.st_uid not in (0, os.geteuid()):
-        yield Exposure(
+        yield warned(
+            "files",
             f"{path} is not root's alone to write ({_access(facts)}), and root's tools act on it",
             f"chown root:mmid {path}; chmod 640 {path}",
         )
@@ -89,16 +77,18 @@ def _settings_file(path: Path, tables: dict[str, Any]) -> Iterator[Exposure]:
     who = "everybody" if facts.st_mode & stat.S_IROTH else f"the group {_group(facts.st_gid)}"
     for credential, (table, key) in CREDENTIALS.items():
         if tables.get(table, {}).get(key):
-            yield Exposure(
+            yield warned(
+                "files",
                 f"{path} holds {table}.{key}, and {who} may read it ({_access(facts)})",
                 f"Move it to {_CREDSTORE}/mmid.{credential}, mode 0600 of root.",
             )
 
 
-def _secret(path: Path, owner: str) -> Iterator[Exposure]:
+def _secret(path: Path, owner: str) -> Iterator[Finding]:
     facts = _facts(path)
     if facts and facts.st_mode & _OTHERS:
-        yield Exposure(
+        yield warned(
+            "files",
             f"{path} holds secrets, and is open to others than its owner ({_access(facts)})",
             f"chown {owner}:root {path}; chmod 600 {path}",
         )
