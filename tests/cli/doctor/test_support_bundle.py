@@ -93,6 +93,15 @@ async def test_no_secret_is_in_it_whatever_printed_it(
             assert secret not in text, name
 
 
+async def test_a_text_that_is_cut_does_not_begin_with_the_rest_of_a_secret(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(support_bundle, "_COMMANDS", {"one.txt": f"echo {SECRETS['api_key']}"})
+    monkeypatch.setattr(support_bundle, "_LONGEST_TEXT", 8)
+    texts = await bundle(tmp_path, config)
+    assert texts["one.txt"] == "***\n"
+
+
 async def test_no_secret_is_in_it_that_somebody_wrote_into_the_unit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
