@@ -30,6 +30,8 @@ FLOOR_PLAN = {
     "mmid.settings": "mmid mmid.errors mmid.secrets mmid.settings",
     # The short-lived judge of the settings is a program: each cloud says what contradicts it.
     "mmid.settings.load": "mmid mmid.errors mmid.secrets mmid.settings mmid.session.clouds",
+    # Whoever loads the settings has the cloud's own rates in them.
+    "mmid.settings.loading": "mmid.errors mmid.settings mmid.session.clouds",
     "mmid.session": "mmid mmid.errors mmid.events mmid.hal mmid.secrets mmid.status "
     "mmid.settings mmid.session",
     "mmid.session.effects": "mmid.errors mmid.events",

@@ -6,6 +6,7 @@ table of the settings and its folder in simcloud knows the cloud by its name.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,8 @@ class CloudAudio:
     Attributes:
         upstream_codecs: values of dialog.upstream_mode that it understands.
         downstream_codecs: values of dialog.downstream_mode that it can send.
-        upstream_hz: sample rates of speech.
-        downstream_hz: sample rates of replies.
+        upstream_hz: sample rates of speech; the first is the protocol's own.
+        downstream_hz: sample rates of replies; the first is the protocol's own.
         frame_ms: length of the speech in one frame.
     """
 
@@ -145,9 +146,19 @@ def cloud_of(protocol: str) -> Cloud:
     return cloud
 
 
+def with_own_rates(settings: Settings) -> Settings:
+    """Return the settings with the protocol's own sample rates where they set none."""
+    audio, dialog = cloud_of(settings.cloud.protocol).audio, settings.dialog
+    rates: dict[str, Any] = {
+        "us_sample_rate": dialog.us_sample_rate or audio.upstream_hz[0],
+        "ds_sample_rate": dialog.ds_sample_rate or audio.downstream_hz[0],
+    }
+    return replace(settings, dialog=replace(dialog, **rates))
+
+
 def contradictions(settings: Settings) -> Iterator[Contradiction]:
     """Yield what of the settings cannot work with the cloud they name."""
-    cloud = cloud_of(settings.cloud.protocol)
+    cloud, settings = cloud_of(settings.cloud.protocol), with_own_rates(settings)
     audio, dialog = cloud.audio, settings.dialog
     able = {
         "upstream_mode": audio.upstream_codecs,

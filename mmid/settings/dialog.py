@@ -10,7 +10,7 @@ from mmid.settings.option import COORDINATES_OR_EMPTY, at_start, per_connection
 RAW_OPUS_BITS_PER_S = 32_000
 
 WorkMode = Literal["push2talk", "tap2talk", "duplex"]
-_RATE = Literal[8000, 16000, 24000, 48000]
+_RATE = Literal[0, 8000, 16000, 24000, 48000]
 
 
 @frozen
@@ -40,8 +40,10 @@ class Dialog:
     downstream_mode: Literal["pcm", "opus", "mp3", "raw-opus"] = at_start(
         "pcm", "Codec of the replies."
     )
-    us_sample_rate: _RATE = at_start(16000, "Sample rate of the speech sent, in Hz.")
-    ds_sample_rate: _RATE = at_start(24000, "Sample rate of the replies, in Hz.")
+    us_sample_rate: _RATE = at_start(
+        0, "Sample rate of the speech sent, in Hz. 0: the protocol's own."
+    )
+    ds_sample_rate: _RATE = at_start(0, "Sample rate of the replies, in Hz. 0: the protocol's own.")
     recorder_rb_size: int = per_connection(
         8192,
         "Most bytes of speech that wait for the network once the cloud listens. Beyond it the "

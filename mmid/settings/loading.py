@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmid.child import Child, Ended, from_plain, python
 from mmid.errors import SettingsInvalid
+from mmid.session.clouds import with_own_rates
 from mmid.settings import Settings
 
 # A slow board needs two or three seconds; a file that is a pipe never ends.
@@ -82,5 +83,4 @@ def _settings(child: Ended, timeout_s: float) -> Settings:
         raise SettingsInvalid(
             child.last_words or f"the settings could not be read: exit status {child.status}"
         )
-    settings: Settings = from_plain(Settings, json.loads(child.output))
-    return settings
+    return with_own_rates(from_plain(Settings, json.loads(child.output)))

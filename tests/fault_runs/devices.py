@@ -21,10 +21,11 @@ from typing import Any
 
 from mmid.hal_linux.time.clock import BoottimeEventLoop
 from mmid.secrets import Secret
-from mmid.settings import Audio, Cloud, Dialog, License, Settings, Storage, WorkMode
+from mmid.settings import Audio, Cloud, License, Settings, Storage, WorkMode
 from mmid.settings import Clock as ClockTable
 from tests.fault_runs.device import Device
 from tests.fault_runs.person import Ending, Person
+from tests.rig.dialog_settings import dialog_settings
 
 # Each start of these has its end, whatever breaks.
 _PAIRS = (("TtsStart", "TtsEnd"), ("AsrStart", "AsrEnd"), ("DataInit", "DataDeinit"))
@@ -135,7 +136,7 @@ def _settings(plan: Plan, number: int) -> Settings:
         ),
         storage=Storage(target=f"file:{plan.directory}/device-{number}.bin"),
         clock=ClockTable(require_sync=False),
-        dialog=Dialog(work_mode=mode),
+        dialog=dialog_settings(work_mode=mode),
         audio=Audio(
             capture_device="room" if mode == "duplex" else "microphone",
             playback_device="loudspeaker",

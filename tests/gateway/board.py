@@ -21,9 +21,10 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.link import Link
 from mmid.session.outbox import Outbox
 from mmid.session.supervisor import Supervisor
-from mmid.settings import Dialog, WorkMode
+from mmid.settings import WorkMode
 from mmid.simcloud.multimodal_dialog.messages import event_text
 from mmid.status import Status
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.doubles import MemoryStore, TestClock
 
 ALICE, BOB = ":1.1", ":1.2"
@@ -257,7 +258,7 @@ class Board:
         self.supervision, self.black_box = Supervision(self.status), BlackBox()
         self.clock = TestClock()
         self.host = RealBoard(
-            dialog=Dialog(press_wait_s=press_wait_s),
+            dialog=dialog_settings(press_wait_s=press_wait_s),
             status=self.status,
             book=self.book,
             black_box=self.black_box,
@@ -304,7 +305,7 @@ class Board:
         """Have a dialog that listens, in a connection that a test holds the other end of."""
         dialect = MultimodalDialog(
             ClientInfo("mm_01", "", "tester", "board1", "multimodal-dialog"),
-            Dialog(),
+            dialog_settings(),
             work_mode="push2talk",
             task_id=TASK,
             dialog_id="",

@@ -17,9 +17,9 @@ from mmid.session.endpoint import Endpoint
 from mmid.session.link import open_link
 from mmid.session.outbox import Outbox
 from mmid.session.tls import Tls
-from mmid.settings import Dialog
 from mmid.simcloud.core.certificates import Certificates
 from mmid.simcloud.multimodal_dialog.messages import event_text
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.doubles import Host
 from tests.session.talking import AMPLE_S, Talk
 
@@ -86,7 +86,7 @@ async def stuck(certificates: Certificates) -> AsyncIterator[tuple[Talk, Peer]]:
         link = await open_link(Endpoint(url, url, {}), Tls(str(certificates.ca_file)), AMPLE_S)
         dialect = MultimodalDialog(
             ClientInfo("mm_01", "", "tester", "board1", "multimodal-dialog"),
-            Dialog(),
+            dialog_settings(),
             work_mode="push2talk",
             task_id="ab" * 16,
             dialog_id="",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmid.events import DataInit, SpeechPrepare, State
 from mmid.secrets import Secret
-from mmid.session.clouds import cloud_of
+from mmid.session.clouds import cloud_of, with_own_rates
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Effect, Emit, SaveDialog, Show
 from mmid.session.license.messages import Refusal
@@ -141,10 +141,11 @@ def licensed(cloud: SimCloud) -> Settings:
 
 def nobody(certificates: Certificates, port: int = 1) -> Settings:
     """Settings of a device whose cloud is not there."""
-    return Settings(
+    settings = Settings(
         cloud=Cloud(ws_url=f"wss://127.0.0.1:{port}/", ca_file=str(certificates.ca_file)),
         license=License(mode="pay-as-you-go", app_id="mm_01", api_key=Secret("sk-0123456789")),
     )
+    return with_own_rates(settings)
 
 
 @asynccontextmanager

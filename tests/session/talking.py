@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from mmid.events import SpeechPrepare, State
+from mmid.session.clouds import with_own_rates
 from mmid.session.conversation import Conversation
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Effect, Emit, FinishPlayer, Play, Show
@@ -23,7 +24,7 @@ SPEECH = [bytes(range(number, 160 + number)) * 10 for number in range(5)]
 
 def settings_of(cloud: SimCloud, *, connect_timeout_s: float = AMPLE_S) -> Settings:
     """What the settings of a pay-as-you-go device say for this cloud."""
-    return Settings(
+    settings = Settings(
         cloud=Cloud(
             ws_url=cloud.line["ws_url"],
             license_url=cloud.line["license_url"],
@@ -39,6 +40,7 @@ def settings_of(cloud: SimCloud, *, connect_timeout_s: float = AMPLE_S) -> Setti
             device_name="board1",
         ),
     )
+    return with_own_rates(settings)
 
 
 def credential_of(cloud: SimCloud) -> LicenseCredential:

@@ -7,7 +7,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.events import LlmComplete, SpeechReady
-from mmid.session.clouds import CLOUDS, contradictions
+from mmid.session.clouds import CLOUDS, contradictions, with_own_rates
 from mmid.session.effects import Emit, FinishPlayer, Play
 from mmid.settings import Cloud, Dialog, License, Settings
 from mmid.simcloud.core.certificates import Certificates
@@ -59,7 +59,7 @@ async def test_a_cloud_from_outside_the_tree_holds_a_dialog(certificates: Certif
             ws_url=f"wss://localhost:{port}/",
             ca_file=str(certificates.ca_file),
         )
-        settings = Settings(cloud=cloud, license=License(device_name="board1"))
+        settings = with_own_rates(Settings(cloud=cloud, license=License(device_name="board1")))
         async with supervised(settings) as rig, asyncio.timeout(AMPLE_S):
             await rig.host.wait_for(Emit(SpeechReady()))
             assert rig.status.license_state is LicenseState.AUTHORIZED

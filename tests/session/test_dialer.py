@@ -14,10 +14,12 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
+from mmid.session.clouds import with_own_rates
 from mmid.session.dialer import Dialer
 from mmid.session.license.access import LicenseCredential
-from mmid.settings import Cloud, Dialog, License, Settings, WorkMode
+from mmid.settings import Cloud, License, Settings, WorkMode
 from mmid.simcloud.core.certificates import Certificates
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.doubles import Host
 
 CREDENTIAL = LicenseCredential(Secret("st-0123456789"), "mm_01", "board1", "llm-1")
@@ -32,7 +34,8 @@ class Listener:
     """
 
     def __init__(self, url: str, ca_file: str) -> None:
-        self.settings = Settings(cloud=Cloud(ws_url=url, ca_file=ca_file, connect_timeout_s=7.0))
+        cloud = Cloud(ws_url=url, ca_file=ca_file, connect_timeout_s=7.0)
+        self.settings = with_own_rates(Settings(cloud=cloud))
         self._starts: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self.left = asyncio.Event()
 
@@ -183,7 +186,7 @@ async def test_start_carries_the_files_that_the_settings_name(
     biz_params = tmp_path / "biz.json"
     biz_params.write_text('{"user_prompt_params":{"room":"kitchen"}}')
     async with listener(certificates) as cloud:
-        settings = replace(cloud.settings, dialog=Dialog(biz_params_file=str(biz_params)))
+        settings = replace(cloud.settings, dialog=dialog_settings(biz_params_file=str(biz_params)))
         _, start = await cloud.start_of(settings)
     assert start["payload"]["parameters"]["biz_params"] == {
         "user_prompt_params": {"room": "kitchen"}
@@ -194,7 +197,9 @@ async def test_a_file_that_is_gone_by_now_ends_the_attempt_and_its_connection(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     async with listener(certificates) as cloud:
-        settings = replace(cloud.settings, dialog=Dialog(biz_params_file=str(tmp_path / "gone")))
+        settings = replace(
+            cloud.settings, dialog=dialog_settings(biz_params_file=str(tmp_path / "gone"))
+        )
         with pytest.raises(SettingsInvalid, match="gone: cannot be read"):
             await cloud.start_of(settings)
         async with asyncio.timeout(10):

@@ -208,7 +208,7 @@ def test_variables_of_no_table_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> 
         ('[cloud]\nws_url = "ws://h/p"', 'cloud.ws_url = "ws://h/p": must be a wss:// URL'),
         ("[clock]\nrequire_sync = 1", "clock.require_sync = 1: must be true or false"),
         ('[dialog]\ntext_mode = "all"', 'must be one of "both", "asr", "llm", "none"'),
-        ("[dialog]\nus_sample_rate = 44100", "must be one of 8000, 16000, 24000, 48000"),
+        ("[dialog]\nus_sample_rate = 44100", "must be one of 0, 8000, 16000, 24000, 48000"),
         (f'[dialog]\nvoice = "{"x" * 65}"', "...: must be text of at most 64 characters"),
         ("[dialog]\nvoice = {a = 1}", "dialog.voice = a table: must be text"),
         ("[audio]\nperod_ms = 5", "audio.perod_ms: unknown key; did you mean period_ms?"),

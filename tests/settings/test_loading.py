@@ -29,6 +29,7 @@ def test_the_child_hands_over_every_key(config: Path) -> None:
     assert settings.dialog.work_mode == "duplex"
     assert settings.license.app_secret.reveal() == SECRET
     assert settings.audio == Settings().audio
+    assert (settings.dialog.us_sample_rate, settings.dialog.ds_sample_rate) == (16000, 24000)
 
 
 def test_a_wrong_setting_is_told_in_one_line(config: Path) -> None:

@@ -13,6 +13,7 @@ from mmid.child import Child, to_plain
 from mmid.cli.doctor import as_daemon as module
 from mmid.cli.doctor.as_daemon import as_daemon
 from mmid.cli.doctor.finding import Verdict
+from mmid.session.clouds import with_own_rates
 from mmid.settings import Settings
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -36,7 +37,7 @@ def everybodys() -> Iterator[Path]:
 
 
 def playing_to(device: str) -> Settings:
-    settings = Settings()
+    settings = with_own_rates(Settings())
     return replace(settings, audio=replace(settings.audio, playback_device=device))
 
 
@@ -55,7 +56,7 @@ def test_a_pcm_that_is_a_command_runs_without_roots_rights(everybodys: Path) -> 
 @pytest.mark.parametrize("check", ["capture", "playback", "mixer"])
 async def test_the_finding_is_that_of_the_check_itself(check: str) -> None:
     audio = replace(Settings().audio, capture_device="null", playback_device="no-such-card")
-    finding = await as_daemon(check)(replace(Settings(), audio=audio))
+    finding = await as_daemon(check)(replace(with_own_rates(Settings()), audio=audio))
     verdicts = {"capture": "ok", "playback": "failure", "mixer": "skipped"}
     assert (finding.check, finding.verdict) == (check, Verdict(verdicts[check]))
 

@@ -22,8 +22,10 @@ from mmid.hal_linux.audio.playback.mixer import AlsaMixer
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.time import clock
 from mmid.secrets import Secret
+from mmid.session.clouds import with_own_rates
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Dialog, Settings
+from tests.rig.dialog_settings import dialog_settings
 
 Define = Callable[[str], None]
 Compile = Callable[[str], Path]
@@ -41,7 +43,7 @@ KEY = Secret("0123456789abcdef" * 4)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A board whose record is a file, and whose devices are called as below."""
-    plain = Settings()
+    plain = with_own_rates(Settings())
     return replace(
         plain,
         storage=replace(plain.storage, target=f"file:{tmp_path}/device.bin"),
@@ -219,9 +221,9 @@ async def by_check(settings: Settings) -> dict[str, Finding]:
 @pytest.mark.parametrize(
     ("dialog", "package"),
     [
-        (Dialog(upstream_mode="raw-opus"), "libopus0"),
-        (Dialog(downstream_mode="mp3"), "libmpg123"),
-        (Dialog(downstream_mode="opus"), "libopus0"),
+        (dialog_settings(upstream_mode="raw-opus"), "libopus0"),
+        (dialog_settings(downstream_mode="mp3"), "libmpg123"),
+        (dialog_settings(downstream_mode="opus"), "libopus0"),
     ],
     ids=["speech", "mp3", "opus"],
 )

@@ -25,11 +25,11 @@ from mmid.session.effects import (
     StartRecorder,
     StopRecorder,
 )
-from mmid.settings import Dialog
 from mmid.simcloud.core import actions
 from mmid.simcloud.core.scenario import Scenario, ScenarioRun
 from mmid.simcloud.multimodal_dialog.protocol import Account, DialogProtocol
 from mmid.simcloud.multimodal_dialog.vocabulary import VOCABULARY
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.trace import dialect
 from tests.session.dialects.multimodal_dialog.witness import Witness
 
@@ -65,7 +65,7 @@ class Pair:
         self.closed: Close | None = None
         self.witness = Witness(mode)
         self.dialect = dialect(
-            Dialog(work_mode=mode),  # type: ignore[arg-type]
+            dialog_settings(work_mode=mode),
             workspace_id="llm-1",
         )
         numbers = count(1)

@@ -4,6 +4,7 @@ from typing import Any, get_args, get_type_hints
 
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.trace import Rehearsal, dialect
 
 MODES: tuple[str, ...] = get_args(get_type_hints(Dialog)["work_mode"])
@@ -44,7 +45,7 @@ ROUTES = {mode: _routes(mode) for mode in MODES}
 
 def reach(stage: Stage, mode: str = "push2talk", **settings: Any) -> Rehearsal:
     """Return a rehearsal whose dialect is in the stage."""
-    rehearsal = Rehearsal(dialect(Dialog(work_mode=mode, **settings)))  # type: ignore[arg-type]
+    rehearsal = Rehearsal(dialect(dialog_settings(work_mode=mode, **settings)))
     for given in ROUTES[mode][stage]:
         rehearsal.act(given)
     assert rehearsal.dialect.machine.stage is stage

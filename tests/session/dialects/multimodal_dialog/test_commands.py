@@ -16,7 +16,7 @@ from mmid.session.dialects.multimodal_dialog.messages import Output, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.effects import Emit, Note, SetLoudness
-from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, output_frame
 
 PARAMS = [{"name": "series", "normValue": "70", "value": "70"}]
@@ -174,7 +174,7 @@ def test_no_commands_whatever_raise(commands: Any) -> None:
 
 
 def responding() -> Machine:
-    machine = Machine(Dialog(), "push2talk", Frames(TASK_ID, ""), 15.0)
+    machine = Machine(dialog_settings(), "push2talk", Frames(TASK_ID, ""), 15.0)
     machine.reached_listening = True
     on_output(machine, Output("DialogStateChanged", state="Listening"), 0.0)
     on_output(machine, Output("DialogStateChanged", state="Responding"), 0.0)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from mmid.session.effects import Play, SendAudio, SpeechDropped
-from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
 from tests.session.dialects.multimodal_dialog.trace import (
     CONNECTED,
@@ -261,7 +261,7 @@ def test_the_first_sample_after_the_press_is_the_first_that_is_sent() -> None:
 
 
 def test_speech_that_waits_for_permission_is_bounded_to_five_seconds_of_the_sample_rate() -> None:
-    rehearsal = Rehearsal(dialect(Dialog(us_sample_rate=8000)))
+    rehearsal = Rehearsal(dialect(dialog_settings(us_sample_rate=8000)))
     for given in ("open", "< state Listening", "< state Thinking", "press"):
         rehearsal.act(given)
     second = bytes(8000 * 2)

@@ -14,6 +14,7 @@ from mmid.session.dialects.multimodal_dialog.directives import (
     start_payload,
 )
 from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID
 
 IDENTITY = ClientInfo("mm_0123", "llm-9876", "user-7", "board-7", "multimodal-dialog")
@@ -51,12 +52,15 @@ GOLDEN_START = {
 
 def test_start_is_the_documents_frame() -> None:
     frames = Frames(TASK_ID, "")
-    assert json.loads(frames.start(start_payload(IDENTITY, Dialog(), "push2talk"))) == GOLDEN_START
+    assert (
+        json.loads(frames.start(start_payload(IDENTITY, dialog_settings(), "push2talk")))
+        == GOLDEN_START
+    )
 
 
 def test_start_names_the_dialog_to_go_on_with() -> None:
     start = json.loads(
-        Frames(TASK_ID, DIALOG_ID).start(start_payload(IDENTITY, Dialog(), "push2talk"))
+        Frames(TASK_ID, DIALOG_ID).start(start_payload(IDENTITY, dialog_settings(), "push2talk"))
     )
     assert start["payload"]["input"]["dialog_id"] == DIALOG_ID
     assert start["header"] == GOLDEN_START["header"]
@@ -64,7 +68,7 @@ def test_start_names_the_dialog_to_go_on_with() -> None:
 
 def test_start_leaves_out_a_workspace_that_is_not_known() -> None:
     identity = ClientInfo("mm_0123", "", "user-7", "board-7", "other-model")
-    payload = start_payload(identity, Dialog(), "push2talk")
+    payload = start_payload(identity, dialog_settings(), "push2talk")
     assert payload["input"] == {"app_id": "mm_0123"}
     assert payload["model"] == "other-model"
 
@@ -77,7 +81,7 @@ def test_start_carries_what_is_known_of_the_board_and_its_application() -> None:
         biz_params={"user_prompt_params": {"room": "kitchen"}},
         replace_words=words,
     )
-    start = start_payload(identity, Dialog(sandbox=True), "push2talk")
+    start = start_payload(identity, dialog_settings(sandbox=True), "push2talk")
     assert start["input"]["sandbox"] is True
     parameters = start["parameters"]
     assert parameters["client_info"]["network"] == {"ip": "203.0.113.7"}
@@ -132,17 +136,17 @@ def start_field(dialog: Dialog, path: str) -> Any:
 
 @pytest.mark.parametrize(("key", "value", "path", "wire"), FIELDS)
 def test_each_setting_has_its_place_in_start(key: str, value: Any, path: str, wire: Any) -> None:
-    found = start_field(Dialog(**{key: value}), path)
+    found = start_field(dialog_settings(**{key: value}), path)
     assert (found, type(found)) == (wire, type(wire))
 
 
 @pytest.mark.parametrize("codec", ["opus", "raw-opus"])
 def test_the_opus_settings_are_sent_with_an_opus_codec_only(codec: Any) -> None:
-    dialog = Dialog(downstream_mode=codec, frame_size=20, bit_rate=64)
+    dialog = dialog_settings(downstream_mode=codec, frame_size=20, bit_rate=64)
     assert start_field(dialog, "downstream.frame_size") == 20
     assert start_field(dialog, "downstream.bit_rate") == 64
     assert start_field(dialog, "downstream.enable_cbr") is None
-    constant = Dialog(downstream_mode=codec, enable_cbr=True)
+    constant = dialog_settings(downstream_mode=codec, enable_cbr=True)
     assert start_field(constant, "downstream.enable_cbr") is True
 
 

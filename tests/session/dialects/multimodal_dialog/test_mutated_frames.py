@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mmid.errors import CallerError
 from mmid.session.effects import Close, Effect, Emit, Note, SaveDialog, Send, SetLoudness
-from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.cloud_frames import output_frame, server_frame
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES
 from tests.session.dialects.multimodal_dialog.trace import Rehearsal, dialect
@@ -100,7 +100,7 @@ def check(effect: Effect) -> None:
 @given(seed=st.integers(0, 2**64), mode=st.sampled_from(MODES), whole=st.booleans())
 def test_a_dialog_of_bent_frames_is_lived_through(seed: int, mode: Any, whole: bool) -> None:
     random = Random(seed)  # noqa: S311 - no secret
-    rehearsal = Rehearsal(dialect(Dialog(work_mode=mode, incremental_response=not whole)))
+    rehearsal = Rehearsal(dialect(dialog_settings(work_mode=mode, incremental_response=not whole)))
     for number, line in enumerate(DIALOG):
         if number >= BEGINNING and random.random() < 0.1:
             continue

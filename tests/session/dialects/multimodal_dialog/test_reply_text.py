@@ -3,7 +3,7 @@
 import pytest
 
 from mmid.session.dialects.multimodal_dialog.turn import LONGEST_REPLY, ReplyText
-from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.cloud_frames import output_frame
 from tests.session.dialects.multimodal_dialog.trace import REPLYING, follow, render
 
@@ -57,7 +57,7 @@ def test_the_halves_of_an_emoji_in_two_frames_are_joined() -> None:
     ("incremental", "frames"), [(False, ("it", "it is", "it is on")), (True, ("it", " is", " on"))]
 )
 def test_both_ways_yield_the_same_events(incremental: bool, frames: tuple[str, ...]) -> None:
-    rehearsal = follow(REPLYING, Dialog(incremental_response=incremental))
+    rehearsal = follow(REPLYING, dialog_settings(incremental_response=incremental))
     came = []
     for text in frames:
         frame = output_frame(

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from mmid.errors import CallerError
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, Stage
 from mmid.session.effects import Effect, Moved
-from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES
 from tests.session.dialects.multimodal_dialog.trace import Rehearsal, dialect
 from tests.session.dialects.multimodal_dialog.witness import Witness
@@ -54,7 +54,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @initialize(mode=st.sampled_from(MODES), connected=st.booleans())
     def a_connection_is_open(self, mode: str, connected: bool) -> None:
-        self.rehearsal = Rehearsal(dialect(Dialog(work_mode=mode)))  # type: ignore[arg-type]
+        self.rehearsal = Rehearsal(dialect(dialog_settings(work_mode=mode)))
         self.witness = Witness(mode)
         self.chunks = iter(range(1, 10_000))
         self.stage, self.since = Stage.STARTING, 0.0

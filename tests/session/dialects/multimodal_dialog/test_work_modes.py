@@ -3,7 +3,7 @@
 import pytest
 
 from mmid.session.dialects.multimodal_dialog.stages import WORK_MODES, Stage
-from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
 from tests.session.dialects.multimodal_dialog.trace import CONNECTED, LOST, follow
 
@@ -209,12 +209,12 @@ SpeechRestart
 
 @pytest.mark.parametrize("behaviour", TAP)
 def test_in_tap2talk(behaviour: str) -> None:
-    follow(TAP[behaviour], Dialog(work_mode="tap2talk"))
+    follow(TAP[behaviour], dialog_settings(work_mode="tap2talk"))
 
 
 @pytest.mark.parametrize("behaviour", DUPLEX)
 def test_in_duplex(behaviour: str) -> None:
-    follow(DUPLEX[behaviour], Dialog(work_mode="duplex"))
+    follow(DUPLEX[behaviour], dialog_settings(work_mode="duplex"))
 
 
 def test_every_work_mode_of_the_settings_is_here() -> None:
@@ -230,7 +230,7 @@ def test_a_cloud_that_wants_audio_never_waits_20_s_for_it(mode: str) -> None:
 
 
 def test_silence_in_opus_is_packets_of_opus() -> None:
-    settings = Dialog(work_mode="tap2talk", upstream_mode="raw-opus")
+    settings = dialog_settings(work_mode="tap2talk", upstream_mode="raw-opus")
     follow(
         f"""{CONNECTED}
         15 s later                | backlog 3 x5

@@ -60,6 +60,7 @@ from mmid.session.effects import (
     StopRecorder,
 )
 from mmid.settings import Dialog
+from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, server_frame
 
 CONNECT_TIMEOUT_S = 15.0
@@ -108,7 +109,7 @@ def dialect(
     settings: Dialog | None = None, *, dialog_id: str = "", workspace_id: str = ""
 ) -> MultimodalDialog:
     """Make a dialect whose connection was begun at time 0."""
-    settings = settings or Dialog()
+    settings = settings or dialog_settings()
     return MultimodalDialog(
         ClientInfo("mm_0123", workspace_id, "user-7", "board-7", "multimodal-dialog"),
         settings,
