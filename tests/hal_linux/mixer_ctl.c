@@ -1,8 +1,10 @@
 /*
- * An ALSA card with a volume and a mute switch but without a sound card: type "mixer".
+ * An ALSA card with volumes and mute switches but without a sound card: type "mixer".
  *
- * Its simple mixer controls are Master (volume 0 to 87 and a switch) and
- * Plain (a volume alone). The values outlive a close, as a card's do.
+ * Its simple mixer controls: Master (volume 0 to 87 and a switch, no decibels), Plain (a
+ * volume alone), Digital (-103.5 to 0 dB, as real DACs have), Headphone (the same range, two
+ * of one name, with switches), Line (-18 to 0 dB) and Mic, which only records.
+ * The values outlive a close, as a card's do.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,25 +12,41 @@
 #include <alsa/asoundlib.h>
 #include <alsa/control_external.h>
 
-#define LARGEST 87
+#define DECIBELS(least, step) { SND_CTL_TLVT_DB_SCALE, 8, (unsigned int)(least), (step) }
 
-static const char *const names[] = {
-	"Master Playback Volume", "Master Playback Switch", "Plain Playback Volume",
+static unsigned int wide[] = DECIBELS(-10350, 50), narrow[] = DECIBELS(-1800, 100);
+
+static struct control {
+	const char *name;
+	unsigned int index;
+	long largest; /* 1: a switch */
+	unsigned int *decibels;
+	long value;
+} controls[] = {
+	{ "Master Playback Volume", 0, 87, NULL, 87 },
+	{ "Master Playback Switch", 0, 1, NULL, 1 },
+	{ "Plain Playback Volume", 0, 87, NULL, 87 },
+	{ "Digital Playback Volume", 0, 207, wide, 207 },
+	{ "Headphone Playback Volume", 0, 207, wide, 207 },
+	{ "Headphone Playback Switch", 0, 1, NULL, 1 },
+	{ "Headphone Playback Volume", 1, 207, wide, 207 },
+	{ "Headphone Playback Switch", 1, 1, NULL, 1 },
+	{ "Line Playback Volume", 0, 18, narrow, 18 },
+	{ "Mic Capture Volume", 0, 87, NULL, 87 },
 };
-static const int is_switch[] = { 0, 1, 0 };
-static long values[] = { LARGEST, 1, LARGEST };
 
 static int elem_count(snd_ctl_ext_t *ext)
 {
 	(void)ext;
-	return sizeof(names) / sizeof(names[0]);
+	return sizeof(controls) / sizeof(controls[0]);
 }
 
 static int elem_list(snd_ctl_ext_t *ext, unsigned int offset, snd_ctl_elem_id_t *id)
 {
 	(void)ext;
 	snd_ctl_elem_id_set_interface(id, SND_CTL_ELEM_IFACE_MIXER);
-	snd_ctl_elem_id_set_name(id, names[offset]);
+	snd_ctl_elem_id_set_name(id, controls[offset].name);
+	snd_ctl_elem_id_set_index(id, controls[offset].index);
 	return 0;
 }
 
@@ -37,7 +55,8 @@ static snd_ctl_ext_key_t find_elem(snd_ctl_ext_t *ext, const snd_ctl_elem_id_t *
 	int i;
 
 	for (i = 0; i < elem_count(ext); i++)
-		if (!strcmp(names[i], snd_ctl_elem_id_get_name(id)))
+		if (!strcmp(controls[i].name, snd_ctl_elem_id_get_name(id)) &&
+		    controls[i].index == snd_ctl_elem_id_get_index(id))
 			return i;
 	return SND_CTL_EXT_KEY_NOT_FOUND;
 }
@@ -45,9 +64,11 @@ static snd_ctl_ext_key_t find_elem(snd_ctl_ext_t *ext, const snd_ctl_elem_id_t *
 static int get_attribute(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, int *type,
 			 unsigned int *access, unsigned int *count)
 {
-	(void)ext;
-	*type = is_switch[key] ? SND_CTL_ELEM_TYPE_BOOLEAN : SND_CTL_ELEM_TYPE_INTEGER;
+	ext->tlv.p = controls[key].decibels;
+	*type = controls[key].largest == 1 ? SND_CTL_ELEM_TYPE_BOOLEAN : SND_CTL_ELEM_TYPE_INTEGER;
 	*access = SND_CTL_EXT_ACCESS_READWRITE;
+	if (ext->tlv.p)
+		*access |= SND_CTL_EXT_ACCESS_TLV_READ;
 	*count = 1;
 	return 0;
 }
@@ -55,9 +76,9 @@ static int get_attribute(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, int *type,
 static int get_integer_info(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, long *least, long *most,
 			    long *step)
 {
-	(void)ext, (void)key;
+	(void)ext;
 	*least = 0;
-	*most = LARGEST;
+	*most = controls[key].largest;
 	*step = 1;
 	return 0;
 }
@@ -65,14 +86,14 @@ static int get_integer_info(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, long *lea
 static int read_integer(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, long *value)
 {
 	(void)ext;
-	*value = values[key];
+	*value = controls[key].value;
 	return 0;
 }
 
 static int write_integer(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, long *value)
 {
 	(void)ext;
-	values[key] = *value;
+	controls[key].value = *value;
 	return 1;
 }
 

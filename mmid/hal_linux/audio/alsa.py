@@ -1,9 +1,9 @@
 """The door to alsa-lib: opens a PCM as mmid needs it, and says plainly why one failed.
 
-It and ``alsaaudio010`` import alsaaudio (pyalsaaudio), nothing else does. Every PCM of
-mmid is mono, 16-bit signed little-endian, and opened non-blocking: nothing here may
-stop the event loop. A name that cannot do that by itself (``hw:0`` of a card that knows
-48 kHz stereo only) is opened once more behind alsa-lib's own converter.
+It, ``alsaaudio010`` and ``playback.mixer`` import alsaaudio (pyalsaaudio), nothing else
+does. Every PCM of mmid is mono, 16-bit signed little-endian, and opened non-blocking:
+nothing here may stop the event loop. A name that cannot do that by itself (``hw:0`` of a
+card that knows 48 kHz stereo only) is opened once more behind alsa-lib's own converter.
 """
 
 import ctypes
@@ -183,7 +183,7 @@ class _Request:
 
     def open(self) -> OpenPcm:
         """Open the device as it is, else behind the converter."""
-        _silence_alsa()
+        silence_alsa()
         try:
             pcm, info = self._pcm(self.device)
         except AlsaError as error:
@@ -275,23 +275,10 @@ def _words(rate_hz: int, channels: int, format_name: str) -> str:
     return f"{rate_hz} Hz {width} {format_name}"
 
 
-def open_mixer(device: str, control: str) -> Any:
-    """Open a simple mixer control of a card, as ``alsaaudio.Mixer``.
-
-    Raises:
-        AudioDeviceFailed: there is no such card or control.
-    """
-    _silence_alsa()
-    try:
-        return alsaaudio.Mixer(control=control, device=device)
-    except AlsaError as error:
-        raise failure(device, error) from error
-
-
 _alsa_is_silent = False
 
 
-def _silence_alsa() -> None:
+def silence_alsa() -> None:
     """Keep alsa-lib from writing to stderr: every failure is raised with its reason.
 
     The handler must be a C function that bears any arguments; one of

@@ -1,11 +1,15 @@
+from array import array
 from collections.abc import Callable
+from math import log10
 from pathlib import Path
 
+import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 import pytest
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Mixer
-from mmid.hal_linux.audio.playback.mixer import AlsaMixer
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.mixer import AlsaMixer, decibels_of, percent_of
 
 Define = Callable[[str], None]
 Compile = Callable[[str], Path]
@@ -13,11 +17,11 @@ Compile = Callable[[str], Path]
 
 @pytest.fixture(autouse=True)
 def card(define: Define, compile_plugin: Compile) -> None:
-    """A card with the controls Master and Plain, both at full volume."""
+    """A card with controls of all sorts, each at full volume."""
     define(
         f'ctl_type.mixer {{ lib "{compile_plugin("mixer_ctl.c")}" }}\nctl.card {{ type mixer }}\n'
     )
-    for control in ("Master", "Plain"):
+    for control in ("Master", "Plain", "Digital", "Headphone", "Headphone,1", "Line"):
         mixer = AlsaMixer("card", control)
         mixer.set_muted(False)
         mixer.set_volume(100)
@@ -26,12 +30,76 @@ def card(define: Define, compile_plugin: Compile) -> None:
 both_controls = pytest.mark.parametrize("control", ["Master", "Plain"])
 
 
-@both_controls
+def decibels(control: str, index: int = 0) -> float:
+    """How loud the card is, as pyalsaaudio reads it."""
+    mixer = alsaaudio.Mixer(control=control, id=index, device="card")
+    hundredths: list[int] = mixer.getvolume(units=alsaaudio.VOLUME_UNITS_DB)
+    mixer.close()
+    return hundredths[0] / 100
+
+
+@pytest.mark.parametrize("control", ["Master", "Plain", "Digital", "Headphone,1"])
 @pytest.mark.parametrize("percent", [0, 1, 50, 100])
 def test_the_volume_is_kept_by_the_card(control: str, percent: int) -> None:
     AlsaMixer("card", control).set_volume(percent)
-    # The card has 88 steps, so a percent may be rounded to its neighbour.
+    # The card has steps, 88 of them or half a decibel: a percent may be rounded to its neighbour.
     assert abs(AlsaMixer("card", control).volume - percent) <= 1
+
+
+@pytest.mark.parametrize("percent", [25, 50, 75, 90, 100])
+def test_a_percent_is_as_loud_on_a_card_as_by_the_software_gain(percent: int) -> None:
+    AlsaMixer("card", "Digital").set_volume(percent)
+    loud = array("h", [30000])
+    gain = SoftwareGain()
+    gain.set_volume(percent)
+    [softer] = array("h", gain.apply(loud.tobytes()))
+    # Of a range of 103 dB the lowest step is 2 % of the cube root: most at the soft end.
+    assert decibels("Digital") == pytest.approx(
+        20 * log10(softer / loud[0]), abs=5 * (1 - percent / 100) ** 2 + 0.5
+    )
+
+
+def test_half_the_volume_is_what_amixer_says_and_not_half_the_register() -> None:
+    AlsaMixer("card", "Digital").set_volume(50)
+    assert decibels("Digital") == -17.5  # amixer -M; raw it would be -51.5
+
+
+def test_nothing_is_the_lowest_step_and_all_the_highest() -> None:
+    for percent, expected in ((0, -103.5), (100, 0)):
+        AlsaMixer("card", "Digital").set_volume(percent)
+        assert decibels("Digital") == expected
+
+
+def test_a_small_range_has_equal_steps_of_decibels() -> None:
+    AlsaMixer("card", "Line").set_volume(50)
+    assert decibels("Line") == -9
+    assert AlsaMixer("card", "Line").volume == 50
+
+
+@pytest.mark.parametrize(
+    ("percent", "hundredths"), [(0, -9999999), (10, -6000), (50, -1806), (100, 0)]
+)
+def test_a_range_that_ends_in_silence_has_all_of_the_cube(percent: int, hundredths: int) -> None:
+    assert decibels_of(percent, -9999999, 0) == hundredths
+    assert percent_of(hundredths, -9999999, 0) == percent
+
+
+@pytest.mark.parametrize(
+    ("control", "index"),
+    [("Headphone", 0), ("'Headphone',0", 0), ("Headphone,1", 1), ("'Headphone',1", 1)],
+)
+def test_a_control_may_have_an_index(control: str, index: int) -> None:
+    AlsaMixer("card", control).set_volume(0)
+    assert [decibels("Headphone", one) == 0 for one in (0, 1)] == [one != index for one in (0, 1)]
+
+
+@pytest.mark.parametrize("control", ["Mic", "Headphone,2", "Nothing"])
+def test_a_control_that_would_not_do_is_refused_with_those_that_would(control: str) -> None:
+    with pytest.raises(AudioDeviceFailed) as refused:
+        AlsaMixer("card", control)
+    assert repr(control) in str(refused.value)
+    offered = str(refused.value).partition("it has ")[2].split(", ")
+    assert sorted(offered) == ["Digital", "Headphone", "Headphone,1", "Line", "Master", "Plain"]
 
 
 @both_controls
