@@ -148,7 +148,7 @@ def _transferred(board: LoopbackBoard) -> tuple[bytes, bytes]:
 
 
 def _amixer(control: str) -> str:
-    command = ["amixer", "-c", "Dummy", "sget", control]
+    command = ["amixer", "-M", "-c", "Dummy", "sget", control]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 
 
