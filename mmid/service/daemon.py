@@ -138,11 +138,19 @@ def _build(
         mixer=_mixer(audio, gain),
     )
     cloud = cloud_of(settings.cloud.protocol)
-    access = cloud.access(settings, book=book, clock=clock, status=status, exchange=exchange)
+    dialer = Dialer(settings)
+    access = cloud.access(
+        settings,
+        book=book,
+        clock=clock,
+        status=status,
+        exchange=exchange,
+        rehearse=dialer.rehearse,
+    )
     access.show()
     supervisor = Supervisor(
         access=access,
-        dialer=Dialer(settings),
+        dialer=dialer,
         clock=clock,
         status=status,
         host=board,

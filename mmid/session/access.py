@@ -7,6 +7,7 @@ sent as it is, and an instance that is fetched for each connection, fit the same
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 
 from mmid.errors import MmidError
 from mmid.frozen import frozen
@@ -27,6 +28,12 @@ class Credential:
     """
 
     token: Secret
+
+
+# Goes the whole way to the cloud up to the end of the TLS handshake, by the settings, the proxy
+# and the headers that a connection with this credential would have, and asks nothing there. An
+# ``Access`` awaits it before it asks for what cannot be undone; it raises what a connect would.
+Rehearse = Callable[[Credential], Awaitable[None]]
 
 
 class Access(ABC):

@@ -87,7 +87,8 @@ class Cloud:
         audio: what it takes and gives.
         modules: what a connection needs of it, imported once the daemon is ready.
         access: makes its ``Access`` from the settings and, by name, the device record
-            (``book``), the ``clock``, the ``status`` and what asks its services (``exchange``).
+            (``book``), the ``clock``, the ``status``, what asks its services (``exchange``) and
+            what goes the way to the cloud before anything that cannot be undone (``rehearse``).
         endpoint: where a connection goes, for the settings and a credential.
         dialect: makes its ``Dialect``.
         contradictions: what of the settings cannot work with it.

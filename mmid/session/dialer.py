@@ -46,6 +46,22 @@ class Dialer:
         for module in ("mmid.session.link", "mmid.session.outbox", *self._cloud.modules):
             await asyncio.to_thread(import_module, module)
 
+    async def rehearse(self, credential: Credential) -> None:
+        """See whether the cloud could be dialled, without asking anything there.
+
+        Args:
+            credential: what a connection would have; its token need not be one.
+
+        Raises:
+            CloudError: no connection, or none that can be trusted; see ``open_link``.
+            SettingsInvalid: the CA file, the proxy or a header cannot be used.
+        """
+        await self.load()
+        from mmid.session.link import rehearse  # noqa: PLC0415 - it is there now
+
+        endpoint = self._cloud.endpoint(self._settings, credential)
+        await rehearse(endpoint, self._tls, self._settings.cloud.connect_timeout_s)
+
     async def dial(
         self, credential: Credential, how: Callable[[], tuple[WorkMode, str]], host: Host
     ) -> Conversation:

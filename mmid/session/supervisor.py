@@ -89,8 +89,9 @@ class Supervisor:
             except asyncio.CancelledError:
                 if _being_cancelled():
                     raise
-                self._moved("offline", "Disconnect")
-                continue  # Disconnect cancelled the attempt, not us
+                # Not we were cancelled, but the attempt: by Disconnect, or for other settings.
+                self._moved("offline", "settings" if self._wanted.is_set() else "Disconnect")
+                continue
             if not self._kick.is_set():
                 await self._pause(following)
 
@@ -140,6 +141,8 @@ class Supervisor:
         """Make the next attempt by other settings; see ``restart``."""
         self._dialer.use(settings)
         self._access.use(settings)
+        if self.conversation is None and self._attempt is not None:
+            self._attempt.cancel()  # it would go on by the settings before
 
     @property
     def work_mode(self) -> WorkMode:

@@ -17,6 +17,7 @@ import pytest
 from mmid.errors import MmidError, StorageFailed
 from mmid.events import Error, Event
 from mmid.secrets import Secret
+from mmid.session.access import Credential
 from mmid.session.effects import Effect, Emit
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Registration, Token
 
@@ -177,6 +178,10 @@ class Host:
                     await self._news.wait()
         except TimeoutError:
             raise AssertionError(f"{what} did not come; there were {self.effects}") from None
+
+
+async def rehearsed(_: Credential) -> None:
+    """A way to the cloud that is open."""
 
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,17 +78,19 @@ async def supervised(
     clock.synchronized = synchronized
     book = RecordBook(store)
     await book.load()
+    dialer = Dialer(settings)
     access = cloud_of(settings.cloud.protocol).access(
         settings,
         book=book,
         clock=clock,
         status=status,
         exchange=ask or LicenseDesk(Refusal("100007")),
+        rehearse=dialer.rehearse,
     )
     access.show()
     made = Supervisor(
         access=access,
-        dialer=Dialer(settings),
+        dialer=dialer,
         clock=clock,
         status=status,
         host=host,
@@ -115,17 +117,28 @@ async def supervised(
         await book.close()
 
 
-def asking(
+@asynccontextmanager
+async def asking(
     certificates: Certificates, desk: Exchange, store: MemoryStore | None = None
-) -> AbstractAsyncContextManager[Rig]:
-    """Run a supervisor of a device that is to register, with a service that answers so."""
+) -> AsyncIterator[Rig]:
+    """Run a supervisor of a device that is to register, with a service that answers so.
+
+    Its cloud has a good certificate, and hangs up.
+    """
     license_ = License(
         app_id="mm_01",
         app_secret=Secret("0123456789abcdef" * 2),
         api_key=Secret("sk-0123456789"),
         device_name="board1",
     )
-    return supervised(replace(nobody(certificates), license=license_), desk, store=store)
+
+    async def hang_up(*_: object) -> None:
+        """Say nothing."""
+
+    async with peer(hang_up, certificates.server_context()) as port:
+        settings = replace(nobody(certificates, port), license=license_)
+        async with supervised(settings, desk, store=store) as rig:
+            yield rig
 
 
 @asynccontextmanager

@@ -112,3 +112,18 @@ async def test_a_new_dialog_while_connecting_does_not_go_on_with_the_old_one(
             async with asyncio.timeout(AMPLE_S):
                 start = await starts.get()
     assert "dialog_id" not in start["payload"]["input"]
+
+
+async def test_other_settings_count_at_once_while_the_old_cloud_says_nothing(
+    certificates: Certificates, cloud_directory: Path
+) -> None:
+    async with (
+        silent_peer() as (port, news),
+        clouded(cloud_directory) as cloud,
+        supervised(nobody(certificates, port)) as rig,
+    ):
+        assert await soon(news) == "opened"
+        rig.supervisor.use(settings_of(cloud))
+        rig.supervisor.restart("the settings were changed")
+        await rig.listening()
+        assert rig.host.errors == []

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from websockets import ConnectionClosed
 from websockets.asyncio.server import ServerConnection, serve
 
-from mmid.errors import SettingsInvalid
+from mmid.errors import ConnectionLost, MmidError, SettingsInvalid, TlsFailed
 from mmid.secrets import Secret
 from mmid.session.clouds import with_own_rates
 from mmid.session.dialer import Dialer
@@ -20,7 +20,7 @@ from mmid.session.license.access import LicenseCredential
 from mmid.settings import Cloud, License, Settings, WorkMode
 from mmid.simcloud.core.certificates import Certificates
 from tests.rig.dialog_settings import dialog_settings
-from tests.session.doubles import Host
+from tests.session.doubles import Host, peer
 
 CREDENTIAL = LicenseCredential(Secret("st-0123456789"), "mm_01", "board1", "llm-1")
 
@@ -204,3 +204,46 @@ async def test_a_file_that_is_gone_by_now_ends_the_attempt_and_its_connection(
             await cloud.start_of(settings)
         async with asyncio.timeout(10):
             await cloud.left.wait()
+
+
+# --- rehearsed --------------------------------------------------------------------------------
+
+
+async def test_a_rehearsal_shakes_hands_and_asks_nothing(certificates: Certificates) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def hear(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        said = b""
+        with suppress(ConnectionError):  # there is no goodbye either
+            said = await reader.read(1)
+        heard.put_nowait(said)
+
+    async with peer(hear, certificates.server_context()) as port:
+        url = f"wss://localhost:{port}/"
+        cloud = Cloud(ws_url=url, ca_file=str(certificates.ca_file))
+        await Dialer(Settings(cloud=cloud)).rehearse(CREDENTIAL)
+        async with asyncio.timeout(10):
+            assert await heard.get() == b""
+
+
+@pytest.mark.parametrize(
+    ("error", "proxy", "token"),
+    [
+        (TlsFailed("certificate of wss://localhost:.* is not acceptable"), "", "st"),
+        (SettingsInvalid("https_proxy of the environment"), "gopher://proxy", "st"),
+        (ConnectionLost("no connection to .* through http://127.0.0.1:1: "), "127.0.0.1:1", "st"),
+        (SettingsInvalid("the header Authorization"), "", "two\nlines"),
+    ],
+)
+async def test_a_rehearsal_fails_as_the_dialog_would(
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    error: MmidError,
+    proxy: str,
+    token: str,
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    async with listener(certificates) as cloud:
+        untrusted = replace(cloud.settings, cloud=replace(cloud.settings.cloud, ca_file=""))
+        with pytest.raises(type(error), match=str(error)):
+            await Dialer(untrusted).rehearse(replace(CREDENTIAL, token=Secret(token)))

@@ -5,13 +5,14 @@ import os
 import random
 from collections.abc import Mapping
 from dataclasses import field, replace
+from functools import partial
 
 from mmid.child import to_plain
 from mmid.errors import LicenseRefused, MmidError, NotProvisioned, RegistrationUnreadable
 from mmid.frozen import frozen
 from mmid.hal import Clock
 from mmid.secrets import Secret
-from mmid.session.access import Access, Credential
+from mmid.session.access import Access, Credential, Rehearse
 from mmid.session.effects import Next
 from mmid.session.endpoint import CredentialRefused
 from mmid.session.license.codes import CodeClass, Remedy, lookup
@@ -78,6 +79,7 @@ class LicenseAccess(Access):
         clock: the time to sign with.
         status: shows how far we are.
         exchange: sends one request to the service.
+        rehearse: goes the way to the cloud, before the device registers.
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class LicenseAccess(Access):
         clock: Clock,
         status: Status,
         exchange: Exchange,
+        rehearse: Rehearse,
     ) -> None:
         self._settings = settings
         self._book = book
         self._clock = clock
         self._status = status
+        self._rehearse = rehearse
         self._service = LicenseService(settings, clock, exchange)
         self._token: _HeldToken | None = None
         self._trouble: LicenseTrouble | None = None
@@ -219,7 +223,11 @@ class LicenseAccess(Access):
     async def _register(self, identity: Identity) -> None:
         """Register; if the service says it did so before, see what the kept secret is worth."""
         try:
-            await self._registrar.register(identity)
+            workspace_id = self._settings.cloud.workspace_id
+            likely = LicenseCredential(
+                Secret(""), identity.app_id, identity.device_name, workspace_id
+            )
+            await self._registrar.register(identity, partial(self._rehearse, likely))
         except LicenseRefused as refusal:
             record = self._book.record
             if refusal.license_code != _ACTIVATED_BEFORE or not record.registered:

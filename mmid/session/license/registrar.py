@@ -12,6 +12,7 @@ to do.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from mmid.errors import (
@@ -56,8 +57,13 @@ class Registrar:
         """Whether the record lacks the triple, or the service no longer knows it."""
         return not self._book.record.registered or self._refusals.register_anew
 
-    async def register(self, identity: Identity) -> None:
+    async def register(self, identity: Identity, rehearse: Callable[[], Awaitable[None]]) -> None:
         """Register; joins a registration that is under way already.
+
+        Args:
+            identity: whom to register.
+            rehearse: sees whether the dialog could be reached: a device that cannot talk must
+                not use its name up, and whoever mends that may have to change the name.
 
         Raises:
             StorageFailed: the record cannot be kept, so nothing was asked.
@@ -68,6 +74,7 @@ class Registrar:
         if self._under_way is None:
             if await self._open_kept(identity):
                 return
+            await rehearse()
             request = self._service.request(Kind.REGISTER, identity)
             await self._write_ahead(identity, request)
             _log.info("registering the device %s", identity.device_name)

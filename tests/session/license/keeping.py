@@ -9,6 +9,7 @@ import pytest
 from mmid.errors import LicenseRefused
 from mmid.hal import Store
 from mmid.secrets import Secret
+from mmid.session.access import Rehearse
 from mmid.session.dialects.multimodal_dialog.cloud import CLOUD
 from mmid.session.effects import Next
 from mmid.session.license import exchange_child
@@ -21,7 +22,7 @@ from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.product import Product
 from mmid.status import Status
-from tests.session.doubles import MemoryStore, TestClock
+from tests.session.doubles import MemoryStore, TestClock, rehearsed
 
 APP_ID = "mm_0123456789abcdef0123456789ab"
 PRODUCT = Product(
@@ -45,7 +46,9 @@ PENDING = replace(
 class Parts:
     """An access and all it works with; ``boot`` again for what a restart finds."""
 
-    def __init__(self, store: Store, ask: Exchange, given: License, cloud: Cloud) -> None:
+    def __init__(
+        self, store: Store, ask: Exchange, given: License, cloud: Cloud, rehearse: Rehearse
+    ) -> None:
         self.book = RecordBook(store)
         self.clock = TestClock()
         self.status = Status()
@@ -55,6 +58,7 @@ class Parts:
             clock=self.clock,
             status=self.status,
             exchange=ask,
+            rehearse=rehearse,
         )
         self.access = cast("LicenseAccess", made)  # pay-as-you-go has all that a test asks for
 
@@ -72,8 +76,9 @@ async def boot(
     store: Store | None = None,
     given: License = GIVEN,
     cloud: Cloud | None = None,
+    rehearse: Rehearse = rehearsed,
 ) -> Parts:
-    parts = Parts(store or MemoryStore(), ask, given, cloud or Cloud())
+    parts = Parts(store or MemoryStore(), ask, given, cloud or Cloud(), rehearse)
     await parts.book.load()
     parts.access.show()
     return parts

@@ -9,12 +9,16 @@ from mmid.errors import (
     MalformedMessage,
     RegistrationUnreadable,
     StorageFailed,
+    TlsFailed,
 )
 from mmid.hal_linux.storage import open_store
+from mmid.session.access import Credential
 from mmid.session.effects import Next
+from mmid.session.license.access import LicenseCredential
 from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import ExchangeReply, ExchangeRequest, Refusal
 from mmid.session.license.record import DeviceRecord, Pending
+from mmid.settings import Cloud
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.scenario import Fault, Scenario
 from mmid.simcloud.license.server import LicenseServer
@@ -54,6 +58,30 @@ async def test_a_lost_answer_is_told_with_the_way_out_and_nothing_more_is_asked(
         parts.access.forgive()
         await parts.access.credential()
         assert stored(open_store(f"file:{tmp_path}/device.bin")).registered
+
+
+async def test_a_device_that_could_not_talk_is_not_registered() -> None:
+    desk, store = LicenseDesk(registration(), token()), MemoryStore()
+    ways = [TlsFailed("the certificate is not acceptable"), None]
+    tried: list[LicenseCredential] = []
+
+    async def rehearse(credential: Credential) -> None:
+        assert isinstance(credential, LicenseCredential)
+        tried.append(credential)
+        if error := ways.pop(0):
+            raise error
+
+    parts = await boot(desk, store, cloud=Cloud(workspace_id="llm-1"), rehearse=rehearse)
+    with pytest.raises(TlsFailed):
+        await parts.access.credential()
+    assert desk.requests == []
+    assert store.saved == [], "nor was flash written for it"
+    for _ in range(2):
+        await parts.access.credential()
+    assert desk.kinds == ["register", "token"]
+    assert [(each.app_id, each.device_name, each.workspace_id) for each in tried] == [
+        (APP_ID, "board1", "llm-1")
+    ] * 2, "once for each registration, and never for a token"
 
 
 async def test_the_pending_registration_is_stored_before_it_is_sent(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from mmid.simcloud.core.certificates import make_certificates
 from mmid.simcloud.license.server import LicenseServer
 from mmid.status import Status
 from tests.rig.client_certificate import ClientCertificate, make_client_certificate
-from tests.session.doubles import MemoryStore, TestClock
+from tests.session.doubles import MemoryStore, TestClock, rehearsed
 
 SERVER = Path(__file__).with_name("relay_server.py")
 HEADER = "X-Relay-Key: swordfish-0815"
@@ -93,6 +93,7 @@ async def licensed(
         clock=TestClock(),
         status=Status(),
         exchange=exchange,
+        rehearse=rehearsed,
     )
     await book.load()
     return made, book

@@ -43,7 +43,7 @@ from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.product import Product
 from mmid.simcloud.license.server import LicenseServer
 from mmid.status import LicenseState, Status
-from tests.session.doubles import MemoryStore, TestClock
+from tests.session.doubles import MemoryStore, TestClock, rehearsed
 
 PACKAGING = Path(__file__).parents[3] / "packaging/vendor-codec"
 PRODUCT = Product(
@@ -116,6 +116,7 @@ class Board:
             clock=TestClock(),
             status=self.status,
             exchange=exchange,
+            rehearse=rehearsed,
         )
 
     async def restarted(self, codec: str, **given: Any) -> "Board":
