@@ -264,7 +264,8 @@ class LicenseAccess(Access):
         reply = await self._service.ask(self._request(Kind.TOKEN, identity), None)
         assert isinstance(reply, Token)  # noqa: S101 - the exchange answers by kind
         self._granted()
-        self._token = _HeldToken.of(reply, random.random())  # noqa: S311 - a spread
+        # S311 is about keys: this is a spread.
+        self._token = _HeldToken.of(reply, self._clock.now_ms(), random.random())  # noqa: S311
         return reply
 
     async def _signed(self, identity: Identity, credential: LicenseCredential) -> LicenseCredential:
@@ -324,10 +325,11 @@ class _HeldToken:
     renew_ms: int
 
     @classmethod
-    def of(cls, token: Token, share: float) -> "_HeldToken":
+    def of(cls, token: Token, now_ms: int, share: float) -> "_HeldToken":
         """Take a token in; ``share``, 0 to 1, says where in the spread its renewal goes."""
-        # A relay's clock header and the reply's time may contradict each other by decades.
-        expiry_ms = max(0, token.expires_ms - (token.clock_skew_ms or 0))
         life_ms = max(0, token.expires_ms - token.response_time_ms)
+        # A relay's clock header and the reply's time may contradict each other by decades.
+        expiry_ms = token.expires_ms - (token.clock_skew_ms or 0)
+        expiry_ms = min(max(0, expiry_ms), now_ms + life_ms)
         early_ms = round(_TOKEN_SPREAD * life_ms * share)
         return cls(token, expiry_ms, expiry_ms - _TOKEN_MARGIN_MS - early_ms)

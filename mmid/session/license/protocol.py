@@ -5,8 +5,10 @@ out of the envelope, opened, and proven to be for us. No I/O; ``codec`` does
 the sealing. Called in the license child; simcloud is its other side.
 """
 
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -60,20 +62,22 @@ def request_body(request: ExchangeRequest, parameters: CodecParameters = DEFAULT
 def envelope_data(document: object) -> dict[str, Any] | Refusal:
     """Return the answer in a reply, or what the service refused with.
 
-    A relay of the vendor may pass on the whole envelope or its bare ``data``;
-    and success as text, code as a number.
+    A relay of the vendor may pass on the whole envelope or its bare ``data``; success as
+    text, code as a number; either as JSON in a string; and names as Alibaba's client for
+    Python has them, ``response_time`` for ``responseTime``.
 
     Raises:
         MalformedMessage: it is neither.
     """
+    document = _unquoted(document)
     if not isinstance(document, dict):
         raise MalformedMessage("The license service's answer is not a JSON object")
     if isinstance(document.get("signature"), str):
-        return document
-    data = document.get("data")
+        return _as_on_the_wire(document)
+    data = _unquoted(document.get("data"))
     succeeded = str(document.get("success", isinstance(data, dict))).lower() == "true"
     if succeeded and isinstance(data, dict):
-        return data
+        return _as_on_the_wire(data)
     code = document.get("code")
     if succeeded or isinstance(code, bool) or not isinstance(code, str | int):
         raise MalformedMessage("The license service's answer has neither data nor a refusal's code")
@@ -149,6 +153,19 @@ def printable(value: object) -> str:
     """Return the far side's words for our messages: one line, not too long."""
     text = str(value)[:_TEXT_LIMIT]
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _unquoted(value: object) -> object:
+    """Return what a string holds as JSON, for it may have been encoded twice."""
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
+
+
+def _as_on_the_wire(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer with the names of its fields as the service spells them."""
+    return {re.sub(r"_([a-z])", lambda at: at[1].upper(), name): data[name] for name in data}
 
 
 def _text(data: Mapping[str, Any], name: str, message: Message) -> str:

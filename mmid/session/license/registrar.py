@@ -204,4 +204,4 @@ class Registrar:
 
 def _may_be_answer(unopened: Unopened) -> bool:
     """Tell an answer that we do not understand from an error page: each answer is signed."""
-    return '"signature"' in unopened.data or unopened.data.startswith("base64:")
+    return "signature" in unopened.data or unopened.data.startswith("base64:")

@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from mmid.session.license.messages import BODY_LIMIT
 
-_GZIP = b"\x1f\x8b"
+# How gzip and zlib ("deflate" in HTTP) begin; no JSON begins so.
+_COMPRESSED = (b"\x1f\x8b", b"\x78")
 _ANY_ZLIB = 47  # zlib's window bits for "gzip or zlib, as its header says"
 _BASE64 = "base64:"
 
@@ -53,7 +54,7 @@ def document(body: bytes, charset: str = "") -> object:
 
 def _unzipped(body: bytes) -> bytes:
     """Return what a compressed body holds, also if its end is missing; others as they are."""
-    if not body.startswith(_GZIP):
+    if not body.startswith(_COMPRESSED):
         return body
     try:
         # Bounded: 64 KiB of gzip may claim to be 64 MiB.

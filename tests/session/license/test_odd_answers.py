@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import re
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -74,6 +76,14 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda body: http(gzip.compress(body), GZIPPED),
     "gzip that nobody names": lambda body: http(gzip.compress(body)),
     "gzip without its end": lambda body: http(gzip.compress(body)[:-8], GZIPPED),
+    "deflate": lambda body: http(zlib.compress(body), "Content-Encoding: deflate\r\n"),
+    "encoded twice": lambda body: http(json.dumps(body.decode()).encode()),
+    "data in a string": lambda body: http(
+        json.dumps({"success": "true", "data": json.dumps(json.loads(body)["data"])}).encode()
+    ),
+    "names as in Python": lambda body: http(
+        re.sub(rb'"(\w+)":', lambda at: re.sub(rb"[A-Z]", rb"_\g<0>", at[0]).lower(), body)
+    ),
     "byte order mark": lambda body: http(b"\xef\xbb\xbf" + body),
     "UTF-16": lambda body: http(body.decode().encode("utf-16"), "Content-Type: a/b\r\n"),
     "charset": lambda body: http(
@@ -156,7 +166,9 @@ async def test_a_body_that_was_cut_before_its_json_is_whole_is_a_lost_connection
         await told(certificates, asked, http(body[:-9], length=len(body)))
 
 
-@pytest.mark.parametrize("body", [b"{}", "é".encode(), b"\xff", b"\xed\xa0\x80", b"\x1f\x8bno"])
+@pytest.mark.parametrize(
+    "body", [b"{}", "é".encode(), b"\xff", b"\xed\xa0\x80", b"\x1f\x8bno", b"xyz"]
+)
 def test_a_body_kept_as_text_is_the_same_when_it_is_read_again(body: bytes) -> None:
     assert as_bytes(as_text(body)) == body
 
@@ -170,7 +182,7 @@ def not_understood(data: str) -> ReplyNotUnderstood:
 
 
 async def test_what_is_not_understood_is_kept_once_and_asked_again() -> None:
-    first, second = '{"signature":1}', '{"signature":2}'
+    first, second = '"{\\"signature\\":1}"', '{"signature":2}'
     store, pages = MemoryStore(), [not_understood(data) for data in ("<html>", first, second)]
     parts = await boot(LicenseDesk(*pages), store)
     for _ in pages:

@@ -76,6 +76,17 @@ async def test_the_api_key_is_never_stored() -> None:
     assert not [payload for payload in store.saved if b"sk-" in payload]
 
 
+async def test_a_clock_header_of_long_ago_makes_no_token_that_lives_for_decades() -> None:
+    strange = replace(token(), clock_skew_ms=-800_000_000_000)
+    desk = LicenseDesk(strange, token())
+    parts = await boot(desk, MemoryStore(REGISTERED.encode()))
+    await parts.access.credential()
+    assert parts.status.token_expiry <= parts.clock.now_ms() + 60_000
+    parts.clock.offset_ms = 60_000
+    await parts.access.credential()
+    assert desk.kinds == ["token", "token"]
+
+
 async def test_a_clock_header_that_contradicts_the_reply_makes_no_negative_expiry() -> None:
     strange = replace(token(), expires_ms=946_684_860_000, clock_skew_ms=2_300_000_000_000)
     parts = await boot(LicenseDesk(strange), MemoryStore(REGISTERED.encode()))
