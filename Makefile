@@ -16,8 +16,8 @@ help:  ## list the targets
 bootstrap:  ## install what is missing: Debian packages and .venv
 	@tools/bootstrap
 
-demo: bootstrap  ## one whole push-to-talk dialog on this machine
-	@$(PYTHON_IN_VENV) -m demo
+demo: bootstrap  ## one whole push-to-talk dialog on this machine; PROTOCOL=qwen-realtime for that cloud
+	@$(PYTHON_IN_VENV) -m demo $(if $(PROTOCOL),--protocol $(PROTOCOL))
 
 test: lint  ## lint, then all tests
 	$(PYTHON_IN_VENV) -m pytest -q -n 4

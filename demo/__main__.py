@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demo.speech import recorded, speak, write_wav
-from demo.story import Story
-from tests.rig.board import Board, silence
-from tests.rig.listener import Listener
+from demo.story import Story, Told
+from tests.rig.board import PROTOCOLS, Board, silence
+from tests.rig.listener import DEVICE, DIALOG, Listener
 
 _QUESTION = "What is the weather like today?"
 _ANSWER = "It is sunny and warm, a good day for a walk."
@@ -34,11 +34,12 @@ reply_wav = "{reply_wav}"
 _ROOM_S = 60.0
 
 
-def main(directory: Path, recordings: Sequence[Path]) -> int:
+def main(directory: Path, protocol: str, recordings: Sequence[Path]) -> int:
     """Play it through in a directory; one used before is the same board once more.
 
     Args:
         directory: where everything of the board is kept.
+        protocol: which cloud, as ``cloud.protocol`` names it.
         recordings: what is said and what is answered; espeak-ng speaks both if there are none.
     """
     known = (directory / "device.bin").exists()
@@ -56,27 +57,31 @@ def main(directory: Path, recordings: Sequence[Path]) -> int:
     scenario = _SCENARIO.format(
         question=_QUESTION, answer=_ANSWER, reply_wav=directory / "answer.wav"
     )
-    board = Board(directory, microphone=question + silence(_ROOM_S), scenario=scenario)
+    microphone = question + silence(_ROOM_S)
+    board = Board(directory, microphone=microphone, scenario=scenario, protocol=protocol)
     return asyncio.run(_play(board, question, known_before=known))
 
 
-def _arguments() -> list[Path]:
-    """Return the two recordings to play, or none."""
+def _arguments() -> tuple[str, list[Path]]:
+    """Return the protocol, and the two recordings to play or none."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     text = "recordings to play in place of espeak-ng's speech: 16-bit mono WAV files"
     parser.add_argument("--wav", nargs=2, type=Path, metavar=("QUESTION", "ANSWER"), help=text)
-    recordings: list[Path] = parser.parse_args().wav or []
-    return recordings
+    text = "the cloud that is spoken to (default %(default)s)"
+    parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0], help=text)
+    given = parser.parse_args()
+    return given.protocol, given.wav or []
 
 
 async def _play(board: Board, question: bytes, *, known_before: bool) -> int:
     async with board:
         listener = await board.start()
         pressed, released = await _talk(listener, len(question) / _SAMPLE_BYTES / _MICROPHONE_HZ)
+        told = await _ask(listener)
         stopping = time.monotonic()
         status = await board.stop("mmid")
         stopped = time.monotonic() - stopping
-        story = Story(board, listener, pressed=pressed, released=released)
+        story = Story(board, listener, told, pressed=pressed, released=released)
         print(story.trace())
         findings = [
             story.registration(known_before=known_before),
@@ -84,6 +89,7 @@ async def _play(board: Board, question: bytes, *, known_before: bool) -> int:
             story.heard_by_cloud(question + silence(_ROOM_S)),
             story.played_by_loudspeaker(),
             story.latency(),
+            *story.cost(),
             story.end(status, stopped),
             story.secrets(),
         ]
@@ -95,6 +101,13 @@ async def _play(board: Board, question: bytes, *, known_before: bool) -> int:
         return 1
     print("demo: OK, pressed, spoke, and heard the answer")
     return 0
+
+
+async def _ask(listener: Listener) -> Told:
+    """Return what the daemon says of the dialog."""
+    [turns] = await listener.call("GetTimeline")
+    usage = await listener.client.get(DIALOG, "Usage")
+    return Told(turns[-1], usage, await listener.client.get(DEVICE, "LicenseMode"))
 
 
 async def _talk(listener: Listener, seconds: float) -> tuple[float, float]:
@@ -112,4 +125,5 @@ async def _talk(listener: Listener, seconds: float) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path("build/demo").resolve(), _arguments()))
+    chosen, wavs = _arguments()
+    sys.exit(main(Path("build/demo", chosen).resolve(), chosen, wavs))

@@ -1,9 +1,8 @@
 """Reads what happened in the demo, as a person would tell it, and judges it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tests.rig.board import Board
 from tests.rig.listener import Listener
@@ -13,9 +12,14 @@ _RATE_HZ, _SAMPLE_BYTES = 16000, 2
 # The SDK's order of one push-to-talk dialog. ASR_INCOMPLETE and the texts of
 # the reply may come any number of times; the reply's texts run beside its audio.
 _ORDER = re.compile(
-    r"DataInit SpeechReady SpeechPrepare SpeechStart AsrStart (AsrIncomplete )*AsrComplete AsrEnd "
+    r"(DataInit )?SpeechReady SpeechPrepare SpeechStart "
+    r"AsrStart (AsrIncomplete )*AsrComplete AsrEnd "
     r"TtsStart (LlmIncomplete )*LlmComplete TtsEnd SpeechPrepare( DataDeinit)?"
 )
+
+
+# What a polite end sends, in each protocol.
+_GOODBYES = ("Stop", "session.finish")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +30,38 @@ class Finding:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the daemon said of the dialog before it was stopped.
+
+    Attributes:
+        turn: the latest of ``GetTimeline``.
+        usage: the property ``Usage``, empty where nothing is counted.
+        mode: the property ``LicenseMode``.
+    """
+
+    turn: Mapping[str, float]
+    usage: Mapping[str, float]
+    mode: str
+
+
 class Story:
     """What a board, its cloud and a client saw of one dialog.
 
     Args:
         board: where it happened; the daemon has stopped.
         listener: the client on the bus.
+        told: what the daemon said at the end, of its turns and of what they cost.
         pressed: when StartSpeech was called, ``time.monotonic``.
         released: when StopSpeech was called.
     """
 
     def __init__(
-        self, board: Board, listener: Listener, *, pressed: float, released: float
+        self, board: Board, listener: Listener, told: Told, *, pressed: float, released: float
     ) -> None:
         self._board = board
         self._heard = listener.heard
+        self._told = told
         self._pressed = pressed
         self._released = released
 
@@ -60,6 +81,8 @@ class Story:
     def registration(self, *, known_before: bool) -> Finding:
         """Judge that the device was registered once in its life."""
         count = len(self._board.journal("register"))
+        if self._told.mode == "api-key":
+            return Finding(count == 0, "the API key is the credential: nobody was registered")
         if known_before:
             return Finding(
                 count == 0, f"known device: {count} registrations, the triple was stored"
@@ -91,19 +114,26 @@ class Story:
     def latency(self) -> Finding:
         """Measure both directions with the cloud's own clock readings."""
         first_audio = self._at("speech-begin") - self._pressed
-        reply = self._at("reply-begin")
-        heard = self._at("directive", "LocalRespondingStarted") - reply
+        heard = (self._told.turn["heard"] - self._told.turn["reply-audio"]) / 1000
         text = (
             f"press to first audio at the cloud {first_audio * 1000:.1f} ms, "
             f"reply audio to loudspeaker {heard * 1000:.1f} ms"
         )
         return Finding(first_audio > 0 and heard >= 0, text)
 
+    def cost(self) -> Iterator[Finding]:
+        """Judge what the turn cost, if the cloud counts."""
+        usage = self._told.usage
+        if usage:
+            counts = ", ".join(f"{name} {usage[name]:g}" for name in sorted(usage))
+            yield Finding(usage["total_tokens"] > 0, f"usage: {counts}")
+
     def end(self, status: int, seconds: float) -> Finding:
         """Judge how the daemon stopped."""
-        polite = bool([one for one in self._board.journal("directive") if one["name"] == "Stop"])
-        good = status == 0 and seconds < 2 and polite
-        return Finding(good, f"SIGTERM: said Stop, exit status {status} after {seconds:.2f} s")
+        names = [one["name"] for one in self._board.journal("directive")]
+        good = status == 0 and seconds < 2 and names[-1] in _GOODBYES
+        text = f"SIGTERM: said {names[-1]}, exit status {status} after {seconds:.2f} s"
+        return Finding(good, text)
 
     def secrets(self) -> Finding:
         """Judge that no secret reached a log."""
@@ -123,7 +153,6 @@ class Story:
         path = self._board.directory / "heard" / name
         return path.read_bytes() if path.exists() else b""
 
-    def _at(self, kind: str, name: str = "") -> float:
-        entries: list[dict[str, Any]] = self._board.journal(kind)
-        times = [entry["t"] for entry in entries if not name or entry.get("name") == name]
-        return float(times[0]) if times else float("nan")
+    def _at(self, kind: str) -> float:
+        times = [float(entry["t"]) for entry in self._board.journal(kind)]
+        return times[0] if times else float("nan")

@@ -39,7 +39,9 @@ class Status:
     talker: str = ""
     # What went wrong last: code, message, remedy, time (Unix ms). Empty if nothing did.
     last_error: Mapping[str, str | int] = field(default_factory=dict)
+    usage: Mapping[str, int | float] = field(default_factory=dict)
     # org.mmid1.Device
+    cloud: str = ""
     app_id: str = ""
     device_name: str = ""
     registered: bool = False

@@ -40,6 +40,8 @@ FLOOR_PLAN = {
     # What describes a cloud to the others knows its access, too; the dialect beside it does not.
     "mmid.session.dialects.multimodal_dialog.cloud": "mmid.errors mmid.hal mmid.secrets "
     "mmid.settings mmid.status mmid.session",
+    "mmid.session.dialects.qwen_realtime.cloud": "mmid.errors mmid.hal mmid.secrets "
+    "mmid.settings mmid.status mmid.session",
     "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.secrets mmid.hal_linux",
     "mmid.dbus": "mmid mmid.errors mmid.events mmid.secrets mmid.status mmid.dbus",
     "mmid.gateway": "mmid mmid.errors mmid.events mmid.hal mmid.secrets mmid.status "
@@ -60,6 +62,7 @@ FLOOR_PLAN = {
     "mmid.simcloud.license",
     "mmid.simcloud.multimodal_dialog": "mmid.errors mmid.simcloud.core "
     "mmid.simcloud.multimodal_dialog",
+    "mmid.simcloud.qwen_realtime": "mmid.errors mmid.simcloud.core mmid.simcloud.qwen_realtime",
 }
 
 # Libraries with one place in the house, or one a child process; simcloud is a program of its own.

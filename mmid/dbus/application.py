@@ -48,6 +48,9 @@ class Application(Protocol):
     def send_video_frame(self, image: bytes) -> None:
         """Show the cloud what the camera sees."""
 
+    def tool_result(self, call_id: str, result: str) -> None:
+        """Hand the cloud what a function returned that its model called."""
+
     def say(self, text: str) -> None:
         """Have the cloud speak a text."""
 

@@ -105,12 +105,18 @@ def _questions(application: Application) -> dict[str, Handler]:
             _checked_object("UpdateInfo", "parameters", parameters),
         )
 
+    def tool_result(_: str, call_id: str, result: str) -> None:
+        if len(result.encode()) > _OBJECT_LIMIT:
+            raise InvalidArgument(f"ToolResult: a result has at most {_OBJECT_LIMIT} bytes")
+        application.tool_result(call_id, result)
+
     return {
         "Ask": lambda _, text: application.ask(_checked_text("Ask", text)),
         "AskAboutImage": ask_about_image,
         "AskWith": ask_with,
         "UpdateInfo": update_info,
         "SendVideoFrame": send_video_frame,
+        "ToolResult": tool_result,
         "Say": lambda _, text: application.say(_checked_text("Say", text)),
     }
 

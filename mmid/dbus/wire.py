@@ -193,14 +193,21 @@ def encode(message: Message, serial: int) -> bytes:
     return b"".join((head, fields, padding(len(fields), 8), body))
 
 
+# Counters of 32 bits, as the contract has them.
+_SHORT = {"images"}
+
+
 def variant(signature: str, value: Any) -> Variant:
     """Return the value as a variant; in a dictionary of variants the type of each tells its own.
 
-    A whole number there is 64 bits and unsigned: a time, or a counter.
+    A whole number there is unsigned: a time or a counter of 64 bits, but for ``_SHORT``.
     """
     if signature == "a{sv}":
-        types = {key: "s" if isinstance(item, str) else "t" for key, item in value.items()}
-        value = {key: Variant(types[key], item) for key, item in value.items()}
+        types: dict[type, str] = {str: "s", float: "d", int: "t"}
+        value = {
+            key: Variant("u" if key in _SHORT else types[type(item)], item)
+            for key, item in value.items()
+        }
     return Variant(signature, value)
 
 

@@ -27,6 +27,7 @@ from mmid.session.effects import (
     SaveDialog,
     SetLoudness,
     Show,
+    Spent,
     StartPlayer,
     StartRecorder,
     StopRecorder,
@@ -86,7 +87,7 @@ class Board:
         )
         self.on_event: Callable[[Event], None] = lambda _: None  # until somebody listens
 
-    def perform(self, effect: Effect) -> None:  # noqa: C901 - one case an effect
+    def perform(self, effect: Effect) -> None:  # noqa: C901, PLR0912 - one case an effect
         match effect:
             case Play(data):
                 self.loudspeaker.play(data)
@@ -108,9 +109,12 @@ class Board:
             case StopRecorder():
                 self.microphone.close()
                 self._mark(Moment.RELEASE)
-            case SaveDialog(dialog_id):
+            case SaveDialog(dialog_id, resumable):
                 self._status.update(dialog_id=dialog_id)
-                self._book.remember_dialog(dialog_id)
+                if resumable:
+                    self._book.remember_dialog(dialog_id)
+            case Spent():
+                self._status.update(usage=effect.added_to(self._status.usage))
             case Moved(stage, cause):
                 self._black_box.note(self._loop.time(), stage, cause)
 

@@ -106,6 +106,9 @@ class Gateway:
     def send_video_frame(self, image: bytes) -> None:
         self._conversation().update_info(images=(image,))
 
+    def tool_result(self, call_id: str, result: str) -> None:
+        self._conversation().tool_result(call_id, result)
+
     def say(self, text: str) -> None:
         asked = self._loop.time()
         self._conversation().say(text)

@@ -218,7 +218,7 @@ def _clock_stepped(
 def _first_status(settings: Settings, clock: Clock) -> Status:
     return Status(
         work_mode=settings.dialog.work_mode,
-        license_mode=settings.license.mode,
+        cloud=settings.cloud.protocol,
         clock_synchronized=clock.synchronized,
         capture_device=settings.audio.capture_device,
         playback_device=settings.audio.playback_device,

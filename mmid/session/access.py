@@ -86,6 +86,9 @@ class Access(ABC):
     def waiting(self, wait_s: float | None) -> None:  # noqa: B027
         """The next attempt is so far away; None: it waits for somebody to act."""
 
+    def accepted(self) -> None:  # noqa: B027
+        """The cloud has let the credential in."""
+
     def forgive(self) -> None:  # noqa: B027
         """Somebody asked to try again: what was refused counts no more."""
 

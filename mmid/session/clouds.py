@@ -27,6 +27,7 @@ _LONGEST_JSON_BYTES = 64 * 1024
 # Protocol, as cloud.protocol names it: the module whose CLOUD describes it.
 CLOUDS = {
     "multimodal-dialog": "mmid.session.dialects.multimodal_dialog.cloud",
+    "qwen-realtime": "mmid.session.dialects.qwen_realtime.cloud",
 }
 
 

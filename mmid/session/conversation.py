@@ -155,6 +155,9 @@ class Conversation:
         self._outbox.check_room()
         self.perform(self.dialect.update_info(self._loop.time(), **more))
 
+    def tool_result(self, call_id: str, result: str) -> None:
+        self.perform(self.dialect.tool_result(call_id, result, self._loop.time()))
+
     def recorder_failed(self) -> None:
         self.perform(self.dialect.recorder_failed(self._loop.time()))
 

@@ -5,6 +5,7 @@ notes, the gateway's board carries out the rest. So a dialect needs no I/O, and
 a test reads its decisions as data.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from mmid.errors import (
@@ -148,10 +149,45 @@ class Show(Effect):
 
 
 @frozen
+class Spent(Effect):
+    """What a turn cost, where a cloud tells or lets it be reckoned.
+
+    Attributes:
+        input_tokens: what the cloud counted of what went up, the turns before it too.
+        output_tokens: what it counted of its reply.
+        total_tokens: both.
+        input_audio_s: speech of this turn, in seconds.
+        output_audio_s: of the reply.
+        images: pictures that went up.
+        estimated_input_tokens: what went up in this turn alone, by the cloud's price list.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_audio_s: float = 0.0
+    output_audio_s: float = 0.0
+    images: int = 0
+    estimated_input_tokens: int = 0
+
+    def added_to(self, before: Mapping[str, float]) -> dict[str, float]:
+        """Return the counts after this turn, by name."""
+        return {
+            name: before.get(name, 0) + getattr(self, name) for name in self.__dataclass_fields__
+        }
+
+
+@frozen
 class SaveDialog(Effect):
-    """Remember this dialog id, so that the next connection goes on with it."""
+    """The dialog has this id.
+
+    Attributes:
+        dialog_id: the id.
+        resumable: the next connection can go on with it, so it is worth a write to flash.
+    """
 
     dialog_id: str
+    resumable: bool = True
 
 
 @frozen

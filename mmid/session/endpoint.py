@@ -6,6 +6,7 @@ is ready before it imports that.
 
 from collections.abc import Mapping
 from dataclasses import field
+from urllib.parse import urlencode
 
 from mmid.errors import CloudRefused, ConnectionLost
 from mmid.frozen import frozen
@@ -31,6 +32,11 @@ class Endpoint:
     headers: Mapping[str, str] = field(repr=False)
     message_limit_bytes: int = _MESSAGE_LIMIT_BYTES
     ping_s: float = 0.0
+
+
+def with_query(url: str, **members: str) -> str:
+    """Return a URL with more members in its query."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(members)}"
 
 
 class CredentialRefused(CloudRefused):

@@ -205,6 +205,7 @@ class Supervisor:
         began = loop.time()
         try:
             self.conversation = await self._dialer.dial(credential, self._how, self._host)
+            self._access.accepted()
             close = await self.conversation.run()
         finally:
             if self.conversation is not None and self.conversation.ready:

@@ -25,6 +25,7 @@ from mmid.settings.option import (
     at_start,
     per_connection,
 )
+from mmid.settings.qwen import Qwen
 
 
 @frozen
@@ -238,6 +239,7 @@ class Settings:
 
     cloud: Cloud = field(default_factory=Cloud)
     license: License = field(default_factory=License)
+    qwen: Qwen = field(default_factory=Qwen)
     storage: Storage = field(default_factory=Storage)
     clock: Clock = field(default_factory=Clock)
     audio: Audio = field(default_factory=Audio)

@@ -15,6 +15,7 @@ from mmid.simcloud.core.simulated_cloud import SimulatedCloud
 CLOUDS = [
     "mmid.simcloud.multimodal_dialog",
     "mmid.simcloud.license",
+    "mmid.simcloud.qwen_realtime",
 ]
 
 

@@ -141,6 +141,9 @@ class NotingApplication:
     def send_video_frame(self, image: bytes) -> None:
         self._note("send_video_frame", image)
 
+    def tool_result(self, call_id: str, result: str) -> None:
+        self._note("tool_result", call_id, result)
+
     def say(self, text: str) -> None:
         self._note("say", text)
 

@@ -107,6 +107,16 @@ def test_parameters_are_handed_on_as_what_they_say(application: NotingApplicatio
         methods(application)["AskWith"](":1.1", "\a", "{}")
 
 
+def test_the_result_of_a_tool_is_handed_on_if_it_is_not_too_long(
+    application: NotingApplication,
+) -> None:
+    methods(application)["ToolResult"](":1.1", "call_1", '{"ok": true}')
+    assert application.calls.get_nowait() == ("tool_result", "call_1", '{"ok": true}')
+    with pytest.raises(InvalidArgument, match="at most 65536 bytes"):
+        methods(application)["ToolResult"](":1.1", "call_1", "\N{BELL}" * 16385)
+    assert application.calls.empty()
+
+
 async def test_a_press_takes_the_microphone_before_the_call_is_answered(
     application: NotingApplication,
 ) -> None:

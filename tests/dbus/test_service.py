@@ -322,7 +322,8 @@ async def test_a_caller_that_wants_no_reply_gets_none(
 async def test_properties_have_the_types_of_the_contract_and_the_values_of_the_status(
     bus: Bus, front: Front, status: Status
 ) -> None:
-    status.update(token_expiry=2**63, volume=7)
+    spent = {"total_tokens": 7, "input_audio_s": 1.5, "images": 2}
+    status.update(token_expiry=2**63, volume=7, usage=spent)
     [dialog] = await bus.call(NAME, PATH, PROPERTIES, "GetAll", "s", DIALOG)
     assert {name: (value.signature, value.value) for name, value in dialog.items()} == {
         "State": ("s", "listening"),
@@ -331,6 +332,14 @@ async def test_properties_have_the_types_of_the_contract_and_the_values_of_the_s
         "DialogId": ("s", ""),
         "Talker": ("s", ""),
         "LastError": ("a{sv}", {}),
+        "Usage": (
+            "a{sv}",
+            {
+                "total_tokens": Variant("t", 7),
+                "input_audio_s": Variant("d", 1.5),
+                "images": Variant("u", 2),
+            },
+        ),
     }
     [expiry] = await bus.call(NAME, PATH, PROPERTIES, "Get", "ss", DEVICE, "TokenExpiry")
     assert (expiry.signature, expiry.value) == ("t", 2**63)

@@ -28,10 +28,20 @@ async def make_board(tmp_path: Path) -> AsyncIterator[MakeBoard]:
     write_wav(short, MICROPHONE[: 24000 // 5 * 2], 24000)
 
     async def make(
-        *, scenario: str = "", settings: Tables | None = None, microphone: bytes = MICROPHONE
+        *,
+        scenario: str = "",
+        settings: Tables | None = None,
+        microphone: bytes = MICROPHONE,
+        protocol: str = "multimodal-dialog",
     ) -> Board:
         scenario = scenario.replace("{short}", str(short))
-        board = Board(tmp_path, microphone=microphone, scenario=scenario, settings=settings)
+        board = Board(
+            tmp_path,
+            microphone=microphone,
+            scenario=scenario,
+            settings=settings,
+            protocol=protocol,
+        )
         boards.append(board)
         return board
 

@@ -65,6 +65,7 @@ class Board:
         scenario: simcloud's script, TOML.
         settings: tables to add to, or replace in, the settings.
         asound: alsa-lib's configuration, in place of the two files.
+        protocol: which cloud it talks with, as ``cloud.protocol`` names it.
     """
 
     def __init__(
@@ -75,9 +76,11 @@ class Board:
         scenario: str = "",
         settings: Tables | None = None,
         asound: str = _ASOUND,
+        protocol: str = "multimodal-dialog",
     ) -> None:
         self.directory = directory
         self.asound = asound
+        self.protocol = protocol
         self.cloud: dict[str, str] = {}
         self.scenario = scenario
         self.settings = settings or {}
@@ -225,17 +228,7 @@ class Board:
 
     def _tables(self) -> Tables:
         tables: Tables = {
-            "cloud": {
-                "ws_url": self.cloud["ws_url"],
-                "license_url": self.cloud["license_url"],
-                "ca_file": self.cloud["ca_file"],
-            },
-            "license": {
-                "app_id": self.cloud["app_id"],
-                "app_secret": self.cloud["app_secret"],
-                "api_key": self.cloud["api_key"],
-                "device_name": "board-0001",
-            },
+            **_CLOUDS[self.protocol](self.cloud),
             "storage": {"target": f"file:{self.directory / 'device.bin'}"},
             "clock": {"require_sync": False},
             "audio": {"capture_device": "microphone", "playback_device": "loudspeaker"},
@@ -257,6 +250,32 @@ class Board:
         path.write_bytes(content)
         path.chmod(0o600)
         return path
+
+
+def _multimodal_dialog(line: Mapping[str, str]) -> Tables:
+    return {
+        "cloud": {name: line[name] for name in ("ws_url", "license_url", "ca_file")},
+        "license": {
+            **{name: line[name] for name in ("app_id", "app_secret", "api_key")},
+            "device_name": "board-0001",
+        },
+    }
+
+
+def _qwen_realtime(line: Mapping[str, str]) -> Tables:
+    return {
+        "cloud": {
+            "protocol": "qwen-realtime",
+            "ws_url": line["qwen_ws_url"],
+            "ca_file": line["ca_file"],
+        },
+        "license": {"api_key": line["api_key"], "device_name": "board-0001"},
+    }
+
+
+# Protocol -> the settings that a board needs for it, from what simcloud printed.
+_CLOUDS = {"multimodal-dialog": _multimodal_dialog, "qwen-realtime": _qwen_realtime}
+PROTOCOLS = tuple(_CLOUDS)
 
 
 def _toml(tables: Tables) -> str:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-KEYS = ["ws_url", "license_url", "ca_file", "app_id", "app_secret", "api_key", "workspace_id"]
+KEYS = ["ws_url", "license_url", "qwen_ws_url", "qwen_token_url", "ca_file"]
+KEYS += ["app_id", "app_secret", "api_key", "workspace_id"]
 
 
 @contextmanager

@@ -147,3 +147,17 @@ class Dialect(Protocol):
             InvalidArgument: nothing is told, or an image is too large for the cloud.
             Unsupported: this cloud, or this work mode, takes none of it.
         """
+
+    def tool_result(self, call_id: str, result: str, now: float) -> Effects:
+        """Hand the cloud what a function returned that it called (``Command`` ``tool_call``).
+
+        Args:
+            call_id: the ``id`` of the call.
+            result: what the function returned, JSON for most; at most 64 KiB.
+            now: monotonic seconds.
+
+        Raises:
+            NotReady: the cloud has not listened yet on this connection.
+            InvalidArgument: nothing waits for this answer, or it is too long.
+            Unsupported: this cloud takes no results.
+        """

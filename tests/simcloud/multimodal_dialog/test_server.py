@@ -142,7 +142,7 @@ async def test_a_bad_credential_is_refused_at_the_upgrade(
 async def test_another_path_is_not_found(directory: Path) -> None:
     async with SimCloud(directory) as cloud:
         headers = {"Authorization": f"Bearer {cloud.product.api_key.reveal()}"}
-        url = cloud.line["ws_url"].replace("inference", "realtime")
+        url = cloud.line["ws_url"].replace("inference", "elsewhere")
         with pytest.raises(InvalidStatus) as caught:
             await connect(url, ssl=trust(cloud), additional_headers=headers)
         assert caught.value.response.status_code == 404

@@ -16,14 +16,15 @@ from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any
 
-from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
+from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage, Unsupported
 from mmid.events import Error
 from mmid.session.dialects.multimodal_dialog import talk
 from mmid.session.dialects.multimodal_dialog.directives import ClientInfo, Frames, start_payload
 from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import START_REFUSED, Failed, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
-from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Stage
+from mmid.session.dialects.stages import Exit
 from mmid.session.effects import (
     Close,
     Effects,
@@ -127,7 +128,7 @@ class MultimodalDialog:
         if machine.stage is Stage.CLOSED:  # before, or by a heartbeat that was not answered
             return
         yield machine.heartbeat.due(attended=STAGES[machine.stage].attended), self._beat
-        if machine.stage in machine.mode.fed:
+        if machine.stage in machine.fed:
             yield machine.upload.silence_due, self._send_silence
         if machine.stage is Stage.ASKING:
             yield machine.floor.due, machine.ask_when_due
@@ -232,7 +233,7 @@ class MultimodalDialog:
 
     def _stream(self, data: bytes, now: float) -> Effects:
         """Send what the open microphone hears, in every state (section 7)."""
-        if self.machine.stage not in self.machine.mode.fed:
+        if self.machine.stage not in self.machine.fed:
             return []
         self.machine.upload.sent(now)
         self.machine.microphone.heard()
@@ -283,3 +284,6 @@ class MultimodalDialog:
 
     def update_info(self, now: float, **told: Any) -> Effects:
         return talk.update_info(self.machine, now, **told)
+
+    def tool_result(self, call_id: str, result: str, now: float) -> Effects:  # noqa: ARG002
+        raise Unsupported("this cloud calls its tools itself, and only tells of it")

@@ -14,9 +14,10 @@ from mmid.session.backlog import BACKLOG_S, Backlog
 from mmid.session.dialects.heartbeat import HeartbeatTimer
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.messages import AFTER_FAILURE, START_REFUSED
-from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, WORK_MODES, Stage
+from mmid.session.dialects.multimodal_dialog.stages import FED, STAGES, TURN_STAGES, Stage
 from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, ReplyText, Turn
 from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, OpenMicrophone, Upload
+from mmid.session.dialects.stages import WORK_MODES
 from mmid.session.effects import (
     Close,
     Effects,
@@ -54,7 +55,7 @@ class Machine:
         self, settings: Dialog, work_mode: str, frames: Frames, listening_by: float
     ) -> None:
         self.settings = settings
-        self.mode = WORK_MODES[work_mode]
+        self.mode, self.fed = WORK_MODES[work_mode], FED[work_mode]
         self.frames = frames
         self.backlog = Backlog(int(BACKLOG_S * settings.speech_bytes_per_s))
         self.upload, self.microphone = Upload(settings), OpenMicrophone()

@@ -22,8 +22,8 @@ every stage, as this code answers it.
 from enum import StrEnum
 
 from mmid.events import State
-from mmid.frozen import frozen
 from mmid.session.dialects.heartbeat import ANSWER_S, SILENCE_S
+from mmid.session.dialects.stages import Exit, StageFacts
 
 
 class Stage(StrEnum):
@@ -41,37 +41,6 @@ class Stage(StrEnum):
     IDLE = "idle"  # the cloud is in a state that is none of its three
     ASKING = "asking"  # the floor is wanted: RequestToSpeak
     CLOSED = "closed"  # nothing is sent any more
-
-
-class Exit(StrEnum):
-    """What is done when a stage lasts too long."""
-
-    NONE = "none"  # of CLOSED alone: it is the end
-    RECONNECT = "reconnect"  # tell, close, connect anew
-    ASK = "ask"  # send RequestToSpeak: the documented way back to Listening
-    END_SPEECH = "end-speech"  # close the microphone as if it had been released
-    LISTEN = "listen"  # the cloud never left Listening: neither do we
-
-
-@frozen
-class StageFacts:
-    """What a stage shows, and how it ends by itself.
-
-    Attributes:
-        state: the public state, or None to keep the one shown before.
-        deadline_s: longest stay in seconds.
-        exit: what is done then.
-        waits_for: what did not come, for the message.
-        attended: somebody waits for the cloud, so its silence is asked about sooner.
-        renewed_by_text: the deadline counts from the cloud's last text, not from the beginning.
-    """
-
-    state: State | None
-    deadline_s: float
-    exit: Exit
-    waits_for: str
-    attended: bool = False
-    renewed_by_text: bool = False
 
 
 # The service promises a text at least every 60 s, and answers directives in
@@ -111,32 +80,12 @@ TURN_STAGES = frozenset({Stage.RECOGNISING, Stage.THINKING, Stage.RESPONDING, St
 # The stages in which the cloud listens and nobody talks: a speech or a question may begin.
 CLOUD_LISTENS = frozenset({Stage.LISTENING, Stage.TRAILING})
 
-
-@frozen
-class WorkModeRules:
-    """Who opens the microphone, and who hears where a speech ends (section 7).
-
-    In tap2talk the documents let the microphone stream all the time. Here it is open from
-    StartSpeech to the end of the speech only, and silence keeps the cloud content meanwhile:
-    a board does not listen to a room that it was not asked to listen to. In duplex that is
-    the point: a voice interrupts a reply, and an echo canceller must be in front of it.
-
-    Attributes:
-        pressed: the microphone is opened by a press and closed again; else it is always open.
-        framed: SendSpeech and StopSpeech frame a speech; else the cloud hears its end.
-        fed: stages in which the cloud gives up (444) after 20 s without audio.
-    """
-
-    pressed: bool
-    framed: bool
-    fed: frozenset[Stage]
-
-
 _ALWAYS = frozenset(Stage) - {Stage.STARTING, Stage.CLOSED}
 
-WORK_MODES: dict[str, WorkModeRules] = {
-    "push2talk": WorkModeRules(pressed=True, framed=True, fed=frozenset({Stage.TALKING})),
-    # The rule is for Listening only, but audio may be sent in every state.
-    "tap2talk": WorkModeRules(pressed=True, framed=False, fed=_ALWAYS),
-    "duplex": WorkModeRules(pressed=False, framed=False, fed=_ALWAYS),
+# The stages in which the cloud gives up (444) after 20 s without audio, by work mode (section
+# 7). In tap2talk the rule is for Listening only, but audio may be sent in every state.
+FED: dict[str, frozenset[Stage]] = {
+    "push2talk": frozenset({Stage.TALKING}),
+    "tap2talk": _ALWAYS,
+    "duplex": _ALWAYS,
 }

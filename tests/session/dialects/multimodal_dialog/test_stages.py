@@ -5,7 +5,8 @@ from math import inf
 import pytest
 
 from mmid.hal_linux.audio.ring import ByteRing
-from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Exit, Stage
+from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Stage
+from mmid.session.dialects.stages import Exit
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
 from tests.session.dialects.multimodal_dialog.trace import CONNECT_TIMEOUT_S, Rehearsal, follow
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mmid.session.dialects.multimodal_dialog.stages import WORK_MODES, Stage
+from mmid.session.dialects.multimodal_dialog.stages import FED, Stage
+from mmid.session.dialects.stages import WORK_MODES
 from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
 from tests.session.dialects.multimodal_dialog.trace import CONNECTED, LOST, follow
@@ -224,9 +225,9 @@ def test_every_work_mode_of_the_settings_is_here() -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_cloud_that_wants_audio_never_waits_20_s_for_it(mode: str) -> None:
     for stage in ROUTES[mode]:
-        if stage in WORK_MODES[mode].fed:
+        if stage in FED[mode]:
             assert reach(stage, mode).dialect.deadline < 20, stage
-    assert Stage.STARTING not in WORK_MODES[mode].fed
+    assert Stage.STARTING not in FED[mode]
 
 
 def test_silence_in_opus_is_packets_of_opus() -> None:

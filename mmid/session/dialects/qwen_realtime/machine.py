@@ -1,0 +1,222 @@
+"""The state machine's memory and its moves.
+
+A move changes the stage and returns the effects that go with it. What the service says
+(``server_events``) and what the board and its people want (``talk``) are written in these.
+"""
+
+from collections.abc import Mapping
+from math import inf
+
+from mmid.errors import MmidError
+from mmid.events import Error, SpeechPrepare, State
+from mmid.session.dialects.qwen_realtime.events import ClientEvents
+from mmid.session.dialects.qwen_realtime.stages import (
+    STAGES,
+    TURN_STAGES,
+    RealtimeStage,
+)
+from mmid.session.dialects.qwen_realtime.turn import Dying, Recognition, Reply
+from mmid.session.dialects.qwen_realtime.usage import Sent
+from mmid.session.dialects.stages import WORK_MODES
+from mmid.session.effects import (
+    Close,
+    Effects,
+    Emit,
+    Moved,
+    Next,
+    Send,
+    Show,
+    Spent,
+    StopRecorder,
+)
+from mmid.settings import Dialog
+
+UPSTREAM_HZ, DOWNSTREAM_HZ = 16_000, 24_000
+SPEECH_BYTES_PER_S = 2 * UPSTREAM_HZ
+REPLY_BYTES_PER_S = 2 * DOWNSTREAM_HZ
+
+# Less is not committed (section 7): the service would refuse it.
+LEAST_SPEECH_BYTES = SPEECH_BYTES_PER_S // 10
+
+# A request for a response that brings none is made once more (section 7) [deduced].
+_ASK_AGAIN_S = 3.0
+
+
+class Request:
+    """A response that was asked for and has not begun.
+
+    Attributes:
+        texts: what asks for it.
+        waits: it is not sent yet, for another response has to end.
+        again_at: when it is asked for once more; ``inf``: not.
+    """
+
+    def __init__(self, texts: list[str] | None = None) -> None:
+        self.texts = texts or []
+        self.waits = bool(texts)
+        self.again_at = inf
+
+
+class RealtimeMachine:
+    """The stage, what is remembered in it, and the moves between stages.
+
+    Args:
+        settings: how one talks.
+        work_mode: push2talk, tap2talk or duplex.
+        events: writes what we send.
+        session: the event that asks for the session.
+        model: whose prices count.
+        ready_by: monotonic time by which the session must be as we want it.
+
+    Attributes:
+        cause: the input that is being obeyed, in a word, for the black box.
+        ready: the session was usable.
+        video_due: when the next frame of video may be sent.
+        suspect_until: when the session is given up unless something comes.
+        buffered: the service has sound that was neither committed nor cleared.
+    """
+
+    def __init__(
+        self,
+        settings: Dialog,
+        work_mode: str,
+        *,
+        events: ClientEvents,
+        session: str,
+        model: str,
+        ready_by: float,
+    ) -> None:
+        self.settings, self.mode = settings, WORK_MODES[work_mode]
+        self.events, self.session = events, session
+        self.stage, self.stage_deadline = RealtimeStage.STARTING, ready_by
+        self.hearing, self.reply = Recognition(), Reply(over=True)
+        self.dying, self.request = Dying(), Request()
+        self.sent, self.model = Sent(), model
+        self.video_due = -inf
+        self.suspect_until = inf
+        self.cause = ""
+        self.ready = self.buffered = False
+        self._shown: State | None = STAGES[RealtimeStage.STARTING].state
+
+    def enter(self, stage: RealtimeStage, now: float) -> Effects:
+        """Go to a stage: its deadline begins, its state is shown if it is another."""
+        facts = STAGES[stage]
+        moved: Effects = [] if stage is self.stage else [Moved(stage.value, self.cause)]
+        self.stage = stage
+        self.stay(now)
+        if facts.state is None or facts.state is self._shown:
+            return moved
+        self._shown = facts.state
+        return [*moved, Show(facts.state)]
+
+    def stay(self, now: float) -> None:
+        """Let the stage's deadline begin anew."""
+        longest_s = STAGES[self.stage].deadline_s
+        if self.stage is RealtimeStage.TALKING:
+            longest_s = self.settings.max_speech_s
+        self.stage_deadline = now + (longest_s or inf)
+
+    # --- the turn -------------------------------------------------------------------------
+
+    def new_turn(self) -> None:
+        """Forget the last turn."""
+        self.hearing, self.reply, self.sent = Recognition(), Reply(over=True), Sent()
+        self.request = Request()
+
+    def listen(self, now: float) -> Effects:
+        """The turn is over: be ready for the next."""
+        ended = self.hearing.end()
+        self.request = Request()
+        return [*ended, *self.enter(RealtimeStage.LISTENING, now), Emit(SpeechPrepare())]
+
+    def ask(self, texts: list[str], now: float) -> Effects:
+        """Ask for a response; it waits until one that was cancelled has ended."""
+        self.request = Request(texts)
+        moved = self.enter(RealtimeStage.RECOGNISING, now)
+        return moved if self.dying.waits else [*moved, *self.send_request(now)]
+
+    def send_request(self, now: float) -> Effects:
+        """Send what asks for the response."""
+        if not self.request.waits:
+            return []
+        self.request.waits, self.request.again_at = False, now + _ASK_AGAIN_S
+        return [Send(text) for text in self.request.texts]
+
+    def ask_again(self, _now: float) -> Effects:
+        """Nothing came of the request: it is made once more, and no more than that."""
+        self.request.again_at = inf
+        return [Send(text) for text in self.request.texts]
+
+    def response_ended(self, response_id: str, now: float) -> Effects:
+        """A response that was cancelled has ended, or is thought to have."""
+        self.dying.ended(response_id)
+        return [] if self.dying.waits else self.send_request(now)
+
+    def cut_turn(self, now: float) -> Effects:
+        """Leave the turn under way: silence, ends, and no more of its response."""
+        effects: Effects = [*self.hearing.end(), *self.reply.cut()]
+        for call_id in self.reply.calls:
+            effects.append(Send(self.events.output(call_id, '{"error":"interrupted"}')))
+        self.reply.calls.clear()
+        unborn = self.stage is RealtimeStage.RECOGNISING and not self.request.waits
+        if not self.reply.over or unborn:
+            self.dying.cancel(self.reply.id, now, born=not unborn)
+            self.reply.over = True
+            effects.append(Send(self.events.cancel()))
+        self.request = Request()
+        return effects
+
+    def end_turn(self, now: float) -> Effects:
+        """The response is over: go on when it was heard, or when its calls are answered."""
+        if self.reply.calls:
+            return self.enter(RealtimeStage.CALLING, now)
+        if self.reply.playing:
+            return self.enter(RealtimeStage.PLAYING, now)
+        return self.listen(now)
+
+    def spend(self, usage: Mapping[str, int]) -> Effects:
+        """Count what the turn cost."""
+        sent, self.sent = self.sent, Sent()
+        return [
+            Spent(
+                **{name: usage.get(name, 0) for name in ("input_tokens", "output_tokens")},
+                total_tokens=usage.get("total_tokens", 0),
+                input_audio_s=sent.speech_s,
+                output_audio_s=self.reply.seconds,
+                images=len(sent.images or ()),
+                estimated_input_tokens=sent.estimate(self.model),
+            )
+        ]
+
+    # --- the end --------------------------------------------------------------------------
+
+    @property
+    def loss(self) -> str:
+        """What somebody would miss if the connection ended now, in words; may be empty."""
+        if self.stage in {RealtimeStage.RESPONDING, RealtimeStage.PLAYING}:
+            return "the rest of the reply is lost"
+        if self.stage in TURN_STAGES:
+            return "the answer is lost"
+        return (
+            "what was said is lost"
+            if self.stage is RealtimeStage.TALKING or self.hearing.open
+            else ""
+        )
+
+    def shut(self, now: float, why: str = "") -> Effects:
+        """Close what is open; if there is a reason to tell, tell whoever loses something by it."""
+        if self.stage is RealtimeStage.CLOSED:
+            return []
+        loss = self.loss if why else ""
+        effects: Effects = [StopRecorder(), *self.hearing.end(), *self.reply.cut()]
+        if loss:
+            effects.append(Emit(Error("connection-lost", f"{why}: {loss}")))
+        return effects + self.enter(RealtimeStage.CLOSED, now)
+
+    def fail(self, error: MmidError, following: Next, now: float, why: str = "") -> Effects:
+        """Give this connection up."""
+        return [*self.shut(now, why), Close(error, following)]
+
+    def close_microphone(self) -> Effects:
+        """The service wants no more of this speech; in duplex the microphone stays open."""
+        return [StopRecorder()] if self.mode.pressed else []

@@ -1,0 +1,238 @@
+"""What people want: to talk, to ask, to interrupt, to show something, to answer a call.
+
+The commands of ``Dialect``, which describes them, as functions over the machine. They raise
+a ``CallerError`` when they cannot be obeyed now, before anything was changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmid.errors import Busy, InvalidArgument, NotReady, Unsupported
+from mmid.events import SpeechPrepare, SpeechRestart, SpeechStart
+from mmid.session.dialects.qwen_realtime.machine import (
+    LEAST_SPEECH_BYTES,
+    SPEECH_BYTES_PER_S,
+    RealtimeMachine,
+)
+from mmid.session.dialects.qwen_realtime.stages import FREE_STAGES, TURN_STAGES, RealtimeStage
+from mmid.session.dialects.qwen_realtime.usage import image_tokens, jpeg_size
+from mmid.session.effects import Effects, Emit, FlushPlayer, Send, SendAudio
+
+# What an image may be (section 9): 256 KB of base64 are so many bytes.
+_LARGEST_IMAGE_BYTES = 190 * 1024
+# Frames of video are at least so far apart (section 9).
+_VIDEO_FRAME_S = 1.0
+# A picture needs sound before it (section 9): so much silence is sent if there is none.
+_SILENCE_FOR_IMAGE = bytes(LEAST_SPEECH_BYTES)
+# Beyond the pause that ends a speech, so that the service surely hears it.
+_TAIL_MARGIN_S = 0.5
+
+_LARGEST_RESULT_BYTES = 65536
+
+
+def check_speech(machine: RealtimeMachine) -> None:
+    """Raise if no speech can begin now."""
+    if not machine.mode.pressed:
+        raise Unsupported("in duplex the microphone is always open; just talk")
+    _check_free(machine)
+
+
+def start_speech(machine: RealtimeMachine, now: float) -> Effects:
+    """Begin a speech, after an interruption if a turn is under way."""
+    check_speech(machine)
+    machine.cause = "start_speech"
+    again = machine.stage in TURN_STAGES
+    cut = _leave_turn(machine, now)
+    opened = machine.enter(RealtimeStage.TALKING, now)
+    return [*cut, *opened, Emit(SpeechRestart() if again else SpeechStart())]
+
+
+def stop_speech(machine: RealtimeMachine, now: float, pause_ms: int) -> Effects:
+    """End the speech; where the service hears the end by itself, by so much silence."""
+    machine.cause = "stop_speech"
+    if machine.stage is not RealtimeStage.TALKING:
+        return []
+    if not machine.mode.framed:
+        heard = machine.hearing.open
+        seconds = pause_ms / 1000 + _TAIL_MARGIN_S
+        tail = SendAudio(bytes(int(seconds * SPEECH_BYTES_PER_S) & ~1), backlog=True)
+        return [
+            tail,
+            *machine.enter(RealtimeStage.RECOGNISING if heard else RealtimeStage.TRAILING, now),
+        ]
+    if machine.sent.speech_s * SPEECH_BYTES_PER_S < LEAST_SPEECH_BYTES:
+        machine.sent.speech_s, machine.buffered = 0.0, False
+        return [Send(machine.events.clear()), *empty_turn(machine, now)]
+    machine.buffered = False
+    return [Send(machine.events.commit()), *machine.ask(machine.events.respond(), now)]
+
+
+def empty_turn(machine: RealtimeMachine, now: float) -> Effects:
+    """Nothing was said: tell an empty turn (section 13)."""
+    return [*machine.hearing.complete(""), *machine.listen(now)]
+
+
+def cancel_speech(machine: RealtimeMachine, now: float) -> Effects:
+    """Forget the speech under way."""
+    machine.cause = "cancel_speech"
+    if machine.stage is not RealtimeStage.TALKING:
+        return []
+    forgotten = machine.hearing.forget()
+    machine.new_turn()
+    machine.buffered = False
+    return [*forgotten, Send(machine.events.clear()), *machine.listen(now)]
+
+
+def interrupt(machine: RealtimeMachine, now: float) -> Effects:
+    """Cut the turn under way; a speech goes on."""
+    _check_ready(machine)
+    machine.cause = "interrupt"
+    if machine.stage not in TURN_STAGES:
+        return []
+    cut = machine.cut_turn(now)
+    machine.new_turn()
+    return [*cut, *machine.enter(RealtimeStage.LISTENING, now), Emit(SpeechPrepare())]
+
+
+def ask(
+    machine: RealtimeMachine,
+    text: str,
+    now: float,
+    *,
+    images: Sequence[bytes] = (),
+    biz_params: Mapping[str, Any] | None = None,
+) -> Effects:
+    """Have the model answer the text, or what the images ask."""
+    machine.cause = "ask"
+    if biz_params:
+        raise Unsupported("this cloud takes no parameters with a question")
+    if not (text or images):
+        raise InvalidArgument("the text is empty")
+    if images and not machine.mode.framed:
+        raise Unsupported(
+            "where the cloud hears the end of a speech, a picture is asked about by voice: "
+            "SendVideoFrame while somebody talks"
+        )
+    pictures = _pictures(images)
+    _check_free(machine)
+    effects = _leave_turn(machine, now)
+    machine.hearing.silent = True
+    effects += _show(machine, pictures)
+    if pictures:
+        machine.buffered = False
+        effects.append(Send(machine.events.commit()))
+    if text:
+        effects.append(Send(machine.events.text(text)))
+    # In the handbook's words the commit, or the text, has asked already.
+    return [*effects, *machine.ask(machine.events.respond(), now)]
+
+
+def say(machine: RealtimeMachine, text: str, now: float) -> Effects:
+    """Have the text spoken."""
+    machine.cause = "say"
+    if not text:
+        raise InvalidArgument("the text is empty")
+    if machine.events.handbook:
+        raise Unsupported('qwen.names = "handbook" has no way to have a text spoken')
+    _check_free(machine)
+    return [*_leave_turn(machine, now), *machine.ask([machine.events.say(text)], now)]
+
+
+def update_info(
+    machine: RealtimeMachine,
+    now: float,
+    *,
+    images: Sequence[bytes] = (),
+    client_status: Mapping[str, Any] | None = None,
+    biz_params: Mapping[str, Any] | None = None,
+) -> Effects:
+    """Show a frame of video; this cloud wants to know nothing else of the board."""
+    _check_ready(machine)
+    if client_status or biz_params:
+        raise Unsupported("this cloud takes nothing about the board but frames of video")
+    if not images:
+        raise InvalidArgument("there is nothing to tell")
+    if not machine.settings.video:
+        raise Unsupported("frames of video need dialog.video = true")
+    if len(images) > 1:
+        raise InvalidArgument(f"{len(images)} frames of video at once; it is one by one")
+    pictures = _pictures(images)
+    if now < machine.video_due:
+        raise Busy(f"frames of video are at least {_VIDEO_FRAME_S} s apart")
+    machine.video_due = now + _VIDEO_FRAME_S
+    return _show(machine, pictures)
+
+
+def tool_result(machine: RealtimeMachine, call_id: str, result: str, now: float) -> Effects:
+    """Answer a call; the model goes on when all of them are answered."""
+    _check_ready(machine)
+    if call_id not in machine.reply.calls:
+        raise InvalidArgument(f"no function waits for an answer under the id {call_id!r}")
+    if len(result.encode()) > _LARGEST_RESULT_BYTES:
+        raise InvalidArgument(f"a result has at most {_LARGEST_RESULT_BYTES} bytes")
+    machine.cause = "tool_result"
+    return _answer(machine, {call_id: result}, now)
+
+
+def answer_for_the_silent(machine: RealtimeMachine, now: float) -> Effects:
+    """Tell the model that the functions which have not answered will not."""
+    silent = dict.fromkeys(machine.reply.calls, '{"error":"no answer in time"}')
+    return _answer(machine, silent, now)
+
+
+def _answer(machine: RealtimeMachine, results: Mapping[str, str], now: float) -> Effects:
+    effects: Effects = []
+    for call_id, result in results.items():
+        del machine.reply.calls[call_id]
+        effects.append(Send(machine.events.output(call_id, result)))
+    if machine.reply.calls or machine.stage is not RealtimeStage.CALLING:
+        return effects  # the response that called has not ended, or others are still to answer
+    return [*effects, *machine.ask(machine.events.respond(), now)]
+
+
+def _leave_turn(machine: RealtimeMachine, now: float) -> Effects:
+    """Begin a turn of one's own, whatever is under way."""
+    silence: Effects = [FlushPlayer()]
+    left = machine.cut_turn(now) if machine.stage in TURN_STAGES else silence
+    machine.new_turn()
+    return left
+
+
+def _pictures(images: Sequence[bytes]) -> list[tuple[bytes, tuple[int, int]]]:
+    """Return the images with their sizes in pixels."""
+    pictures = []
+    for image in images:
+        size = jpeg_size(image)
+        if size is None:
+            raise InvalidArgument("this cloud takes JPEG images only")
+        if len(image) > _LARGEST_IMAGE_BYTES:
+            raise InvalidArgument(
+                f"an image of {len(image)} bytes; this cloud takes at most {_LARGEST_IMAGE_BYTES}"
+            )
+        pictures.append((image, size))
+    return pictures
+
+
+def _show(machine: RealtimeMachine, pictures: Sequence[tuple[bytes, tuple[int, int]]]) -> Effects:
+    effects: Effects = []
+    for image, (width, height) in pictures:
+        if not machine.buffered:
+            machine.buffered = True
+            effects.append(SendAudio(_SILENCE_FOR_IMAGE, backlog=True))
+            machine.sent.speech_s += len(_SILENCE_FOR_IMAGE) / SPEECH_BYTES_PER_S
+        machine.sent.images.append(image_tokens(machine.model, width, height))
+        effects.append(Send(machine.events.image(image)))
+    return effects
+
+
+def _check_ready(machine: RealtimeMachine) -> None:
+    if not machine.ready or machine.stage is RealtimeStage.CLOSED:
+        raise NotReady("the dialog is not connected and listening yet")
+
+
+def _check_free(machine: RealtimeMachine) -> None:
+    """Raise if somebody talks."""
+    _check_ready(machine)
+    talks = machine.stage in FREE_STAGES and machine.hearing.open  # duplex
+    if machine.stage is RealtimeStage.TALKING or talks:
+        raise Busy("somebody is talking already")

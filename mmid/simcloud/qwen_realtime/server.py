@@ -1,0 +1,88 @@
+"""The ``qwen-realtime`` endpoint of the simulated clouds: who is let in, and temporary keys."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.http11 import Request
+
+from mmid.simcloud.core.https import Answer, Call, HttpsRoute
+from mmid.simcloud.core.scenario import ScenarioRun, own_table
+from mmid.simcloud.core.simulated_cloud import CloudServer, SimulatedCloud, Simulation, Urls
+from mmid.simcloud.core.websocket import UpgradeRefused, WebSocketRoute
+from mmid.simcloud.qwen_realtime.protocol import RealtimeProtocol
+from mmid.simcloud.qwen_realtime.vocabulary import VOCABULARY, RealtimeRules
+
+_PATH: Final = "/api-ws/v1/realtime"
+_KEY_PATH: Final = "/v1/qwen/token"
+
+_MOST_KEYS = 1000  # the oldest is forgotten
+
+
+class RealtimeServer(CloudServer):
+    """The endpoint: takes the API key, and temporary keys, which it mints as a relay does.
+
+    Args:
+        simulation: whose API key is good.
+        run: the script.
+    """
+
+    def __init__(self, simulation: Simulation, run: ScenarioRun) -> None:
+        self._simulation = simulation
+        self._run = run
+        self._keys: dict[str, tuple[str, float]] = {}
+        self.sockets = {_PATH: WebSocketRoute(self._admit, self._connect, run.plan)}
+        self.routes = {_KEY_PATH: HttpsRoute("temporary-key", self._mint, run.plan)}
+        simulation.token_checks.append(self._check_key)
+
+    def line(self, urls: Urls) -> dict[str, str]:
+        """Return the URL of the sessions, and where temporary keys are minted."""
+        return {"qwen_ws_url": urls.wss + _PATH, "qwen_token_url": urls.https + _KEY_PATH}
+
+    def _admit(self, request: Request) -> Mapping[str, str]:
+        known = self._simulation.check_bearer(request.headers.get_all("Authorization"))
+        # A token of the license service is no key of this one.
+        if known is None or known[0] not in ("api-key", "temporary-key"):
+            raise UpgradeRefused("Authorization must be Bearer and a valid API key")
+        models = parse_qs(urlsplit(request.path).query).get("model", [])
+        if len(models) != 1:
+            raise UpgradeRefused("the URL must name one model", HTTPStatus.BAD_REQUEST)
+        credential, device_name = known
+        return {"credential": credential, "device_name": device_name, "model": models[0]}
+
+    def _connect(self, who: Mapping[str, str], now: float) -> RealtimeProtocol:
+        return RealtimeProtocol(who["model"], self._run, now)
+
+    def _check_key(self, token: str) -> tuple[str, str] | None:
+        device_name, expires_at = self._keys.get(token, ("", 0.0))
+        return ("temporary-key", device_name) if time.time() < expires_at else None
+
+    def _mint(self, call: Call) -> Answer:
+        """Answer a device as ``mmid-relay`` does; who asks is not checked here."""
+        try:
+            device_name = json.loads(call.body)["deviceName"]
+        except (ValueError, RecursionError, KeyError, TypeError):
+            device_name = None
+        if not isinstance(device_name, str) or not device_name:
+            return Answer(HTTPStatus.BAD_REQUEST, b'{"message":"deviceName is missing"}')
+        life_s = own_table(self._run.scenario, RealtimeRules).key_s
+        key, expires_at = f"st-{secrets.token_hex(24)}", time.time() + life_s
+        while len(self._keys) >= _MOST_KEYS:
+            del self._keys[next(iter(self._keys))]
+        self._keys[key] = (device_name, expires_at)
+        self._simulation.journal.add("temporary-key", device_name=device_name)
+        answer = {"token": key, "expires_at": int(expires_at)}
+        return Answer(HTTPStatus.OK, json.dumps(answer).encode())
+
+
+CLOUD = SimulatedCloud(
+    name="qwen-realtime",
+    start=RealtimeServer,
+    vocabulary=VOCABULARY,
+    scenarios=Path(__file__).with_name("scenarios"),
+)

@@ -1,0 +1,256 @@
+"""The realtime dialect, one input after the other: what the order of events may bring."""
+
+import contextlib
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmid.errors import CallerError
+from mmid.events import AsrComplete, AsrEnd, AsrStart, Command, LlmComplete, TtsStart
+from mmid.session.dialects.qwen_realtime.realtime import QwenRealtime
+from mmid.session.dialects.qwen_realtime.session import session_of
+from mmid.session.dialects.qwen_realtime.stages import RealtimeStage
+from mmid.session.effects import Close, Effect, Emit, Next, Note, Play, Send
+from mmid.settings import Dialog, Settings
+from tests.session.dialects.qwen_realtime.pair import MODEL, MODES, realtime
+from tests.simcloud.qwen_realtime.test_protocol import JPEG
+
+_HEARD = "conversation.item.input_audio_transcription"
+SPEECH = b"\1\0" * 3200  # 0.2 s
+SOUND = b64encode(b"\1\0\2\0").decode()
+
+# A session with a turn, a call and an interruption, as an honest service tells it.
+SESSION: list[dict[str, Any]] = [
+    {"type": "session.created", "session": {"id": "sess_1"}},
+    {"type": "session.updated", "session": {"id": "sess_1"}},
+    {"type": "input_audio_buffer.speech_started", "item_id": "item_1"},
+    {"type": "input_audio_buffer.speech_stopped", "item_id": "item_1"},
+    {"type": "input_audio_buffer.committed", "item_id": "item_1"},
+    {"type": f"{_HEARD}.delta", "item_id": "item_1", "text": "what ", "stash": "is"},
+    {"type": f"{_HEARD}.completed", "item_id": "item_1", "transcript": "what is it"},
+    {"type": "response.created", "response": {"id": "resp_1"}},
+    {"type": "response.function_call_arguments.done", "response_id": "resp_1",
+     "call_id": "call_1", "name": "lamp", "arguments": '{"on":true}'},
+    {"type": "response.done", "response": {"id": "resp_1", "usage": {"input_tokens": 7}}},
+    {"type": "response.created", "response": {"id": "resp_2"}},
+    {"type": "response.content_part.added", "response_id": "resp_2", "part": {"type": "audio"}},
+    {"type": "response.audio_transcript.delta", "response_id": "resp_2", "delta": "it is"},
+    {"type": "response.audio.delta", "response_id": "resp_2", "delta": SOUND},
+    {"type": "response.audio_transcript.done", "response_id": "resp_2", "transcript": "it is on"},
+    {"type": "response.audio.done", "response_id": "resp_2"},
+    {"type": "response.done", "response": {"id": "resp_2", "status": "completed"}},
+    {"type": "error", "error": {"type": "invalid_request_error", "message": "no such thing"}},
+]  # fmt: skip
+STRANGE: list[Any] = [
+    None, True, -1, 10**400, "", "x" * 129, "x" * 100_000, "\ud83d", "a\0b", "\x1b[31m", [], {},
+    [[]], {"type": 7}, "AAA", "=", json.loads("[" * 500 + "]" * 500),
+]  # fmt: skip
+
+
+def tell(dialect: QwenRealtime, kind: str, now: float = 1.0, **carried: Any) -> list[Effect]:
+    return dialect.receive_text(json.dumps({"type": kind, **carried}), now)
+
+
+def ready(mode: str) -> QwenRealtime:
+    """Return a dialect whose session is as it wants it."""
+    dialect = realtime(mode)
+    dialect.begin(0.0)
+    for event in SESSION[:2]:
+        dialect.receive_text(json.dumps(event), 0.0)
+    assert dialect.reached_listening
+    return dialect
+
+
+def asked(mode: str = "push2talk") -> QwenRealtime:
+    """Return a dialect that has put a question in writing."""
+    dialect = ready(mode)
+    dialect.ask("what", 1.0)
+    return dialect
+
+
+def told(effects: Sequence[Effect]) -> list[Any]:
+    return [effect.event for effect in effects if isinstance(effect, Emit)]
+
+
+def sent(effects: Sequence[Effect]) -> list[str]:
+    return [json.loads(effect.text)["type"] for effect in effects if isinstance(effect, Send)]
+
+
+def test_a_response_that_nobody_made_is_asked_for_once_more_and_no_more() -> None:
+    dialect = asked()
+    assert dialect.deadline == 4.0
+    assert sent(dialect.tick(4.0)) == ["response.create"]
+    assert dialect.deadline > 10.0
+
+
+def test_what_is_to_be_spoken_is_asked_for_again_with_its_text() -> None:
+    dialect = ready("push2talk")
+    (first,) = [e.text for e in dialect.say("hello", 1.0) if isinstance(e, Send)]
+    assert "hello" in first
+    assert [e.text for e in dialect.tick(4.0) if isinstance(e, Send)] == [first]
+
+
+def test_a_frame_of_video_after_a_commit_has_sound_before_it_again() -> None:
+    dialect = ready("push2talk")
+    dialect.ask("what is it", 1.0, images=[JPEG])
+    kinds = [type(effect).__name__ for effect in dialect.update_info(2.0, images=[JPEG])]
+    assert kinds == ["SendAudio", "Send"]
+    assert len(dialect.update_info(3.5, images=[JPEG])) == 1, "the buffer has sound by now"
+
+
+def test_a_question_about_a_picture_is_no_speech() -> None:
+    dialect = ready("push2talk")
+    dialect.ask("", 1.0, images=[JPEG])
+    assert tell(dialect, "input_audio_buffer.committed", item_id="i") == []
+    assert tell(dialect, f"{_HEARD}.completed", item_id="i", transcript="") == []
+
+
+def test_nothing_is_told_of_what_a_cancelled_speech_said() -> None:
+    dialect = ready("tap2talk")
+    dialect.start_speech(1.0)
+    tell(dialect, "input_audio_buffer.speech_started", item_id="i")
+    tell(dialect, f"{_HEARD}.delta", item_id="i", text="never", stash=" mind")
+    assert AsrComplete("never mind") not in told(dialect.cancel_speech(2.0))
+    assert tell(dialect, f"{_HEARD}.completed", item_id="i", transcript="never mind") == []
+
+
+def test_a_response_that_is_named_by_its_first_part_is_heard() -> None:
+    dialect = asked()
+    tell(dialect, "response.created", response={})
+    effects = tell(dialect, "response.audio.delta", response_id="resp_7", delta=SOUND)
+    assert Play(b"\1\0\2\0") in effects
+    assert tell(dialect, "response.audio.delta", response_id="resp_8", delta=SOUND) == []
+
+
+def test_a_call_that_is_repeated_is_told_once() -> None:
+    dialect = asked()
+    tell(dialect, "response.created", response={"id": "r"})
+    call: dict[str, Any] = {"response_id": "r", "call_id": "c", "name": "lamp", "arguments": "{}"}
+    calls = [tell(dialect, "response.function_call_arguments.done", **call) for _ in range(2)]
+    assert [len([e for e in told(effects) if isinstance(e, Command)]) for effects in calls] == [
+        1,
+        0,
+    ]
+
+
+def test_a_voice_that_is_heard_when_a_response_begins_keeps_its_end() -> None:
+    dialect = ready("duplex")
+    assert AsrStart() in told(tell(dialect, "input_audio_buffer.speech_started", item_id="i"))
+    begun = tell(dialect, "response.created", response={"id": "r"})
+    begun += tell(dialect, "response.audio.delta", response_id="r", delta=SOUND)
+    events = told(begun)
+    assert events.index(AsrEnd()) < events.index(TtsStart())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_turn_detected_is_nothing_where_we_say_when_a_speech_ends(when: str) -> None:
+    dialect = realtime("push2talk") if when == "before" else ready("push2talk")
+    assert tell(dialect, "turn_detected") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "following"),
+    [
+        (1007, "the voice is not supported", Next.HOURS),
+        (1011, "the model is overloaded, voice synthesis failed", Next.RETRY),
+        (None, "", Next.RETRY),
+    ],
+)
+def test_a_reason_counts_with_the_code_that_has_one(
+    code: int | None, reason: str, following: Next
+) -> None:
+    *_, last = ready("push2talk").closed(code, reason, 1.0)
+    assert isinstance(last, Close)
+    assert last.next is following
+
+
+@pytest.mark.parametrize(
+    "key", ["audio", "image", "delta"], ids=["speech up", "a picture", "a reply"]
+)
+def test_no_base64_is_logged_however_short_or_however_it_is_written(key: str) -> None:
+    for secret in ("AAEC", "AA\\/+" * 40):
+        text = f'{{"type":"response.audio.delta","{key}": "{secret}"}}'
+        traced = realtime("push2talk").trace(text)
+        assert secret not in traced
+        assert json.loads(traced)[key].endswith("characters>")
+
+
+def test_what_was_said_is_logged() -> None:
+    text = '{"type":"response.audio_transcript.delta","delta":"hello"}'
+    assert realtime("push2talk").trace(text) == text
+
+
+@pytest.mark.parametrize(("mode", "recognised", "read"), [
+    ("both", True, True), ("asr", True, False), ("llm", False, True), ("none", False, False),
+])  # fmt: skip
+def test_the_texts_that_nobody_wants_are_not_told(mode: Any, recognised: bool, read: bool) -> None:
+    settings = Settings(dialog=Dialog(text_mode=mode))
+    session = session_of(settings, "push2talk", [])
+    assert ("input_audio_transcription" in session) is not recognised
+    dialect = QwenRealtime(settings, MODEL, work_mode="push2talk", session=session, ready_by=15.0)
+    dialect.begin(0.0)
+    for event in SESSION[:2]:
+        dialect.receive_text(json.dumps(event), 0.0)
+    dialect.ask("what", 0.0)
+    effects = [e for event in SESSION[10:] for e in dialect.receive_text(json.dumps(event), 1.0)]
+    assert TtsStart() in told(effects)
+    assert (LlmComplete("it is on") in told(effects)) is read
+
+
+# --- bent ---------------------------------------------------------------------------------
+
+
+def bent(value: Any, random: Random) -> Any:
+    """Return JSON of which one member, at any depth, is strange."""
+    if value and isinstance(value, dict) and random.random() < 0.95:
+        key = random.choice(list(value))
+        return {**value, key: bent(value[key], random)}
+    return random.choice(STRANGE)
+
+
+def check(effect: Effect) -> None:
+    """Fail if an effect could not be carried out."""
+    match effect:
+        case Emit(event):
+            texts = [getattr(event, key) for key in event.__dataclass_fields__]
+            assert all(text.encode() is not None for text in texts)
+            if isinstance(event, Command):
+                json.loads(event.params_json, parse_constant=pytest.fail)
+        case Send(text):
+            assert json.loads(text.encode())["type"]
+        case Note(text):
+            assert len(text.encode()) < 4096
+        case Play(data):
+            assert len(data) % 2 == 0
+        case Close(error):
+            assert str(error).encode()
+
+
+@given(seed=st.integers(0, 2**64), mode=st.sampled_from(MODES), nested=st.booleans())
+def test_a_session_of_bent_events_is_lived_through(seed: int, mode: str, nested: bool) -> None:
+    random = Random(seed)  # noqa: S311 - no secret
+    dialect, effects, now = realtime(mode), [], 0.0
+    effects += dialect.begin(now)
+    for number, event in enumerate(SESSION):
+        now += 0.2
+        if number == 2 and mode != "duplex":
+            effects += dialect.start_speech(now)
+        if number == 3 and mode == "push2talk":
+            effects += [*dialect.record(SPEECH, now), *dialect.stop_speech(now)]
+        if number == 10:
+            with contextlib.suppress(CallerError):
+                effects += dialect.tool_result("call_1", "{}", now)
+        said = bent(event, random) if number > 1 and random.random() < 0.5 else event
+        if nested and isinstance(said, dict) and "type" in said:
+            said = {"type": said["type"], "data": {**said, "type": None}}
+        effects += dialect.receive_text(json.dumps(said), now)
+    for effect in effects:
+        check(effect)
+    dialect.end(now)
+    assert dialect.machine.stage is RealtimeStage.CLOSED
