@@ -23,6 +23,9 @@ _STATE_COLOURS = {"offline": _RED, "connecting": _YELLOW}
 # What mmid waits for by itself where it names no time for its next attempt.
 _AWAITED = {"fix-clock": "tries again when the clock was set", "retry": "tries again soon"}
 
+# Where a key is all that proves who we are, nothing is registered for a product.
+_BY_A_KEY = {"api-key", "temporary-key"}
+
 Values = Mapping[str, Any]
 
 
@@ -46,7 +49,7 @@ def print_status(dialog: Values, device: Values, audio: Values) -> None:
     state, version = printable(dialog["State"]), printable(device["Version"])
     shown = coloured(state, _STATE_COLOURS.get(state, _GREEN))
     print(f"{coloured(f'mmid {version}', _BOLD)} is {shown}")
-    rows = [*_device(device), *_link(dialog), *_audio(audio)]
+    rows = [*_device(device), *_link(dialog, device["Cloud"]), *_audio(audio)]
     for label, text in rows:
         print(f"  {label:<{_LABEL_WIDTH}}{printable(text)}")
     for label, text, remedy in _problems(dialog, device):
@@ -58,19 +61,26 @@ def print_status(dialog: Values, device: Values, audio: Values) -> None:
 def _device(device: Values) -> Iterator[tuple[str, str]]:
     name, app_id = device["DeviceName"] or "no name", device["AppId"] or "no AppId"
     registered = "registered" if device["Registered"] else "not registered"
-    yield "device", f"{name}, {app_id}, {registered}"
+    licensed = "" if device["LicenseMode"] in _BY_A_KEY else f", {app_id}, {registered}"
+    yield "device", f"{name}{licensed}"
     expiry = device["TokenExpiry"]
     token = f", token until {moment(expiry)}" if expiry else ""
     yield "license", f"{device['LicenseMode']}, {device['LicenseState']}{token}"
     yield "clock", "set" if device["ClockSynchronized"] else "not set: mmid waits for it"
 
 
-def _link(dialog: Values) -> Iterator[tuple[str, str]]:
-    connected = "connected" if dialog["Connected"] else "not connected"
+def _link(dialog: Values, cloud: str) -> Iterator[tuple[str, str]]:
+    connected = f"connected to {cloud}" if dialog["Connected"] else f"not connected to {cloud}"
     name = f", dialog {dialog['DialogId']}" if dialog["DialogId"] else ""
     yield "link", f"{connected}{name}"
     talker = dialog["Talker"]
     yield "dialog", f"{dialog['WorkMode']}, {f'{talker} talks' if talker else 'nobody talks'}"
+    if usage := dialog["Usage"]:
+        spoken, heard = usage["input_audio_s"], usage["output_audio_s"]
+        counted = (
+            f"{usage['total_tokens']} tokens, {usage['input_tokens']} of them for what was sent"
+        )
+        yield "usage", f"{counted}; {spoken:.0f} s of speech, {heard:.0f} s of replies"
 
 
 def _audio(audio: Values) -> Iterator[tuple[str, str]]:

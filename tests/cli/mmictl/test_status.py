@@ -15,6 +15,7 @@ DIALOG: dict[str, Any] = {
     "DialogId": "d-1",
     "Talker": "",
     "LastError": {},
+    "Usage": {},
 }
 DEVICE: dict[str, Any] = {
     "AppId": "mm_1",
@@ -25,6 +26,7 @@ DEVICE: dict[str, Any] = {
     "LicenseError": {},
     "TokenExpiry": 0,
     "ClockSynchronized": True,
+    "Cloud": "multimodal-dialog",
     "Version": "1.2",
 }
 AUDIO: dict[str, Any] = {
@@ -62,12 +64,24 @@ def test_a_board_that_is_well_is_shown_in_nine_lines(capsys: pytest.CaptureFixtu
         "  device     kitchen-7, mm_1, registered",
         "  license    fully-managed, authorized",
         "  clock      set",
-        "  link       connected, dialog d-1",
+        "  link       connected to multimodal-dialog, dialog d-1",
         "  dialog     push2talk, nobody talks",
         "  capture    hw:0: 16000 Hz mono S16_LE; 3 overruns",
         "  playback   hw:1: not used yet",
         "  volume     80 %, muted",
     ]
+
+
+def test_a_cloud_that_wants_a_key_only_shows_no_product_and_what_the_dialog_cost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    usage = {"total_tokens": 70, "input_tokens": 23, "input_audio_s": 1.8, "output_audio_s": 2.8}
+    device = {"LicenseMode": "api-key", "AppId": "", "Registered": False}
+    lines = screen(capsys, {"Usage": usage}, device)
+    assert lines[1] == "  device     kitchen-7"
+    assert lines[6] == (
+        "  usage      70 tokens, 23 of them for what was sent; 2 s of speech, 3 s of replies"
+    )
 
 
 def test_a_refused_license_is_shown_last_with_what_mends_it(
