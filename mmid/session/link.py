@@ -53,7 +53,7 @@ _CLOSE_S = 0.5
 _PIECE_BYTES = 8192
 _MOST_FRAGMENTS = 4096  # of one message
 _MOST_WAITING = 4096  # frames, beyond those that stop the reading
-_MOST_PONGS = 1000  # that wait because the cloud reads nothing
+_MOST_PINGS = 1000  # and pongs, in one read, or while the cloud reads none of our answers
 
 # Status codes of a close that say "you sent nonsense", "too much" or "it was too big".
 _TOO_MUCH = 1008
@@ -121,11 +121,13 @@ class Link:
 class _BoundedConnection(ClientConnection):
     """A connection that a hostile cloud cannot fill our memory through, as websockets lets it."""
 
-    _fragments = _waiting = _pongs = 0
+    _fragments = _waiting = _pings = 0
     _end: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take in what arrived; websockets makes objects of all of it before it looks at one."""
+        if self.transport.get_write_buffer_size() <= _UNSENT_BYTES:
+            self._pings = 0
         for at in range(0, len(data), _PIECE_BYTES):
             super().data_received(data[at : at + _PIECE_BYTES])
         if self._end is None and self.protocol.close_expected():
@@ -137,18 +139,17 @@ class _BoundedConnection(ClientConnection):
         super().process_event(event)
         if not isinstance(event, Frame):
             return
-        if event.opcode is Opcode.PING:
-            stuck = self.transport.get_write_buffer_size() > _UNSENT_BYTES
-            self._pongs = self._pongs + 1 if stuck else 0
-        elif event.opcode is not Opcode.PONG:
+        if event.opcode in {Opcode.PING, Opcode.PONG}:
+            self._pings += 1
+        else:
             self._fragments = 0 if event.fin else self._fragments + 1
             self._waiting = 0 if self.transport.is_reading() else self._waiting + 1
         if self._fragments > _MOST_FRAGMENTS:
             self._refuse(f"a message in more than {_MOST_FRAGMENTS} fragments")
         elif self._waiting > _MOST_WAITING:
             self._refuse(f"more than {_MOST_WAITING} small frames at once")
-        elif self._pongs > _MOST_PONGS:
-            self._refuse(f"more than {_MOST_PONGS} pings, and reads no answer")
+        elif self._pings > _MOST_PINGS:
+            self._refuse(f"more than {_MOST_PINGS} pings at once")
 
     def _refuse(self, why: str) -> None:
         self.protocol.fail(_TOO_MUCH, why)

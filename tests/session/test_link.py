@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
-from websockets.utils import accept_key
 
 from mmid.errors import ConnectionLost, MalformedMessage, MmidError, SettingsInvalid, TlsFailed
 from mmid.secrets import Secret
@@ -612,92 +611,3 @@ async def test_a_flood_waits_at_the_server_while_nobody_reads_and_nothing_of_it_
             assert tracemalloc.get_traced_memory()[1] < 8 * MEBIBYTE
     finally:
         tracemalloc.stop()
-
-
-# --- a cloud that means harm ------------------------------------------------------------------
-
-PING, TEXT, CONTINUED, BAD_OPCODE, CLOSE = 0x89, 0x01, 0x00, 0x8B, 0x88
-
-
-@asynccontextmanager
-async def hostile(
-    certificates: Certificates, first: bytes, again: bytes = b""
-) -> AsyncIterator[Link]:
-    """A cloud that answers the upgrade, sends frames, the last ones for ever, and reads nothing."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = (await reader.readuntil(b"\r\n\r\n")).decode()
-        key = next(line for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key"))
-        accepted = accept_key(key.partition(": ")[2])
-        writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accepted.encode() + b"\r\n\r\n"
-        )
-        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport of a socket
-        writer.write(first)
-        while True:
-            writer.write(again)
-            await writer.drain()
-            await (asyncio.sleep(0) if again else asyncio.Event().wait())
-
-    async def serve_until_left(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving = asyncio.create_task(serve(reader, writer))
-        await asyncio.wait({serving, left}, return_when=asyncio.FIRST_COMPLETED)
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
-        writer.transport.abort()
-
-    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    async with peer(serve_until_left, certificates.server_context()) as port:
-        link = await open_link(*options(port, certificates.ca_file))
-        try:
-            yield link
-        finally:
-            await link.close()
-            left.set_result(None)
-
-
-@pytest.mark.parametrize(
-    ("frames", "why"),
-    [
-        (bytes((PING, 125)) + bytes(125), "1008 more than 1000 pings, and reads no answer"),
-        (bytes((PING, 0)), "1008 more than 1000 pings, and reads no answer"),
-        (bytes((CONTINUED, 0)), "fragments"),
-        (bytes((TEXT | 0x80, 0)), "1008 more than 4096 small frames at once"),
-    ],
-    ids=["large pings", "small pings", "empty fragments", "empty texts"],
-)
-async def test_a_cloud_that_wants_to_fill_the_memory_is_left_before_it_has(
-    certificates: Certificates, frames: bytes, why: str
-) -> None:
-    begin = bytes((TEXT, 0)) if frames[0] == CONTINUED else b""
-    many = frames * (MEBIBYTE // len(frames))
-    tracemalloc.start()
-    try:
-        async with hostile(certificates, begin, many) as link:
-            error = await stuck_reader(link)
-            assert tracemalloc.get_traced_memory()[1] < 16 * MEBIBYTE
-    finally:
-        tracemalloc.stop()
-    assert isinstance(error, MalformedMessage)
-    assert why in str(error)
-
-
-async def stuck_reader(link: Link) -> MmidError:
-    """Read one frame, as a reader that waits for the loudspeaker; return how the link ended."""
-    async with asyncio.timeout(AMPLE_S):
-        try:
-            await link.receive()
-        except MmidError as error:
-            return error
-        await link._connection.wait_closed()
-        return await ends(link)
-
-
-@pytest.mark.parametrize("frame", [bytes((BAD_OPCODE, 0)), bytes((CLOSE, 2, 0x03, 0xE8))])
-async def test_a_cloud_that_breaks_the_rules_or_closes_and_stays_is_left_at_once(
-    certificates: Certificates, frame: bytes
-) -> None:
-    async with hostile(certificates, frame) as link:
-        async with asyncio.timeout(2.0):
-            await ends(link)
