@@ -194,7 +194,7 @@ class Audio:
     )
     mixer_control: str = at_start(
         "",
-        "Simple mixer control that sets the volume, such as Master or PCM. Empty: mmid scales "
+        "Simple mixer control that sets the volume, such as Master or Headphone,1. Empty: mmid scales "
         "the samples itself.",
         max_length=64,
     )

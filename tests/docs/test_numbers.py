@@ -7,7 +7,8 @@ from mmid.dbus.wire import MessageType
 from mmid.gateway import black_box, timeline
 from mmid.hal_linux.audio import alsa, device, samples
 from mmid.hal_linux.audio.capture import recorder
-from mmid.hal_linux.audio.playback import coded_reply, jitter, player
+from mmid.hal_linux.audio.playback import coded_reply, jitter, player, playout
+from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.time import clock
 from mmid.session import backlog, backoff, conversation, endpoint, link, outbox, supervisor
@@ -71,6 +72,10 @@ TOLD = {
         f"{device._LONGEST_DELAY_S * 1000:g} ms, for {device._OUTAGE_S:g} s; the speech goes on",
         f"| not back after {device._OUTAGE_S:g} s |",
         f"| gives or takes no sample for {alsa.STUCK_S:g} s |",
+        f"again when {playout._REFILL_S * 1000:g} ms and a period are left",
+        f"of a period longer than {playout._PERIOD_S * 1000:g} ms, what it is longer",
+        f"With {playout._LOW_S * 1000:g} ms left in the device, silence goes in",
+        f"a period of silence ({playback_pcm._AHEAD_S * 1000:g} ms of a longer one)",
         f"A reply starts when {jitter._LEAST_MS} ms of it are there",
         f"doubles at once, up to {jitter._MOST_MS} ms",
         f"each reply without a gap takes {jitter._STEP_DOWN_MS} ms back",

@@ -23,6 +23,8 @@ Define = Callable[[str], None]
 def _pcms(define: Define) -> None:
     define(
         "pcm.paced { type paced }\n"
+        "pcm.coarse { type rate slave { rate 48000 pcm { type paced rate 48000 "
+        "period_min_ms 125 period_max_ms 125 buffer_max_ms 250 } } }\n"
         "pcm.deaf { type paced deaf 1 }\n"
         "pcm.stuck { type paced stuck_ms 300 }\n"
         "pcm.gone { type paced gone_ms 300 }\n"
@@ -45,7 +47,7 @@ async def persistent(check: Callable[[], Awaitable[CheckResult]]) -> CheckResult
     return result
 
 
-@pytest.mark.parametrize("device", ["paced", "null"])
+@pytest.mark.parametrize("device", ["paced", "null", "coarse"])
 async def test_devices_that_run_at_their_rate_pass(device: str) -> None:
     recorded = await persistent(lambda: check_recorder(recorder(device), 16000))
     played = await persistent(lambda: check_player(player(device), 24000))
