@@ -51,7 +51,10 @@ class ApiKey(Access):
     async def credential(self) -> Credential:
         self.show()
         if not self._settings.license.api_key:
-            raise NotProvisioned("this device is not provisioned: license.api_key is not set")
+            raise NotProvisioned(
+                "this device is not provisioned: license.api_key is not set",
+                advice="Give the credential api_key, or set license.api_key.",
+            )
         return Credential(self._settings.license.api_key)
 
     def accepted(self) -> None:

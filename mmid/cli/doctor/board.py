@@ -56,7 +56,7 @@ def check_workspace(settings: Settings, dialog: Finding) -> Finding:
     if workspace := settings.cloud.workspace_id or record.workspace_id:
         return fine("workspace", workspace)
     if not cloud_of(settings.cloud.protocol).registers(settings):
-        return fine("workspace", "this mode needs none")
+        return fine("workspace", "none, and a dialog here needs none")
     if dialog.verdict is Verdict.OK:
         return fine("workspace", "the token brings it")
     if not record.registered:

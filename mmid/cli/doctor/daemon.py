@@ -55,7 +55,9 @@ def _license(device: dict[str, Any], last: dict[str, Any]) -> Finding:
         if last and last["code"] == "not-provisioned":  # it names what is missing
             return failed("license", last["message"], last["remedy"])
         text = "something is missing that the device must know to be let in"
-        return failed("license", text, TABLE[NotProvisioned].remedy)
+        by_license = f"{TABLE[NotProvisioned].remedy} "
+        advice = f"{'' if mode == 'api-key' else by_license}mmid check says what it has."
+        return failed("license", text, advice)
     if error := device["LicenseError"]:
         meaning, _, advice = error["message"].partition(". ")
         judge = failed if state == "refused" else warned

@@ -75,7 +75,9 @@ def _report(
         where = license_.register_url or cloud.license_url
         yield "license", f"{license_.mode}, at {where}, codec {license_.codec}"
     else:
-        yield "license", f"{license_.mode}, workspace {cloud.workspace_id}"
+        key = f"a key from {license_.token_url}" if license_.token_url else "the API key"
+        workspace = cloud.workspace_id or "not set"
+        yield "license", f"nothing is registered; {key} is the credential, workspace {workspace}"
     yield "device", _identity(license_)
     held = "empty; this mode needs none"
     if record:

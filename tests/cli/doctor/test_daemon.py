@@ -76,7 +76,11 @@ async def test_what_is_missing_of_the_identity_is_told_if_mmid_has_said_it(
     bus: PrivateBus, status: Status, front: Front
 ) -> None:
     status.update(license_state=LicenseState.UNPROVISIONED)
-    assert "something is missing" in (await by_check(bus.address))["license"].text
+    assert "license.app_id" in (await by_check(bus.address))["license"].remedy
+    status.update(license_mode="api-key")
+    finding = (await by_check(bus.address))["license"]
+    assert "something is missing" in finding.text
+    assert "license.app_id" not in finding.remedy
     error: dict[str, str | int] = {"message": "license.api_key is missing", "remedy": "Set it."}
     status.update(last_error={**error, "code": "not-provisioned", "time": 1})
     finding = (await by_check(bus.address))["license"]

@@ -91,6 +91,18 @@ def test_a_proxy_is_told_and_one_that_cannot_be_used_is_refused(config: Path) ->
     assert "hunter2" not in result.stderr
 
 
+def test_a_cloud_that_wants_a_key_only_is_not_said_to_register(tmp_path: Path) -> None:
+    config = tmp_path / "mmid.toml"
+    config.write_text(
+        f'storage.target = "file:{tmp_path}/device.bin"\nlicense.api_key = "{API_KEY}"\n'
+        'cloud.protocol = "qwen-realtime"\n'
+    )
+    result = mmid("check", "--config", config)
+    report = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert report["license"].startswith("nothing is registered; the API key is the credential")
+    assert report["record"].endswith("empty; this mode needs none")
+
+
 def test_it_loads_the_codecs_that_the_settings_ask_for(config: Path) -> None:
     codecs = {"MMID_DIALOG__UPSTREAM_MODE": "raw-opus", "MMID_DIALOG__DOWNSTREAM_MODE": "mp3"}
     assert "codecs   raw-opus up, mp3 down\n" in mmid("check", "--config", config, **codecs).stdout
