@@ -194,8 +194,8 @@ class Audio:
     )
     mixer_control: str = at_start(
         "",
-        "Simple mixer control that sets the volume, such as Master or Headphone,1. Empty: mmid scales "
-        "the samples itself.",
+        "Simple mixer control that sets the volume, such as Master or Headphone,1. Empty: mmid "
+        "scales the samples itself.",
         max_length=64,
     )
     period_ms: int = at_start(
