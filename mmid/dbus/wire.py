@@ -133,7 +133,8 @@ def read_body(message: Message, data: bytes, body: bytes) -> None:
     except Undecodable:
         raise
     except Exception as error:
-        raise Undecodable(f"{error!r} in a body of {len(body)} bytes") from error
+        kind = type(error).__name__  # the library's words quote a text, and so what people say
+        raise Undecodable(f"{kind} in a body of {len(body)} bytes") from error
 
 
 class _Reader(Unmarshaller):

@@ -131,6 +131,13 @@ def test_a_call_brings_variants_of_simple_types_only(signature: str) -> None:
         decode(wire.encode(call, 1))
 
 
+def test_a_text_that_is_none_is_not_quoted() -> None:
+    frame = encoded("what people say x").replace(b"say x", b"say \xff")
+    with pytest.raises(Undecodable, match=r"in a body of \d+ bytes") as caught:
+        decode(frame)
+    assert "people" not in str(caught.value)
+
+
 def test_what_a_service_tells_of_itself_may_hold_lists_and_tables() -> None:
     told = {"a": Variant("as", ["x"]), "b": Variant("a{sv}", {"c": Variant("ay", b"d")})}
     signal = decode(wire.encode(Message.new_signal("/a", "a.b", "C", "a{sv}", [told]), 1))

@@ -91,7 +91,7 @@ def _read_secret(name: str) -> Secret:
     except OSError as error:
         text = f"--app-secret-file: {where} cannot be read: {error.strerror}"
         raise SettingsInvalid(text) from None
-    text = data.decode(errors="replace").strip()
+    text = data.decode("utf-8-sig", errors="replace").strip()
     _hold_against(License, "app_secret", text, f"--app-secret-file: what {where} holds")
     return Secret(text)
 

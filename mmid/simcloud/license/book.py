@@ -219,8 +219,8 @@ def _load(state_file: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageFailed(
-            f"simcloud's list of devices {state_file} cannot be read ({error!r}): delete it, "
-            f"and the device records of the devices that registered"
+            f"simcloud's list of devices {state_file} cannot be read ({type(error).__name__}): "
+            f"delete it, and the device records of the devices that registered"
         ) from None
 
 

@@ -57,8 +57,9 @@ def test_with_json_it_prints_one_object(mmid: Tool, secret_file: Path) -> None:
     }
 
 
-def test_the_secret_may_come_by_standard_input_and_is_never_printed(mmid: Tool) -> None:
-    result = mmid("provision", *WHO, "--app-secret-file", "-", stdin=APP_SECRET)
+@pytest.mark.parametrize("text", [APP_SECRET, f"\ufeff{APP_SECRET}\r\n"], ids=["bare", "windows"])
+def test_the_secret_may_come_by_standard_input_and_is_never_printed(mmid: Tool, text: str) -> None:
+    result = mmid("provision", *WHO, "--app-secret-file", "-", stdin=text)
     assert result.returncode == 0
     assert mmid.record == IDENTITY
     assert APP_SECRET not in result.stdout + result.stderr
