@@ -97,7 +97,7 @@ class Tls:
         self._context: ResumingContext | None = None
         self._loaded: list[tuple[int, int]] = []
 
-    def context(self) -> ssl.SSLContext:
+    def context(self) -> ResumingContext:
         """Return what to connect with; the authorities are read again only if they changed.
 
         They may be some hundred certificates: call it where it may take its time.
@@ -113,6 +113,10 @@ class Tls:
 
     def keep_session(self, connection: ssl.SSLObject) -> None:
         """Keep the session of a connection that served, for the next one to the same name."""
+        # Each session that is asked for costs 6 KiB for ever (CPython 3.11 to 3.13), so one serves
+        # as long as the cloud takes it.
+        if connection.session_reused:
+            return
         if self._context is not None and connection.context is self._context:
             self._context.kept = connection.session
             self._context.kept_for = connection.server_hostname

@@ -81,6 +81,15 @@ async def test_a_reconnect_resumes_the_session(
         assert [await board.reused() for _ in range(3)] == [False, True, True]
 
 
+async def test_one_session_serves_as_long_as_it_is_resumed(certificates: Certificates) -> None:
+    """To ask for another one costs memory that never comes back."""
+    async with dialler(certificates) as board:
+        assert not await board.reused()
+        kept = board.tls.context().kept
+        assert await board.reused()
+        assert board.tls.context().kept is kept
+
+
 async def test_a_connection_that_broke_is_resumed_too(certificates: Certificates) -> None:
     async with dialler(certificates) as board:
         async with board.linked() as link:
