@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -64,7 +64,9 @@ _NONSENSE_CODES = frozenset({1002, 1003, 1007, _TOO_MUCH, _TOO_BIG})
 class Link:
     """An open connection. Sending is for one task, receiving for another."""
 
-    def __init__(self, connection: ClientConnection, tls: Tls, message_limit_bytes: int) -> None:
+    def __init__(
+        self, connection: "_BoundedConnection", tls: Tls, message_limit_bytes: int
+    ) -> None:
         self._connection = connection
         self._tls = tls
         self._message_limit_bytes = message_limit_bytes
@@ -110,7 +112,7 @@ class Link:
 
     async def close(self) -> None:
         """Say goodbye; after half a second just go."""
-        self._tls.keep_session(self._connection.transport.get_extra_info("ssl_object"))
+        self._tls.keep_session(self._connection.ssl_object)
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._connection.close()
@@ -123,12 +125,22 @@ class _BoundedConnection(ClientConnection):
 
     _fragments = _waiting = _pings = 0
     _end: asyncio.TimerHandle | None = None
+    ssl_object: ssl.SSLObject
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask the transport what we need of it: once it was closed twice, it raises."""
+        self.ssl_object = transport.get_extra_info("ssl_object")
+        _tune(transport.get_extra_info("socket"))
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Take in what arrived; websockets makes objects of all of it before it looks at one."""
-        if self.transport.get_write_buffer_size() <= _UNSENT_BYTES:
+        closing = self.transport.is_closing()
+        if not closing and self.transport.get_write_buffer_size() <= _UNSENT_BYTES:
             self._pings = 0
         for at in range(0, len(data), _PIECE_BYTES):
+            if self.protocol.handshake_exc is not None:
+                return  # it was no upgrade; websockets raises EOFError over what still comes
             super().data_received(data[at : at + _PIECE_BYTES])
         if self._end is None and self.protocol.close_expected():
             # The cloud, which is to close TCP now, may never do so; websockets would wait.
@@ -137,7 +149,7 @@ class _BoundedConnection(ClientConnection):
     def process_event(self, event: Any) -> None:
         """Pass a frame on, or end the connection."""
         super().process_event(event)
-        if not isinstance(event, Frame):
+        if not isinstance(event, Frame) or self.transport.is_closing():
             return
         if event.opcode in {Opcode.PING, Opcode.PONG}:
             self._pings += 1
@@ -191,8 +203,7 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
         SettingsInvalid: the CA file or the proxy cannot be used.
     """
     connection = await _connect(endpoint, tls, timeout_s, _BoundedConnection)
-    _tune(connection)
-    return Link(connection, tls, endpoint.message_limit_bytes)
+    return Link(cast("_BoundedConnection", connection), tls, endpoint.message_limit_bytes)
 
 
 async def rehearse(
@@ -317,8 +328,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             )
 
 
-def _tune(connection: ClientConnection) -> None:
-    sock: socket.socket | None = connection.transport.get_extra_info("socket")
+def _tune(sock: socket.socket | None) -> None:
     if sock is None:
         return
     options = (

@@ -99,6 +99,14 @@ async def stuck_reader(link: Link) -> MmidError:
         return await ends(link)
 
 
+async def test_a_cloud_that_sends_too_much_with_its_upgrade_is_left_in_order(
+    certificates: Certificates,
+) -> None:
+    async with hostile(certificates, bytes((TEXT, 0)) + bytes((CONTINUED, 0)) * 9000) as link:
+        with pytest.raises(MalformedMessage, match="fragments"):
+            await link.receive()
+
+
 @pytest.mark.parametrize("frame", [bytes((BAD_OPCODE, 0)), bytes((CLOSE, 2, 0x03, 0xE8))])
 async def test_a_cloud_that_breaks_the_rules_or_closes_and_stays_is_left_at_once(
     certificates: Certificates, frame: bytes
