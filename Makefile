@@ -7,7 +7,7 @@ SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test bench vm-test image-test image-test-board guide-test fault-runs deb deb-test autopkgtest deb12
+.PHONY: help bootstrap demo test bench vm-test image-test image-test-board guide-test fault-runs fuzz deb deb-test autopkgtest deb12
 .PHONY: docs lint format clean
 
 help:  ## list the targets
@@ -42,6 +42,10 @@ guide-test: bootstrap deb  ## follow docs/oem-guide.md on that board, and the un
 fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud
 	@$(PYTHON_IN_VENV) -m tests.fault_runs
 	@$(PYTHON_IN_VENV) -m tests.fault_runs --scenarios --dialogs 63
+
+fuzz: bootstrap  ## bent input for a minute a target; SECONDS=, or COUNT= inputs; SEED= TARGET=
+	@$(PYTHON_IN_VENV) -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) \
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(TARGET)
 
 deb:  ## the Debian 13 packages, in build/deb
 	@packaging/build-deb

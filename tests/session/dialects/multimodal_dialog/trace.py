@@ -175,7 +175,7 @@ class Rehearsal:
         try:
             return command()
         except CallerError as error:
-            return [_Refused(error)]
+            return [Refused(error)]
 
 
 _INPUTS = {
@@ -193,7 +193,7 @@ _INPUTS = {
 
 
 @frozen
-class _Refused(Effect):
+class Refused(Effect):
     """Stands among the effects for an error that a command raised."""
 
     error: CallerError
@@ -254,7 +254,7 @@ _WORDS: dict[type[Effect], Callable[[Any], str]] = {
     Close: _close,
     Show: lambda effect: f"show {effect.state}",
     SaveDialog: lambda effect: f"save {effect.dialog_id}",
-    _Refused: lambda effect: f"refused {type(effect.error).__name__}",
+    Refused: lambda effect: f"refused {type(effect.error).__name__}",
     Note: lambda _: "note",
     StartRecorder: lambda _: "start recorder",
     StopRecorder: lambda _: "stop recorder",
