@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import time
+from dataclasses import field
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -136,52 +137,42 @@ def _number(error: Exception) -> int:
     return next((one for one in _REASONS if words == os.strerror(one)), 0)
 
 
-def open_pcm(
-    direction: Direction,
-    device: str,
-    rate_hz: int,
-    period_ms: int,
-    buffer_ms: int,
-    *,
-    parameters: HardwareParameters | None = None,
-) -> OpenPcm:
-    """Open ``device`` non-blocking, mono, 16-bit, at exactly ``rate_hz``.
+@frozen
+class PcmRequest:
+    """What is wanted of a device: mono, 16-bit, at exactly ``rate_hz``.
 
-    Args:
+    Attributes:
         direction: capture or playback.
         device: the ALSA PCM name.
         rate_hz: samples a second.
         period_ms: the wished period; the device may choose another.
         buffer_ms: the least wished buffer.
         parameters: what is known of the device from the times before.
-
-    Raises:
-        AudioDeviceFailed: the device is not there, busy, or cannot do it even
-            behind alsa-lib's converter.
     """
-    known = parameters or HardwareParameters()
-    request = _Request(direction, device, rate_hz, period_ms, buffer_ms, known)
-    began = time.monotonic()
-    try:
-        return request.open()
-    finally:
-        took = time.monotonic() - began
-        if took > _SLOW_OPEN_S:
-            _log.warning("the sound device %r took %.1f s to open", device, took)
-
-
-@frozen
-class _Request:
-    """What ``open_pcm`` was asked for."""
 
     direction: Direction
     device: str
     rate_hz: int
     period_ms: int
     buffer_ms: int
-    parameters: HardwareParameters
+    parameters: HardwareParameters = field(default_factory=HardwareParameters)
 
     def open(self) -> OpenPcm:
+        """Open the device non-blocking.
+
+        Raises:
+            AudioDeviceFailed: the device is not there, busy, or cannot do it even
+                behind alsa-lib's converter.
+        """
+        began = time.monotonic()
+        try:
+            return self._open()
+        finally:
+            took = time.monotonic() - began
+            if took > _SLOW_OPEN_S:
+                _log.warning("the sound device %r took %.1f s to open", self.device, took)
+
+    def _open(self) -> OpenPcm:
         """Open the device as it is, else behind the converter."""
         silence_alsa()
         try:

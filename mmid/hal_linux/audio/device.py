@@ -6,11 +6,9 @@ common: what is shown of the device, and when one that went away is tried again.
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.alsa import Direction, OpenPcm, open_pcm
-from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
+from mmid.hal_linux.audio.alsa import OpenPcm, PcmRequest
 
 # A USB card that was knocked out is back in about a second; longer than this
 # nobody waits for the rest of a sentence.
@@ -24,11 +22,7 @@ class SoundDevice:
     """One PCM name, how it is, and how often samples were lost.
 
     Args:
-        direction: capture or playback.
-        device: the ALSA PCM name.
-        rate_hz: samples a second.
-        period_ms: the wished period.
-        buffer_ms: the least wished buffer.
+        request: what is wanted of it.
 
     Attributes:
         device: the ALSA PCM name.
@@ -37,14 +31,11 @@ class SoundDevice:
         xruns: how often it ran over (capture) or dry (playback) since the start.
     """
 
-    def __init__(
-        self, direction: Direction, device: str, rate_hz: int, period_ms: int, buffer_ms: int
-    ) -> None:
-        self.device = device
+    def __init__(self, request: PcmRequest) -> None:
+        self.device = request.device
         self.format = ""
         self.xruns = 0
-        self._parameters = HardwareParameters()
-        self._open = partial(open_pcm, direction, device, rate_hz, period_ms, buffer_ms)
+        self._request = request
         self._on_change: Callable[[], None] = lambda: None
         self._away_since: float | None = None
         self._delay_s = _FIRST_DELAY_S
@@ -60,7 +51,7 @@ class SoundDevice:
             AudioDeviceFailed: it is not there, busy or cannot do it.
         """
         try:
-            opened = self._open(parameters=self._parameters)
+            opened = self._request.open()
         except AudioDeviceFailed as error:
             self.failed(error)
             raise
@@ -69,7 +60,7 @@ class SoundDevice:
 
     def failed(self, error: AudioDeviceFailed) -> None:
         """It does not work, now or any more; what comes back may be another card."""
-        self._parameters.forget()
+        self._request.parameters.forget()
         self._show(f"not working: {error}")
 
     def count_xruns(self, number: int = 1) -> None:

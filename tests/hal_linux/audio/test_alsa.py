@@ -7,14 +7,14 @@ import pytest
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal_linux.audio import alsa
-from mmid.hal_linux.audio.alsa import DeviceLost, Direction, failure, open_pcm
+from mmid.hal_linux.audio.alsa import DeviceLost, Direction, PcmRequest, failure
 
 Define = Callable[[str], None]
 
 
 def test_an_open_pcm_tells_the_sizes_it_really_has(define: Define) -> None:
     define("pcm.card { type paced }")
-    opened = open_pcm(Direction.CAPTURE, "card", 16000, 20, 500)
+    opened = PcmRequest(Direction.CAPTURE, "card", 16000, 20, 500).open()
     assert opened.period_frames == 320
     assert opened.buffer_frames >= 8000
     opened.pcm.close()
@@ -37,14 +37,14 @@ def test_a_failure_says_in_plain_words_what_is_wrong(cause: int, words: str) -> 
 
 def test_alsa_lib_itself_is_silent(define: Define, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(AudioDeviceFailed, match="'nosuch' does not exist"):
-        open_pcm(Direction.PLAYBACK, "nosuch", 16000, 20, 200)
+        PcmRequest(Direction.PLAYBACK, "nosuch", 16000, 20, 200).open()
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_plug_in_that_is_not_installed_is_named(define: Define) -> None:
     define("pcm.odd { type mmid_nothing }")
     with pytest.raises(AudioDeviceFailed, match="'odd' does not exist: its alsa-lib plug-in"):
-        open_pcm(Direction.PLAYBACK, "odd", 16000, 20, 200)
+        PcmRequest(Direction.PLAYBACK, "odd", 16000, 20, 200).open()
 
 
 # As /usr/share/alsa/alsa.conf defines it.
@@ -58,7 +58,7 @@ def test_a_card_with_another_format_is_converted_by_alsa_itself(
     define: Define, direction: Direction, device: str
 ) -> None:
     define(PLUG + CARD % "type paced rate 48000 channels 2")
-    opened = open_pcm(direction, device, 16000, 20, 200)
+    opened = PcmRequest(direction, device, 16000, 20, 200).open()
     assert opened.period_frames == 320
     assert opened.format.startswith("16000 Hz mono S16_LE, period 20 ms, buffer ")
     assert opened.format.endswith("; converted, the device has 48000 Hz stereo S16_LE")
@@ -68,7 +68,7 @@ def test_a_card_with_another_format_is_converted_by_alsa_itself(
 
 def test_what_needs_no_conversion_has_none(define: Define) -> None:
     define(PLUG + CARD % "type paced")
-    opened = open_pcm(Direction.CAPTURE, "card:0,0", 16000, 20, 500)
+    opened = PcmRequest(Direction.CAPTURE, "card:0,0", 16000, 20, 500).open()
     assert opened.format == "16000 Hz mono S16_LE, period 20 ms, buffer 500 ms"
     opened.pcm.close()
 
@@ -76,14 +76,14 @@ def test_what_needs_no_conversion_has_none(define: Define) -> None:
 def test_without_a_converter_the_refusal_names_what_the_device_has(define: Define) -> None:
     define(CARD % "type paced rate 48000 channels 2")
     with pytest.raises(AudioDeviceFailed, match="offers 48000 Hz stereo S16_LE, not 16000 Hz mono"):
-        open_pcm(Direction.CAPTURE, "card:0,0", 16000, 20, 500)
+        PcmRequest(Direction.CAPTURE, "card:0,0", 16000, 20, 500).open()
 
 
 def test_a_busy_device_is_named(define: Define, tmp_path: Path) -> None:
     define(f'pcm.card {{ type paced busy "{tmp_path}/busy" }}')
     (tmp_path / "busy").touch()
     with pytest.raises(AudioDeviceFailed, match="'card' is busy: another program"):
-        open_pcm(Direction.PLAYBACK, "card", 16000, 20, 200)
+        PcmRequest(Direction.PLAYBACK, "card", 16000, 20, 200).open()
 
 
 def test_who_holds_a_busy_device_is_named_where_the_kernel_says_so(
@@ -99,7 +99,7 @@ def test_who_holds_a_busy_device_is_named_where_the_kernel_says_so(
 
     monkeypatch.setattr(alsa, "holders", kernel)
     with pytest.raises(AudioDeviceFailed, match=r"'card' is busy: aplay \(process 12\) has"):
-        open_pcm(Direction.PLAYBACK, "card", 16000, 20, 200)
+        PcmRequest(Direction.PLAYBACK, "card", 16000, 20, 200).open()
     assert asked == [True]
 
 
@@ -113,7 +113,7 @@ def test_a_device_that_is_slow_to_open_is_no_riddle(
 ) -> None:
     define("pcm.slow { type paced open_ms 150 }\npcm.quick { type paced }")
     caplog.set_level(logging.WARNING)
-    open_pcm(Direction.CAPTURE, "quick", 16000, 20, 200).pcm.close()
+    PcmRequest(Direction.CAPTURE, "quick", 16000, 20, 200).open().pcm.close()
     assert not caplog.messages
-    open_pcm(Direction.CAPTURE, "slow", 16000, 20, 200).pcm.close()
+    PcmRequest(Direction.CAPTURE, "slow", 16000, 20, 200).open().pcm.close()
     assert "'slow' took 0." in caplog.messages[0]

@@ -6,7 +6,7 @@ from typing import Any
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 import pytest
 
-from mmid.hal_linux.audio.alsa import Direction, open_pcm
+from mmid.hal_linux.audio.alsa import Direction, PcmRequest
 from mmid.hal_linux.audio.alsaaudio010 import Pcm010
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
 from mmid.hal_linux.audio.ring import ByteRing
@@ -122,7 +122,7 @@ def test_a_position_that_could_not_be_told_is_not_believed(
 @pytest.mark.usefixtures("either_version")
 def test_a_capture_that_nobody_reads_counts_one_overrun_and_goes_on(define: Define) -> None:
     define("pcm.card { type paced }")
-    pcm = CapturePcm(open_pcm(Direction.CAPTURE, "card", RATE_HZ, 20, 500))
+    pcm = CapturePcm(PcmRequest(Direction.CAPTURE, "card", RATE_HZ, 20, 500).open())
     pcm.start()
     time.sleep(0.6)  # longer than its buffer
     pcm.read(ByteRing())
@@ -137,7 +137,7 @@ def test_a_capture_that_nobody_reads_counts_one_overrun_and_goes_on(define: Defi
 @pytest.mark.usefixtures("either_version")
 def test_a_playback_that_ran_dry_tells_so_once_and_goes_on(define: Define) -> None:
     define("pcm.card { type paced }")
-    pcm = open_pcm(Direction.PLAYBACK, "card", RATE_HZ, 20, 200).pcm
+    pcm = PcmRequest(Direction.PLAYBACK, "card", RATE_HZ, 20, 200).open().pcm
     quiet = bytes(2 * 3200)
     assert pcm.write(quiet) == 3200
     time.sleep(0.3)  # longer than that lasts

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mmid.hal_linux.audio.alsa import Direction
+from mmid.hal_linux.audio.alsa import Direction, PcmRequest
 from mmid.hal_linux.audio.device import SoundDevice
 
 
@@ -22,7 +22,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def device() -> SoundDevice:
-    return SoundDevice(Direction.CAPTURE, "card", 16000, 20, 500)
+    return SoundDevice(PcmRequest(Direction.CAPTURE, "card", 16000, 20, 500))
 
 
 def delays(device: SoundDevice, now: list[float]) -> list[float]:

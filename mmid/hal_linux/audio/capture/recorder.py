@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Encoder, RecorderListener
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost, Direction
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost, Direction, PcmRequest
 from mmid.hal_linux.audio.capture.coded_listener import CodedListener
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
 from mmid.hal_linux.audio.device import SoundDevice
@@ -49,7 +49,7 @@ class AlsaRecorder(SoundDevice):
     def __init__(
         self, device: str, rate_hz: int, period_ms: int, encoder: Encoder | None = None
     ) -> None:
-        super().__init__(Direction.CAPTURE, device, rate_hz, period_ms, _BUFFER_MS)
+        super().__init__(PcmRequest(Direction.CAPTURE, device, rate_hz, period_ms, _BUFFER_MS))
         self._period_ms = period_ms
         self._encoder = encoder
         self._coded: CodedListener | None = None

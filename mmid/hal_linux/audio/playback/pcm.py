@@ -73,7 +73,7 @@ class PlaybackPcm:
     def feed(self, ring: ByteRing) -> None:
         """Move from the ring to the device what fits beside ``frames``."""
         count = min(self._room, ring.frames)
-        if count < ring.frames:
+        if count < ring.frames:  # a converter would hold back what is no whole period
             count -= (self.held_frames + count) % self.opened.period_frames
         if count <= 0:
             return

@@ -1,7 +1,7 @@
 """The loudspeaker: opens an ALSA PCM for one reply at a time."""
 
 from mmid.hal import Decoder, PlayerListener
-from mmid.hal_linux.audio.alsa import Direction
+from mmid.hal_linux.audio.alsa import Direction, PcmRequest
 from mmid.hal_linux.audio.codecs.pcm import PcmDecoder
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.playback.coded_reply import CodedReply
@@ -41,7 +41,7 @@ class AlsaPlayer(SoundDevice):
         decoder: Decoder | None = None,
         ahead_bytes: int = 0,
     ) -> None:
-        super().__init__(Direction.PLAYBACK, device, rate_hz, period_ms, _BUFFER_MS)
+        super().__init__(PcmRequest(Direction.PLAYBACK, device, rate_hz, period_ms, _BUFFER_MS))
         self._gain = gain
         self._jitter = JitterBuffer(rate_hz)
         self._decoder = decoder or PcmDecoder(rate_hz)

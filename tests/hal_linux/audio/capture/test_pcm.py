@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mmid.hal_linux.audio.alsa import Direction, open_pcm
+from mmid.hal_linux.audio.alsa import Direction, PcmRequest
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
 from mmid.hal_linux.audio.ring import ByteRing
 
@@ -16,7 +16,7 @@ RECORDED_MS, RECORDED = 130, 2080
 def microphone(define: Callable[[str], None]) -> Iterator[CapturePcm]:
     """A card that has so much, and will never have more."""
     define(f"pcm.card {{ type paced stuck_ms {RECORDED_MS} }}")
-    pcm = CapturePcm(open_pcm(Direction.CAPTURE, "card", RATE_HZ, PERIOD_MS, 500))
+    pcm = CapturePcm(PcmRequest(Direction.CAPTURE, "card", RATE_HZ, PERIOD_MS, 500).open())
     pcm.start()
     time.sleep(RECORDED_MS / 1000)  # so long it records, by this very clock
     yield pcm
