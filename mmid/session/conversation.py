@@ -12,7 +12,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmid.errors import MalformedMessage, MmidError
+from mmid.errors import MmidError
 from mmid.events import Error
 from mmid.secrets import redact
 from mmid.session.dialects.dialect import Dialect
@@ -29,7 +29,7 @@ from mmid.session.effects import (
     SpeechDropped,
     what_follows,
 )
-from mmid.session.endpoint import LinkClosed
+from mmid.session.endpoint import LinkClosed, unforeseen
 
 if TYPE_CHECKING:  # the daemon is ready before these are imported
     from mmid.session.link import Link
@@ -267,8 +267,7 @@ class Conversation:
         try:
             return take(*received, self._loop.time())
         except Exception as error:  # noqa: BLE001 - see above
-            # Only the kind of it: its text may quote what was received.
-            told = MalformedMessage(f"what the cloud sent met a fault ({type(error).__name__})")
+            told = unforeseen("what the cloud sent", error)
             return [Emit(Error(told.code, str(told))), Close(told, what_follows(told))]
 
     async def _write(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from urllib.parse import urlencode
 
-from mmid.errors import CloudRefused, ConnectionLost
+from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.frozen import frozen
 
 # A text that repeats the whole reply so far grows with it: a mebibyte is a reply of hours.
@@ -37,6 +37,14 @@ class Endpoint:
 def with_query(url: str, **members: str) -> str:
     """Return a URL with more members in its query."""
     return f"{url}{'&' if '?' in url else '?'}{urlencode(members)}"
+
+
+def unforeseen(what: str, error: Exception) -> MalformedMessage:
+    """Return what an exception that is not ours means, over something that the cloud sent.
+
+    Only its kind is told: the text of it may quote what was received.
+    """
+    return MalformedMessage(f"{what} met a fault ({type(error).__name__})")
 
 
 class CredentialRefused(CloudRefused):

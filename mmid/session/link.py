@@ -30,7 +30,7 @@ from mmid.errors import (
     TlsFailed,
     certificate_advice,
 )
-from mmid.session.endpoint import CredentialRefused, Endpoint, LinkClosed
+from mmid.session.endpoint import CredentialRefused, Endpoint, LinkClosed, unforeseen
 from mmid.session.proxy import NEXT_ADDRESS_S, Proxy, proxy_for
 from mmid.session.tls import Tls
 
@@ -94,10 +94,8 @@ class Link:
             return await self._connection.recv()
         except ConnectionClosed as error:
             raise _how_it_ended(error, self._message_limit_bytes) from error
-        except Exception as error:  # noqa: BLE001 - see below
-            # A case that the library did not think of; its text may quote what was received.
-            kind = type(error).__name__
-            raise MalformedMessage(f"what the cloud sent met a fault ({kind})") from None
+        except Exception as error:  # noqa: BLE001 - a case that the library did not think of
+            raise unforeseen("what the cloud sent", error) from None
 
     async def ping(self) -> None:
         """Ask whether the cloud lives; return with its answer.
@@ -313,7 +311,7 @@ def _open_error(shown: str, error: Exception, proxy: Proxy | None) -> MmidError:
             what = error.msg
         told = ConnectionLost(f"no connection to {way}: {what}")
     else:
-        told = MalformedMessage(f"what {way} answered met a fault ({type(error).__name__})")
+        told = unforeseen(f"what {way} answered", error)
     return told
 
 

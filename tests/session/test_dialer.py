@@ -229,9 +229,9 @@ async def test_a_rehearsal_shakes_hands_and_asks_nothing(certificates: Certifica
 @pytest.mark.parametrize(
     ("error", "proxy", "token"),
     [
-        (TlsFailed("certificate of wss://localhost:.* is not acceptable"), "", "st"),
-        (SettingsInvalid("https_proxy of the environment"), "gopher://proxy", "st"),
-        (ConnectionLost("no connection to .* through http://127.0.0.1:1: "), "127.0.0.1:1", "st"),
+        (TlsFailed("certificate of wss://localhost:.* is not acceptable"), "", "st-0123456789"),
+        (SettingsInvalid("https_proxy of the environment"), "gopher://proxy", "st-0123456789"),
+        (ConnectionLost("no connection to .* through http://127.0.0.1:1: "), "127.0.0.1:1", "st-1"),
         (SettingsInvalid("the header Authorization"), "", "two\nlines"),
     ],
 )

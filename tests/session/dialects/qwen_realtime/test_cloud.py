@@ -14,7 +14,7 @@ from mmid.settings import Cloud, License, Settings
 from mmid.settings.dialog import Dialog
 from mmid.settings.qwen import Qwen
 
-KEY = License(api_key=Secret("sk-0123"))
+KEY = License(api_key=Secret("sk-of-a-realtime-board"))
 LAMP = '{"type": "function", "function": {"name": "lamp"}}'
 CLOUD = cloud_of("qwen-realtime")
 
@@ -26,16 +26,16 @@ def settings(**tables: Any) -> Settings:
 
 def test_a_connection_names_the_model_and_carries_the_key() -> None:
     cloud = Cloud(protocol="qwen-realtime", model="qwen3.5-omni-plus-realtime", workspace_id="w")
-    endpoint = CLOUD.endpoint(settings(cloud=cloud), Credential(Secret("sk-0123")))
+    endpoint = CLOUD.endpoint(settings(cloud=cloud), Credential(Secret("sk-of-a-realtime-board")))
     assert endpoint.url == (
         "wss://dashscope.aliyuncs.com/api-ws/v1/realtime?model=qwen3.5-omni-plus-realtime"
     )
     assert endpoint.headers == {
-        "Authorization": "Bearer sk-0123",
+        "Authorization": "Bearer sk-of-a-realtime-board",
         "X-DashScope-WorkSpace": "w",
     }
     assert endpoint.message_limit_bytes == 8 << 20
-    assert "sk-0123" not in repr(endpoint)
+    assert "sk-of-a-realtime-board" not in repr(endpoint)
 
 
 @pytest.mark.parametrize(
