@@ -91,7 +91,9 @@ def _report(
     yield "capture", tried["capture"]
     yield "playback", tried["playback"]
     yield "dialog", settings.dialog.work_mode
-    yield "codecs", f"{settings.dialog.upstream_mode} up, {settings.dialog.downstream_mode} down"
+    dialog = settings.dialog
+    up = f"{dialog.upstream_mode} at {dialog.us_sample_rate} Hz up"
+    yield "codecs", f"{up}, {dialog.downstream_mode} at {dialog.ds_sample_rate} Hz down"
     yield "bus", settings.dbus.bus
 
 

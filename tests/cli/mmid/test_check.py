@@ -105,8 +105,10 @@ def test_a_cloud_that_wants_a_key_only_is_not_said_to_register(tmp_path: Path) -
 
 def test_it_loads_the_codecs_that_the_settings_ask_for(config: Path) -> None:
     codecs = {"MMID_DIALOG__UPSTREAM_MODE": "raw-opus", "MMID_DIALOG__DOWNSTREAM_MODE": "mp3"}
-    assert "codecs   raw-opus up, mp3 down\n" in mmid("check", "--config", config, **codecs).stdout
-    assert "codecs   pcm up, pcm down\n" in mmid("check", "--config", config).stdout
+    said = mmid("check", "--config", config, **codecs, MMID_DIALOG__US_SAMPLE_RATE="48000").stdout
+    assert "codecs   raw-opus at 48000 Hz up, mp3 at 24000 Hz down\n" in said
+    own = "codecs   pcm at 16000 Hz up, pcm at 24000 Hz down\n"
+    assert own in mmid("check", "--config", config).stdout
 
 
 @pytest.mark.parametrize(
