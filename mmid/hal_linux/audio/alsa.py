@@ -47,7 +47,7 @@ _REASONS = {
     errno.ENXIO: "does not exist: its alsa-lib plug-in or card is missing",
     errno.EACCES: "may not be opened: the user needs the group audio",
     errno.EPERM: "may not be opened: the user needs the group audio",
-    errno.EINVAL: "cannot do 16-bit mono at this rate: put plug: or plughw: before its name",
+    errno.EINVAL: "cannot do 16-bit mono at this rate",
     errno.ESTRPIPE: "was suspended",
     errno.EBADFD: "was stopped by its driver",
     errno.EIO: "failed: its driver has an input/output error",
@@ -189,7 +189,7 @@ class PcmRequest:
             offer = _words(info["rate"], info["channels"], info["format_name"])
             refusal = AudioDeviceFailed(
                 f"the sound device {self.device!r} offers {offer}, not "
-                f"{_words(self.rate_hz, 1, _FORMAT_NAME)}: put plug: or plughw: before its name"
+                f"{_words(self.rate_hz, 1, _FORMAT_NAME)}"
             )
         return self._converted(offer, refusal)
 
@@ -197,6 +197,7 @@ class PcmRequest:
         """Open it behind alsa-lib's ``plug``; whatever fails now, the first refusal says more."""
         # Quoted: a comma in ``hw:0,0`` would end the argument SLAVE.
         quote = '"' if "'" in self.device else "'"
+        refusal = AudioDeviceFailed(f"{refusal}; alsa-lib's converter plug does not help")
         try:
             pcm, info = self._pcm(f"plug:SLAVE={quote}{self.device}{quote}")
         except AlsaError as error:
