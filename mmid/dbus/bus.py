@@ -254,10 +254,17 @@ class Bus:
                 _log.warning("a D-Bus message was ignored, as any more will be: %s", error)
             self.ignored += 1
         except Refused as refused:
-            if wire.wants_answer(refused.message):
-                name, text = refused.error.name, str(refused.error)
-                self.send(Message.new_error(refused.message, name, text))
+            self._answer_refused(refused.message, refused.error)
         return None
+
+    def _answer_refused(self, message: Message, error: CallFailed) -> None:
+        """Tell whoever waits: the caller, or of a reply that cannot be read, we ourselves."""
+        if wire.wants_answer(message):
+            self.send(Message.new_error(message, error.name, str(error)))
+        elif message.message_type in {MessageType.METHOD_RETURN, MessageType.ERROR}:
+            reply = self._awaited.get(message.reply_serial)
+            if reply is not None and not reply.done():
+                reply.set_exception(error)
 
     def _admit(self, message: Message, body_bytes: int) -> None:
         """Refuse what nobody asked for before it is read."""

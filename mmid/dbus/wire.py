@@ -64,9 +64,10 @@ _tree = lru_cache(maxsize=64)(SignatureTree)
 _TYPES = {kind: _tree(kind).types[0] for kind in "osgu"}
 
 # What may stand in a variant. Clients set properties, which are of simple types; what the bus and
-# mmid tell of themselves has lists and tables, too. Anything deeper would only cost time.
+# mmid tell of themselves has lists and tables, too, and newer buses name a client's process by
+# a descriptor. Anything deeper would only cost time.
 _IN_CALLS = frozenset("ybnqiuxtdsog")
-_IN_OTHERS = _IN_CALLS | {f"a{kind}" for kind in _IN_CALLS} | {"a{sv}"}
+_IN_OTHERS = _IN_CALLS | {f"a{kind}" for kind in _IN_CALLS} | {"a{sv}", "h"}
 
 
 class Undecodable(ValueError):

@@ -10,7 +10,7 @@ from mmid.dbus import incoming
 from mmid.dbus.bus import Bus
 from mmid.dbus.failures import LIMITS_EXCEEDED, NO_REPLY, CallFailed
 from mmid.dbus.interface import DBUS, STANDARD_ERRORS
-from mmid.dbus.wire import Message, MessageFlag
+from mmid.dbus.wire import Message, MessageFlag, Variant
 from mmid.errors import BusFailed
 from tests.dbus.private_bus import WAIT_S, PrivateBus
 
@@ -27,6 +27,15 @@ def echo(bus: Bus) -> None:
 
     def answer(call: Message) -> None:
         bus.send(Message.new_method_return(call, "s", call.body))
+
+    bus.on_call = answer
+
+
+def answer_with(bus: Bus, signature: str, value: object) -> None:
+    """Make a bus answer every call with a value."""
+
+    def answer(call: Message) -> None:
+        bus.send(Message.new_method_return(call, signature, [value]))
 
     bus.on_call = answer
 
@@ -61,6 +70,23 @@ async def test_a_call_that_is_never_answered_ends(
     with pytest.raises(CallFailed) as caught:
         await bus.call(other.unique_name, "/a", "a.b", "C")
     assert caught.value.name == NO_REPLY
+
+
+async def test_a_reply_with_what_newer_buses_tell_of_a_client_is_read(bus: Bus, other: Bus) -> None:
+    told = {"ProcessFD": Variant("h", 0), "UnixGroupIDs": Variant("au", [1, 2])}
+    answer_with(other, "a{sv}", told)
+    [read] = await bus.call(other.unique_name, "/a", "a.b", "C")
+    assert read["UnixGroupIDs"].value == [1, 2]
+    assert read["ProcessFD"].value == 0
+
+
+async def test_a_reply_that_cannot_be_read_ends_the_call_at_once(bus: Bus, other: Bus) -> None:
+    deep = Variant("aas", [["x"]])
+    answer_with(other, "v", deep)
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(CallFailed, match="a variant must not have the type 'aas'"):
+            await bus.call(other.unique_name, "/a", "a.b", "C")
+    assert bus._awaited == {}
 
 
 async def test_a_reply_that_comes_twice_or_for_nobody_is_dropped(bus: Bus, other: Bus) -> None:
