@@ -72,7 +72,7 @@ async def undisturbed(trial: Callable[[], Awaitable[None]]) -> None:
 
 
 @every_card
-@pytest.mark.usefixtures("define_card")
+@pytest.mark.usefixtures("define_card", "either_version")
 async def test_all_that_is_said_until_the_release_arrives(card: Card) -> None:
     step = card[0] / RATE_HZ
 
