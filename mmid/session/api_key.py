@@ -1,87 +1,167 @@
 """How a board proves itself to a cloud that wants an API key, and no more.
 
-Nothing is registered, stored or fetched. Whether a key is good, the answer
-to the upgrade alone tells. One that was refused is not tried again until somebody gives
-another or asks to: it would be refused again.
+The key is at hand (``license.api_key``), or a relay gives one for a short time: then no key is
+on the board, and each connection fetches its own. Nothing is registered or stored. Whether a
+key is good, the answer to the upgrade alone tells. One that was refused is not tried again
+until somebody gives another or asks to: it would be refused again.
 """
 
-from mmid.errors import MmidError, NotProvisioned
+import re
+from typing import Any
+
+from mmid.errors import HttpFailed, MmidError, NotProvisioned
 from mmid.hal import Clock
+from mmid.secrets import Secret, shown_url
 from mmid.session.access import Access, Credential
 from mmid.session.effects import Next
 from mmid.session.endpoint import CredentialRefused
 from mmid.session.license.codes import Remedy
+from mmid.session.license.messages import SERVICE_TIMES_MS
+from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import LicenseTrouble
+from mmid.session.license.service import way_to
+from mmid.session.relay import AskRelay, RelayRefused, ask_relay
 from mmid.settings import Settings
 from mmid.status import LicenseState, Status
 
+# What fits into an HTTP header, and is no longer than any key.
+_KEY = re.compile(r"[!-~]{1,1024}")
+
 
 class ApiKey(Access):
-    """The key of the settings is the credential.
+    """The key of the settings is the credential, else one that the relay gives for it.
+
+    One class for both, because a reload of the settings may go from one to the other.
 
     Args:
-        settings: the key.
+        settings: the key, or where a relay gives one.
+        book: the device's name, if the settings have none.
         clock: when a key was refused.
         status: shows whether there is a key, and what the cloud thought of it.
+        ask: asks the relay.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock, status: Status, **_: object) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        book: RecordBook,
+        clock: Clock,
+        status: Status,
+        ask: AskRelay = ask_relay,
+        **_: object,
+    ) -> None:
         self._settings = settings
+        self._book = book
         self._clock = clock
         self._status = status
+        self._ask = ask
         self._accepted = False
+        self._fetched_anew = False
+        self._expiry_ms = 0
         self._trouble: LicenseTrouble | None = None
 
     def show(self) -> None:
-        given = self._settings.license
         state = LicenseState.AUTHORIZED if self._accepted else LicenseState.REGISTERED
         if self._trouble is not None:
             state = LicenseState.REFUSED
-        if not given.api_key:
+        if self._missing():
             state = LicenseState.UNPROVISIONED
         self._status.update(
             app_id="",
-            device_name=given.device_name,
+            device_name=self._device_name,
             registered=False,
-            license_mode="api-key",
+            license_mode="temporary-key" if self._temporary else "api-key",
             license_state=state,
             license_error=self._trouble.to_plain() if self._trouble else {},
+            token_expiry=self._expiry_ms,
         )
 
     async def credential(self) -> Credential:
         self.show()
-        if not self._settings.license.api_key:
+        if missing := self._missing():
             raise NotProvisioned(
-                "this device is not provisioned: license.api_key is not set",
-                advice="Give the credential api_key, or set license.api_key.",
+                f"this device is not provisioned: {missing} not set",
+                advice="Give the credential api_key, or set license.api_key; or, where a relay "
+                "gives temporary keys, set license.token_url and license.device_name.",
             )
-        return Credential(self._settings.license.api_key)
+        if not self._temporary:
+            return Credential(self._settings.license.api_key)
+        return await self._fetch()
 
     def accepted(self) -> None:
-        self._accepted, self._trouble = True, None
+        self._accepted, self._fetched_anew, self._trouble = True, False, None
         self.show()
 
     def after(self, error: MmidError) -> Next | None:
-        if not isinstance(error, CredentialRefused):
+        if not isinstance(error, CredentialRefused | RelayRefused):
             return None
-        now_ms = self._clock.now_ms()
-        message = f"{error}. Set another license.api_key, or look for this one in the console"
-        self._accepted = False
-        self._trouble = LicenseTrouble(error.code, message, Remedy.FIX_SETTINGS, now_ms)
+        self._accepted, self._expiry_ms = False, 0
+        fetches_anew = self._temporary and isinstance(error, CredentialRefused)
+        if fetches_anew and not self._fetched_anew:
+            # It may have expired on its way, or not every server of the cloud knows it yet.
+            self._fetched_anew = True
+            self.show()
+            return Next.RETRY
+        message = f"{error}. {error.advice}"
+        self._trouble = LicenseTrouble(
+            error.code, message, Remedy.FIX_SETTINGS, self._clock.now_ms()
+        )
         self.show()
         return Next.STOP
 
     def forgive(self) -> None:
-        self._trouble = None
+        self._fetched_anew, self._trouble = False, None
         self.show()
 
     def use(self, settings: Settings) -> None:
-        if settings.license.api_key != self._settings.license.api_key:
-            self._accepted, self._trouble = False, None
-        self._settings = settings
+        before, self._settings = self._settings, settings
+        if settings.license != before.license:
+            self._accepted = self._fetched_anew = False
+            self._expiry_ms, self._trouble = 0, None
         self.show()
 
     def describe(self) -> str:
-        if self._trouble is not None:
-            return f"the cloud refused the API key: {self._trouble.message}"
-        return "" if self._settings.license.api_key else "not provisioned: set license.api_key"
+        if missing := self._missing():
+            return f"not provisioned: set {missing}"
+        return f"refused: {self._trouble.message}" if self._trouble else ""
+
+    @property
+    def _temporary(self) -> bool:
+        """Whether the key comes from a relay."""
+        given = self._settings.license
+        return bool(given.token_url and not given.api_key)
+
+    @property
+    def _device_name(self) -> str:
+        return self._settings.license.device_name or self._book.record.device_name
+
+    def _missing(self) -> str:
+        """Return what is not set and must be, or nothing."""
+        if self._temporary:
+            return "" if self._device_name else "license.device_name"
+        return "" if self._settings.license.api_key else "license.api_key or license.token_url"
+
+    async def _fetch(self) -> Credential:
+        """Fetch a key for one connection."""
+        url = self._settings.license.token_url
+        way = way_to(url, self._settings, "relay")
+        answer = await self._ask(way, {"deviceName": self._device_name})
+        token = answer.get("token")
+        if not isinstance(token, str) or not _KEY.fullmatch(token):
+            raise HttpFailed(
+                f"The relay at {shown_url(url)} answered without a token that fits into a header",
+                advice="Check that license.token_url is where the relay gives temporary keys.",
+            )
+        key = Secret(token)
+        self._expiry_ms = _unix_ms(answer.get("expires_at"))
+        self.show()
+        return Credential(key)
+
+
+def _unix_ms(seconds: Any) -> int:
+    """Return Unix seconds as milliseconds; 0 for what is no time of this century."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return 0
+    known = SERVICE_TIMES_MS.start <= seconds * 1000 < SERVICE_TIMES_MS.stop
+    return int(seconds * 1000) if known else 0

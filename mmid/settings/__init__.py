@@ -92,7 +92,8 @@ class License:
     )
     api_key: Secret = per_connection(
         Secret(""),
-        "API key. Better as the systemd credential api_key. Not needed when semi-managed.",
+        "API key. Better as the systemd credential api_key. Not needed when semi-managed, nor "
+        "when a relay gives temporary keys (token_url, with a cloud that has no license).",
         pattern=KEY,
         form="one line of at most 256 printable ASCII characters without blanks and quotes",
     )
@@ -111,7 +112,9 @@ class License:
     )
     token_url: str = per_connection(
         "",
-        "Whole URL to fetch tokens from, instead of license_url and its path.",
+        "Whole URL to fetch tokens from, instead of license_url and its path. With a cloud that "
+        "has no license: the relay that gives a temporary key for each connection, instead of "
+        "api_key.",
         pattern=HTTPS_OR_EMPTY,
         form="an https:// URL, or empty",
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -227,3 +229,33 @@ async def test_an_idle_end_by_the_service_is_silent_and_heals(make_board: MakeBo
     await listener.wait_for("SpeechReady", after=listener.heard.index(ready) + 1)
     assert "Error" not in listener.names()
     assert await listener.client.get(DIALOG, "LastError") == {}
+
+
+async def test_a_board_without_a_key_is_given_one_by_the_relay_for_each_connection(
+    make_board: MakeBoard,
+) -> None:
+    """The second connection is made when the key of the first has expired."""
+    scenario = QUICK + "\n[qwen-realtime]\nkey_s = 2.0\n"
+    board = await make_board(protocol=PROTOCOL, scenario=scenario)
+    await board.start_cloud()
+    board.settings = {"license": {"api_key": "", "token_url": board.cloud["qwen_token_url"]}}
+    await board.start_bus()
+    listener = await board.listener()
+    await board.start_mmid()
+    began = time.time()
+    await listener.wait_for("SpeechReady", timeout_s=40)
+    device = await listener.client.get_all(DEVICE)
+    assert (device["LicenseMode"], device["LicenseState"]) == ("temporary-key", "authorized")
+    assert began < device["TokenExpiry"] / 1000 < time.time() + 2
+    await one_turn(listener)
+    await asyncio.sleep(2.0)  # the key's life, by the cloud's clock
+    await listener.call("Disconnect")
+    gone = await listener.wait_for("DataDeinit")
+    await listener.call("Connect")
+    await listener.wait_for("SpeechReady", after=listener.heard.index(gone))
+    assert {one["credential"] for one in board.journal("connect")} == {"temporary-key"}
+    names = [one["device_name"] for one in board.journal("temporary-key")]
+    assert names == ["board-0001", "board-0001"]
+    assert "Error" not in listener.names()
+    assert not board.journal("rejected")
+    assert not re.search(r"\bst-\w", board.log())  # how simcloud's keys begin

@@ -36,11 +36,10 @@ from mmid.session.license.messages import (
 from mmid.session.license.protocol import (
     envelope_data,
     open_reply,
-    printable,
     request_body,
     task_signature,
 )
-from mmid.session.license.reply_body import as_bytes, as_text, document
+from mmid.session.license.reply_body import as_bytes, as_text, document, printable
 
 if TYPE_CHECKING:
     from mmid.session.license.vendor_codec import VendorCodec

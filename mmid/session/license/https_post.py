@@ -1,4 +1,4 @@
-"""One POST over HTTPS: what the license child sends, and how it is protected.
+"""One POST over HTTPS: what is sent to the license service or a relay, and how it is protected.
 
 HTTPS only, certificate and host checked, redirects refused, an answer of 64 KiB
 at most; a client certificate and further headers where a relay wants them;
@@ -30,7 +30,7 @@ from mmid.errors import (
 from mmid.frozen import frozen
 from mmid.secrets import shown_url
 from mmid.session.license.messages import BODY_LIMIT, SERVICE_TIMES_MS, Way
-from mmid.session.license.protocol import printable
+from mmid.session.license.reply_body import printable
 from mmid.session.proxy import NEXT_ADDRESS_S, proxy_for
 from mmid.session.tls import make_context
 
@@ -109,23 +109,23 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
         headers[name.strip()] = value.strip()
     try:
         path = urlsplit(way.url)._replace(scheme="", netloc="").geturl() or "/"
-        with closing(_connection(way.url, context, timeout_s)) as connection:
+        with closing(_connection(way, context, timeout_s)) as connection:
             sent_ms = _now_ms()
             connection.request("POST", path, body, headers)
             # Of every status: one of a failure may hold a license code. A redirect is not
             # followed: a signed request goes where the settings say and nowhere else.
             response = connection.getresponse()
             received_ms = _now_ms()
-            body, cut = _read(response, way.url)
+            body, cut = _read(response, way)
             our_ms = (sent_ms + received_ms) // 2
             return Response(response.status, response.headers, body, our_ms, cut)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _failure(error, way.url) from None
+        raise _failure(error, way) from None
 
 
-def _connection(url: str, context: ssl.SSLContext, timeout_s: float) -> http.client.HTTPSConnection:
+def _connection(way: Way, context: ssl.SSLContext, timeout_s: float) -> http.client.HTTPSConnection:
     """Return the connection to ask on, which is made when it is asked."""
-    parts, proxy = urlsplit(url), proxy_for(url)
+    parts, proxy = urlsplit(way.url), proxy_for(way.url)
     host, port = parts.hostname or "", parts.port or 443
     if proxy is None:
         connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
@@ -139,7 +139,7 @@ def _connection(url: str, context: ssl.SSLContext, timeout_s: float) -> http.cli
         )
     else:
         raise SettingsInvalid(
-            f"{proxy.variable} of the environment is {proxy.shown}: the license service can be "
+            f"{proxy.variable} of the environment is {proxy.shown}: the {way.whose} can be "
             "asked through an http:// proxy only",
             advice="Name one as https_proxy; wss_proxy may name another for the dialog.",
         )
@@ -178,7 +178,7 @@ def _tls(way: Way) -> ssl.SSLContext:
     return context
 
 
-def _read(response: http.client.HTTPResponse, url: str) -> tuple[bytes, CloudError | None]:
+def _read(response: http.client.HTTPResponse, way: Way) -> tuple[bytes, CloudError | None]:
     """Return the body, and why it is not whole if it is not: its JSON may be all the same."""
     body = bytearray()
     try:
@@ -186,19 +186,17 @@ def _read(response: http.client.HTTPResponse, url: str) -> tuple[bytes, CloudErr
         while len(body) <= BODY_LIMIT and (piece := response.read(1)):
             body += piece
     except (OSError, http.client.HTTPException) as error:
-        return bytes(body), _failure(error, url)
+        return bytes(body), _failure(error, way)
     if len(body) > BODY_LIMIT:
-        raise HttpFailed(
-            f"The license service at {shown_url(url)} answered with more than {BODY_LIMIT} bytes"
-        )
+        raise HttpFailed(f"{_where(way)} answered with more than {BODY_LIMIT} bytes")
     left: int | None = response.length
-    cut = _failure(http.client.IncompleteRead(bytes(body), left), url) if left else None
+    cut = _failure(http.client.IncompleteRead(bytes(body), left), way) if left else None
     return bytes(body), cut
 
 
-def _failure(error: Exception, url: str) -> CloudError:
+def _failure(error: Exception, way: Way) -> CloudError:
     """Return what an exception of the HTTP client means to us."""
-    where = f"The license service at {shown_url(url)}"
+    where = _where(way)
     if isinstance(error, ssl.SSLError) and not isinstance(
         error, ssl.SSLEOFError | ssl.SSLZeroReturnError
     ):
@@ -216,6 +214,10 @@ def _failure(error: Exception, url: str) -> CloudError:
     # Only the kind of it: the library quotes the header or the URL that it does not like.
     kind = type(error).__name__
     return HttpFailed(f"{where} does not speak HTTP, or its URL or a header is wrong ({kind})")
+
+
+def _where(way: Way) -> str:
+    return f"The {way.whose} at {shown_url(way.url)}"
 
 
 def _words(error: Exception) -> str:

@@ -57,7 +57,7 @@ class Identity:
 
 @frozen
 class Way:
-    """How the license service is reached.
+    """How the license service, or a relay, is reached.
 
     Attributes:
         url: the whole ``https://`` address.
@@ -65,6 +65,7 @@ class Way:
         headers: further headers, a line ``Name: value`` each.
         client_cert: PEM file with our certificate; empty for none.
         client_key: PEM file with its key; empty if the certificate's file holds it.
+        whose: what messages call the server.
     """
 
     url: str
@@ -72,6 +73,7 @@ class Way:
     headers: Secret = NO_SECRET
     client_cert: str = ""
     client_key: str = ""
+    whose: str = "license service"
 
 
 @frozen

@@ -33,11 +33,11 @@ from mmid.session.license.messages import (
     TaskSignature,
     Token,
 )
+from mmid.session.license.reply_body import printable
 
 TOKEN_TYPE = "MMI"  # noqa: S105 - a word of the protocol, not a secret
 _MILLISECONDS_FROM = 10**12  # as seconds this would be the year 33658
 _SECONDS_FROM = 10**9  # 2001; less is a duration
-_TEXT_LIMIT = 300
 
 
 def request_body(request: ExchangeRequest, parameters: CodecParameters = DEFAULT) -> dict[str, str]:
@@ -147,12 +147,6 @@ def request_ip(data: Mapping[str, Any]) -> str:
         return str(ip_address(str(data.get("requestIp"))))
     except ValueError:
         return ""
-
-
-def printable(value: object) -> str:
-    """Return the far side's words for our messages: one line, not too long."""
-    text = str(value)[:_TEXT_LIMIT]
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _unquoted(value: object) -> object:

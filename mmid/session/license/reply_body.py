@@ -16,6 +16,8 @@ _COMPRESSED = (b"\x1f\x8b", b"\x78")
 _ANY_ZLIB = 47  # zlib's window bits for "gzip or zlib, as its header says"
 _BASE64 = "base64:"
 
+_WORDS_LIMIT = 300
+
 
 def as_text(body: bytes) -> str:
     """Return a body as text that the device record can hold; nothing of it is lost."""
@@ -50,6 +52,12 @@ def document(body: bytes, charset: str = "") -> object:
     with suppress(ValueError, LookupError):
         return json.loads(plain.decode(charset or "utf-8").removeprefix("\ufeff"))
     return json.loads(plain.decode("utf-8-sig", errors="replace"))
+
+
+def printable(value: object) -> str:
+    """Return the far side's words for our messages: one line, not too long."""
+    text = str(value)[:_WORDS_LIMIT]
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _unzipped(body: bytes) -> bytes:

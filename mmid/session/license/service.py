@@ -53,6 +53,19 @@ def service_urls(settings: Settings) -> dict[str, str]:
     }
 
 
+def way_to(url: str, settings: Settings, whose: str = "license service") -> Way:
+    """Return the way to a server, with what this device proves itself by to it or to a relay."""
+    given = settings.license
+    return Way(
+        url=url,
+        ca_file=settings.cloud.ca_file,
+        headers=given.headers,
+        client_cert=given.client_cert,
+        client_key=given.client_key,
+        whose=whose,
+    )
+
+
 class LicenseService:
     """The service as the settings name it.
 
@@ -79,25 +92,16 @@ class LicenseService:
     def request(self, kind: Kind, identity: Identity) -> ExchangeRequest:
         """Build a request with a nonce of its own and the time of now: good for 5 minutes."""
         fully_managed = self._license.mode == "fully-managed"
+        url = service_urls(self._settings).get(_URL_KEYS.get(kind, ""), "")
         return ExchangeRequest(
             kind=kind,
-            way=self._way(kind),
+            way=way_to(url, self._settings),
             identity=identity,
             nonce=make_nonce(),
             request_time_ms=self._clock.now_ms(),
             api_key=self._license.api_key if fully_managed else None,
             workspace_id=self._settings.cloud.workspace_id,
             codec=self._license.codec,
-        )
-
-    def _way(self, kind: Kind) -> Way:
-        given = self._license
-        return Way(
-            url=service_urls(self._settings).get(_URL_KEYS.get(kind, ""), ""),
-            ca_file=self._settings.cloud.ca_file,
-            headers=given.headers,
-            client_cert=given.client_cert,
-            client_key=given.client_key,
         )
 
     async def ask(

@@ -1,0 +1,170 @@
+"""A relay that is asked over TLS, by the child: what it answers, and what that means."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from mmid.errors import ConnectionLost, HttpFailed, SettingsInvalid, TlsFailed
+from mmid.secrets import Secret
+from mmid.session.license.messages import BODY_LIMIT, Way
+from mmid.session.relay import RelayRefused, ask_relay
+from mmid.simcloud.core.certificates import Certificates
+from tests.rig.client_certificate import make_client_certificate
+from tests.session.doubles import peer
+
+QUESTION = {"deviceName": "kitchen"}
+HEADERS = Secret("Authorization: Bearer kitchen.1.0123456789abcdef")
+
+
+class Relay:
+    """Answers every request alike, and keeps its head and body."""
+
+    def __init__(self, status: int = 200, body: bytes = b"{}", *, head: str = "") -> None:
+        lines = [f"HTTP/1.1 {status} So", f"Content-Length: {len(body)}", *head.split("\n")]
+        self._answer = "\r\n".join(filter(None, lines)).encode() + b"\r\n\r\n" + body
+        self.heads: list[str] = []
+        self.bodies: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        self.bodies.append(await reader.readexactly(len(json.dumps(QUESTION))))
+        writer.write(self._answer)
+
+
+@asynccontextmanager
+async def way_to(relay: Relay, certificates: Certificates) -> AsyncIterator[Way]:
+    async with peer(relay.serve, certificates.server_context()) as port:
+        url = f"https://localhost:{port}/v1/key?tenant=4711"
+        yield Way(url, str(certificates.ca_file), HEADERS, whose="relay")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"token": "st-1", "expires_at": 7}',
+        b'{"code": 200, "data": {"token": "st-1", "expires_at": 7}}',
+        b'\xef\xbb\xbf{"token": "st-1", "expires_at": 7, "data": null}',
+    ],
+)
+async def test_the_object_in_the_answer_comes_back_bare(
+    certificates: Certificates, body: bytes
+) -> None:
+    relay = Relay(200, body)
+    async with way_to(relay, certificates) as way:
+        answer = await ask_relay(way, QUESTION)
+    assert (answer["token"], answer["expires_at"]) == ("st-1", 7)
+    assert json.loads(relay.bodies[0]) == QUESTION
+    (head,) = relay.heads
+    assert head.startswith("POST /v1/key?tenant=4711 HTTP/1.1\r\n")
+    assert HEADERS.reveal() in head
+    assert "Content-Type: application/json" in head
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_board_that_is_not_let_in_is_refused_in_the_relays_words_without_secrets(
+    certificates: Certificates, status: int
+) -> None:
+    body = {"title": "Forbidden", "detail": f"I do not know\n{HEADERS.reveal()}"}
+    async with way_to(Relay(status, json.dumps(body).encode()), certificates) as way:
+        with pytest.raises(RelayRefused, match=f"HTTP {status}: I do not know ") as caught:
+            await ask_relay(way, QUESTION)
+    assert caught.value.code == str(status)
+    assert "license.headers" in caught.value.remedy
+    for secret in ("0123456789abcdef", "4711"):
+        assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("relay", "told"),
+    [
+        (Relay(500), "HTTP 500"),
+        (Relay(429, b'{"message": "slowly"}'), "HTTP 429: slowly"),
+        (Relay(302, head="Location: https://elsewhere.example/"), "HTTP 302"),
+        (Relay(200, b"<html>"), "no JSON object"),
+        (Relay(200, b"[1]"), "no JSON object"),
+        (Relay(200, b'{"expires_at": NaN}'), "no JSON object"),
+        (Relay(200, b"[" * 50_000), "no JSON object"),
+        (Relay(200, b'{"data":' * 900 + b"1" + b"}" * 900), "no JSON object"),
+        (Relay(200, b"\xff\xfe{"), "no JSON object"),
+        (Relay(200, b" " * (BODY_LIMIT + 1)), f"more than {BODY_LIMIT} bytes"),
+    ],
+)
+async def test_any_other_answer_is_told_as_one_outside_the_protocol(
+    certificates: Certificates, relay: Relay, told: str
+) -> None:
+    async with way_to(relay, certificates) as way:
+        with pytest.raises(HttpFailed, match=told) as caught:
+            await ask_relay(way, QUESTION)
+    assert str(caught.value).startswith("The relay at https://localhost:")
+    assert "relay's address" in caught.value.remedy
+    assert len(relay.heads) == 1  # a redirect is not followed
+
+
+async def test_a_relay_that_says_nothing_is_given_up_in_time(certificates: Certificates) -> None:
+    gone = asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        gone.set()
+
+    async with peer(wait, certificates.server_context()) as port:
+        way = Way(f"https://localhost:{port}/", str(certificates.ca_file), whose="relay")
+        with pytest.raises(ConnectionLost, match=r"relay.*(within|timed out)"):
+            await ask_relay(way, QUESTION, timeout_s=1.5)
+        await asyncio.wait_for(gone.wait(), 10)  # no child is left behind
+
+
+async def test_who_is_cancelled_leaves_no_child_behind(certificates: Certificates) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        try:
+            await reader.read(-1)
+        finally:
+            gone.set()
+
+    async with peer(wait, certificates.server_context()) as port:
+        way = Way(f"https://localhost:{port}/", str(certificates.ca_file), whose="relay")
+        asking = asyncio.create_task(ask_relay(way, QUESTION))
+        await asyncio.wait_for(asked.wait(), 20)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.wait_for(gone.wait(), 10)
+
+
+async def test_the_way_there_may_fail_in_ways_that_are_told_apart(
+    certificates: Certificates,
+) -> None:
+    async with way_to(Relay(), certificates) as way:
+        with pytest.raises(TlsFailed, match="The relay at"):
+            await ask_relay(Way(way.url, whose="relay"), QUESTION)
+        lost = Way(way.url, way.ca_file, client_cert="/nowhere/board.pem", whose="relay")
+        with pytest.raises(SettingsInvalid, match="client_cert"):
+            await ask_relay(lost, QUESTION)
+    with pytest.raises(ConnectionLost, match="The relay at"):
+        await ask_relay(way, QUESTION)
+
+
+async def test_a_client_certificate_is_shown(certificates: Certificates, tmp_path: Path) -> None:
+    device = make_client_certificate(tmp_path)
+    context = certificates.server_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(device.certificate_file)
+    relay = Relay(200, b'{"token": "st-1"}')
+    async with peer(relay.serve, context) as port:
+        way = Way(
+            f"https://localhost:{port}/",
+            str(certificates.ca_file),
+            client_cert=str(device.certificate_file),
+            client_key=str(device.key_file),
+            whose="relay",
+        )
+        assert await ask_relay(way, QUESTION) == {"token": "st-1"}
