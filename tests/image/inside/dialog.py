@@ -3,12 +3,12 @@
 import asyncio
 from pathlib import Path
 
-from tests.image.inside.cloud import REPLY_FRAMES, recording
+from tests.image.inside.cloud import REPLY_FRAMES, facts, journal, recording
 from tests.image.inside.cost import Costs
 from tests.image.inside.key import Key
-from tests.image.inside.service import listening
+from tests.image.inside.service import listening, with_qwen_realtime
 from tests.image.inside.shell import run
-from tests.rig.listener import Listener
+from tests.rig.listener import DEVICE, DIALOG, Listener
 from tests.vm.inside.loopback import (
     MICROPHONE_HZ,
     Sounds,
@@ -27,18 +27,22 @@ _SAMPLE_BYTES = 2
 async def push_to_talk_is_bit_exact(place: Path) -> str:
     """What is said reaches the cloud, and what it answers the loudspeaker, sample for sample."""
     load_driver("snd-aloop")  # the service was there first
-    spoken = _spoken(place)
     async with listening() as listener:
-        await listener.wait_for(".State", "listening")
-        with Sounds(place, place / "microphone.pcm") as sounds:
-            costs = Costs()
-            await turn(listener, _SPEECH_S)
-            cost = costs.told()
-            recorded = sounds.end()
-        counts = await listener.client.get_all(_AUDIO)
-    found = _compare(spoken, recorded, _SPEECH_S)
-    assert (counts["RecorderOverruns"], counts["PlayerUnderruns"]) == (0, 0), counts
-    return f"{found}; {cost}"
+        return await _bit_exact_turn(listener, place)
+
+
+async def with_the_second_cloud_it_is_bit_exact_too(place: Path) -> str:
+    """qwen-realtime by its settings and the API key: the same turn, and what it cost is told."""
+    load_driver("snd-aloop")
+    before = len(journal("register"))
+    with with_qwen_realtime(facts()):
+        async with listening() as listener:
+            found = await _bit_exact_turn(listener, place)
+            usage = await listener.client.get(DIALOG, "Usage")
+            assert await listener.client.get(DEVICE, "Cloud") == "qwen-realtime"
+    assert len(journal("register")) == before, "it registered for a cloud that needs no license"
+    assert usage["input_tokens"] > 0, usage
+    return f"{found}; {usage['input_tokens']} tokens in, {usage['output_tokens']} out"
 
 
 async def a_key_of_the_board_talks(place: Path) -> str:
@@ -84,6 +88,21 @@ async def a_card_that_goes_and_comes_is_used_again(place: Path) -> str:
             await turn(listener, 1.0, after=len(listener.heard))
             recorded = sounds.end()
     return f"told {told.values[1]!r}; then {_compare(spoken, recorded, 1.0)}"
+
+
+async def _bit_exact_turn(listener: Listener, place: Path) -> str:
+    """Hold one turn; see that nothing of it was lost, and tell what it cost."""
+    spoken = _spoken(place)
+    await listener.wait_for(".State", "listening")
+    with Sounds(place, place / "microphone.pcm") as sounds:
+        costs = Costs()
+        await turn(listener, _SPEECH_S)
+        cost = costs.told()
+        recorded = sounds.end()
+    counts = await listener.client.get_all(_AUDIO)
+    found = _compare(spoken, recorded, _SPEECH_S)
+    assert (counts["RecorderOverruns"], counts["PlayerUnderruns"]) == (0, 0), counts
+    return f"{found}; {cost}"
 
 
 async def turn(listener: Listener, seconds: float, *, after: int = 0) -> None:

@@ -34,6 +34,21 @@ playback_device = "hw:Loopback,0,1"
 """
 
 
+_QWEN_REALTIME = """\
+[cloud]
+protocol = "qwen-realtime"
+ws_url = "{qwen_ws_url}"
+ca_file = "{ca_file}"
+
+[license]
+device_name = "{device_name}"
+
+[audio]
+capture_device = "hw:Loopback,1,0"
+playback_device = "hw:Loopback,0,1"
+"""
+
+
 def configure(cloud: dict[str, str], device_name: str = DEVICE_NAME) -> None:
     """Tell mmid about the cloud as README.md says: settings, and secrets as credentials."""
     _SITE.write_text(_SETTINGS.format(device_name=device_name, **cloud))
@@ -44,6 +59,19 @@ def configure(cloud: dict[str, str], device_name: str = DEVICE_NAME) -> None:
         path = _CREDENTIALS / f"mmid.{name}"
         path.write_text(cloud[name])
         path.chmod(0o600)
+
+
+@contextmanager
+def with_qwen_realtime(cloud: dict[str, str]) -> Iterator[None]:
+    """Talk with the second cloud, which wants the API key and no other secret; then as before."""
+    _SITE.write_text(_QWEN_REALTIME.format(device_name=DEVICE_NAME, **cloud))
+    (_CREDENTIALS / "mmid.app_secret").unlink()
+    try:
+        run("systemctl", "restart", UNIT)
+        yield
+    finally:
+        configure(cloud)
+        run("systemctl", "restart", UNIT)
 
 
 def record(target: str = "") -> dict[str, Any]:
