@@ -39,9 +39,9 @@ image-test-board: bootstrap
 guide-test: bootstrap deb  ## follow docs/oem-guide.md on that board, and the unit's recipes
 	@$(PYTHON_IN_VENV) -m tests.image --only recipes. guide.
 
-fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud
-	@$(PYTHON_IN_VENV) -m tests.fault_runs
-	@$(PYTHON_IN_VENV) -m tests.fault_runs --scenarios --dialogs 63
+fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud; PROTOCOL=qwen-realtime
+	@$(PYTHON_IN_VENV) -m tests.fault_runs $(if $(PROTOCOL),--protocol $(PROTOCOL))
+	@$(PYTHON_IN_VENV) -m tests.fault_runs --scenarios --dialogs 63 $(if $(PROTOCOL),--protocol $(PROTOCOL))
 
 fuzz: bootstrap  ## bent input for a minute a target; SECONDS=, or COUNT= inputs; SEED= TARGET=
 	@$(PYTHON_IN_VENV) -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) \

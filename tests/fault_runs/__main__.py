@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.fault_runs import fault_run, report, scenario_run
+from tests.rig.board import PROTOCOLS
 
 
 def main() -> int:
@@ -27,16 +28,26 @@ def main() -> int:
 
 async def _networks(directory: Path, options: argparse.Namespace) -> tuple[list[str], list[str]]:
     finished = await fault_run.run(
-        directory, dialogs=options.dialogs, seed=options.seed, devices=options.devices
+        directory,
+        dialogs=options.dialogs,
+        seed=options.seed,
+        devices=options.devices,
+        protocol=options.protocol,
     )
     title = f"seed {options.seed}, {options.devices} devices in one process"
     return [title, *report.lines(finished)], report.faults(finished.result, options.dialogs)
 
 
 async def _scenarios(directory: Path, options: argparse.Namespace) -> tuple[list[str], list[str]]:
-    played = scenario_run.PLAYED
+    played = scenario_run.played(options.protocol)
     each = options.dialogs // len(played)
-    result = await scenario_run.run(directory, dialogs=each, seed=options.seed, scenarios=played)
+    result = await scenario_run.run(
+        directory,
+        dialogs=each,
+        seed=options.seed,
+        scenarios=played,
+        protocol=options.protocol,
+    )
     title = f"seed {options.seed}, {each} dialogs in each scenario"
     shown = [title, *scenario_run.lines(result, played)]
     return shown, report.faults(result, each * len(played))
@@ -46,6 +57,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fault_runs", description=__doc__)
     add = parser.add_argument
     add("--dialogs", type=int, default=500, help="how many in all (default %(default)s)")
+    add("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0], help="which cloud they talk with")
     add("--seed", type=int, default=1, help="of everything that is drawn")
     add("--devices", type=int, default=10, help="at once (default %(default)s)")
     add("--scenarios", action="store_true", help="no network: each scenario of simcloud's own")

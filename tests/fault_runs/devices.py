@@ -23,6 +23,7 @@ from mmid.hal_linux.time.clock import BoottimeEventLoop
 from mmid.secrets import Secret
 from mmid.settings import Audio, Cloud, License, Settings, Storage, WorkMode
 from mmid.settings import Clock as ClockTable
+from mmid.settings.qwen import Qwen
 from tests.fault_runs.device import Device
 from tests.fault_runs.person import Ending, Person
 from tests.rig.dialog_settings import dialog_settings
@@ -41,6 +42,7 @@ class Plan:
         ws_urls: one for each device.
         directory: for the device records.
         cloud: what simcloud printed.
+        protocol: which cloud the devices talk with.
         modes: the work modes of the devices, in turn.
         patience_s: how long people hear a reply before they interrupt it; None: to its end.
     """
@@ -50,6 +52,7 @@ class Plan:
     ws_urls: list[str]
     directory: str
     cloud: dict[str, str]
+    protocol: str = "multimodal-dialog"
     modes: tuple[WorkMode, ...] = ("push2talk",)
     patience_s: float | None = None
 
@@ -121,22 +124,24 @@ def _weigh(plan: Plan, result: Result) -> None:
 
 def _settings(plan: Plan, number: int) -> Settings:
     cloud, mode = plan.cloud, plan.modes[number % len(plan.modes)]
+    bought: dict[str, Any] = {}
+    if plan.protocol == "multimodal-dialog":  # it takes an API key alone from who pays as they go
+        bought = {"mode": "pay-as-you-go", "app_id": cloud["app_id"]}
     return Settings(
         cloud=Cloud(
+            protocol=plan.protocol,
             ws_url=plan.ws_urls[number],
             ca_file=cloud["ca_file"],
             workspace_id=cloud["workspace_id"],
             connect_timeout_s=10.0,
         ),
         license=License(
-            mode="pay-as-you-go",
-            app_id=cloud["app_id"],
-            api_key=Secret(cloud["api_key"]),
-            device_name=f"board-{number:04}",
+            api_key=Secret(cloud["api_key"]), device_name=f"board-{number:04}", **bought
         ),
         storage=Storage(target=f"file:{plan.directory}/device-{number}.bin"),
         clock=ClockTable(require_sync=False),
         dialog=dialog_settings(work_mode=mode),
+        qwen=Qwen(tools_file=f"{plan.directory}/tools.json"),
         audio=Audio(
             capture_device="room" if mode == "duplex" else "microphone",
             playback_device="loudspeaker",

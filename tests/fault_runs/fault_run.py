@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from mmid.settings import WorkMode
 from tests.fault_runs.devices import Plan, Result
-from tests.rig.board import silence
+from tests.rig.board import cloud_tables, silence
 from tests.rig.chaos import ChaosProxy, Harm, random_fates
 from tests.rig.processes import Process, python
 
@@ -40,6 +40,9 @@ reply_s = 0.2
 
 # Two devices with a button and one without: alsa-lib's file plug-in begins anew at every press.
 _MODES: tuple[WorkMode, ...] = ("push2talk", "tap2talk", "push2talk", "duplex")
+
+# What the devices can do for a model that calls functions: those of simcloud's scenario.
+_FUNCTIONS = ("lamp", "thermometer")
 
 _ASOUND = """\
 pcm.microphone {{
@@ -70,11 +73,12 @@ async def run(
     seed: int,
     devices: int,
     harms: Mapping[Harm, float] = HARMS,
+    protocol: str = "multimodal-dialog",
 ) -> Finished:
     """Hold so many dialogs through networks that are as bad as the seed says."""
     async with AsyncExitStack() as stack:
         cloud = await _start_cloud(directory, stack)
-        url = urlsplit(cloud["ws_url"])
+        url = urlsplit(cloud_tables(protocol, cloud)["cloud"]["ws_url"])
         proxies = []
         for number in range(devices):
             dice = random.Random(f"{seed} network {number}")  # noqa: S311 - to be repeatable
@@ -82,7 +86,7 @@ async def run(
             proxy = ChaosProxy(url.hostname or "", url.port or 0, fates)
             proxies.append(await stack.enter_async_context(proxy))
         urls = [f"wss://{url.hostname}:{proxy.port}{url.path}" for proxy in proxies]
-        plan = Plan(dialogs, seed, urls, str(directory), cloud, _MODES)
+        plan = Plan(dialogs, seed, urls, str(directory), cloud, protocol, _MODES)
         result = await hold(plan, directory)
     struck = Counter(str(harm) for proxy in proxies for harm in proxy.harms.elements())
     return Finished(result, sum(proxy.connections for proxy in proxies), dict(struck))
@@ -107,6 +111,8 @@ async def hold(plan: Plan, directory: Path) -> Result:
     }
     for name, samples in files.items():
         (directory / f"{name}.pcm").write_bytes(samples)
+    tools = [{"type": "function", "function": {"name": name}} for name in _FUNCTIONS]
+    (directory / "tools.json").write_text(json.dumps(tools))
     asound = directory / "asound.conf"
     asound.write_text(_ASOUND.format(**{name: directory / f"{name}.pcm" for name in files}))
     process = Process(

@@ -5,6 +5,7 @@ not be. Anything else is a hang, which is what a fault run looks for.
 """
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,8 +15,8 @@ from math import inf
 from random import Random
 from typing import Any
 
-from mmid.errors import Busy, NotReady, NotTalking
-from mmid.events import DataDeinit, DataInit, Error, Event, SpeechPrepare, State
+from mmid.errors import Busy, InvalidArgument, NotReady, NotTalking
+from mmid.events import Command, DataDeinit, DataInit, Error, Event, SpeechPrepare, State
 from mmid.gateway.gateway import Gateway
 from mmid.status import Status
 
@@ -119,6 +120,8 @@ class Person:
     def hear(self, event: Event) -> None:
         """Hear an event of the device."""
         self._heard.append(event)
+        if isinstance(event, Command) and self._status.cloud == "qwen-realtime":
+            asyncio.get_running_loop().call_soon(self._answer_call, event)
         self.counts[type(event).__name__] += 1
         self._news.set()
 
@@ -250,11 +253,16 @@ class Person:
             self._news.clear()
             await self._news.wait()
 
+    def _answer_call(self, call: Command) -> None:
+        """Be the program that answers when the model calls a function."""
+        told = {one["name"]: one["value"] for one in json.loads(call.params_json)}
+        self._try(self._gateway.tool_result, told["id"], "{}")
+
     def _try(self, command: Any, *arguments: str) -> None:
         """Give a command that may come too late: then the Error has been told, or is to come."""
         try:
             command(*arguments)
-        except (NotReady, NotTalking, Busy) as error:
+        except (NotReady, NotTalking, Busy, InvalidArgument) as error:
             self.counts[f"{type(error).__name__} to a command that came too late"] += 1
 
 

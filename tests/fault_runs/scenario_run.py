@@ -1,4 +1,4 @@
-"""Every scenario of simcloud's catalogue, and a device that holds dialogs in each.
+"""Every scenario of a cloud in simcloud's catalogue, and a device that holds dialogs in each.
 
 What a scenario does to a client it does to mmid first: each dialog must be
 answered or end with an Error, whatever the cloud does.
@@ -10,29 +10,46 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from mmid.simcloud.cloud import SimCloud
-from mmid.simcloud.clouds import read_scenario, scenario_files
+from mmid.simcloud.clouds import all_clouds, read_scenario, scenario_files
 from tests.fault_runs.devices import Plan, Result
 from tests.fault_runs.fault_run import hold
+from tests.rig.board import cloud_tables
 
-# In these mmid waits for the operator, as it must; or what happens has nothing to do with dialogs.
-_NOT_PLAYED = {"billing", "not-activated", "lost-registration"}
-PLAYED = [name for name in scenario_files() if name not in _NOT_PLAYED]
+# In these mmid waits for the operator, as it must.
+_NOT_PLAYED = {"billing", "not-activated"}
 
 # The longest replies last ten minutes; people here hear the beginning.
 _PATIENCE_S = 1.5
 
 
-async def run(directory: Path, *, dialogs: int, seed: int, scenarios: list[str]) -> Result:
+def played(protocol: str) -> list[str]:
+    """Return the names of the scenarios that are a cloud's own, and that can be talked in."""
+    folders = {cloud.name: cloud.scenarios for cloud in all_clouds()}
+    return [
+        name
+        for name, file in scenario_files().items()
+        if file.parent == folders[protocol] and name not in _NOT_PLAYED
+    ]
+
+
+async def run(
+    directory: Path,
+    *,
+    dialogs: int,
+    seed: int,
+    scenarios: list[str],
+    protocol: str = "multimodal-dialog",
+) -> Result:
     """Hold so many dialogs in each scenario, all at once, without any network between."""
     async with AsyncExitStack() as stack:
         clouds = []
         for name in scenarios:
             cloud = SimCloud(directory / "cloud", scenario=read_scenario(name))
             clouds.append(await stack.enter_async_context(cloud))
-        urls = [cloud.line["ws_url"] for cloud in clouds]
+        urls = [cloud_tables(protocol, cloud.line)["cloud"]["ws_url"] for cloud in clouds]
         described = clouds[0].line
         total = dialogs * len(urls)
-        plan = Plan(total, seed, urls, str(directory), described, patience_s=_PATIENCE_S)
+        plan = Plan(total, seed, urls, str(directory), described, protocol, patience_s=_PATIENCE_S)
         return await hold(plan, directory)
 
 

@@ -228,7 +228,7 @@ class Board:
 
     def _tables(self) -> Tables:
         tables: Tables = {
-            **_CLOUDS[self.protocol](self.cloud),
+            **cloud_tables(self.protocol, self.cloud),
             "storage": {"target": f"file:{self.directory / 'device.bin'}"},
             "clock": {"require_sync": False},
             "audio": {"capture_device": "microphone", "playback_device": "loudspeaker"},
@@ -276,6 +276,11 @@ def _qwen_realtime(line: Mapping[str, str]) -> Tables:
 # Protocol -> the settings that a board needs for it, from what simcloud printed.
 _CLOUDS = {"multimodal-dialog": _multimodal_dialog, "qwen-realtime": _qwen_realtime}
 PROTOCOLS = tuple(_CLOUDS)
+
+
+def cloud_tables(protocol: str, line: Mapping[str, str]) -> Tables:
+    """Return the settings that a board needs for a cloud, from what simcloud printed."""
+    return _CLOUDS[protocol](line)
 
 
 def _toml(tables: Tables) -> str:
