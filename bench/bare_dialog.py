@@ -2,15 +2,15 @@
 
     python -m bench.bare_dialog FACTS.json
 
-A client of ``multimodal-dialog`` in one page: one task reads, one writes, in
-chunks of 100 ms; what comes goes to the loudspeaker as it comes, and never waits.
-No checks, no states, no bus, no record, nothing is survived. It does on the wire and
-on the sound card what mmid does, so what it costs nobody can save. The PCMs are those
-of a board, ``microphone`` and ``loudspeaker``.
+A client of each cloud in one page: one task reads, one writes, in chunks of 100 ms; what
+comes goes to the loudspeaker as it comes, and never waits. No checks, no states, no bus,
+no record, nothing is survived. It does on the wire and on the sound card what mmid does, so
+what it costs nobody can save. The PCMs are those of a board, ``microphone`` and
+``loudspeaker``.
 
-FACTS has ws_url, ca_file, api_key, workspace_id, app_id, mode and seconds, and it
-prints ``{"cpu_s": ...}``: in push2talk of a turn in which it speaks so long, in duplex
-of so many seconds with the microphone open, in which it asks for one reply.
+FACTS has what simcloud printed, and protocol, mode and seconds, and it prints
+``{"cpu_s": ...}``: in push2talk of a turn in which it speaks so long, in duplex of so many
+seconds with the microphone open, in which it asks for one reply.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ import ssl
 import sys
 import time
 import uuid
+from abc import ABC, abstractmethod
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -35,21 +37,131 @@ _PERIODS = 25
 # So long the microphone is open before anything is measured.
 OPEN_BEFORE_S = 0.5
 
+_DIRECTIVES = {
+    "speak": "SendSpeech",
+    "stop": "StopSpeech",
+    "ask": "RequestToRespond",
+    "playing": "LocalRespondingStarted",
+    "played": "LocalRespondingEnded",
+}
+_QUESTION = {
+    "type": "message",
+    "role": "user",
+    "content": [{"type": "input_text", "text": "go on"}],
+}
+_RESPOND = {"type": "response.create"}
+_EVENTS = {
+    "stop": ({"type": "input_audio_buffer.commit"}, _RESPOND),
+    "ask": ({"type": "conversation.item.create", "item": _QUESTION}, _RESPOND),
+}
 
-class Dialog:
-    """One connection."""
+
+class Dialog(ABC):
+    """One connection: its sound, which is the same with each cloud.
+
+    Attributes:
+        replying, replied, over: the news that a reply begins, that all its sound has come, and
+            that the cloud listens again.
+    """
+
+    replying, replied, over = "", "", ""
 
     def __init__(self, connection: ClientConnection, facts: dict[str, Any]) -> None:
         self._connection = connection
         self._facts = facts
-        self._task_id = uuid.uuid4().hex
-        self._dialog_id = ""
         self._player: Any = None
         self._news: asyncio.Queue[str] = asyncio.Queue()
         self._reader = asyncio.create_task(self._read())
 
+    @abstractmethod
     async def start(self) -> None:
         """Begin the dialog, and wait until the cloud listens."""
+
+    @abstractmethod
+    async def tell(self, what: str) -> None:
+        """Tell of ``speak``, ``stop``, ``ask``, ``playing`` and ``played`` what the cloud needs."""
+
+    @abstractmethod
+    def frame(self, samples: bytes) -> str | bytes:
+        """Return what carries some speech."""
+
+    @abstractmethod
+    def take(self, frame: str | bytes) -> tuple[bytes, str]:
+        """Return the samples that came, and the news."""
+
+    async def push_to_talk(self, seconds: float) -> float:
+        """Speak so long, hear the answer out, and return the CPU seconds of it."""
+        before = time.process_time()
+        await self.tell("speak")
+        await self._speak(seconds)
+        await self.tell("stop")
+        await self._hear_out()
+        return time.process_time() - before
+
+    async def full_duplex(self, seconds: float) -> float:
+        """Have the microphone open so long, ask, and hear the answer out meanwhile."""
+        speaking = asyncio.create_task(self._speak(OPEN_BEFORE_S + seconds))
+        await asyncio.sleep(OPEN_BEFORE_S)
+        before = time.process_time()
+        await self.tell("ask")
+        await self._hear_out()
+        await speaking
+        return time.process_time() - before
+
+    async def _speak(self, seconds: float) -> None:
+        recorder = _open(alsaaudio.PCM_CAPTURE, "microphone", _UP_HZ)
+        frames = [recorder.read()[1]]  # starts it
+        began, chunks = time.monotonic(), int(seconds / _CHUNK_S)
+        for number in range(1, chunks + 1):
+            await asyncio.sleep(began + number * _CHUNK_S - time.monotonic())
+            while frame := recorder.read()[1]:
+                frames.append(frame)
+            await self._connection.send(self.frame(b"".join(frames)))
+            frames = []
+        recorder.close()
+
+    async def _hear_out(self) -> None:
+        await self.until(self.replying)
+        self._player = _open(alsaaudio.PCM_PLAYBACK, "loudspeaker", _DOWN_HZ)
+        await self.tell("playing")
+        await self.until(self.replied)
+        self._player.drop()
+        self._player = self._player.close()
+        await self.tell("played")
+        await self.until(self.over)
+
+    async def stop(self) -> None:
+        """Read no more."""
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def until(self, name: str) -> None:
+        """Wait for a piece of news."""
+        while await self._news.get() != name:
+            pass
+
+    async def _read(self) -> None:
+        async for frame in self._connection:
+            samples, news = self.take(frame)
+            if news:
+                self._news.put_nowait(news)
+            if samples and self._player is not None:
+                # If it ran dry, 0.10 raises where 0.11 returns it; both then go on.
+                with suppress(alsaaudio.ALSAAudioError):
+                    self._player.write(samples)
+
+
+class _MultimodalDialog(Dialog):
+    """``multimodal-dialog``: directives, and binary frames of samples."""
+
+    replying, replied, over = "RespondingStarted", "RespondingEnded", "Listening"
+
+    def __init__(self, connection: ClientConnection, facts: dict[str, Any]) -> None:
+        self._task_id = uuid.uuid4().hex
+        self._dialog_id = ""
+        super().__init__(connection, facts)
+
+    async def start(self) -> None:
         given = {"app_id": self._facts["app_id"], "workspace_id": self._facts["workspace_id"]}
         parameters = {
             "upstream": {
@@ -73,53 +185,21 @@ class Dialog:
             "parameters": parameters,
         }
         await self._directive("Start", "run-task", given, about)
-        await self._until("Listening")
+        await self.until("Listening")
 
-    async def push_to_talk(self, seconds: float) -> float:
-        """Speak so long, hear the answer out, and return the CPU seconds of it."""
-        before = time.process_time()
-        await self._directive("SendSpeech")
-        await self._speak(seconds)
-        await self._directive("StopSpeech")
-        await self._hear_out()
-        return time.process_time() - before
+    async def tell(self, what: str) -> None:
+        asked = {"type": "prompt", "text": "go on"} if what == "ask" else None
+        await self._directive(_DIRECTIVES[what], given=asked)
 
-    async def full_duplex(self, seconds: float) -> float:
-        """Have the microphone open so long, ask, and hear the answer out meanwhile."""
-        speaking = asyncio.create_task(self._speak(OPEN_BEFORE_S + seconds))
-        await asyncio.sleep(OPEN_BEFORE_S)
-        before = time.process_time()
-        await self._directive("RequestToRespond", given={"type": "prompt", "text": "go on"})
-        await self._hear_out()
-        await speaking
-        return time.process_time() - before
+    def frame(self, samples: bytes) -> bytes:
+        return samples
 
-    async def _speak(self, seconds: float) -> None:
-        recorder = _open(alsaaudio.PCM_CAPTURE, "microphone", _UP_HZ)
-        frames = [recorder.read()[1]]  # starts it
-        began, chunks = time.monotonic(), int(seconds / _CHUNK_S)
-        for number in range(1, chunks + 1):
-            await asyncio.sleep(began + number * _CHUNK_S - time.monotonic())
-            while frame := recorder.read()[1]:
-                frames.append(frame)
-            await self._connection.send(b"".join(frames))
-            frames = []
-        recorder.close()
-
-    async def _hear_out(self) -> None:
-        await self._until("RespondingStarted")
-        self._player = _open(alsaaudio.PCM_PLAYBACK, "loudspeaker", _DOWN_HZ)
-        await self._directive("LocalRespondingStarted")
-        await self._until("RespondingEnded")
-        self._player.drop()
-        self._player = self._player.close()
-        await self._directive("LocalRespondingEnded")
-        await self._until("Listening")
-
-    async def stop(self) -> None:
-        """Read no more."""
-        self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
+    def take(self, frame: str | bytes) -> tuple[bytes, str]:
+        if isinstance(frame, bytes):
+            return frame, ""
+        output = json.loads(frame)["payload"].get("output", {})
+        self._dialog_id = output.get("dialog_id", self._dialog_id)
+        return b"", output.get("state") or output.get("event", "")
 
     async def _directive(
         self,
@@ -135,21 +215,39 @@ class Dialog:
         frame = {"header": header, "payload": {**(about or {}), "input": inputs}}
         await self._connection.send(json.dumps(frame))
 
-    async def _until(self, name: str) -> None:
-        while await self._news.get() != name:
-            pass
 
-    async def _read(self) -> None:
-        async for frame in self._connection:
-            if isinstance(frame, bytes):
-                if self._player is not None:
-                    # If it ran dry, 0.10 raises where 0.11 returns it; both then go on.
-                    with suppress(alsaaudio.ALSAAudioError):
-                        self._player.write(frame)
-                continue
-            output = json.loads(frame)["payload"].get("output", {})
-            self._dialog_id = output.get("dialog_id", self._dialog_id)
-            self._news.put_nowait(output.get("state") or output.get("event", ""))
+class _QwenRealtime(Dialog):
+    """``qwen-realtime``: JSON alone, with the samples in base64."""
+
+    replying, replied, over = "response.created", "response.audio.done", "response.done"
+
+    async def start(self) -> None:
+        session: dict[str, Any] = {
+            "modalities": ["text", "audio"],
+            "input_audio_format": "pcm",
+            "output_audio_format": "pcm",
+            "turn_detection": None,
+        }
+        if self._facts["mode"] == "duplex":
+            session["turn_detection"] = {"type": "server_vad"}
+        await self.until("session.created")
+        await self._connection.send(json.dumps({"type": "session.update", "session": session}))
+        await self.until("session.updated")
+
+    async def tell(self, what: str) -> None:
+        for event in _EVENTS.get(what, ()):
+            await self._connection.send(json.dumps(event))
+
+    def frame(self, samples: bytes) -> str:
+        audio = b64encode(samples).decode()
+        return json.dumps({"type": "input_audio_buffer.append", "audio": audio})
+
+    def take(self, frame: str | bytes) -> tuple[bytes, str]:
+        event = json.loads(frame)
+        kind: str = event["type"]
+        if kind == "response.audio.delta":
+            return b64decode(event["delta"]), ""
+        return b"", kind
 
 
 def _open(kind: int, device: str, rate_hz: int) -> Any:
@@ -169,10 +267,14 @@ def _open(kind: int, device: str, rate_hz: int) -> Any:
 async def connected(facts: dict[str, Any], context: ssl.SSLContext) -> AsyncIterator[Dialog]:
     """Give a dialog in which the cloud listens."""
     headers = {"Authorization": f"Bearer {facts['api_key']}"}
+    url: str = facts["ws_url"]
+    kind: type[_MultimodalDialog | _QwenRealtime] = _MultimodalDialog
+    if facts["protocol"] == "qwen-realtime":
+        url, kind = f"{facts['qwen_ws_url']}?model=qwen3-omni-flash-realtime", _QwenRealtime
     async with connect(
-        facts["ws_url"], ssl=context, compression=None, additional_headers=headers
+        url, ssl=context, compression=None, additional_headers=headers
     ) as connection:
-        dialog = Dialog(connection, facts)
+        dialog = kind(connection, facts)
         await dialog.start()
         yield dialog
         await dialog.stop()

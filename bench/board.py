@@ -10,7 +10,7 @@ from pathlib import Path
 from demo.speech import write_wav
 from mmid.simcloud.core.voice import phrase
 from tests.rig.alsa_plugin import compile_plugin
-from tests.rig.board import Board, silence
+from tests.rig.board import PROTOCOLS, Board, silence
 from tests.rig.listener import Listener
 
 UP_HZ, DOWN_HZ = 16000, 24000
@@ -37,6 +37,11 @@ pcm.loudspeaker {{{{ type paced }}}}
 LINE = phrase(DOWN_HZ)
 
 
+def with_cloud(name: str, protocol: str) -> str:
+    """Return the name of a figure that is taken with each cloud; the first goes without saying."""
+    return name if protocol == PROTOCOLS[0] else f"{name} ({protocol})"
+
+
 @asynccontextmanager
 async def board(
     *,
@@ -45,6 +50,7 @@ async def board(
     more: str = "",
     paced: bool = False,
     work_mode: str = "push2talk",
+    protocol: str = PROTOCOLS[0],
 ) -> AsyncIterator[tuple[Board, Listener]]:
     """Give a board that has started and listens, with a client on its bus.
 
@@ -55,6 +61,7 @@ async def board(
         paced: the sound card takes its time, and runs over and under as a card does;
             otherwise it takes and gives at once what there is.
         work_mode: who hears where a speech begins and ends.
+        protocol: which cloud it talks with.
     """
     with tempfile.TemporaryDirectory(prefix="mmid-bench-") as folder:
         wav = Path(folder) / "reply.wav"
@@ -63,7 +70,11 @@ async def board(
         scenario = _SCENARIO.format(pace=float(pace), reply_wav=wav, more=more)
         silent, settings = silence(_MICROPHONE_S), {"dialog": {"work_mode": work_mode}}
         async with Board(
-            Path(folder), microphone=silent, scenario=scenario, settings=settings
+            Path(folder),
+            microphone=silent,
+            scenario=scenario,
+            settings=settings,
+            protocol=protocol,
         ) as made:
             if paced:
                 made.asound = _PACED.format(plugin=compile_plugin("paced_pcm.c", Path(folder)))

@@ -6,19 +6,20 @@ for a second of both, so it has half the sound for the same events and calls. Th
 a client of one page (``bench.bare_dialog``) that does the same against the same cloud
 with nothing but websockets and pyalsaaudio, no bus and no checks. Both have the same
 sound card, which takes its time as a card does: ``null`` would not, so that mmid would
-have to pace it. They take turns.
+have to pace it. They take turns, with each cloud.
 """
 
 import asyncio
 import json
 import time
 from collections.abc import Iterator
+from itertools import product
 
 from bench.bare_dialog import OPEN_BEFORE_S
-from bench.board import board, hear_out, speak
+from bench.board import board, hear_out, speak, with_cloud
 from bench.figure import Effort, Figure
 from bench.process import cpu_s
-from tests.rig.board import Board
+from tests.rig.board import PROTOCOLS, Board
 from tests.rig.listener import Listener
 from tests.rig.processes import Process, python
 
@@ -32,19 +33,23 @@ _FLOOR = "bare websockets and pyalsaaudio"
 
 def measure(effort: Effort) -> Iterator[Figure]:
     """Hold a dialog each in turns."""
-    for name, mode in (
-        ("CPU per second of a full-duplex dialog", "duplex"),
-        ("CPU per second of push-to-talk", "push2talk"),
-    ):
-        ours, bare = asyncio.run(_dialogs(mode, effort))
-        yield Figure(name, "ms/s", ours, _FLOOR, bare, 1.3)
+    dialogs = {
+        "duplex": "CPU per second of a full-duplex dialog",
+        "push2talk": "CPU per second of push-to-talk",
+    }
+    for protocol, (mode, name) in product(PROTOCOLS, dialogs.items()):
+        ours, bare = asyncio.run(_dialogs(protocol, mode, effort))
+        yield Figure(with_cloud(name, protocol), "ms/s", ours, _FLOOR, bare, 1.3)
 
 
-async def _dialogs(mode: str, effort: Effort) -> tuple[list[float], list[float]]:
+async def _dialogs(protocol: str, mode: str, effort: Effort) -> tuple[list[float], list[float]]:
     reply_s, ours, bare = effort.seconds(_REPLY_S, least=0.4), [], []
     hold = _push_to_talk if mode == "push2talk" else _full_duplex
     seconds = reply_s if mode == "push2talk" else reply_s + _AFTER_S
-    async with board(reply_s=reply_s, paced=True, work_mode=mode) as (made, listener):
+    async with board(reply_s=reply_s, paced=True, work_mode=mode, protocol=protocol) as (
+        made,
+        listener,
+    ):
         await hold(made, listener, seconds)  # what is loaded once does not count
         for _ in range(effort.runs):
             ours.append(await hold(made, listener, seconds) * 1000 / seconds)
@@ -79,7 +84,8 @@ async def _full_duplex(made: Board, listener: Listener, seconds: float) -> float
 async def _bare(mode: str, made: Board, seconds: float) -> float:
     """Return the CPU seconds of the same through the bare client."""
     facts = made.directory / "facts.json"
-    facts.write_text(json.dumps({**made.cloud, "mode": mode, "seconds": seconds}))
+    told = {**made.cloud, "protocol": made.protocol, "mode": mode, "seconds": seconds}
+    facts.write_text(json.dumps(told))
     client = Process(
         python("bench.bare_dialog", facts),
         made.directory / "bare.log",

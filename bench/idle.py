@@ -8,7 +8,8 @@ whole in both. Alibaba's own client, connected to the same cloud, is the other c
 
 CPU and wake-ups are compared with an allowance: the loop that does nothing has
 none of either, and a heartbeat a minute is all that the protocol asks for. What
-Alibaba's client takes in the same time is told beside it.
+Alibaba's client takes in the same time is told beside it. Of the second cloud the memory
+is told: its code is another.
 """
 
 import asyncio
@@ -18,10 +19,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from bench.board import board
+from bench.board import board, with_cloud
 from bench.figure import Effort, Figure
 from bench.process import Memory, cpu_s, memory, wake_ups
-from tests.rig.board import Board
+from tests.rig.board import PROTOCOLS, Board
 from tests.rig.processes import Process, python
 
 # From Listening to rest: the first garbage collection and the last thread of the start.
@@ -88,6 +89,9 @@ def measure(effort: Effort) -> Iterator[Figure]:
         yield Figure("idle CPU, beside dashscope", "ms/s", [seen.cpu], theirs, seen.official_cpu)
     wakes = [seen.wake_ups]
     yield Figure("idle wake-ups", "1/s", wakes, allowance, [_ALLOWED_WAKE_UPS_PER_S], 1.0)
+    for protocol in PROTOCOLS[1:]:
+        ours, bare = zip(*asyncio.run(_weigh(protocol, effort)), strict=True)
+        yield Figure(with_cloud("idle PSS", protocol), "MiB", ours, floor, bare, 1.75)
 
 
 async def _watch(effort: Effort) -> _Rest:
@@ -100,10 +104,9 @@ async def _watch(effort: Effort) -> _Rest:
         for number in range(effort.runs):
             if number:
                 await _start_again(made)
-            async with _running(made, python("bench.bare_loop"), speaks=False) as loop_pid:
-                await asyncio.sleep(effort.seconds(_SETTLE_S))
-                ours.append(memory(made.process("mmid").pid))
-                bare.append(memory(loop_pid))
+            both = await _side_by_side(made, effort)
+            ours.append(both[0])
+            bare.append(both[1])
             if installed:
                 async with _running(made, dashscope) as their_pid:
                     official.append(memory(their_pid))
@@ -119,6 +122,25 @@ async def _watch(effort: Effort) -> _Rest:
         max(_LEAST_CPU_MS_PER_S, (now - then) * 1000 / window_s) for then, now in spent
     ]
     return _Rest(ours, bare, official, cpu, official_cpu, (after[1] - before[1]) / window_s)
+
+
+async def _weigh(protocol: str, effort: Effort) -> list[tuple[float, float]]:
+    """Return the PSS of mmid with a cloud, and the bare loop's, of each run."""
+    pairs = []
+    async with board(protocol=protocol) as (made, _):
+        for number in range(effort.runs):
+            if number:
+                await _start_again(made)
+            ours, bare = await _side_by_side(made, effort)
+            pairs.append((ours.pss, bare.pss))
+    return pairs
+
+
+async def _side_by_side(made: Board, effort: Effort) -> tuple[Memory, Memory]:
+    """Return the memory of mmid, and of the bare loop that is alive at the same moment."""
+    async with _running(made, python("bench.bare_loop"), speaks=False) as loop_pid:
+        await asyncio.sleep(effort.seconds(_SETTLE_S))
+        return memory(made.process("mmid").pid), memory(loop_pid)
 
 
 async def _start_again(made: Board) -> None:

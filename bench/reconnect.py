@@ -41,7 +41,8 @@ async def _connections(runs: int) -> tuple[list[float], list[float]]:
         context = ssl.create_default_context(cafile=made.cloud["ca_file"])
         for _ in range(runs + 1):
             ours.append(await _reconnect_ms(relay, listener))
-            async with connected({**made.cloud, "mode": "push2talk"}, context):
+            facts = {**made.cloud, "protocol": made.protocol, "mode": "push2talk"}
+            async with connected(facts, context):
                 bare.append((time.monotonic() - relay.opened_at) * 1000)
     return ours[1:], bare[1:]
 

@@ -2,8 +2,9 @@
 
 The floor of each is one period of the sound card (20 ms): speech that was not
 recorded cannot be sent, and a loudspeaker is fed by the period. All clocks are the
-same machine's: the cloud's journal has its own readings. A hundred turns are taken;
-of the reply the slowest one in a hundred is told, too.
+same machine's: the cloud's journal has its own readings, mmid's timeline has when the
+loudspeaker began. A hundred turns are taken with each cloud; of the reply the slowest one
+in a hundred is told, too.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.board import board
+from bench.board import board, with_cloud
 from bench.figure import Effort, Figure
-from tests.rig.listener import Listener
+from tests.rig.board import PROTOCOLS
+from tests.rig.listener import DIALOG, Listener
 
 _PERIOD_MS = 20.0
 # What the D-Bus call, the frame and TLS may take beyond the period.
@@ -37,6 +39,15 @@ STRETCHES = {
     "Interrupt to silence": 1.5,
 }
 
+# What each cloud's journal calls the end of a speech and the final text of it.
+_NAMES = {
+    "multimodal-dialog": ("StopSpeech", "SpeechContent"),
+    "qwen-realtime": (
+        "input_audio_buffer.commit",
+        "conversation.item.input_audio_transcription.completed",
+    ),
+}
+
 
 @dataclass
 class _Turn:
@@ -45,6 +56,7 @@ class _Turn:
     pressed: float = 0.0
     released: float = 0.0
     understood: float = 0.0  # a client heard the final text
+    heard: float = 0.0  # the reply's first samples were written to the loudspeaker
     interrupted: float = 0.0
     silent: float = 0.0
     cloud: dict[str, float] = field(default_factory=dict)  # by what it saw: ``_note``
@@ -54,32 +66,35 @@ class _Turn:
         cloud = self.cloud
         ends = [
             cloud["speech"] - self.pressed,
-            cloud["StopSpeech"] - self.released,
+            cloud["release"] - self.released,
             self.understood - cloud["text"],
-            cloud["LocalRespondingStarted"] - cloud["reply"],
+            self.heard - cloud["reply"],
             self.silent - self.interrupted,
         ]
         return [1000 * seconds for seconds in ends]
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Take the turns, and one more to warm up."""
-    turns = asyncio.run(_turns(effort.times(_TURNS, least=2)))
-    columns = list(zip(*(turn.stretches() for turn in turns), strict=True))
-    floor, period = "one period", [_PERIOD_MS]
-    for (name, goal), values in zip(STRETCHES.items(), columns, strict=True):
-        yield Figure(name, "ms", values, floor, period, goal)
-    slow = statistics.quantiles(columns[3], n=100, method="inclusive")[-1]
-    yield Figure("the same, slowest in a hundred", "ms", [slow], floor, period, 1.0)
+    """Take the turns, and one more to warm up, with each cloud."""
+    for protocol in PROTOCOLS:
+        turns = asyncio.run(_turns(protocol, effort.times(_TURNS, least=2)))
+        columns = list(zip(*(turn.stretches() for turn in turns), strict=True))
+        floor, period = "one period", [_PERIOD_MS]
+        for (name, goal), values in zip(STRETCHES.items(), columns, strict=True):
+            yield Figure(with_cloud(name, protocol), "ms", values, floor, period, goal)
+        slow = statistics.quantiles(columns[3], n=100, method="inclusive")[-1]
+        name = with_cloud("the same, slowest in a hundred", protocol)
+        yield Figure(name, "ms", [slow], floor, period, 1.0)
 
 
-async def _turns(count: int) -> list[_Turn]:
-    async with board(reply_s=_REPLY_S, pace=_PACE) as (made, listener):
+async def _turns(protocol: str, count: int) -> list[_Turn]:
+    async with board(reply_s=_REPLY_S, pace=_PACE, protocol=protocol) as (made, listener):
         turns = [await _turn(listener) for _ in range(count + 1)]
         journal = made.journal()
     for turn, following in zip(turns, [*turns[1:], None], strict=True):
         until = following.pressed if following else float("inf")
-        _note(turn, [entry for entry in journal if turn.pressed <= entry["t"] < until])
+        seen = [entry for entry in journal if turn.pressed <= entry["t"] < until]
+        _note(turn, seen, *_NAMES[protocol])
     return turns[1:]
 
 
@@ -98,16 +113,28 @@ async def _turn(listener: Listener) -> _Turn:
     # When the call returns, the device has dropped what it held.
     turn.silent = time.monotonic()
     await listener.wait_for("SpeechPrepare", after=start)
+    turn.heard = await _heard(listener)
     return turn
 
 
-def _note(turn: _Turn, journal: list[dict[str, Any]]) -> None:
+async def _heard(listener: Listener) -> float:
+    """Return when the last reply was first heard, by mmid's own timeline.
+
+    It tells the press by the wall clock, in whole milliseconds and rounded down: so it may
+    have been one later.
+    """
+    [turns] = await listener.client.call(DIALOG, "GetTimeline")
+    wall_s: float = (turns[-1]["began"] + 1 + turns[-1]["heard"]) / 1000
+    return wall_s - time.time() + time.monotonic()
+
+
+def _note(turn: _Turn, journal: list[dict[str, Any]], release: str, text: str) -> None:
     """Find in the cloud's journal what it saw of a turn, each the first time."""
     for entry in journal:
         name = {"speech-begin": "speech", "reply-begin": "reply"}.get(entry["kind"])
-        if entry["kind"] == "directive":
-            name = entry["name"]
-        elif entry.get("name") == "SpeechContent" and entry["finished"]:
+        if entry["kind"] == "directive" and entry["name"] == release:
+            name = "release"
+        elif entry.get("name") == text and entry.get("finished", True):
             name = "text"
         if name is not None:
             turn.cloud.setdefault(name, entry["t"])

@@ -170,6 +170,8 @@ class RealtimeMachine:
         """The response is over: go on when it was heard, or when its calls are answered."""
         if self.reply.calls:
             return self.enter(RealtimeStage.CALLING, now)
+        if self.reply.called:  # a quick program has answered before the response was over
+            return self.ask(self.events.respond(), now)
         if self.reply.playing:
             return self.enter(RealtimeStage.PLAYING, now)
         return self.listen(now)

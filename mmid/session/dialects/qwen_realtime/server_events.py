@@ -246,7 +246,7 @@ def _call(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     if len(reply.calls) >= _MOST_CALLS:
         refusal = machine.events.output(event.call_id, '{"error":"too many calls"}')
         return [*begun, Send(refusal)]
-    reply.calls[event.call_id] = event.name
+    reply.calls[event.call_id], reply.called = event.name, True
     call = {"id": event.call_id, "function": event.name, "arguments": event.arguments}
     params = [{"name": name, "value": value} for name, value in call.items()]
     written = json.dumps(params, ensure_ascii=False, separators=(",", ":"))

@@ -94,6 +94,7 @@ class Reply:
         channel: the first kind of text that came; another one would say the same twice.
         text: what it says so far.
         calls: functions that it called and that have not answered: call id -> name.
+        called: it called functions, so another response has to follow.
         over: it has ended.
         playing: the loudspeaker has, or will have, some of it.
         inaudible: the loudspeaker failed; the rest is dropped.
@@ -104,6 +105,7 @@ class Reply:
     channel: str = ""
     text: str = ""
     calls: dict[str, str] = field(default_factory=dict)
+    called: bool = False
     over: bool = False
     playing: bool = False
     inaudible: bool = False

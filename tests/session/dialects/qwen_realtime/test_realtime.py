@@ -139,6 +139,16 @@ def test_a_call_that_is_repeated_is_told_once() -> None:
     ]
 
 
+def test_a_program_that_answers_before_the_response_is_over_is_heard() -> None:
+    dialect = asked()
+    for event in SESSION[7:9]:
+        dialect.receive_text(json.dumps(event), 2.0)
+    assert sent(dialect.tool_result("call_1", "{}", 2.0)) == ["conversation.item.create"]
+    assert sent(dialect.receive_text(json.dumps(SESSION[9]), 2.1)) == ["response.create"]
+    replied = [e for said in SESSION[10:12] for e in dialect.receive_text(json.dumps(said), 2.2)]
+    assert TtsStart() in told(replied)
+
+
 def test_a_voice_that_is_heard_when_a_response_begins_keeps_its_end() -> None:
     dialect = ready("duplex")
     assert AsrStart() in told(tell(dialect, "input_audio_buffer.speech_started", item_id="i"))
