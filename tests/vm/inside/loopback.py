@@ -20,7 +20,7 @@ MICROPHONE_HZ = 16000
 LOUDSPEAKER_HZ = 24000
 
 _SPOKEN_INTO, MICROPHONE = "hw:Loopback,0,0", "hw:Loopback,1,0"
-LOUDSPEAKER, _LISTENED_AT = "hw:Loopback,0,1", "hw:Loopback,1,1"
+LOUDSPEAKER, LISTENED_AT = "hw:Loopback,0,1", "hw:Loopback,1,1"
 
 _DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
 _CARD = "snd_aloop.0"
@@ -50,9 +50,9 @@ def plug_in_new_card() -> None:
 
 
 @contextmanager
-def holding(device: str) -> Iterator[None]:
-    """Have another program record from the device."""
-    command = _command("arecord", device, MICROPHONE_HZ, Path("/dev/null"))
+def holding(device: str, rate_hz: int = MICROPHONE_HZ) -> Iterator[None]:
+    """Have another program record from the device; it decides the rate of that cable."""
+    command = _command("arecord", device, rate_hz, Path("/dev/null"))
     with subprocess.Popen(command, stderr=subprocess.PIPE) as holder:
         assert holder.stderr is not None
         holder.stderr.readline()  # it says so once the device is open
@@ -111,7 +111,7 @@ class Sounds:
         self._recording = place / "recording.pcm"
         self._programs = [
             subprocess.Popen(_command("aplay", _SPOKEN_INTO, MICROPHONE_HZ, spoken)),
-            subprocess.Popen(_command("arecord", _LISTENED_AT, LOUDSPEAKER_HZ, self._recording)),
+            subprocess.Popen(_command("arecord", LISTENED_AT, LOUDSPEAKER_HZ, self._recording)),
         ]
 
     def __enter__(self) -> Self:

@@ -6,10 +6,14 @@ import subprocess
 import time
 from pathlib import Path
 
-from mmid.errors import AudioDeviceFailed
+from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.rig.listener import Listener
 from tests.vm.inside.loopback import (
+    LISTENED_AT,
+    LOUDSPEAKER,
     LOUDSPEAKER_HZ,
     MICROPHONE,
     MICROPHONE_HZ,
@@ -22,6 +26,8 @@ from tests.vm.inside.loopback import (
     talking_board,
     unplug_card,
 )
+
+_STEADY_FRAMES = 40
 
 _AUDIO = "org.mmid1.Audio"
 _TURNS = 3
@@ -92,6 +98,30 @@ async def an_overrun_of_a_card_is_counted(place: Path) -> str:
     recorder.stop()
     assert recorder.overruns == 1, recorder.overruns
     return "1 overrun, and the recording went on"
+
+
+async def a_steady_reply_over_long_periods_behind_the_converter_is_not_torn(_place: Path) -> str:
+    """125 ms a period at another rate, as cheap cards have it: no gap in four seconds."""
+    load_driver("snd-aloop")
+    player, heard = (
+        AlsaPlayer(f"plug{LOUDSPEAKER}", LOUDSPEAKER_HZ, 125, SoftwareGain()),
+        _Audience(),
+    )
+    frame, loop = noise(LOUDSPEAKER_HZ // 10), asyncio.get_running_loop()
+    with holding(LISTENED_AT, 48_000):
+        player.start(heard)
+        began = loop.time()
+        for number in range(_STEADY_FRAMES):
+            # The one wait for time here: it is how a cloud sends.
+            await asyncio.sleep(began + number / 10 - loop.time())
+            player.write(frame)
+        player.finish()
+        async with asyncio.timeout(10):
+            await heard.finished.wait()
+    assert "period 125 ms" in player.format, player.format
+    assert "converted" in player.format, player.format
+    assert player.underruns == 0, player.underruns
+    return f"{_STEADY_FRAMES / 10:g} s of reply without a gap: {player.format}"
 
 
 async def an_unplugged_card_is_used_again_when_it_is_back(place: Path) -> str:
@@ -181,3 +211,22 @@ class _Ears:
             while self.frames < frames:
                 self._news.clear()
                 await self._news.wait()
+
+
+class _Audience:
+    """Hears a reply to its end."""
+
+    def __init__(self) -> None:
+        self.finished = asyncio.Event()
+
+    def player_started(self) -> None:
+        """It can be heard."""
+
+    def player_finished(self) -> None:
+        self.finished.set()
+
+    def player_failed(self, error: AudioDeviceFailed) -> None:
+        raise error
+
+    def player_refused(self, error: AudioFormatRefused) -> None:
+        raise error
