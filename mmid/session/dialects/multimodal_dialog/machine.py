@@ -16,7 +16,8 @@ from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.messages import AFTER_FAILURE, START_REFUSED
 from mmid.session.dialects.multimodal_dialog.stages import FED, STAGES, TURN_STAGES, Stage
 from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, ReplyText, Turn
-from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, OpenMicrophone, Upload
+from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, Upload
+from mmid.session.dialects.open_microphone import OpenMicrophone
 from mmid.session.dialects.stages import WORK_MODES
 from mmid.session.effects import (
     Close,

@@ -1,4 +1,4 @@
-"""What goes up besides speech: silence, and a microphone that is always open.
+"""What goes up besides speech: silence.
 
 The cloud ends a session that sends it no audio for 20 s when it wants some
 (444 ClientAudioTimeout, section 7). Silence counts as audio [deduced].
@@ -23,9 +23,6 @@ FRAME_MS = 100
 # mono CELT at full bandwidth, the digital silence flag).
 _OPUS_SILENCE = b"\xf8\xff\xfe"
 _OPUS_SILENCE_S = 0.02
-
-_FIRST_RETRY_S = 5.0
-_LONGEST_RETRY_S = 60.0
 
 
 class Upload:
@@ -55,24 +52,3 @@ class Upload:
             return [SendAudio(_OPUS_SILENCE, backlog=True)] * round(seconds / _OPUS_SILENCE_S)
         samples = round(seconds * self._bytes_per_s / 2)
         return [SendAudio(bytes(2 * samples), backlog=True)]
-
-
-class OpenMicrophone:
-    """The microphone of duplex: opened once the cloud listens, and again after it failed.
-
-    Attributes:
-        due: when to open it; ``inf`` if it is open, or not wanted.
-    """
-
-    def __init__(self) -> None:
-        self.due = inf
-        self._retry_s = _FIRST_RETRY_S
-
-    def heard(self) -> None:
-        """It records: the next failure is another one."""
-        self._retry_s = _FIRST_RETRY_S
-
-    def failed(self, now: float) -> None:
-        """It ended by itself, or could not be opened."""
-        self.due = now + self._retry_s
-        self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)

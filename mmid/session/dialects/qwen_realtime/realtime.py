@@ -18,6 +18,7 @@ from typing import Any
 
 from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import Error, Heartbeat
+from mmid.session.dialects.open_microphone import OpenMicrophone
 from mmid.session.dialects.qwen_realtime import talk
 from mmid.session.dialects.qwen_realtime.events import ClientEvents
 from mmid.session.dialects.qwen_realtime.failures import after_close
@@ -49,9 +50,6 @@ _REFUSED_CLOSE = 1007
 
 # The service ends a session in which no response was generated for 300 s (section 11).
 _SILENCE_S = 290.0
-
-# In duplex: a microphone that ended by itself is asked for again after so long.
-_MICROPHONE_RETRY_S = 5.0
 
 # Base64 in a message that is to be logged: its length is told, never what is in it. JSON may
 # write a slash with a backslash before it. What is so long and has no blank is no text.
@@ -92,7 +90,7 @@ class QwenRealtime:
         )
         self._malformed = 0
         self._renew_at = self._silent_at = inf
-        self._microphone_due = inf
+        self._microphone = OpenMicrophone()
 
     @property
     def reached_listening(self) -> bool:
@@ -140,11 +138,10 @@ class QwenRealtime:
         error = LinkClosed(code, reason)
         if ending.idle and machine.stage not in TURN_STAGES | {RealtimeStage.TALKING}:
             return [*machine.shut(now), Close(None, ending.next)]
-        told: Effects = []
         if ending.told:
             refused = CloudRefused(f"the cloud ended the session: {reason}", str(code))
             return [Emit(Error("cloud", reason)), *machine.fail(refused, ending.next, now)]
-        return [*told, *machine.fail(error, ending.next, now, "the connection broke")]
+        return machine.fail(error, ending.next, now, "the connection broke")
 
     def pong(self, _now: float) -> Effects:
         return [Emit(Heartbeat())]
@@ -173,7 +170,7 @@ class QwenRealtime:
             yield machine.dying.until, lambda at: machine.response_ended("", at)
         if machine.stage is RealtimeStage.RECOGNISING:
             yield machine.request.again_at, machine.ask_again
-        yield self._microphone_due, self._open_microphone
+        yield self._microphone.due, self._open_microphone
         yield machine.stage_deadline, self._leave_stage
         if machine.stage is RealtimeStage.LISTENING and not machine.hearing.open:
             yield min(self._renew_at, self._silent_at), self._renew
@@ -250,17 +247,18 @@ class QwenRealtime:
         if machine.mode.framed or machine.hearing.open:
             machine.sent.speech_s += len(data) / SPEECH_BYTES_PER_S
         machine.buffered = True
+        self._microphone.heard()
         return [SendAudio(data)]
 
     def recorder_failed(self, now: float) -> Effects:
         self.machine.cause = "recorder_failed"
         if self.machine.mode.pressed:
             return talk.cancel_speech(self.machine, now)
-        self._microphone_due = now + _MICROPHONE_RETRY_S
+        self._microphone.failed(now)
         return []
 
     def _open_microphone(self, _now: float) -> Effects:
-        self._microphone_due = inf
+        self._microphone.due = inf
         return [StartRecorder()]
 
     def playback_started(self, _now: float) -> Effects:

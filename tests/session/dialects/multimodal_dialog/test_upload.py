@@ -1,16 +1,11 @@
-"""Silence in the codec of the speech, and the microphone that is always open."""
+"""Silence in the codec of the speech."""
 
 from math import inf
 
 import pytest
 
 from mmid.hal_linux.audio.codecs import make_decoder
-from mmid.session.dialects.multimodal_dialog.upload import (
-    SILENCE_EVERY_S,
-    TAIL_S,
-    OpenMicrophone,
-    Upload,
-)
+from mmid.session.dialects.multimodal_dialog.upload import SILENCE_EVERY_S, TAIL_S, Upload
 from tests.rig.dialog_settings import dialog_settings
 
 
@@ -35,15 +30,3 @@ def test_silence_in_opus_decodes_to_as_much_silence() -> None:
     assert samples == bytes(int(TAIL_S * 16000) * 2)
     assert len(packets) == 100
     assert getattr(decoder, "damaged", 0) == 0
-
-
-def test_a_microphone_is_tried_again_later_and_later_and_at_least_once_a_minute() -> None:
-    microphone = OpenMicrophone()
-    waits = []
-    for _ in range(7):
-        microphone.failed(1000.0)
-        waits.append(microphone.due - 1000.0)
-    assert waits == [5, 10, 20, 40, 60, 60, 60]
-    microphone.heard()
-    microphone.failed(2000.0)
-    assert microphone.due == 2005.0
