@@ -167,7 +167,8 @@ def _is_about(machine: RealtimeMachine, event: ServerEvent) -> bool:
 def _response_created(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     if machine.dying.takes(event.response_id):
         return [Send(machine.events.cancel())]  # the first came before it was there to cancel
-    if machine.stage not in {RealtimeStage.RECOGNISING, RealtimeStage.LISTENING}:
+    begins = machine.stage in {RealtimeStage.RECOGNISING, RealtimeStage.LISTENING}
+    if not begins or machine.dying.has(event.response_id):  # said again of one that was cancelled
         return []
     return _begin(machine, event.response_id, now)
 

@@ -139,6 +139,18 @@ def test_an_end_means_what_its_reason_says(
     assert told(effects) == codes
 
 
+def test_a_response_that_was_cancelled_does_not_begin_again() -> None:
+    dialect = opened()
+    dialect.ask("what", 2.0)
+    created = '{"type": "response.created", "response": {"id": "old"}}'
+    dialect.receive_text(created, 2.1)
+    dialect.interrupt(2.2)
+    dialect.receive_text('{"type": "response.done", "response": {"id": "old"}}', 2.3)
+    sound = '{"type": "response.audio.delta", "response_id": "old", "delta": "AAAA"}'
+    assert dialect.receive_text(created, 2.4) == []
+    assert dialect.receive_text(sound, 2.5) == []
+
+
 def test_a_loss_in_a_turn_is_told_with_what_is_lost() -> None:
     dialect = opened()
     dialect.ask("what", 2.0)
