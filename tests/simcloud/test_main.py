@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-KEYS = ["ws_url", "license_url", "qwen_ws_url", "qwen_token_url", "ca_file"]
+KEYS = ["ws_url", "license_url", "pop_url", "access_key_id", "access_key_secret"]
+KEYS += ["qwen_ws_url", "qwen_token_url", "dashscope_url", "ca_file"]
 KEYS += ["app_id", "app_secret", "api_key", "workspace_id"]
 
 

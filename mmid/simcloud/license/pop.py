@@ -1,14 +1,15 @@
 """The other door of simcloud's license service: what a vendor's own cloud calls.
 
 A semi-managed device talks to its vendor's server, and that server to Alibaba's
-API "BailianModelOnChip" of 2024-08-16 (license section 5): a form in, JSON out,
-the API key as ``tokenKey`` from the server, who the device is sealed in the
-request. Here forms become the requests that ``book`` understands, and
-its answers become that API's. The signature of the vendor's AccessKey must be
-there; it is not verified, for that is no device's affair.
+API "BailianModelOnChip" of 2024-08-16 (license section 5): a signed form in, JSON
+out, the API key as ``tokenKey`` from the server, who the device is sealed in the
+request. Here forms become the requests that ``book`` understands, and its answers
+become that API's. Before it stands Alibaba's gateway: it checks the signature of
+the vendor's AccessKey, and has errors of its own, in a shape of its own.
 """
 
-import re
+import secrets
+import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ POP_PATHS = {
     "/open/api/device/v1/register": Kind.REGISTER,
     "/open/api/auth/v1/token/get": Kind.TOKEN,
 }
+ACTIONS = {Kind.REGISTER: "DeviceRegister", Kind.TOKEN: "GetToken"}
 
 _FIELDS = {
     Kind.REGISTER: {"appId", "nonce", "requestTime", "signature"},
@@ -30,19 +32,21 @@ _FIELDS = {
         *("signature", "tokenKey", "tokenType"),
     },
 }
-_AUTHORIZATION = re.compile(
-    r"ACS3-HMAC-SHA256 Credential=[^,]+,SignedHeaders=[^,]+,Signature=[0-9a-f]{64}"
-)
+# Where the gateway's status is not 400.
+_STATUS = {
+    "InternalError": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "InvalidApi.NotFound": HTTPStatus.NOT_FOUND,
+    "ServiceUnavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "Throttling.User": HTTPStatus.TOO_MANY_REQUESTS,
+}
 
 
-def check_access_key(authorization: str) -> None:
-    """Refuse a call that nobody signed.
-
-    Raises:
-        CloudRefused: the header is not the API's.
-    """
-    if not _AUTHORIZATION.fullmatch(authorization):
-        raise CloudRefused("the request is not signed with an AccessKey", BAD_REQUEST)
+def new_access_key() -> dict[str, str]:
+    """Return a new AccessKey, in the shape that the real ones have."""
+    return {
+        "access_key_id": f"LTAI5t{secrets.token_hex(9)}",
+        "access_key_secret": secrets.token_hex(15),
+    }
 
 
 def read_form(kind: Kind, content: bytes) -> dict[str, str]:
@@ -88,4 +92,15 @@ def pop_envelope(
         "message": "success" if error is None else str(error),
         "success": error is None,
         "data": data,
+    }
+
+
+def gateway_error(refused: CloudRefused, host: str) -> tuple[HTTPStatus, dict[str, str]]:
+    """Return status and JSON of what the gateway refuses, as its clients have seen it."""
+    return _STATUS.get(refused.code, HTTPStatus.BAD_REQUEST), {
+        "RequestId": str(uuid.uuid4()).upper(),
+        "HostId": host,
+        "Code": refused.code,
+        "Message": str(refused),
+        "Recommend": f"https://api.aliyun.com/troubleshoot?q={refused.code}",
     }

@@ -3,9 +3,11 @@
 ``POST /api/device/v1/register`` and ``POST /api/token/v1/getToken``, and for a
 vendor's own server the paths of ``pop``. What it decides is in ``book``; here are
 the envelope and the journal. The faults of a scenario strike at ``register`` and
-``token``; beside those of every cloud there is
+``token``, through whichever door; beside those of every cloud there are
 
     refuse:CODE                    refuse the request with this code, without looking at it
+    gateway:CODE                   have Alibaba's gateway refuse a vendor's server with this
+                                   word, such as Throttling.User or ServiceUnavailable
 """
 
 import json
@@ -22,10 +24,20 @@ from mmid.session.license.codec import compact
 from mmid.session.license.messages import Kind
 from mmid.simcloud.core.faults import Arguments, Vocabulary
 from mmid.simcloud.core.https import Answer, Call, HttpsRoute
+from mmid.simcloud.core.product import load_kept
 from mmid.simcloud.core.scenario import ScenarioRun
 from mmid.simcloud.core.simulated_cloud import CloudServer, SimulatedCloud, Simulation, Urls
+from mmid.simcloud.license.acs3 import SignatureCheck
 from mmid.simcloud.license.book import BAD_REQUEST, LicenseBook
-from mmid.simcloud.license.pop import POP_PATHS, check_access_key, grant, pop_envelope, read_form
+from mmid.simcloud.license.pop import (
+    ACTIONS,
+    POP_PATHS,
+    gateway_error,
+    grant,
+    new_access_key,
+    pop_envelope,
+    read_form,
+)
 
 PATHS = {
     "/api/device/v1/register": Kind.REGISTER,
@@ -51,13 +63,19 @@ class LicenseServer(CloudServer):
         self.plan = run.plan
         self.clock_offset_ms = 0
         self._journal = simulation.journal
-        paths = {**PATHS, **POP_PATHS}.items()
-        self.routes = {path: HttpsRoute(kind, self._answer, run.plan) for path, kind in paths}
+        self._access_key = load_kept(simulation.directory / "access-key.json", new_access_key)
+        self._gateway = SignatureCheck(**self._access_key)
+        doors = ((PATHS, self._answer), (POP_PATHS, self._answer_server))
+        self.routes = {
+            path: HttpsRoute(kind, answer, run.plan)
+            for paths, answer in doors
+            for path, kind in paths.items()
+        }
         simulation.token_checks.append(self._check_token)
 
     def line(self, urls: Urls) -> dict[str, str]:
-        """Return the base URL, as ``cloud.license_url`` wants it."""
-        return {"license_url": urls.https}
+        """Return the base URLs for devices and for a vendor's server, and its AccessKey."""
+        return {"license_url": urls.https, "pop_url": urls.https, **self._access_key}
 
     def token_valid(self, token: str) -> str | None:
         """Return the name of the device that holds this token, or None if it is not valid."""
@@ -72,39 +90,51 @@ class LicenseServer(CloudServer):
         return None if device_name is None else ("token", device_name)
 
     def _answer(self, call: Call) -> Answer:
-        arrived_ms = self.now_ms()
-        # A vendor's server speaks another API: a form in, and another envelope around the answer.
-        relayed = call.path in POP_PATHS
-        kind = POP_PATHS[call.path] if relayed else PATHS[call.path]
+        """Answer a device."""
+        kind, arrived_ms = PATHS[call.path], self.now_ms()
         body: Mapping[str, Any] = {}
         data, refused, code = None, None, "200"
         try:
-            body = _read_relayed(kind, call) if relayed else _read(call.body)
-            data = self._grant(kind, call, body, arrived_ms)
+            body = _read(call.body)
+            _strike(call)
+            if kind is Kind.REGISTER:
+                data = self.book.register(body, arrived_ms)
+            else:
+                data = self.book.token(body, arrived_ms, call.client)
         except CloudRefused as error:
             refused, code = error, error.code
-        # A relayed registration has no name in clear; the answer has.
-        name = str(body.get("deviceName", "") or (data or {}).get("deviceName", ""))
+        self._note(kind, str(body.get("deviceName", "")), code, refused)
+        return self._dated(_envelope(data, refused, code), code, arrived_ms)
+
+    def _answer_server(self, call: Call) -> Answer:
+        """Answer a vendor's own server, past the gateway."""
+        kind, arrived_ms = POP_PATHS[call.path], self.now_ms()
+        try:
+            self._gateway.check(call, ACTIONS[kind], arrived_ms)
+            _strike(call, "gateway")
+        except CloudRefused as error:
+            self._note(kind, "", error.code, error)
+            status, document = gateway_error(error, call.headers.get("Host", ""))
+            return Answer(int(status), compact(document))
+        data, refused, code = None, None, "200"
+        fields: Mapping[str, str] = {}
+        try:
+            fields = read_form(kind, call.body)
+            _strike(call)
+            data = grant(self.book, kind, fields, arrived_ms, call.client)
+        except CloudRefused as error:
+            refused, code = error, error.code
+        # A registration has no name in clear; the answer has.
+        name = (data or {}).get("deviceName", fields.get("deviceName", ""))
+        self._note(kind, name, code, refused)
+        return self._dated(pop_envelope(data, refused, code), code, arrived_ms)
+
+    def _note(self, kind: Kind, name: str, code: str, refused: CloudRefused | None) -> None:
         told = str(refused) if refused else "success"
         self._journal.add(kind.value, device_name=name, code=code, message=told)
-        envelope = pop_envelope if relayed else _envelope
-        document = {**envelope(data, refused, code), "requestId": os.urandom(12).hex()}
-        return self._dated(compact(document), code, arrived_ms)
 
-    def _grant(
-        self, kind: Kind, call: Call, body: Mapping[str, Any], now_ms: int
-    ) -> dict[str, str]:
-        for read in call.faults:
-            if read.name == "refuse":
-                raise CloudRefused("the scenario wants it", read.arguments[0])
-        if call.path in POP_PATHS:
-            return grant(self.book, kind, body, now_ms, call.client)
-        if kind is Kind.REGISTER:
-            return self.book.register(body, now_ms)
-        return self.book.token(body, now_ms, call.client)
-
-    def _dated(self, body: bytes, code: str, arrived_ms: int) -> Answer:
-        """Return an answer with the service's clock in its headers."""
+    def _dated(self, envelope: Mapping[str, Any], code: str, arrived_ms: int) -> Answer:
+        """Return an answer with a request id, and the service's clock in its headers."""
         started_ms = self.now_ms()
         headers = {
             "date": formatdate(started_ms / 1000, usegmt=True),
@@ -112,6 +142,7 @@ class LicenseServer(CloudServer):
             "resp-start-time": str(started_ms),
         }
         status = HTTPStatus.BAD_REQUEST if code == BAD_REQUEST else HTTPStatus.OK
+        body = compact({**envelope, "requestId": os.urandom(12).hex()})
         return Answer(int(status), body, headers)
 
 
@@ -128,9 +159,11 @@ def _envelope(
     }
 
 
-def _read_relayed(kind: Kind, call: Call) -> dict[str, str]:
-    check_access_key(call.headers.get("Authorization", ""))
-    return read_form(kind, call.body)
+def _strike(call: Call, fault: str = "refuse") -> None:
+    """Refuse a request if the scenario wants it."""
+    for read in call.faults:
+        if read.name == fault:
+            raise CloudRefused("the scenario wants it", read.arguments[0])
 
 
 def _read(content: bytes) -> dict[str, Any]:
@@ -148,7 +181,7 @@ CLOUD = SimulatedCloud(
     start=LicenseServer,
     vocabulary=Vocabulary(
         calls=(Kind.REGISTER, Kind.TOKEN),
-        faults={"refuse": Arguments(1, 1, range(1_000_000))},
+        faults={"refuse": Arguments(1, 1, range(1_000_000)), "gateway": Arguments(1, 1)},
     ),
     scenarios=Path(__file__).with_name("scenarios"),
 )

@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -19,8 +20,11 @@ from mmid.simcloud.qwen_realtime.protocol import RealtimeProtocol
 from mmid.simcloud.qwen_realtime.vocabulary import VOCABULARY, RealtimeRules
 
 _PATH: Final = "/api-ws/v1/realtime"
+# Of a relay, for devices; and of the service itself, for a relay.
 _KEY_PATH: Final = "/v1/qwen/token"
+_MINT_PATH: Final = "/api/v1/tokens"
 
+_KEY_LIVES_S = range(1, 1801)
 _MOST_KEYS = 1000  # the oldest is forgotten
 
 
@@ -37,12 +41,19 @@ class RealtimeServer(CloudServer):
         self._run = run
         self._keys: dict[str, tuple[str, float]] = {}
         self.sockets = {_PATH: WebSocketRoute(self._admit, self._connect, run.plan)}
-        self.routes = {_KEY_PATH: HttpsRoute("temporary-key", self._mint, run.plan)}
+        answers = {_KEY_PATH: self._answer_device, _MINT_PATH: self._answer_server}
+        self.routes = {
+            path: HttpsRoute("temporary-key", answer, run.plan) for path, answer in answers.items()
+        }
         simulation.token_checks.append(self._check_key)
 
     def line(self, urls: Urls) -> dict[str, str]:
         """Return the URL of the sessions, and where temporary keys are minted."""
-        return {"qwen_ws_url": urls.wss + _PATH, "qwen_token_url": urls.https + _KEY_PATH}
+        return {
+            "qwen_ws_url": urls.wss + _PATH,
+            "qwen_token_url": urls.https + _KEY_PATH,
+            "dashscope_url": urls.https,
+        }
 
     def _admit(self, request: Request) -> Mapping[str, str]:
         known = self._simulation.check_bearer(request.headers.get_all("Authorization"))
@@ -62,7 +73,7 @@ class RealtimeServer(CloudServer):
         device_name, expires_at = self._keys.get(token, ("", 0.0))
         return ("temporary-key", device_name) if time.time() < expires_at else None
 
-    def _mint(self, call: Call) -> Answer:
+    def _answer_device(self, call: Call) -> Answer:
         """Answer a device as ``mmid-relay`` does; who asks is not checked here."""
         try:
             device_name = json.loads(call.body)["deviceName"]
@@ -70,7 +81,21 @@ class RealtimeServer(CloudServer):
             device_name = None
         if not isinstance(device_name, str) or not device_name:
             return Answer(HTTPStatus.BAD_REQUEST, b'{"message":"deviceName is missing"}')
-        life_s = own_table(self._run.scenario, RealtimeRules).key_s
+        return self._mint(device_name, own_table(self._run.scenario, RealtimeRules).key_s)
+
+    def _answer_server(self, call: Call) -> Answer:
+        """Answer a vendor's server: it must have the API key, and says how long a key lives."""
+        known = self._simulation.check_bearer(call.headers.get_all("Authorization", []))
+        # A temporary key does not mint others.
+        if known is None or known[0] != "api-key":
+            return _refusal(HTTPStatus.UNAUTHORIZED, "InvalidApiKey", "Invalid API-key provided.")
+        given = parse_qs(call.query, keep_blank_values=True).get("expire_in_seconds", ["60"])[-1]
+        if not given.isdecimal() or int(given) not in _KEY_LIVES_S:
+            text = "expire_in_seconds must be 1 to 1800"
+            return _refusal(HTTPStatus.BAD_REQUEST, "InvalidParameter", text)
+        return self._mint("", float(given))
+
+    def _mint(self, device_name: str, life_s: float) -> Answer:
         key, expires_at = f"st-{secrets.token_hex(24)}", time.time() + life_s
         while len(self._keys) >= _MOST_KEYS:
             del self._keys[next(iter(self._keys))]
@@ -78,6 +103,12 @@ class RealtimeServer(CloudServer):
         self._simulation.journal.add("temporary-key", device_name=device_name)
         answer = {"token": key, "expires_at": int(expires_at)}
         return Answer(HTTPStatus.OK, json.dumps(answer).encode())
+
+
+def _refusal(status: HTTPStatus, code: str, message: str) -> Answer:
+    """Return an error in the service's shape."""
+    document = {"code": code, "message": message, "request_id": str(uuid.uuid4())}
+    return Answer(status, json.dumps(document).encode())
 
 
 CLOUD = SimulatedCloud(

@@ -1,9 +1,9 @@
 """A vendor's own server for semi-managed devices, with Alibaba's client of the API behind it.
 
-Run as a program: reads a line of JSON (``endpoint``, ``ca_file``, ``token_key``,
-``certificate_file``, ``key_file``, ``device_certificate``, ``header``), prints its
-port, and serves until its standard input ends. It lets in only who shows the
-device's certificate and the header.
+Run as a program: reads a line of JSON (``endpoint``, ``access_key_id``, ``access_key_secret``,
+``ca_file``, ``token_key``, ``certificate_file``, ``key_file``, ``device_certificate``,
+``header``), prints its port, and serves until its standard input ends. It lets in only who
+shows the device's certificate and the header.
 """
 
 import http.server
@@ -74,8 +74,8 @@ def main() -> None:
     facts = Relay.facts = json.loads(sys.stdin.readline())
     Relay.client = Client(
         Config(
-            access_key_id="relay",
-            access_key_secret="of-the-vendor",
+            access_key_id=facts["access_key_id"],
+            access_key_secret=facts["access_key_secret"],
             endpoint=facts["endpoint"],
             region_id="cn-beijing",
         )

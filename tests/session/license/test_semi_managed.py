@@ -46,7 +46,9 @@ async def relay(
     """The vendor's server; its address."""
     certificates = make_certificates(cloud_directory)
     facts = {
-        "endpoint": cloud.line["license_url"].removeprefix("https://"),
+        "endpoint": cloud.line["pop_url"].removeprefix("https://"),
+        "access_key_id": cloud.line["access_key_id"],
+        "access_key_secret": cloud.line["access_key_secret"],
         "ca_file": str(cloud.ca_file),
         "token_key": cloud.product.api_key.reveal(),
         "certificate_file": str(certificates.certificate_file),

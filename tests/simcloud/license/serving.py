@@ -26,7 +26,8 @@ class ServedLicense(LicenseServer):
         self, product: Product, certificates: Certificates, state_file: Path | None = None
     ) -> None:
         self._entries = Journal()
-        simulation = Simulation(Path(), product, self._entries, state_file)
+        directory = certificates.certificate_file.parent
+        simulation = Simulation(directory, product, self._entries, state_file)
         super().__init__(simulation, ScenarioRun(Scenario(), CLOUD.vocabulary, voice))
         context = certificates.server_context()
         self.https = HttpsServer(("127.0.0.1", 0), context, self.routes, self._entries)

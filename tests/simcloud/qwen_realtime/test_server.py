@@ -22,12 +22,15 @@ from mmid.simcloud.qwen_realtime.vocabulary import RealtimeRules
 MODEL = "?model=qwen3-omni-flash-realtime"
 
 
-def post(url: str, body: bytes, ca_file: str) -> tuple[int, dict[str, Any]]:
+def post(url: str, body: bytes, ca_file: str, key: str = "") -> tuple[int, dict[str, Any]]:
     """Ask for a temporary key."""
     where, context = urlsplit(url), ssl.create_default_context(cafile=ca_file)
     connection = HTTPSConnection(str(where.hostname), where.port, timeout=10, context=context)
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     with closing(connection):
-        connection.request("POST", where.path, body, {"Content-Type": "application/json"})
+        connection.request("POST", f"{where.path}?{where.query}", body, headers)
         answer = connection.getresponse()
         return answer.status, json.load(answer)
 
@@ -89,3 +92,26 @@ async def test_others_are_refused_at_the_upgrade(
     async with SimCloud(tmp_path) as cloud:
         with pytest.raises(InvalidStatus, match=status):
             await first_event(cloud, key(cloud), query)
+
+
+async def test_the_service_mints_keys_for_a_server_that_has_the_api_key(tmp_path: Path) -> None:
+    async with SimCloud(tmp_path) as cloud:
+        line = cloud.line
+
+        async def ask(query: str, key: str) -> tuple[int, dict[str, Any]]:
+            url = f"{line['dashscope_url']}/api/v1/tokens{query}"
+            return await asyncio.to_thread(post, url, b"", line["ca_file"], key)
+
+        status, minted = await ask("?expire_in_seconds=1800", line["api_key"])
+        assert status == 200
+        assert abs(minted["expires_at"] - time.time() - 1800) < 60
+        assert await first_event(cloud, minted["token"]) == "session.created"
+        _, minted = await ask("", line["api_key"])
+        assert abs(minted["expires_at"] - time.time() - 60) < 60
+
+        for key in ("", "sk-of-somebody-else", minted["token"]):
+            status, refused = await ask("", key)
+            assert (status, refused["code"]) == (401, "InvalidApiKey")
+        for wrong in ("0", "1801", "", "x"):
+            status, refused = await ask(f"?expire_in_seconds={wrong}", line["api_key"])
+            assert (status, refused["code"]) == (400, "InvalidParameter")
