@@ -63,6 +63,8 @@ FLOOR_PLAN = {
     "mmid.simcloud.multimodal_dialog": "mmid.errors mmid.simcloud.core "
     "mmid.simcloud.multimodal_dialog",
     "mmid.simcloud.qwen_realtime": "mmid.errors mmid.simcloud.core mmid.simcloud.qwen_realtime",
+    "mmid.simcloud.baidu_rtc": "mmid.errors mmid.secrets mmid.simcloud.core "
+    "mmid.simcloud.baidu_rtc",
 }
 
 # Libraries with one place in the house, or one a child process; simcloud is a program of its own.

@@ -16,6 +16,7 @@ CLOUDS = [
     "mmid.simcloud.multimodal_dialog",
     "mmid.simcloud.license",
     "mmid.simcloud.qwen_realtime",
+    "mmid.simcloud.baidu_rtc",
 ]
 
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 KEYS = ["ws_url", "license_url", "pop_url", "access_key_id", "access_key_secret"]
-KEYS += ["qwen_ws_url", "qwen_token_url", "dashscope_url", "ca_file"]
+KEYS += ["qwen_ws_url", "qwen_token_url", "dashscope_url", "baidu_ws_url"]
+KEYS += ["baidu_instance_url", "baidu_app_id", "baidu_license_key", "ca_file"]
 KEYS += ["app_id", "app_secret", "api_key", "workspace_id"]
 
 
@@ -54,6 +55,7 @@ def test_it_prints_one_line_and_a_signal_ends_it_well(tmp_path: Path, number: in
     assert "Traceback" not in err
     assert facts["app_secret"] not in err
     assert facts["api_key"] not in err
+    assert facts["baidu_license_key"] not in err
 
 
 def test_a_second_run_is_the_same_cloud(tmp_path: Path) -> None:

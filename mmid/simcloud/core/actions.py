@@ -37,11 +37,13 @@ class SendReplyAudio(Action):
         data: the audio.
         stray: it belongs to no reply.
         text: the text frame that carries the audio; empty: ``data`` goes as a binary frame.
+        head: what stands before the audio in its binary frame.
     """
 
     data: bytes
     stray: bool = False
     text: str = ""
+    head: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

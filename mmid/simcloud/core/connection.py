@@ -153,7 +153,7 @@ class Connection:
         try:
             async with asyncio.timeout(_SEND_S):
                 if isinstance(action, SendReplyAudio):
-                    await self._websocket.send(action.text or action.data)
+                    await self._websocket.send(action.text or action.head + action.data)
                 else:
                     await self._websocket.send(action.text)
         except TimeoutError:

@@ -7,9 +7,10 @@ registered in one run is still known, and can still prove itself, in the next.
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmid.errors import SettingsInvalid
 from mmid.secrets import Secret
@@ -68,7 +69,7 @@ def load_kept(path: Path, make: Callable[[], dict[str, str]]) -> dict[str, str]:
         kept = json.loads(path.read_text(encoding="utf-8"))
         return {key: str(kept[key]) for key in new}
     except FileNotFoundError:
-        _keep(path, new)
+        keep(path, new)
         return new
     except (ValueError, TypeError, KeyError) as error:
         raise SettingsInvalid(f"{path}: not a file of simcloud; remove it") from error
@@ -84,7 +85,8 @@ def _make() -> dict[str, str]:
     }
 
 
-def _keep(path: Path, kept: dict[str, str]) -> None:
+def keep(path: Path, kept: Mapping[str, Any]) -> None:
+    """Write a JSON file for its owner only, as a whole: the old one stays until it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_suffix(".new")
     number = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
