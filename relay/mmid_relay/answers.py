@@ -1,0 +1,177 @@
+"""What registrations were answered, for five minutes: in this process, or in a shared store.
+
+A registration is made once. The same one again (same device, same nonce) is answered with what
+came of the first.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from valkey.asyncio import Valkey
+from valkey.exceptions import ValkeyError
+
+from mmid_relay.metrics import STORE_FAILURES
+from mmid_relay.problems import Kind, Problem
+
+# As long as the signature of a request is good.
+KEPT_S = 300
+_MOST = 20_000
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a device is answered in the vendor's name.
+
+    Attributes:
+        status: the HTTP status.
+        body: the JSON object.
+        code: the vendor's code, for metrics and audit; empty if it has none.
+        result: ``ok``, ``refused``, or ``relay-refused`` if it is not the device's affair.
+        retry_after_s: when to try again; 0 to say nothing of it.
+    """
+
+    status: int
+    body: dict[str, Any]
+    code: str = ""
+    result: str = "ok"
+    retry_after_s: int = 0
+
+
+class Answers(Protocol):
+    """Where the answers are kept."""
+
+    async def claim(self, key: str) -> "Reply | Problem | None":
+        """Return what the request was answered before; None if it is ours to send."""
+
+    async def keep(self, key: str, outcome: "Reply | Problem") -> None:
+        """Keep what came of a request."""
+
+    async def forget(self, key: str) -> None:
+        """Give up a claim: nothing was sent."""
+
+    async def close(self) -> None:
+        """Let go of the store."""
+
+
+class MemoryAnswers:
+    """In this process. Requests under way are not its affair: ``Registrations`` joins them.
+
+    Args:
+        now: monotonic clock, s.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._kept: dict[str, tuple[float, Reply | Problem]] = {}
+
+    async def claim(self, key: str) -> Reply | Problem | None:
+        """Return what is kept, if it is not too old."""
+        until, outcome = self._kept.get(key, (0.0, None))
+        return outcome if self._now() < until else None
+
+    async def keep(self, key: str, outcome: Reply | Problem) -> None:
+        """Keep it; the oldest make room."""
+        now = self._now()
+        while self._kept:
+            oldest = next(iter(self._kept))
+            if self._kept[oldest][0] > now and len(self._kept) < _MOST:
+                break
+            del self._kept[oldest]
+        self._kept[key] = (now + KEPT_S, outcome)
+
+    async def forget(self, key: str) -> None:
+        """Nothing was claimed."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class SharedAnswers:
+    """In a Redis or Valkey, so that a repeat may reach another relay than the first.
+
+    The key is set before the vendor is asked. If this relay dies then, the key stays, and the
+    request is not sent again by any other.
+
+    Args:
+        url: of the store.
+        wait_s: how long another relay may take to answer the same request.
+    """
+
+    def __init__(self, url: str, wait_s: float) -> None:
+        self._store: Valkey = Valkey.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+        self._wait_s = wait_s
+
+    async def claim(self, key: str) -> Reply | Problem | None:
+        """Return what is kept, or will be kept soon by the relay that is asking."""
+        try:
+            if await self._store.set(_name(key), b"", nx=True, ex=KEPT_S):
+                return None
+            for _ in range(int(self._wait_s / _POLL_S)):
+                if text := await self._store.get(_name(key)):
+                    return _from_text(text)
+                await asyncio.sleep(_POLL_S)
+        except ValkeyError:
+            raise _away() from None
+        return Problem(
+            Kind.VENDOR_SLOW,
+            "The same request was sent before, and what came of it is not known.",
+            retry_after_s=5,
+            sent=True,
+        )
+
+    async def keep(self, key: str, outcome: Reply | Problem) -> None:
+        """Keep it; if that fails the device still gets its answer."""
+        try:
+            await self._store.set(_name(key), _to_text(outcome), ex=KEPT_S)
+        except ValkeyError:
+            STORE_FAILURES.inc()
+
+    async def forget(self, key: str) -> None:
+        """Let another try."""
+        try:
+            await self._store.delete(_name(key))
+        except ValkeyError:
+            STORE_FAILURES.inc()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._store.aclose()
+
+    async def ping(self) -> bool:
+        """Return whether the store answers."""
+        try:
+            return bool(await self._store.ping())
+        except ValkeyError:
+            return False
+
+
+def _name(key: str) -> str:
+    return f"mmid-relay/registration/{key}"
+
+
+def _away() -> Problem:
+    STORE_FAILURES.inc()
+    return Problem(
+        Kind.STORE_AWAY,
+        "This relay cannot tell whether the request was made before; nothing was sent.",
+        retry_after_s=5,
+    )
+
+
+def _to_text(outcome: Reply | Problem) -> str:
+    if isinstance(outcome, Reply):
+        return json.dumps({"reply": asdict(outcome)})
+    return json.dumps({"problem": [outcome.kind.name, outcome.detail]})
+
+
+def _from_text(text: bytes) -> Reply | Problem:
+    held = json.loads(text)
+    if "reply" in held:
+        return Reply(**held["reply"])
+    name, detail = held["problem"]
+    return Problem(Kind[name], detail, retry_after_s=5, sent=True)

@@ -1,0 +1,132 @@
+"""The application: puts the parts together, and decides in which order a request meets them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from mmid_relay import __version__, health, routes
+from mmid_relay.answers import MemoryAnswers, SharedAnswers
+from mmid_relay.audit import Audit, problem_response
+from mmid_relay.devices import Doorkeeper
+from mmid_relay.gate import Gate
+from mmid_relay.problems import Kind, Problem
+from mmid_relay.quota import Quota
+from mmid_relay.registrations import Registrations
+from mmid_relay.relay import Relay
+from mmid_relay.revocations import Revocations
+from mmid_relay.settings import Settings
+from mmid_relay.trace import trace_of
+from mmid_relay.vendors.alibaba import LicenseApi
+from mmid_relay.vendors.baidu import AgentApi
+from mmid_relay.vendors.dashscope import KeyMint
+from mmid_relay.vendors.upstream import Upstream, make_client
+
+_PATHS = routes.PATHS | health.PATHS
+
+
+def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: all of it.
+        audit: takes an audit line; standard output by default.
+
+    Raises:
+        SettingsInvalid: a file that the settings name cannot be used.
+    """
+    client = make_client(settings.server.ca_file)
+    wait_s = settings.limits.vendor_timeout_s
+    url = settings.limits.shared_store
+    answers = SharedAnswers(url, wait_s) if url else MemoryAnswers()
+    registrations = Registrations(answers)
+    relay = Relay(registrations, *_vendors(settings, client))
+    doorkeeper = Doorkeeper(settings.server, settings.devices, Revocations(settings.devices))
+
+    quota = Quota(settings.limits)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        # Registrations whose devices hung up; the others were waited for by the server.
+        await registrations.finish(wait_s)
+        await client.aclose()
+        await answers.close()
+
+    app = FastAPI(
+        title="mmid-relay",
+        description="Asks the clouds for what a voice device must not ask itself.",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(Audit, paths=_PATHS, write=audit),
+            Middleware(Gate, doorkeeper=doorkeeper, quota=quota, paths=routes.PATHS),
+        ],
+    )
+    app.exception_handler(Problem)(_answer_problem)
+    app.exception_handler(HTTPException)(_answer_http)
+    app.exception_handler(RequestValidationError)(_answer_invalid)
+    app.state.relay = relay
+    app.state.answers = answers
+    app.include_router(routes.router)
+    app.include_router(health.router)
+    return app
+
+
+def _vendors(
+    settings: Settings, client: httpx.AsyncClient
+) -> tuple[LicenseApi | None, KeyMint | None, AgentApi | None]:
+    """Return the vendors that the settings name."""
+
+    def upstream(name: str) -> Upstream:
+        return Upstream(name, client, settings.limits.vendor_timeout_s)
+
+    alibaba, dashscope, baidu = settings.alibaba, settings.dashscope, settings.baidu
+    return (
+        LicenseApi(alibaba, upstream("alibaba")) if alibaba else None,
+        KeyMint(dashscope, upstream("dashscope")) if dashscope else None,
+        AgentApi(baidu, upstream("baidu")) if baidu else None,
+    )
+
+
+async def _answer_problem(request: Request, error: Problem) -> JSONResponse:
+    return problem_response(error, trace_of(request.scope))
+
+
+async def _answer_http(request: Request, error: HTTPException) -> JSONResponse:
+    """Answer what the framework refuses."""
+    if error.status_code == 404:
+        problem = Problem(Kind.NOT_FOUND, "There is nothing at this path.")
+    elif error.status_code == 405:
+        problem = Problem(Kind.WRONG_METHOD, "This path is not asked with this method.")
+    else:
+        problem = Problem(Kind.NOT_JSON, "The body is no JSON, or nests too deep.")
+    response = problem_response(problem, trace_of(request.scope))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _answer_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    errors = error.errors()
+    if any(one["type"] == "json_invalid" for one in errors):
+        problem = Problem(Kind.NOT_JSON, "The body is no JSON.")
+    else:
+        problem = Problem(Kind.WRONG_FIELDS, _wrong_fields(errors))
+    return problem_response(problem, trace_of(request.scope))
+
+
+def _wrong_fields(errors: Any) -> str:
+    """Say which fields are wrong, in a sentence; their values are not repeated."""
+    words = []
+    for one in errors[:5]:
+        where = ".".join(str(part) for part in one["loc"][1:]) or "the body"
+        words.append(f"{ascii(where[:40])[1:-1]}: {one['msg'][:120]}")
+    return "; ".join(words) + "."

@@ -1,0 +1,208 @@
+"""One POST to a vendor, and what can become of it.
+
+All vendors are asked by this, over connections that stay open: TLS checked, redirects refused
+(a signed request goes where the settings say), one total time-out, 64 KiB of answer at most,
+sent once and never again.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from mmid_relay.metrics import CIRCUIT_OPEN, UPSTREAM_SECONDS
+from mmid_relay.problems import Kind, Problem
+from mmid_relay.settings import SettingsInvalid
+from mmid_relay.vendors.circuit import Circuit
+
+_ANSWER_LIMIT = 64 * 1024
+_CONNECT_S = 5.0
+_CONNECTIONS = 100
+
+# What a gateway says when there is nobody behind it.
+_AWAY = frozenset({502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a vendor answered.
+
+    Attributes:
+        status: the HTTP status.
+        document: the JSON object.
+        date: its ``date`` header, or empty.
+    """
+
+    status: int
+    document: dict[str, Any]
+    date: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether HTTP calls it a success."""
+        return 200 <= self.status < 300
+
+
+def make_client(ca_file: str) -> httpx.AsyncClient:
+    """Return the client that all vendors share.
+
+    Raises:
+        SettingsInvalid: ``server.ca_file`` cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ValueError):
+        raise SettingsInvalid(f"server.ca_file: {ca_file} holds no certificates") from None
+    return httpx.AsyncClient(
+        verify=context,
+        follow_redirects=False,
+        limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+    )
+
+
+class Upstream:
+    """A vendor's server.
+
+    Args:
+        name: what it is called in metrics and messages.
+        client: the connections.
+        timeout_s: longest time for one request.
+        now: monotonic clock, s.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        client: httpx.AsyncClient,
+        timeout_s: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.circuit = Circuit(now)
+        self._client = client
+        self._timeout_s = timeout_s
+        self._now = now
+
+    async def post(self, url: str, *, headers: Mapping[str, str], content: bytes) -> Answer:
+        """Send a request once and return the answer, whatever its status.
+
+        Raises:
+            Problem: there is none, or none that can be read.
+        """
+        if not self.circuit.admits():
+            raise Problem(
+                Kind.VENDOR_AWAY,
+                f"{self.name} was away at the last attempts and is not asked for a moment.",
+                retry_after_s=self.circuit.wait_s,
+            )
+        began, outcome = self._now(), "cancelled"
+        try:
+            answer = await self._ask(url, headers, content)
+        except Problem as problem:
+            outcome = problem.kind.slug
+            if problem.kind is Kind.VENDOR_NONSENSE:
+                self.circuit.succeeded()
+            else:
+                self.circuit.failed()
+            raise
+        else:
+            outcome = "answered"
+            self.circuit.succeeded()
+            return answer
+        finally:
+            UPSTREAM_SECONDS.labels(self.name, outcome).observe(self._now() - began)
+            CIRCUIT_OPEN.labels(self.name).set(self.circuit.is_open)
+
+    async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+        timeout = httpx.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                request = self._client.build_request(
+                    "POST", url, headers=headers, content=content, timeout=timeout
+                )
+                response = await self._client.send(request, stream=True)
+                try:
+                    body = await self._read(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise self._slow() from None
+        except httpx.HTTPError as error:
+            raise self._failure(error) from None
+        return self._understood(response, body)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > _ANSWER_LIMIT:
+                raise self._nonsense("with more than 64 KiB")
+        return bytes(body)
+
+    def _understood(self, response: httpx.Response, body: bytes) -> Answer:
+        if 300 <= response.status_code < 400:
+            raise self._nonsense("with a redirect, which is not followed")
+        document = None
+        with suppress(ValueError, RecursionError):
+            document = json.loads(body)
+        if isinstance(document, dict) and response.status_code not in _AWAY:
+            return Answer(response.status_code, document, response.headers.get("date", ""))
+        if response.status_code >= 500:
+            raise Problem(
+                Kind.VENDOR_AWAY,
+                f"{self.name} answered HTTP {response.status_code}.",
+                retry_after_s=5,
+                sent=True,
+            )
+        raise self._nonsense("with no JSON object")
+
+    def _nonsense(self, how: str) -> Problem:
+        return Problem(
+            Kind.VENDOR_NONSENSE, f"{self.name} answered {how}.", retry_after_s=30, sent=True
+        )
+
+    def _slow(self) -> Problem:
+        return Problem(
+            Kind.VENDOR_SLOW,
+            f"{self.name} gave no answer in time; what it did is not known.",
+            retry_after_s=5,
+            sent=True,
+        )
+
+    def _failure(self, error: httpx.HTTPError) -> Problem:
+        """Return what went wrong; the library's own text may name this server's files and hosts."""
+        if isinstance(error, httpx.ConnectError) and _is_certificate(error):
+            return Problem(
+                Kind.VENDOR_NOT_TRUSTED,
+                f"The certificate of {self.name} cannot be trusted; nothing was sent.",
+                retry_after_s=60,
+            )
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            return Problem(
+                Kind.VENDOR_AWAY,
+                f"{self.name} cannot be reached; nothing was sent.",
+                retry_after_s=5,
+            )
+        if isinstance(error, httpx.TimeoutException):
+            return self._slow()
+        return Problem(
+            Kind.VENDOR_AWAY,
+            f"{self.name} broke the connection; what it did is not known.",
+            retry_after_s=5,
+            sent=True,
+        )
+
+
+def _is_certificate(error: BaseException | None) -> bool:
+    """Whether TLS is at the bottom of a failed connection."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
