@@ -6,6 +6,7 @@ key is good, the answer to the upgrade alone tells. One that was refused is not 
 until somebody gives another or asks to: it would be refused again.
 """
 
+import random
 import re
 from typing import Any
 
@@ -20,7 +21,7 @@ from mmid.session.license.messages import SERVICE_TIMES_MS
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.refusals import LicenseTrouble
 from mmid.session.license.service import way_to
-from mmid.session.relay import AskRelay, RelayRefused, ask_relay
+from mmid.session.relay import AskRelay, RelayBusy, RelayRefused, ask_relay
 from mmid.settings import Settings
 from mmid.status import LicenseState, Status
 
@@ -59,6 +60,7 @@ class ApiKey(Access):
         self._accepted = False
         self._fetched_anew = False
         self._expiry_ms = 0
+        self._wait_s = 0.0
         self._trouble: LicenseTrouble | None = None
 
     def show(self) -> None:
@@ -94,6 +96,9 @@ class ApiKey(Access):
         self.show()
 
     def after(self, error: MmidError) -> Next | None:
+        if isinstance(error, RelayBusy):
+            self._wait_s = error.wait_s
+            return Next.HOURS
         if not isinstance(error, CredentialRefused | RelayRefused):
             return None
         self._accepted, self._expiry_ms = False, 0
@@ -104,11 +109,22 @@ class ApiKey(Access):
             self.show()
             return Next.RETRY
         message = f"{error}. {error.advice}"
-        self._trouble = LicenseTrouble(
-            error.code, message, Remedy.FIX_SETTINGS, self._clock.now_ms()
-        )
+        by_clock = isinstance(error, RelayRefused) and error.clock
+        remedy = Remedy.FIX_CLOCK if by_clock else Remedy.FIX_SETTINGS
+        self._trouble = LicenseTrouble(error.code, message, remedy, self._clock.now_ms())
         self.show()
         return Next.STOP
+
+    def long_wait_s(self) -> float:
+        """Return how long the relay asked us to stay away, and a little more, by chance."""
+        wait_s, self._wait_s = self._wait_s, 0.0
+        # S311 is about keys: this is a spread, so that a fleet does not come back at one moment.
+        return wait_s * random.uniform(1, 1.25) if wait_s else super().long_wait_s()  # noqa: S311
+
+    @property
+    def clock_refused(self) -> bool:  # type: ignore[override]  # it changes here
+        """Whether it is our clock that the relay does not accept."""
+        return self._trouble is not None and self._trouble.remedy is Remedy.FIX_CLOCK
 
     def forgive(self) -> None:
         self._fetched_anew, self._trouble = False, None

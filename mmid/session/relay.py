@@ -31,8 +31,31 @@ _ADVICE = "Check the relay's address in the settings, what its log says, and any
 _WORDS = ("detail", "title", "message")
 
 
+# A clock that is off by more spoils what is good for minutes: a signature, a temporary key.
+_SKEW_REFUSED_MS = 60_000
+
+# However long a relay asks us to stay away, it is asked again after so long.
+_LONGEST_RETRY_AFTER_S = 3600.0
+
+
 class RelayRefused(CloudRefused):
-    """The relay answered 401 or 403: it does not let this board in."""
+    """The relay answered 401 or 403: it does not let this board in.
+
+    Attributes:
+        clock: its clock and ours are so far apart that this may be why.
+    """
+
+    clock = False
+
+
+class RelayBusy(HttpFailed):
+    """The relay says when to ask again (``Retry-After``).
+
+    Attributes:
+        wait_s: how long to wait, in seconds; at least 1, at most an hour.
+    """
+
+    wait_s = 1.0
 
 
 class AskRelay(Protocol):
@@ -54,6 +77,7 @@ async def ask_relay(
 
     Raises:
         RelayRefused: it does not let this board in.
+        RelayBusy: it wants to be asked later.
         ConnectionLost: no connection, or no answer in time.
         TlsFailed: its certificate or TLS is not acceptable.
         HttpFailed: its answer is no success, or no JSON object of at most 64 KiB.
@@ -76,13 +100,20 @@ async def ask_relay(
         kind = next(kind for kind, facts in TABLE.items() if facts.code == heard["failure"])
         advice = heard["advice"] or (_ADVICE if kind is HttpFailed else "")
         raise kind(redact(heard["message"]), advice=advice)
-    return _judged(where, heard["status"], heard["text"])
+    return judged(where, heard)
 
 
-def _judged(where: str, status: int, text: str) -> dict[str, Any]:
-    """Return what an answer holds, if it is a success; raise what it means if not."""
+def judged(where: str, heard: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an answer holds, if it is a success; raise what it means if not.
+
+    Args:
+        where: the relay, as a sentence begins.
+        heard: ``status``, ``text``, ``skew_ms`` (its clock minus ours; None: not told) and
+            ``retry_after_s`` (None: not told) of the answer.
+    """
+    status: int = heard["status"]
     try:
-        held = read_json(text.removeprefix("\ufeff"))
+        held = read_json(heard["text"].removeprefix("\ufeff"))
     except ValueError:
         held = None
     answer = held if isinstance(held, dict) else {}
@@ -90,17 +121,34 @@ def _judged(where: str, status: int, text: str) -> dict[str, Any]:
     # A server may quote what it was sent, and with it what must stay secret.
     told = f"HTTP {status}" + (f": {redact(printable(words))}" if words else "")
     if status in {401, 403}:
-        raise RelayRefused(
-            f"{where} does not let this board in ({told})",
-            str(status),
-            advice="Check license.headers, or license.client_cert, and that the relay knows "
-            "this board by its name.",
-        )
+        raise _refused(where, status, told, heard["skew_ms"] or 0)
     if not 200 <= status < 300 or held is not answer:
         what = "" if held is answer else ", and no JSON object"
-        raise HttpFailed(f"{where} answered {told}{what}", advice=_ADVICE)
+        wait_s = heard["retry_after_s"]
+        failed = (HttpFailed if wait_s is None else RelayBusy)(
+            f"{where} answered {told}{what}", advice=_ADVICE
+        )
+        if isinstance(failed, RelayBusy):
+            failed.wait_s = min(max(1.0, wait_s), _LONGEST_RETRY_AFTER_S)
+        raise failed
     data = answer.get("data")
     return data if isinstance(data, dict) else answer
+
+
+def _refused(where: str, status: int, told: str, skew_ms: int) -> RelayRefused:
+    clock = abs(skew_ms) > _SKEW_REFUSED_MS
+    off = f"; its clock is {skew_ms / 1000:+.0f} s from ours" if clock else ""
+    advice = (
+        "Check license.headers, or license.client_cert, and that the relay knows this board by "
+        "its name."
+    )
+    if clock:
+        advice = "Give the board its time (NTP or an RTC): mmid tries again when it was set."
+    refused = RelayRefused(
+        f"{where} does not let this board in ({told}{off})", str(status), advice=advice
+    )
+    refused.clock = clock
+    return refused
 
 
 def main() -> int:
@@ -115,7 +163,12 @@ def main() -> int:
         response = post(way, json.dumps(question["body"]).encode(), timeout_s)
         if response.cut is not None:
             raise response.cut
-        heard = {"status": response.status, "text": as_text(response.body)}
+        heard = {
+            "status": response.status,
+            "text": as_text(response.body),
+            "skew_ms": response.clock_skew_ms,
+            "retry_after_s": response.retry_after_s,
+        }
     except MmidError as error:
         heard = {"failure": error.facts.code, "message": str(error), "advice": error.advice}
     json.dump(heard, sys.stdout)

@@ -17,6 +17,7 @@ from mmid.session.backoff import Backoff
 from mmid.session.conversation import Conversation, Host
 from mmid.session.dialer import Dialer
 from mmid.session.effects import Close, Emit, Moved, Next, what_follows
+from mmid.session.endpoint import CredentialRefused
 from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 
@@ -133,12 +134,21 @@ class Supervisor:
         self.connect()
 
     def clock_set(self) -> None:
-        """The time is another now: what was refused for its sake is tried again."""
+        """The time is another now: what was refused for its sake is tried again.
+
+        A certificate that was not valid yet is one reason more, and no refusal.
+        """
         if self._access.clock_refused:
             self.register()
+        else:
+            self.hurry()
 
     def use(self, settings: Settings) -> None:
-        """Make the next attempt by other settings; see ``restart``."""
+        """Make the next attempt by other settings; see ``restart``.
+
+        What they lead to is told even if those before led to the same.
+        """
+        self._told = ""
         self._dialer.use(settings)
         self._access.use(settings)
         if self.conversation is None and self._attempt is not None:
@@ -186,8 +196,13 @@ class Supervisor:
         try:
             return await self._talk()
         except MmidError as error:
-            self._report(error)
-            return self._access.after(error) or what_follows(error)
+            opinion = self._access.after(error)
+            if opinion is Next.RETRY and isinstance(error, CredentialRefused):
+                self._moved("offline", error.code)
+                _log.info("%s; another one is fetched", error)
+            else:
+                self._report(error)
+            return opinion or what_follows(error)
         finally:
             self._status.update(state=State.OFFLINE, connected=False)
 

@@ -8,14 +8,16 @@ import pytest
 
 from mmid.errors import MalformedMessage
 from mmid.events import DataDeinit, DataInit, State
+from mmid.secrets import Secret
+from mmid.session.clouds import with_own_rates
 from mmid.session.effects import Emit
 from mmid.session.license.messages import Refusal
 from mmid.session.license.record import DeviceRecord
-from mmid.settings import License
+from mmid.settings import Cloud, License, Settings
 from mmid.simcloud.core.certificates import Certificates
 from mmid.simcloud.core.scenario import Fault
 from mmid.status import LicenseState
-from tests.session.doubles import LicenseDesk, MemoryStore, registration
+from tests.session.doubles import LicenseDesk, MemoryStore, peer, registration
 from tests.session.supervised import NEVER_S, asking, clouded, nobody, supervised
 from tests.session.talking import AMPLE_S, settings_of
 
@@ -75,6 +77,20 @@ async def test_a_clock_that_was_refused_is_tried_again_when_it_was_set(
         rig.supervisor.clock_set()
         await rig.error("100010", nth=2)
         assert desk.kinds[:4] == ["register", *["token"] * 3]
+
+
+async def test_a_clock_that_was_set_hurries_whoever_waits(
+    certificates: Certificates, patient: None
+) -> None:
+    """Where a certificate was not valid yet, the next try may be a minute away."""
+    async with supervised(nobody(certificates)) as rig:
+        await rig.attempts(1)
+        await rig.host.wait_for(Emit(DataDeinit()))
+        rig.supervisor.clock_set()
+        await rig.no_more_attempts()  # so soon after the last one it is not worth it
+        rig.supervisor._attempt_began -= 60  # a minute passes
+        rig.supervisor.clock_set()
+        await rig.attempts(2)
 
 
 @pytest.mark.usefixtures("eager")
@@ -176,3 +192,34 @@ async def test_a_start_without_a_dialog_that_is_refused_is_not_repeated(
         await rig.host.wait_for(Emit(DataDeinit()), nth=2)
         await rig.no_more_attempts()
         assert rig.host.events.count(DataInit()) == 2
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_key_that_is_refused_is_told_once_it_is_final_and_again_for_another_one(
+    certificates: Certificates,
+) -> None:
+    """A temporary key may have expired on its way: the first refusal heals, or is told later."""
+    asked: list[str] = []
+
+    async def relay_and_cloud(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split(maxsplit=1)[0])
+        status, body = (200, b'{"token": "st-1"}') if asked[-1] == "POST" else (401, b"")
+        head = f"HTTP/1.1 {status} So\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+
+    async with peer(relay_and_cloud, certificates.server_context()) as port:
+        cloud = Cloud(
+            "qwen-realtime", f"wss://localhost:{port}/", ca_file=str(certificates.ca_file)
+        )
+        relayed = License(token_url=f"https://localhost:{port}/", device_name="board1")
+        settings = with_own_rates(Settings(cloud=cloud, license=relayed))
+        async with supervised(settings) as rig:
+            await rig.error("401")
+            await rig.no_more_attempts()
+            assert (asked, rig.codes) == (["POST", "GET"] * 2, ["401"])
+            key = License(api_key=Secret("sk-of-another-board"))
+            rig.supervisor.use(replace(settings, license=key))
+            rig.supervisor.restart("the settings were changed")
+            await rig.error("401", nth=2)
+            await rig.no_more_attempts()
+            assert (asked[4:], rig.codes) == (["GET"], ["401"] * 2)

@@ -14,7 +14,7 @@ from mmid.session.endpoint import CredentialRefused
 from mmid.session.license.messages import Way
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
-from mmid.session.relay import RelayRefused
+from mmid.session.relay import RelayBusy, RelayRefused
 from mmid.settings import Cloud, License, Settings
 from mmid.status import LicenseState, Status
 from tests.session.doubles import MemoryStore, TestClock
@@ -199,3 +199,29 @@ async def test_a_reload_goes_from_the_one_way_to_the_other() -> None:
     assert status.token_expiry == 0
     assert (await key.credential()).token.reveal() == "sk-1"
     assert len(relay.asked) == 1
+
+
+async def test_a_relay_that_wants_to_be_asked_later_is_and_nobody_is_refused() -> None:
+    busy = RelayBusy("slowly")
+    busy.wait_s = 40.0
+    key, status, _ = access(RELAYED, busy)
+    with pytest.raises(RelayBusy) as caught:
+        await key.credential()
+    assert key.after(caught.value) is Next.HOURS
+    assert 40 <= key.long_wait_s() <= 50
+    assert key.long_wait_s() > 3600  # the next time for another reason
+    assert (status.license_state.value, status.license_error) == ("registered", {})
+
+
+@pytest.mark.parametrize(("clock", "remedy"), [(False, "fix-settings"), (True, "fix-clock")])
+def test_a_refusal_over_the_clock_is_tried_again_when_that_was_set(
+    remedy: str, *, clock: bool
+) -> None:
+    refused = RelayRefused("no", "401", advice="Do something.")
+    refused.clock = clock
+    key, status, _ = access(RELAYED)
+    assert key.after(refused) is Next.STOP
+    assert key.clock_refused is clock
+    assert status.license_error["remedy"] == remedy
+    key.forgive()
+    assert not key.clock_refused

@@ -6,17 +6,19 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmid.errors import ConnectionLost, HttpFailed, SettingsInvalid, TlsFailed
 from mmid.secrets import Secret
 from mmid.session.license.messages import BODY_LIMIT, Way
-from mmid.session.relay import RelayRefused, ask_relay
+from mmid.session.relay import RelayBusy, RelayRefused, ask_relay, judged
 from mmid.simcloud.core.certificates import Certificates
 from tests.rig.client_certificate import make_client_certificate
 from tests.session.doubles import peer
 
+WHERE = "The relay at https://relay.example/"
 QUESTION = {"deviceName": "kitchen"}
 HEADERS = Secret("Authorization: Bearer kitchen.1.0123456789abcdef")
 
@@ -43,21 +45,30 @@ async def way_to(relay: Relay, certificates: Certificates) -> AsyncIterator[Way]
         yield Way(url, str(certificates.ca_file), HEADERS, whose="relay")
 
 
+def heard(status: int, text: str = "{}", **more: Any) -> dict[str, Any]:
+    """Return what the child prints of an answer."""
+    return {"status": status, "text": text, "skew_ms": None, "retry_after_s": None, **more}
+
+
 @pytest.mark.parametrize(
-    "body",
+    "text",
     [
-        b'{"token": "st-1", "expires_at": 7}',
-        b'{"code": 200, "data": {"token": "st-1", "expires_at": 7}}',
-        b'\xef\xbb\xbf{"token": "st-1", "expires_at": 7, "data": null}',
+        '{"token": "st-1", "expires_at": 7}',
+        '{"code": 200, "data": {"token": "st-1", "expires_at": 7}}',
+        '\ufeff{"token": "st-1", "expires_at": 7, "data": null}',
     ],
 )
-async def test_the_object_in_the_answer_comes_back_bare(
-    certificates: Certificates, body: bytes
-) -> None:
-    relay = Relay(200, body)
-    async with way_to(relay, certificates) as way:
-        answer = await ask_relay(way, QUESTION)
+def test_the_object_in_the_answer_comes_back_bare(text: str) -> None:
+    answer = judged(WHERE, heard(200, text))
     assert (answer["token"], answer["expires_at"]) == ("st-1", 7)
+
+
+async def test_a_question_goes_as_json_with_what_the_board_proves_itself_by(
+    certificates: Certificates,
+) -> None:
+    relay = Relay(200, b'\xef\xbb\xbf{"token": "st-1"}')
+    async with way_to(relay, certificates) as way:
+        assert await ask_relay(way, QUESTION) == {"token": "st-1"}
     assert json.loads(relay.bodies[0]) == QUESTION
     (head,) = relay.heads
     assert head.startswith("POST /v1/key?tenant=4711 HTTP/1.1\r\n")
@@ -65,44 +76,83 @@ async def test_the_object_in_the_answer_comes_back_bare(
     assert "Content-Type: application/json" in head
 
 
-@pytest.mark.parametrize("status", [401, 403])
 async def test_a_board_that_is_not_let_in_is_refused_in_the_relays_words_without_secrets(
-    certificates: Certificates, status: int
+    certificates: Certificates,
 ) -> None:
     body = {"title": "Forbidden", "detail": f"I do not know\n{HEADERS.reveal()}"}
-    async with way_to(Relay(status, json.dumps(body).encode()), certificates) as way:
-        with pytest.raises(RelayRefused, match=f"HTTP {status}: I do not know ") as caught:
+    async with way_to(Relay(403, json.dumps(body).encode()), certificates) as way:
+        with pytest.raises(RelayRefused, match="HTTP 403: I do not know ") as caught:
             await ask_relay(way, QUESTION)
-    assert caught.value.code == str(status)
+    assert caught.value.code == "403"
     assert "license.headers" in caught.value.remedy
     for secret in ("0123456789abcdef", "4711"):
         assert secret not in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("skew_ms", "clock"), [(None, False), (59_000, False), (-59_000, False), (-7_200_000, True)]
+)
+def test_a_refusal_says_whether_the_clocks_are_far_apart(
+    status: int, skew_ms: int | None, *, clock: bool
+) -> None:
+    with pytest.raises(RelayRefused) as caught:
+        judged(WHERE, heard(status, skew_ms=skew_ms))
+    assert caught.value.clock is clock
+    assert ("-7200 s from ours" in str(caught.value)) is clock
+    assert ("NTP" in caught.value.remedy) is clock
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "told"),
+    [
+        (500, "{}", "HTTP 500"),
+        (429, '{"message": "slowly"}', "HTTP 429: slowly"),
+        (200, "<html>", "no JSON object"),
+        (200, "[1]", "no JSON object"),
+        (200, '{"expires_at": NaN}', "no JSON object"),
+        (200, "[" * 50_000, "no JSON object"),
+        (200, '{"data":' * 900 + "1" + "}" * 900, "no JSON object"),
+        (200, "base64://57", "no JSON object"),  # bytes that are no text
+    ],
+)
+def test_any_other_answer_is_told_as_one_outside_the_protocol(
+    status: int, text: str, told: str
+) -> None:
+    with pytest.raises(HttpFailed, match=told) as caught:
+        judged(WHERE, heard(status, text))
+    assert not isinstance(caught.value, RelayBusy)
+    assert str(caught.value).startswith(WHERE)
+    assert "relay's address" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(0, 1), (7, 7), (1e9, 3600)])
+def test_a_relay_that_wants_to_be_asked_later_is_within_reason(
+    asked_s: float, waited_s: float
+) -> None:
+    with pytest.raises(RelayBusy, match="HTTP 503") as caught:
+        judged(WHERE, heard(503, retry_after_s=asked_s))
+    assert caught.value.wait_s == waited_s
+
+
 @pytest.mark.parametrize(
     ("relay", "told"),
     [
-        (Relay(500), "HTTP 500"),
-        (Relay(429, b'{"message": "slowly"}'), "HTTP 429: slowly"),
         (Relay(302, head="Location: https://elsewhere.example/"), "HTTP 302"),
-        (Relay(200, b"<html>"), "no JSON object"),
-        (Relay(200, b"[1]"), "no JSON object"),
-        (Relay(200, b'{"expires_at": NaN}'), "no JSON object"),
-        (Relay(200, b"[" * 50_000), "no JSON object"),
-        (Relay(200, b'{"data":' * 900 + b"1" + b"}" * 900), "no JSON object"),
         (Relay(200, b"\xff\xfe{"), "no JSON object"),
         (Relay(200, b" " * (BODY_LIMIT + 1)), f"more than {BODY_LIMIT} bytes"),
+        (Relay(429, head="Retry-After: 7"), "HTTP 429"),
     ],
 )
-async def test_any_other_answer_is_told_as_one_outside_the_protocol(
+async def test_an_odd_answer_comes_through_the_child(
     certificates: Certificates, relay: Relay, told: str
 ) -> None:
     async with way_to(relay, certificates) as way:
         with pytest.raises(HttpFailed, match=told) as caught:
             await ask_relay(way, QUESTION)
     assert str(caught.value).startswith("The relay at https://localhost:")
-    assert "relay's address" in caught.value.remedy
     assert len(relay.heads) == 1  # a redirect is not followed
+    assert isinstance(caught.value, RelayBusy) is (told == "HTTP 429")
 
 
 async def test_a_relay_that_says_nothing_is_given_up_in_time(certificates: Certificates) -> None:

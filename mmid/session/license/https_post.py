@@ -85,6 +85,15 @@ class Response:
             return None
         return sum(moments) // len(moments) - self.our_ms
 
+    @property
+    def retry_after_s(self) -> float | None:
+        """How long the server asks us to stay away, in seconds; None if it does not.
+
+        In seconds alone, as every server of this kind says it: a date would need its clock.
+        """
+        told = self.headers.get("retry-after", "").strip()
+        return float(told) if re.fullmatch(r"[0-9]{1,9}", told) else None
+
 
 def post(way: Way, body: bytes, timeout_s: float) -> Response:
     """Send a body of JSON; return the answer, whatever its status.

@@ -30,6 +30,9 @@ _PING_S = 20.0
 # Of the tables of Alibaba's license; with this cloud they would be in vain.
 _OF_THE_LICENSE = ("mode", "app_secret", "register_url", "sign_tasks", "codec")
 
+# What a board proves itself by to a relay; a board with a key of its own asks none.
+_FOR_A_RELAY = ("headers", "client_cert", "client_key")
+
 
 def _access(settings: Settings, **parts: Any) -> "Access":
     from mmid.session.api_key import ApiKey  # noqa: PLC0415
@@ -78,6 +81,10 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
     if license_.api_key and license_.token_url:
         why = "a board that fetches temporary keys holds no API key; remove one of the two"
         yield Contradiction("license.token_url", why)
+    for key in _FOR_A_RELAY:
+        if getattr(license_, key) and not license_.token_url:
+            why = "it is for the relay that license.token_url names, and none is named; remove it"
+            yield Contradiction(f"license.{key}", why)
     if objection := objection_to_session(settings.qwen.session_json):
         yield Contradiction("qwen.session_json", objection)
     try:

@@ -34,10 +34,15 @@ class ClientEvents:
         return f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
 
     def session(self, session: Mapping[str, Any]) -> str:
-        """Open the session, or change it."""
+        """Ask for the whole session."""
         if self.handbook:
             return _json({"type": "session.create", "data": session})
         return _json({"type": "session.update", "session": session})
+
+    def change(self, fields: Mapping[str, Any]) -> str:
+        """Change some fields of the session."""
+        key = "data" if self.handbook else "session"
+        return _json({"type": "session.update", key: fields})
 
     def commit(self) -> str:
         """The speech is over; in the handbook's words this asks for the response as well."""

@@ -6,6 +6,7 @@ A move changes the stage and returns the effects that go with it. What the servi
 
 from collections.abc import Mapping
 from math import inf
+from typing import Any
 
 from mmid.errors import MmidError
 from mmid.events import Error, SpeechPrepare, State
@@ -74,6 +75,7 @@ class RealtimeMachine:
         video_due: when the next frame of video may be sent.
         suspect_until: when the session is given up unless something comes.
         buffered: the service has sound that was neither committed nor cleared.
+        changes: fields of the session that the service has yet to be told.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class RealtimeMachine:
         self.hearing, self.reply = Recognition(), Reply(over=True)
         self.dying, self.request = Dying(), Request()
         self.sent, self.model = Sent(), model
+        self.changes: dict[str, Any] = {}
         self.video_due = -inf
         self.suspect_until = inf
         self.cause = ""
@@ -146,6 +149,21 @@ class RealtimeMachine:
         """Nothing came of the request: it is made once more, and no more than that."""
         self.request.again_at = inf
         return [Send(text) for text in self.request.texts]
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is under way: nobody talks, nobody waits."""
+        return self.stage is RealtimeStage.LISTENING and not self.hearing.open
+
+    def change(self, fields: Mapping[str, Any]) -> Effects:
+        """Have the session changed: now, or else when the turn under way is over."""
+        self.changes |= fields
+        return self.send_changes() if self.rests else []
+
+    def send_changes(self, _now: float = 0.0) -> Effects:
+        """Send what of the session is to be another."""
+        changes, self.changes = self.changes, {}
+        return [Send(self.events.change(changes))]
 
     def response_ended(self, response_id: str, now: float) -> Effects:
         """A response that was cancelled has ended, or is thought to have."""

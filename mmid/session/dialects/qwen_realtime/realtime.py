@@ -172,7 +172,9 @@ class QwenRealtime:
             yield machine.request.again_at, machine.ask_again
         yield self._microphone.due, self._open_microphone
         yield machine.stage_deadline, self._leave_stage
-        if machine.stage is RealtimeStage.LISTENING and not machine.hearing.open:
+        if machine.rests:
+            if machine.changes:
+                yield 0.0, machine.send_changes
             yield min(self._renew_at, self._silent_at), self._renew
 
     def _renew(self, now: float) -> Effects:

@@ -1,5 +1,6 @@
 """The ``session`` that we ask for, from the settings (section 5)."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,10 @@ _OURS = {
     *("modalities", "voice", "instructions", "turn_detection", "tools"),
     *("audio", "input_audio_format", "output_audio_format"),
 }
+
+# Of these a program may set the role while mmid runs.
+_CHANGEABLE = {"instructions"}
+_LONGEST_INSTRUCTIONS = 16384  # as the option allows
 
 # The model reads every declaration and its schema with every request.
 MOST_TOOLS = 32
@@ -61,6 +66,20 @@ def objection_to_session(text: str) -> str:
         return "must be a JSON object"
     ours = sorted(_OURS & fields.keys())
     return f"mmid sets {', '.join(ours)} by its own options" if ours else ""
+
+
+def objection_to_change(fields: Mapping[str, Any]) -> str:
+    """Return why a program may not have these fields of the session changed; empty: it may."""
+    if ours := sorted((_OURS - _CHANGEABLE) & fields.keys()):
+        return f"mmid sets {', '.join(ours)} by its own options"
+    instructions = fields.get("instructions", "")
+    if not isinstance(instructions, str) or len(instructions) > _LONGEST_INSTRUCTIONS:
+        return f"instructions are a text of at most {_LONGEST_INSTRUCTIONS} characters"
+    try:
+        json.dumps(fields, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return "the parameters cannot be written as JSON"
+    return ""
 
 
 def check_tools(tools: list[Any]) -> None:

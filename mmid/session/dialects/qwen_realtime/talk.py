@@ -14,6 +14,7 @@ from mmid.session.dialects.qwen_realtime.machine import (
     SPEECH_BYTES_PER_S,
     RealtimeMachine,
 )
+from mmid.session.dialects.qwen_realtime.session import objection_to_change
 from mmid.session.dialects.qwen_realtime.stages import FREE_STAGES, TURN_STAGES, RealtimeStage
 from mmid.session.dialects.qwen_realtime.usage import image_tokens, jpeg_size
 from mmid.session.effects import Effects, Emit, FlushPlayer, Send, SendAudio
@@ -146,10 +147,14 @@ def update_info(
     client_status: Mapping[str, Any] | None = None,
     biz_params: Mapping[str, Any] | None = None,
 ) -> Effects:
-    """Show a frame of video; this cloud wants to know nothing else of the board."""
+    """Show a frame of video, or change fields of the session; it takes no status of the board."""
     _check_ready(machine)
-    if client_status or biz_params:
-        raise Unsupported("this cloud takes nothing about the board but frames of video")
+    if client_status:
+        raise Unsupported("this cloud has no place for what the board is doing")
+    if biz_params:
+        if objection := objection_to_change(biz_params):
+            raise InvalidArgument(objection)
+        return machine.change(biz_params)
     if not images:
         raise InvalidArgument("there is nothing to tell")
     if not machine.settings.video:

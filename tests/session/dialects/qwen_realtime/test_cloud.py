@@ -66,6 +66,9 @@ def test_the_session_is_what_the_settings_say(mode: str, detection: object) -> N
         ({"dialog": Dialog(downstream_mode="mp3")}, "dialog.downstream_mode"),
         ({"license": replace(KEY, mode="semi-managed")}, "license.mode"),
         ({"license": replace(KEY, sign_tasks=True)}, "license.sign_tasks"),
+        ({"license": replace(KEY, headers=Secret("A: b"))}, "license.headers"),
+        ({"license": replace(KEY, client_cert="/etc/board.pem")}, "license.client_cert"),
+        ({"license": replace(KEY, client_key="/etc/board.key")}, "license.client_key"),
         ({"qwen": Qwen(session_json="[1]")}, "qwen.session_json"),
         ({"qwen": Qwen(session_json="{")}, "qwen.session_json"),
         ({"qwen": Qwen(session_json='{"voice": "x"}')}, "qwen.session_json"),
@@ -94,5 +97,18 @@ def test_a_file_of_tools_that_is_none_is_told(tmp_path: Path, content: str, reas
     assert reason in found.why
 
 
-def test_settings_that_are_complete_have_no_contradiction() -> None:
-    assert not list(contradictions(settings()))
+@pytest.mark.parametrize(
+    "license_",
+    [
+        KEY,
+        License(
+            token_url="https://relay.example/key",
+            device_name="kitchen",
+            headers=Secret("A: b"),
+            client_cert="/etc/board.pem",
+        ),
+    ],
+    ids=["key", "relay"],
+)
+def test_settings_that_are_complete_have_no_contradiction(license_: License) -> None:
+    assert not list(contradictions(settings(license=license_)))

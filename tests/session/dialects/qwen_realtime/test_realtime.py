@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmid.errors import CallerError
+from mmid.errors import CallerError, InvalidArgument, Unsupported
 from mmid.events import AsrComplete, AsrEnd, AsrStart, Command, LlmComplete, TtsStart
 from mmid.session.dialects.qwen_realtime.realtime import QwenRealtime
 from mmid.session.dialects.qwen_realtime.session import session_of
@@ -102,6 +102,44 @@ def test_a_frame_of_video_after_a_commit_has_sound_before_it_again() -> None:
     kinds = [type(effect).__name__ for effect in dialect.update_info(2.0, images=[JPEG])]
     assert kinds == ["SendAudio", "Send"]
     assert len(dialect.update_info(3.5, images=[JPEG])) == 1, "the buffer has sound by now"
+
+
+def session_told(effects: Sequence[Effect]) -> list[Any]:
+    events = [json.loads(effect.text) for effect in effects if isinstance(effect, Send)]
+    return [event["session"] for event in events if event["type"] == "session.update"]
+
+
+def test_what_a_program_changes_of_the_session_is_sent_between_turns() -> None:
+    dialect = ready("push2talk")
+    at_rest = dialect.update_info(1.0, biz_params={"temperature": 0.5})
+    assert session_told(at_rest) == [{"temperature": 0.5}]
+    dialect.ask("what", 1.0)
+    assert dialect.update_info(2.0, biz_params={"instructions": "Be brief.", "seed": 1}) == []
+    assert dialect.update_info(2.0, biz_params={"seed": 2}) == []
+    for event in SESSION[10:17]:
+        assert not session_told(dialect.receive_text(json.dumps(event), 3.0))
+    dialect.playback_finished(4.0)
+    assert dialect.deadline <= 4.0
+    assert session_told(dialect.tick(4.0)) == [{"instructions": "Be brief.", "seed": 2}]
+    assert not session_told(dialect.tick(4.0))
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "sentence"),
+    [
+        ({"client_status": {"phone": {}}}, Unsupported, "what the board is doing"),
+        ({"biz_params": {"voice": "Tina", "tools": []}}, InvalidArgument, "mmid sets tools, voice"),
+        ({"biz_params": {"instructions": "x" * 16385}}, InvalidArgument, "16384 characters"),
+        ({"biz_params": {"instructions": None}}, InvalidArgument, "a text"),
+        ({"biz_params": {"top_p": float("nan")}}, InvalidArgument, "JSON"),
+        ({}, InvalidArgument, "nothing to tell"),
+    ],
+)
+def test_what_this_cloud_has_no_place_for_is_refused_with_a_sentence(
+    told: dict[str, Any], error: type[CallerError], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        ready("push2talk").update_info(1.0, **told)
 
 
 def test_a_question_about_a_picture_is_no_speech() -> None:

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from mmid.errors import CallerError
 from mmid.session.dialects.qwen_realtime.stages import STAGES, RealtimeStage
-from mmid.session.effects import Effect, FlushPlayer, Moved, Play
+from mmid.session.effects import Effect, FlushPlayer, Moved, Play, Send
 from tests.session.dialects.qwen_realtime.pair import MODES, realtime
 from tests.session.dialects.qwen_realtime.witness import Witness
 from tests.simcloud.qwen_realtime.test_protocol import JPEG
@@ -148,7 +148,7 @@ class AnyInterleaving(RuleBasedStateMachine):
             self.witness.microphone = False
             self.see(self.dialect.recorder_failed(self.now))
 
-    @rule(what=st.sampled_from(["interrupt", "ask", "say", "show", "frame", "answer"]))
+    @rule(what=st.sampled_from(["interrupt", "ask", "say", "show", "frame", "change", "answer"]))
     def somebody_wants_something(self, what: str) -> None:
         dialect, now = self.dialect, self.now
         calls = list(dialect.machine.reply.calls) or ["call_x"]
@@ -158,6 +158,7 @@ class AnyInterleaving(RuleBasedStateMachine):
             "say": lambda: dialect.say("hello", now),
             "show": lambda: dialect.ask("", now, images=[JPEG]),
             "frame": lambda: dialect.update_info(now, images=[JPEG]),
+            "change": lambda: dialect.update_info(now, biz_params={"seed": 1}),
             "answer": lambda: dialect.tool_result(calls[0], "{}", now),
         }
         try:
@@ -204,6 +205,8 @@ class AnyInterleaving(RuleBasedStateMachine):
                 self.stage, self.since = RealtimeStage(effect.stage), self.now
             if isinstance(effect, FlushPlayer):
                 self.silenced = self.number
+            if isinstance(effect, Send) and '"seed"' in effect.text:
+                assert self.stage is RealtimeStage.LISTENING, "the session changes between turns"
             if isinstance(effect, Play):
                 number = int.from_bytes(effect.data[:2], "big")
                 assert number > self.silenced, "what was silenced is not heard any more"

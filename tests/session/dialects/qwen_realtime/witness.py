@@ -75,7 +75,8 @@ class Witness:
         self.texts.append(event)
         kind = event["type"]
         if kind in {"session.update", "session.create"}:
-            assert not self.ready, "the session is set once"
+            programs = {"seed", "tools"}  # what a program has changed, between turns
+            assert not self.ready or {*event["session"]} <= programs, "the session is set once"
         elif kind != "session.finish":
             assert self.ready, "nothing is asked of a session that is not ours yet"
         if kind == "input_audio_buffer.commit":
