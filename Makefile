@@ -20,7 +20,7 @@ demo: bootstrap  ## one whole push-to-talk dialog on this machine; PROTOCOL=qwen
 	@$(PYTHON_IN_VENV) -m demo $(if $(PROTOCOL),--protocol $(PROTOCOL))
 
 test: lint  ## lint, then all tests
-	$(PYTHON_IN_VENV) -m pytest -q -n 4
+	$(PYTHON_IN_VENV) -m pytest -q -n 4 --dist worksteal
 
 bench: bootstrap  ## what mmid costs, as ratios; BENCH=name for one of them
 	@$(PYTHON_IN_VENV) -m bench $(BENCH)

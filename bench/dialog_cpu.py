@@ -45,19 +45,21 @@ def measure(effort: Effort) -> Iterator[Figure]:
 async def _dialogs(protocol: str, mode: str, effort: Effort) -> tuple[list[float], list[float]]:
     reply_s, ours, bare = effort.seconds(_REPLY_S, least=0.4), [], []
     hold = _push_to_talk if mode == "push2talk" else _full_duplex
-    seconds = reply_s if mode == "push2talk" else reply_s + _AFTER_S
+    after_s = effort.seconds(_AFTER_S, least=0.3)
+    seconds = reply_s if mode == "push2talk" else reply_s + after_s
     async with board(reply_s=reply_s, paced=True, work_mode=mode, protocol=protocol) as (
         made,
         listener,
     ):
         await hold(made, listener, seconds)  # what is loaded once does not count
-        for _ in range(effort.runs):
+        for number in range(effort.runs):
+            if number:
+                start = len(listener.heard)
+                await listener.call("Connect")
+                await listener.wait_for(".State", "listening", after=start)
             ours.append(await hold(made, listener, seconds) * 1000 / seconds)
             await listener.call("Disconnect")  # an open microphone would go on
             bare.append(await _bare(mode, made, seconds) * 1000 / seconds)
-            start = len(listener.heard)
-            await listener.call("Connect")
-            await listener.wait_for(".State", "listening", after=start)
     return ours, bare
 
 
