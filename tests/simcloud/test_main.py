@@ -16,7 +16,8 @@ import pytest
 
 KEYS = ["ws_url", "license_url", "pop_url", "access_key_id", "access_key_secret"]
 KEYS += ["qwen_ws_url", "qwen_token_url", "dashscope_url", "baidu_ws_url"]
-KEYS += ["baidu_instance_url", "baidu_app_id", "baidu_license_key", "ca_file"]
+KEYS += ["baidu_instance_url", "baidu_app_id", "baidu_license_key"]
+KEYS += ["baidu_api_url", "baidu_access_key", "baidu_secret_key", "ca_file"]
 KEYS += ["app_id", "app_secret", "api_key", "workspace_id"]
 
 

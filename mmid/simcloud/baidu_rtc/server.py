@@ -21,6 +21,7 @@ from mmid.simcloud.baidu_rtc.handshake import RtcHandshake
 from mmid.simcloud.baidu_rtc.instances import InstanceBook, NoInstance
 from mmid.simcloud.baidu_rtc.outlet import RtcOutlet
 from mmid.simcloud.baidu_rtc.protocol import RtcProtocol
+from mmid.simcloud.baidu_rtc.server_api import ServerApi, new_keys
 from mmid.simcloud.baidu_rtc.vocabulary import VOCABULARY, RtcRules
 from mmid.simcloud.core.codecs import ReplyFormat
 from mmid.simcloud.core.https import Answer, Call, HttpsRoute
@@ -55,6 +56,7 @@ class RtcServer(CloudServer):
         app_id: of the app.
         instances: what was made for its devices; Baidu's own server API uses this book, too.
         activations: what its licence has cost.
+        server_api: what its vendor's own server asks.
     """
 
     def __init__(self, simulation: Simulation, run: ScenarioRun) -> None:
@@ -62,7 +64,6 @@ class RtcServer(CloudServer):
         rules, state_file = own_table(run.scenario, RtcRules), simulation.state_file
         self._journal = simulation.journal
         self._run = run
-        self._rules = rules
         self._license_key = Secret(kept["license_key"])
         self._urls = Urls("", "")
         self.app_id = kept["app_id"]
@@ -75,10 +76,17 @@ class RtcServer(CloudServer):
             state_file=state_file.with_name("baidu-activations.json") if state_file else None,
         )
         self.sockets = {_PATH: WebSocketRoute(self._admit, self._connect, run.plan)}
+        keys = (kept["access_key"], Secret(kept["secret_key"]))
+        self.server_api = ServerApi(self.instances, self.app_id, keys, self._journal)
         self.routes = {
             _INSTANCE_PATH: HttpsRoute("instance", self._make_instance, run.plan),
             _STOP_PATH: HttpsRoute("stop-instance", self._stop_instance, run.plan),
+            **self.server_api.routes(run.plan),
         }
+
+    @property
+    def _rules(self) -> RtcRules:
+        return own_table(self._run.scenario, RtcRules)
 
     def line(self, urls: Urls) -> dict[str, str]:
         """Return where instances are made and opened, and who the app is."""
@@ -88,6 +96,7 @@ class RtcServer(CloudServer):
             "baidu_instance_url": urls.https + _INSTANCE_PATH,
             "baidu_app_id": self.app_id,
             "baidu_license_key": self._license_key.reveal(),
+            **self.server_api.line(urls),
         }
 
     def _admit(self, request: Request) -> Mapping[str, str]:
@@ -171,8 +180,12 @@ def _answer(status: HTTPStatus, told: Mapping[str, Any]) -> Answer:
 
 
 def _make() -> dict[str, str]:
-    """Return a new app with a licence."""
-    return {"app_id": f"app{secrets.token_hex(6)}", "license_key": secrets.token_hex(16)}
+    """Return a new app with a licence, and the keys of its account."""
+    return {
+        "app_id": f"app{secrets.token_hex(6)}",
+        "license_key": secrets.token_hex(16),
+        **new_keys(),
+    }
 
 
 CLOUD = SimulatedCloud(
