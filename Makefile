@@ -7,7 +7,7 @@ SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test bench vm-test image-test image-test-board guide-test fault-runs fuzz deb deb-test autopkgtest deb12
+.PHONY: help bootstrap bootstrap-relay demo relay-demo test relay-test relay-lint bench vm-test image-test image-test-board guide-test fault-runs fuzz deb deb-test autopkgtest deb12
 .PHONY: docs lint format clean
 
 help:  ## list the targets
@@ -16,11 +16,25 @@ help:  ## list the targets
 bootstrap:  ## install what is missing: Debian packages and .venv
 	@tools/bootstrap
 
+bootstrap-relay:
+	@tools/bootstrap relay
+
 demo: bootstrap  ## one whole push-to-talk dialog on this machine; PROTOCOL=qwen-realtime for that cloud
 	@$(PYTHON_IN_VENV) -m demo $(if $(PROTOCOL),--protocol $(PROTOCOL))
 
-test: lint  ## lint, then all tests
+relay-demo: bootstrap bootstrap-relay  ## the same through the vendor's server, semi-managed
+	@$(PYTHON_IN_VENV) -m demo --relay $(if $(PROTOCOL),--protocol $(PROTOCOL))
+
+test: lint relay-test  ## lint, then all tests, the relay's too
 	$(PYTHON_IN_VENV) -m pytest -q -n 4 --dist worksteal
+
+relay-test: relay-lint  ## lint and tests of the relay alone
+	cd relay && .venv/bin/python -m pytest -q
+
+relay-lint: bootstrap-relay
+	cd relay && .venv/bin/python -m ruff check .
+	cd relay && .venv/bin/python -m ruff format --check .
+	cd relay && .venv/bin/python -m mypy
 
 bench: bootstrap  ## what mmid costs, as ratios; BENCH=name for one of them
 	@$(PYTHON_IN_VENV) -m bench $(BENCH)
@@ -74,5 +88,5 @@ format: bootstrap  ## lay the sources out as lint wants them
 	$(PYTHON_IN_VENV) -m ruff format $(SOURCES)
 
 clean:  ## remove all that was made here, .venv too
-	rm -rf --one-file-system .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf --one-file-system .venv relay/.venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,9 @@
 """Plays the main job through and checks it from outside: register, press, speak, hear.
 
 Everything is real but the cloud, which is simcloud: alsa-lib, dbus-daemon,
-TLS, and the daemon in its own process. What the cloud heard and what the
-loudspeaker played are compared byte for byte; a difference fails the demo.
+TLS, and the daemon in its own process; with ``--relay`` the vendor's server too.
+What the cloud heard and what the loudspeaker played are compared byte for byte;
+a difference fails the demo.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from demo.speech import recorded, speak, write_wav
 from demo.story import Story, Told
 from tests.rig.board import PROTOCOLS, Board, silence
 from tests.rig.listener import DEVICE, DIALOG, Listener
+from tests.rig.relay import RelayBoard
 
 _QUESTION = "What is the weather like today?"
 _ANSWER = "It is sunny and warm, a good day for a walk."
@@ -34,10 +36,11 @@ reply_wav = "{reply_wav}"
 _ROOM_S = 60.0
 
 
-def main(directory: Path, protocol: str, recordings: Sequence[Path]) -> int:
+def main(name: str, directory: Path, protocol: str, recordings: Sequence[Path]) -> int:
     """Play it through in a directory; one used before is the same board once more.
 
     Args:
+        name: which demo, ``demo`` or ``relay-demo``.
         directory: where everything of the board is kept.
         protocol: which cloud, as ``cloud.protocol`` names it.
         recordings: what is said and what is answered; espeak-ng speaks both if there are none.
@@ -58,22 +61,30 @@ def main(directory: Path, protocol: str, recordings: Sequence[Path]) -> int:
         question=_QUESTION, answer=_ANSWER, reply_wav=directory / "answer.wav"
     )
     microphone = question + silence(_ROOM_S)
-    board = Board(directory, microphone=microphone, scenario=scenario, protocol=protocol)
-    return asyncio.run(_play(board, question, known_before=known))
+    kind = RelayBoard if name == "relay-demo" else Board
+    board = kind(directory, microphone=microphone, scenario=scenario, protocol=protocol)
+    failed = asyncio.run(_play(board, question, known_before=known))
+    if failed:
+        print(f"{name}: FAILED, the logs are in {directory}")
+    else:
+        print(f"{name}: OK, pressed, spoke, and heard the answer")
+    return int(failed)
 
 
-def _arguments() -> tuple[str, list[Path]]:
-    """Return the protocol, and the two recordings to play or none."""
+def _arguments() -> argparse.Namespace:
+    """Return the protocol, the two recordings to play or none, and whether there is a relay."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     text = "recordings to play in place of espeak-ng's speech: 16-bit mono WAV files"
     parser.add_argument("--wav", nargs=2, type=Path, metavar=("QUESTION", "ANSWER"), help=text)
     text = "the cloud that is spoken to (default %(default)s)"
     parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0], help=text)
-    given = parser.parse_args()
-    return given.protocol, given.wav or []
+    text = "reach the cloud through the vendor's server, mmid-relay"
+    parser.add_argument("--relay", action="store_true", help=text)
+    return parser.parse_args()
 
 
-async def _play(board: Board, question: bytes, *, known_before: bool) -> int:
+async def _play(board: Board, question: bytes, *, known_before: bool) -> bool:
+    """Play it through, tell it, and return whether anything is wrong."""
     async with board:
         listener = await board.start()
         pressed, released = await _talk(listener, len(question) / _SAMPLE_BYTES / _MICROPHONE_HZ)
@@ -92,15 +103,12 @@ async def _play(board: Board, question: bytes, *, known_before: bool) -> int:
             *story.cost(),
             story.end(status, stopped),
             story.secrets(),
+            *story.relay(),
         ]
     for finding in findings:
         print(f"  {'ok' if finding.good else 'WRONG':>5}  {finding.text}")
     print(f"   wav  {board.loudspeaker}")
-    if not all(finding.good for finding in findings):
-        print(f"demo: FAILED, the logs are in {board.directory}")
-        return 1
-    print("demo: OK, pressed, spoke, and heard the answer")
-    return 0
+    return not all(finding.good for finding in findings)
 
 
 async def _ask(listener: Listener) -> Told:
@@ -125,5 +133,7 @@ async def _talk(listener: Listener, seconds: float) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    chosen, wavs = _arguments()
-    sys.exit(main(Path("build/demo", chosen).resolve(), chosen, wavs))
+    given = _arguments()
+    chosen = "relay-demo" if given.relay else "demo"
+    where = Path("build", chosen, given.protocol).resolve()
+    sys.exit(main(chosen, where, given.protocol, given.wav or []))

@@ -1,11 +1,13 @@
 """Reads what happened in the demo, as a person would tell it, and judges it."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.rig.board import Board
 from tests.rig.listener import Listener
+from tests.rig.relay import SERVER_SECRETS, RelayBoard
 
 _RATE_HZ, _SAMPLE_BYTES = 16000, 2
 
@@ -17,6 +19,11 @@ _ORDER = re.compile(
     r"TtsStart (LlmIncomplete )*LlmComplete TtsEnd SpeechPrepare( DataDeinit)?"
 )
 
+# LicenseMode where no license is -> what the credential is.
+_KEYS = {
+    "api-key": "the API key is the credential",
+    "temporary-key": "a temporary key is the credential",
+}
 
 # What a polite end sends, in each protocol.
 _GOODBYES = ("Stop", "session.finish")
@@ -81,8 +88,8 @@ class Story:
     def registration(self, *, known_before: bool) -> Finding:
         """Judge that the device was registered once in its life."""
         count = len(self._board.journal("register"))
-        if self._told.mode == "api-key":
-            return Finding(count == 0, "the API key is the credential: nobody was registered")
+        if self._told.mode in _KEYS:
+            return Finding(count == 0, f"{_KEYS[self._told.mode]}: nobody was registered")
         if known_before:
             return Finding(
                 count == 0, f"known device: {count} registrations, the triple was stored"
@@ -141,6 +148,21 @@ class Story:
         secrets = [self._board.cloud["app_secret"], self._board.cloud["api_key"]]
         good = bool(log) and not any(secret in log for secret in secrets)
         return Finding(good, f"no secret in the {len(log.splitlines())} lines of the log")
+
+    def relay(self) -> Iterator[Finding]:
+        """Judge what the vendor's server did, if there is one, and that it kept its secrets."""
+        board = self._board
+        if not isinstance(board, RelayBoard):
+            return
+        audit = board.audit_file.read_text()
+        asked = [json.loads(line)["path"] for line in audit.splitlines()]
+        yield Finding(bool(asked), f"the relay was asked for {', '.join(asked)}")
+        told = audit + board.log("relay")
+        kept = [*(board.cloud[name] for name in SERVER_SECRETS), board.token]
+        configured = (board.directory / "mmid.toml").read_text()
+        good = not any(secret in told for secret in kept)
+        good = good and not any(board.cloud[name] in configured for name in SERVER_SECRETS)
+        yield Finding(good, "no key of the server is on the board, no secret in the relay's logs")
 
     def _rows(self) -> Iterator[tuple[float, str, str]]:
         for one in self._heard:

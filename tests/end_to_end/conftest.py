@@ -33,9 +33,10 @@ async def make_board(tmp_path: Path) -> AsyncIterator[MakeBoard]:
         settings: Tables | None = None,
         microphone: bytes = MICROPHONE,
         protocol: str = "multimodal-dialog",
+        kind: type[Board] = Board,
     ) -> Board:
         scenario = scenario.replace("{short}", str(short))
-        board = Board(
+        board = kind(
             tmp_path,
             microphone=microphone,
             scenario=scenario,

@@ -134,7 +134,7 @@ class Board:
 
     async def start_mmid(self) -> Process:
         """Start the daemon; it may not be ready yet."""
-        self._write("mmid.toml", _toml(self._tables()).encode())
+        self._write("mmid.toml", to_toml(self._tables()).encode())
         asound = self.asound.format(
             microphone=self.directory / "microphone.pcm", loudspeaker=self.loudspeaker
         )
@@ -228,7 +228,7 @@ class Board:
 
     def _tables(self) -> Tables:
         tables: Tables = {
-            **cloud_tables(self.protocol, self.cloud),
+            **self._cloud_tables(),
             "storage": {"target": f"file:{self.directory / 'device.bin'}"},
             "clock": {"require_sync": False},
             "audio": {"capture_device": "microphone", "playback_device": "loudspeaker"},
@@ -237,6 +237,9 @@ class Board:
         for name, table in self.settings.items():
             tables[name] = {**tables.get(name, {}), **table}
         return tables
+
+    def _cloud_tables(self) -> Tables:
+        return cloud_tables(self.protocol, self.cloud)
 
     def _process(
         self, part: str, command: list[str], environment: Mapping[str, str] | None = None
@@ -283,7 +286,7 @@ def cloud_tables(protocol: str, line: Mapping[str, str]) -> Tables:
     return _CLOUDS[protocol](line)
 
 
-def _toml(tables: Tables) -> str:
+def to_toml(tables: Tables) -> str:
     """Write tables of texts, numbers and truths: JSON's forms of them are TOML's too."""
     lines = []
     for name, table in tables.items():

@@ -42,6 +42,11 @@ class Process:
         assert self._child is not None
         return self._child.pid
 
+    @property
+    def ended(self) -> bool:
+        """It has ended."""
+        return self._child is not None and self._child.returncode is not None
+
     async def start(self, stdin: int = asyncio.subprocess.DEVNULL) -> None:
         """Start it."""
         with self.log.open("ab") as log:
