@@ -16,7 +16,7 @@ _MUST, _READY = "[E]:[LIC]:[MUST]", "[E]:[MEDIA]:[READY]"
 _PASS, _FAILED = "[E]:[LIC]:[RES]:[PASS]", "[E]:[LIC]:[RES]:[FAILED]"
 _NEVER: Final = float("inf")
 
-_GAP_S = 0.2  # from one of the first two messages to the other
+_GAP_S = 0.1  # from one of the first two messages to the other
 _LATE_S = 3.0  # from READY to a MUST that is late
 # Without a MUST a client waits so long after READY before it speaks (section 6, rule 3).
 _GRACE_S = 1.0
@@ -69,10 +69,9 @@ class RtcHandshake:
         Raises:
             Mistake: it is not, and the client can know it.
         """
-        now = self._outlet.now
         if self._answered and not self._passed:
             raise Mistake("the licence has not passed")
-        if not self._passed and now < self._ready_at + _GRACE_S:
+        if self._outlet.now < self._ready_at + (0.0 if self._passed else _GRACE_S):
             raise Mistake("the connection is not open: READY, and PASS or a while without MUST")
 
     def activate(self, body: str) -> None:

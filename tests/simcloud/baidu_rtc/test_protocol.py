@@ -321,6 +321,16 @@ def test_nothing_is_heard_before_the_connection_is_open() -> None:
     ]
 
 
+def test_a_licence_that_has_passed_is_not_enough_without_ready() -> None:
+    talk = Talk()
+    talk.run(0.0)
+    talk.now -= 0.1
+    assert talk.send(active()) == []
+    assert talk.run(0.0) == [PASS]
+    talk.send("[B]")
+    assert len(talk.refusals) == 1
+
+
 def test_after_a_late_must_the_client_holds_its_audio() -> None:
     talk = Talk(must="late", pass_ms=500)
     talk.run(1.5)
