@@ -8,6 +8,7 @@ looks into the file, see when a device has used up a second one.
 import hmac
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 
 from mmid.errors import StorageFailed
@@ -33,6 +34,9 @@ class ActivationBook:
         refusal: refuse everybody with this text; empty: nobody.
         state_file: where activations outlive the process, or None.
 
+    Attributes:
+        connected: how many connections each device has now.
+
     Raises:
         StorageFailed: the file is there and is none of ours.
     """
@@ -53,7 +57,7 @@ class ActivationBook:
         self._state_file = state_file
         # Of every triple: how many connections it has made.
         self._connections = _load(state_file) if state_file else {}
-        self._present: set[str] = set()
+        self.connected: Counter[str] = Counter()
 
     @property
     def used(self) -> int:
@@ -75,9 +79,6 @@ class ActivationBook:
             raise ActivationRefused("no such license")
         if new and self._quota and self.used >= self._quota:
             raise ActivationRefused("no activations left")
-        if device_id in self._present:
-            raise ActivationRefused("the device is connected already")
-        self._present.add(device_id)
         self._connections[triple] = self._connections.get(triple, 0) + 1
         if new:
             _log.warning("device %r has used up activation %d", device_id, self.used)
@@ -85,10 +86,6 @@ class ActivationBook:
             entries = [_entry(*one) for one in self._connections.items()]
             keep(self._state_file, {"activations": entries})
         return new
-
-    def leave(self, device_id: str) -> None:
-        """The device's connection is gone."""
-        self._present.discard(device_id)
 
 
 def _entry(triple: Triple, connections: int) -> dict[str, str | int]:

@@ -90,7 +90,7 @@ class RtcHandshake:
         try:
             if self._book.enter(told["licKey"], device_id):
                 self._outlet.put(JournalLine("activation", self._outlet.now, self._cost(told)))
-            self._device_id = device_id
+            self._come(device_id)
         except ActivationRefused as refused:
             self._send_soon(_FAILED, str(refused))
         else:
@@ -98,7 +98,13 @@ class RtcHandshake:
 
     def leave(self) -> None:
         """The connection is gone: another one of the device may come."""
-        self._book.leave(self._device_id)
+        self._book.connected[self._device_id] -= 1
+
+    def _come(self, device_id: str) -> None:
+        if self._book.connected[device_id] > 0:
+            self._outlet.refuse("a second connection of one device")
+        self._book.connected[device_id] += 1
+        self._device_id = device_id
 
     def _send_soon(self, prefix: str, text: str) -> None:
         insort(self._plan, (self._outlet.now + self._pass_s, prefix, text))
