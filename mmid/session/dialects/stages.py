@@ -2,6 +2,8 @@
 
 A stage is what *we* are doing about the dialog. Each dialect has a table of its own; every
 stage in it has a deadline with a named exit, so that no stage can hold the dialog for ever.
+The clouds that always take speech, without a permission for it, go through the same stages
+(``TurnStage``): their tables say how long, and what ends one.
 """
 
 from enum import StrEnum
@@ -66,3 +68,33 @@ WORK_MODES: dict[str, WorkModeRules] = {
     "tap2talk": WorkModeRules(pressed=True, framed=False),
     "duplex": WorkModeRules(pressed=False, framed=False),
 }
+
+
+class TurnStage(StrEnum):
+    """What a connection is doing, with a cloud that listens all the time."""
+
+    STARTING = "starting"  # the cloud does not take speech yet
+    LISTENING = "listening"  # nothing is under way
+    TALKING = "talking"  # the microphone that a press opened goes up
+    TRAILING = "trailing"  # it was closed; has the cloud heard a voice?
+    RECOGNISING = "recognising"  # the speech is over, or a question was put
+    THINKING = "thinking"  # the cloud has understood, and has said nothing
+    CALLING = "calling"  # functions are called, and not all have answered
+    RESPONDING = "responding"  # the reply arrives
+    PLAYING = "playing"  # it has arrived; the loudspeaker still has some
+    CLOSED = "closed"
+
+
+# The stages in which somebody waits for an answer: leaving one is an interruption.
+TURN_STAGES = frozenset(
+    {
+        TurnStage.RECOGNISING,
+        TurnStage.THINKING,
+        TurnStage.CALLING,
+        TurnStage.RESPONDING,
+        TurnStage.PLAYING,
+    }
+)
+
+# The stages in which a speech or a question may begin without one.
+FREE_STAGES = frozenset({TurnStage.LISTENING, TurnStage.TRAILING})

@@ -8,28 +8,13 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
-from mmid.errors import MmidError
-from mmid.events import Error, SpeechPrepare, State
 from mmid.session.dialects.qwen_realtime.events import ClientEvents
-from mmid.session.dialects.qwen_realtime.stages import (
-    STAGES,
-    TURN_STAGES,
-    RealtimeStage,
-)
-from mmid.session.dialects.qwen_realtime.turn import Dying, Recognition, Reply
+from mmid.session.dialects.qwen_realtime.stages import STAGES
+from mmid.session.dialects.qwen_realtime.turn import Dying, RealtimeRecognition, RealtimeReply
 from mmid.session.dialects.qwen_realtime.usage import Sent
-from mmid.session.dialects.stages import WORK_MODES
-from mmid.session.effects import (
-    Close,
-    Effects,
-    Emit,
-    Moved,
-    Next,
-    Send,
-    Show,
-    Spent,
-    StopRecorder,
-)
+from mmid.session.dialects.stages import TurnStage
+from mmid.session.dialects.turn_machine import TurnMachine
+from mmid.session.effects import Effects, Send, Spent
 from mmid.settings import Dialog
 
 UPSTREAM_HZ, DOWNSTREAM_HZ = 16_000, 24_000
@@ -58,8 +43,8 @@ class Request:
         self.again_at = inf
 
 
-class RealtimeMachine:
-    """The stage, what is remembered in it, and the moves between stages.
+class RealtimeMachine(TurnMachine):
+    """What is remembered of a connection, and the moves between its stages.
 
     Args:
         settings: how one talks.
@@ -70,13 +55,14 @@ class RealtimeMachine:
         ready_by: monotonic time by which the session must be as we want it.
 
     Attributes:
-        cause: the input that is being obeyed, in a word, for the black box.
-        ready: the session was usable.
         video_due: when the next frame of video may be sent.
         suspect_until: when the session is given up unless something comes.
         buffered: the service has sound that was neither committed nor cleared.
         changes: fields of the session that the service has yet to be told.
     """
+
+    hearing: RealtimeRecognition
+    reply: RealtimeReply
 
     def __init__(
         self,
@@ -88,54 +74,36 @@ class RealtimeMachine:
         model: str,
         ready_by: float,
     ) -> None:
-        self.settings, self.mode = settings, WORK_MODES[work_mode]
+        super().__init__(STAGES, settings, work_mode, ready_by=ready_by)
         self.events, self.session = events, session
-        self.stage, self.stage_deadline = RealtimeStage.STARTING, ready_by
-        self.hearing, self.reply = Recognition(), Reply(over=True)
+        self.hearing, self.reply = RealtimeRecognition(), RealtimeReply(over=True)
         self.dying, self.request = Dying(), Request()
         self.sent, self.model = Sent(), model
         self.changes: dict[str, Any] = {}
         self.video_due = -inf
         self.suspect_until = inf
-        self.cause = ""
-        self.ready = self.buffered = False
-        self._shown: State | None = STAGES[RealtimeStage.STARTING].state
-
-    def enter(self, stage: RealtimeStage, now: float) -> Effects:
-        """Go to a stage: its deadline begins, its state is shown if it is another."""
-        facts = STAGES[stage]
-        moved: Effects = [] if stage is self.stage else [Moved(stage.value, self.cause)]
-        self.stage = stage
-        self.stay(now)
-        if facts.state is None or facts.state is self._shown:
-            return moved
-        self._shown = facts.state
-        return [*moved, Show(facts.state)]
-
-    def stay(self, now: float) -> None:
-        """Let the stage's deadline begin anew."""
-        longest_s = STAGES[self.stage].deadline_s
-        if self.stage is RealtimeStage.TALKING:
-            longest_s = self.settings.max_speech_s
-        self.stage_deadline = now + (longest_s or inf)
+        self.buffered = False
 
     # --- the turn -------------------------------------------------------------------------
 
     def new_turn(self) -> None:
         """Forget the last turn."""
-        self.hearing, self.reply, self.sent = Recognition(), Reply(over=True), Sent()
+        self.hearing, self.reply, self.sent = (
+            RealtimeRecognition(),
+            RealtimeReply(over=True),
+            Sent(),
+        )
         self.request = Request()
 
     def listen(self, now: float) -> Effects:
         """The turn is over: be ready for the next."""
-        ended = self.hearing.end()
         self.request = Request()
-        return [*ended, *self.enter(RealtimeStage.LISTENING, now), Emit(SpeechPrepare())]
+        return super().listen(now)
 
     def ask(self, texts: list[str], now: float) -> Effects:
         """Ask for a response; it waits until one that was cancelled has ended."""
         self.request = Request(texts)
-        moved = self.enter(RealtimeStage.RECOGNISING, now)
+        moved = self.enter(TurnStage.RECOGNISING, now)
         return moved if self.dying.waits else [*moved, *self.send_request(now)]
 
     def send_request(self, now: float) -> Effects:
@@ -153,7 +121,7 @@ class RealtimeMachine:
     @property
     def rests(self) -> bool:
         """Whether nothing is under way: nobody talks, nobody waits."""
-        return self.stage is RealtimeStage.LISTENING and not self.hearing.open
+        return self.stage is TurnStage.LISTENING and not self.hearing.open
 
     def change(self, fields: Mapping[str, Any]) -> Effects:
         """Have the session changed: now, or else when the turn under way is over."""
@@ -176,7 +144,7 @@ class RealtimeMachine:
         for call_id in self.reply.calls:
             effects.append(Send(self.events.output(call_id, '{"error":"interrupted"}')))
         self.reply.calls.clear()
-        unborn = self.stage is RealtimeStage.RECOGNISING and not self.request.waits
+        unborn = self.stage is TurnStage.RECOGNISING and not self.request.waits
         if not self.reply.over or unborn:
             self.dying.cancel(self.reply.id, now, born=not unborn)
             self.reply.over = True
@@ -187,11 +155,11 @@ class RealtimeMachine:
     def end_turn(self, now: float) -> Effects:
         """The response is over: go on when it was heard, or when its calls are answered."""
         if self.reply.calls:
-            return self.enter(RealtimeStage.CALLING, now)
+            return self.enter(TurnStage.CALLING, now)
         if self.reply.called:  # a quick program has answered before the response was over
             return self.ask(self.events.respond(), now)
         if self.reply.playing:
-            return self.enter(RealtimeStage.PLAYING, now)
+            return self.enter(TurnStage.PLAYING, now)
         return self.listen(now)
 
     def spend(self, usage: Mapping[str, int]) -> Effects:
@@ -202,41 +170,8 @@ class RealtimeMachine:
                 **{name: usage.get(name, 0) for name in ("input_tokens", "output_tokens")},
                 total_tokens=usage.get("total_tokens", 0),
                 input_audio_s=sent.speech_s,
-                output_audio_s=self.reply.seconds,
+                output_audio_s=self.reply.heard_bytes / REPLY_BYTES_PER_S,
                 images=len(sent.images or ()),
                 estimated_input_tokens=sent.estimate(self.model),
             )
         ]
-
-    # --- the end --------------------------------------------------------------------------
-
-    @property
-    def loss(self) -> str:
-        """What somebody would miss if the connection ended now, in words; may be empty."""
-        if self.stage in {RealtimeStage.RESPONDING, RealtimeStage.PLAYING}:
-            return "the rest of the reply is lost"
-        if self.stage in TURN_STAGES:
-            return "the answer is lost"
-        return (
-            "what was said is lost"
-            if self.stage is RealtimeStage.TALKING or self.hearing.open
-            else ""
-        )
-
-    def shut(self, now: float, why: str = "") -> Effects:
-        """Close what is open; if there is a reason to tell, tell whoever loses something by it."""
-        if self.stage is RealtimeStage.CLOSED:
-            return []
-        loss = self.loss if why else ""
-        effects: Effects = [StopRecorder(), *self.hearing.end(), *self.reply.cut()]
-        if loss:
-            effects.append(Emit(Error("connection-lost", f"{why}: {loss}")))
-        return effects + self.enter(RealtimeStage.CLOSED, now)
-
-    def fail(self, error: MmidError, following: Next, now: float, why: str = "") -> Effects:
-        """Give this connection up."""
-        return [*self.shut(now, why), Close(error, following)]
-
-    def close_microphone(self) -> Effects:
-        """The service wants no more of this speech; in duplex the microphone stays open."""
-        return [StopRecorder()] if self.mode.pressed else []

@@ -14,6 +14,7 @@ from typing import Any
 from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
 from mmid.session.dialects.json_text import read_json, whole, written
+from mmid.session.dialects.turn import LONGEST_TEXT
 
 # Another name of an event -> the service's own.
 _ALIASES = {
@@ -31,8 +32,6 @@ _ALIASES = {
 # What we keep of a text: a word of the protocol, or what a person is told.
 _LONGEST_WORD = 128
 _LONGEST_MESSAGE = 1024
-# A reply that is read aloud for an hour.
-LONGEST_TEXT = 65536
 # What a model asks a function for; more is not what anybody says in a sentence.
 _LONGEST_ARGUMENTS = 65536
 

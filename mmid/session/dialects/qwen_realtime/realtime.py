@@ -12,21 +12,21 @@ connection, the time and the board.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
 from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
-from mmid.events import Error, Heartbeat
-from mmid.session.dialects.open_microphone import OpenMicrophone
+from mmid.events import Error
 from mmid.session.dialects.qwen_realtime import talk
 from mmid.session.dialects.qwen_realtime.events import ClientEvents
 from mmid.session.dialects.qwen_realtime.failures import after_close
 from mmid.session.dialects.qwen_realtime.machine import SPEECH_BYTES_PER_S, RealtimeMachine
 from mmid.session.dialects.qwen_realtime.messages import parse
 from mmid.session.dialects.qwen_realtime.server_events import on_event
-from mmid.session.dialects.qwen_realtime.stages import STAGES, TURN_STAGES, RealtimeStage
-from mmid.session.dialects.stages import Exit
+from mmid.session.dialects.qwen_realtime.stages import STAGES
+from mmid.session.dialects.stages import TURN_STAGES, Exit, TurnStage
+from mmid.session.dialects.turn_dialect import Timer, TurnDialect
 from mmid.session.effects import (
     Close,
     Effects,
@@ -36,7 +36,6 @@ from mmid.session.effects import (
     Note,
     Send,
     SendAudio,
-    StartRecorder,
 )
 from mmid.session.endpoint import LinkClosed
 from mmid.settings import Settings
@@ -57,7 +56,7 @@ _BASE64 = re.compile(r'("(audio|delta|image)"\s*:\s*")((?:[A-Za-z0-9+/=]|\\/)+)"
 _LONG = 64
 
 
-class QwenRealtime:
+class QwenRealtime(TurnDialect):
     """One connection; implements ``Dialect``, which says what each of its methods is for.
 
     Args:
@@ -68,6 +67,8 @@ class QwenRealtime:
         ready_by: monotonic time by which it must be so.
     """
 
+    machine: RealtimeMachine
+
     def __init__(
         self,
         settings: Settings,
@@ -77,6 +78,7 @@ class QwenRealtime:
         session: Mapping[str, Any],
         ready_by: float,
     ) -> None:
+        super().__init__()
         self._settings = settings
         events = ClientEvents(handbook=settings.qwen.names == "handbook")
         opening = events.session(session)
@@ -90,11 +92,6 @@ class QwenRealtime:
         )
         self._malformed = 0
         self._renew_at = self._silent_at = inf
-        self._microphone = OpenMicrophone()
-
-    @property
-    def reached_listening(self) -> bool:
-        return self.machine.ready
 
     def speech_frame(self, data: bytes) -> str:
         return self.machine.events.speech(data)
@@ -120,7 +117,7 @@ class QwenRealtime:
 
     def end(self, now: float, why: str = "") -> Effects:
         machine = self.machine
-        if machine.stage is RealtimeStage.CLOSED:
+        if machine.stage is TurnStage.CLOSED:
             return []
         machine.cause = "end"
         return [
@@ -131,44 +128,26 @@ class QwenRealtime:
 
     def closed(self, code: int | None, reason: str, now: float) -> Effects:
         machine = self.machine
-        if machine.stage is RealtimeStage.CLOSED:
+        if machine.stage is TurnStage.CLOSED:
             return []
         machine.cause = "lost"
         ending = after_close(reason if code == _REFUSED_CLOSE else "")
         error = LinkClosed(code, reason)
-        if ending.idle and machine.stage not in TURN_STAGES | {RealtimeStage.TALKING}:
+        if ending.idle and machine.stage not in TURN_STAGES | {TurnStage.TALKING}:
             return [*machine.shut(now), Close(None, ending.next)]
         if ending.told:
             refused = CloudRefused(f"the cloud ended the session: {reason}", str(code))
             return [Emit(Error("cloud", reason)), *machine.fail(refused, ending.next, now)]
         return machine.fail(error, ending.next, now, "the connection broke")
 
-    def pong(self, _now: float) -> Effects:
-        return [Emit(Heartbeat())]
-
-    @property
-    def deadline(self) -> float:
-        return min((due for due, _ in self._timers()), default=inf)
-
-    def tick(self, now: float) -> Effects:
-        self.machine.cause = "deadline"
-        effects: Effects = []
-        for due, act in self._timers():
-            if now >= due and self.machine.stage is not RealtimeStage.CLOSED:
-                effects += act(now)
-        return effects
-
-    def _timers(self) -> Iterator[tuple[float, Callable[[float], Effects]]]:
-        """Yield when each timer is due and what it does; one may move what comes after it."""
+    def _timers(self) -> Iterator[Timer]:
         machine = self.machine
-        if machine.stage is RealtimeStage.CLOSED:
-            return
         yield machine.suspect_until, self._give_up_suspect
         if machine.hearing.open:
             yield machine.hearing.due, lambda _: machine.hearing.end()
         if machine.dying.waits:
             yield machine.dying.until, lambda at: machine.response_ended("", at)
-        if machine.stage is RealtimeStage.RECOGNISING:
+        if machine.stage is TurnStage.RECOGNISING:
             yield machine.request.again_at, machine.ask_again
         yield self._microphone.due, self._open_microphone
         yield machine.stage_deadline, self._leave_stage
@@ -214,7 +193,7 @@ class QwenRealtime:
 
     def receive_text(self, text: str, now: float) -> Effects:
         machine = self.machine
-        if machine.stage is RealtimeStage.CLOSED:
+        if machine.stage is TurnStage.CLOSED:
             return []
         machine.suspect_until = inf
         try:
@@ -226,7 +205,7 @@ class QwenRealtime:
         return on_event(machine, event, now)
 
     def receive_binary(self, data: bytes, now: float) -> Effects:
-        if self.machine.stage is RealtimeStage.CLOSED:
+        if self.machine.stage is TurnStage.CLOSED:
             return []
         told = f"the cloud sent a binary message of {len(data)} bytes, which its protocol has not"
         return self._malformed_message(MalformedMessage(told), now)
@@ -242,9 +221,7 @@ class QwenRealtime:
 
     def record(self, data: bytes, _now: float) -> Effects:
         machine = self.machine
-        if machine.mode.pressed and machine.stage is not RealtimeStage.TALKING:
-            return []
-        if machine.stage in {RealtimeStage.STARTING, RealtimeStage.CLOSED}:
+        if not self._records():
             return []
         if machine.mode.framed or machine.hearing.open:
             machine.sent.speech_s += len(data) / SPEECH_BYTES_PER_S
@@ -252,37 +229,7 @@ class QwenRealtime:
         self._microphone.heard()
         return [SendAudio(data)]
 
-    def recorder_failed(self, now: float) -> Effects:
-        self.machine.cause = "recorder_failed"
-        if self.machine.mode.pressed:
-            return talk.cancel_speech(self.machine, now)
-        self._microphone.failed(now)
-        return []
-
-    def _open_microphone(self, _now: float) -> Effects:
-        self._microphone.due = inf
-        return [StartRecorder()]
-
-    def playback_started(self, _now: float) -> Effects:
-        return []
-
-    def playback_finished(self, now: float) -> Effects:
-        self.machine.cause = "playback_finished"
-        return self._played(now)
-
-    def playback_failed(self, now: float) -> Effects:
-        self.machine.cause = "playback_failed"
-        self.machine.reply.inaudible = True
-        return self._played(now)
-
-    def _played(self, now: float) -> Effects:
-        self.machine.reply.playing = False
-        return self.machine.listen(now) if self.machine.stage is RealtimeStage.PLAYING else []
-
     # --- what people want -----------------------------------------------------------------
-
-    def check_speech(self) -> None:
-        talk.check_speech(self.machine)
 
     def start_speech(self, now: float) -> Effects:
         return talk.start_speech(self.machine, now)

@@ -19,11 +19,15 @@ from mmid.events import (
     SpeechStart,
 )
 from mmid.session.dialects.qwen_realtime.failures import Following, after_error
-from mmid.session.dialects.qwen_realtime.machine import REPLY_BYTES_PER_S, RealtimeMachine
+from mmid.session.dialects.qwen_realtime.machine import RealtimeMachine
 from mmid.session.dialects.qwen_realtime.messages import ServerEvent
-from mmid.session.dialects.qwen_realtime.stages import FREE_STAGES, TURN_STAGES, RealtimeStage
 from mmid.session.dialects.qwen_realtime.talk import empty_turn
-from mmid.session.dialects.qwen_realtime.turn import ASR_GRACE_S, Recognition, Reply
+from mmid.session.dialects.qwen_realtime.turn import (
+    ASR_GRACE_S,
+    RealtimeRecognition,
+    RealtimeReply,
+)
+from mmid.session.dialects.stages import FREE_STAGES, TURN_STAGES, TurnStage
 from mmid.session.effects import (
     Effects,
     Emit,
@@ -61,17 +65,17 @@ def _created(machine: RealtimeMachine, event: ServerEvent, _now: float) -> Effec
     opens = [] if machine.events.handbook else [Send(machine.session)]
     return (
         [SaveDialog(event.session_id, resumable=False), *opens]
-        if machine.stage is RealtimeStage.STARTING
+        if machine.stage is TurnStage.STARTING
         else []
     )
 
 
 def _updated(machine: RealtimeMachine, _event: ServerEvent, now: float) -> Effects:
-    if machine.stage is not RealtimeStage.STARTING:
+    if machine.stage is not TurnStage.STARTING:
         return []
     machine.ready = True
     effects = [
-        *machine.enter(RealtimeStage.LISTENING, now),
+        *machine.enter(TurnStage.LISTENING, now),
         Emit(SpeechReady()),
         Emit(SpeechPrepare()),
     ]
@@ -85,48 +89,48 @@ def _updated(machine: RealtimeMachine, _event: ServerEvent, now: float) -> Effec
 
 def _speech_started(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     """A voice begins: where a reply is under way, it interrupts that (section 8)."""
-    if machine.mode.framed or machine.stage is RealtimeStage.STARTING:
+    if machine.mode.framed or machine.stage is TurnStage.STARTING:
         return []
     if machine.mode.pressed and machine.stage not in {
-        RealtimeStage.TALKING,
-        RealtimeStage.TRAILING,
+        TurnStage.TALKING,
+        TurnStage.TRAILING,
     }:
         return []  # of a speech that nobody means any more
     if machine.stage in TURN_STAGES:
         cut = machine.cut_turn(now)
         machine.new_turn()
         machine.hearing.item_id = event.item_id
-        moved = machine.enter(RealtimeStage.LISTENING, now)
+        moved = machine.enter(TurnStage.LISTENING, now)
         return [*cut, *moved, Emit(SpeechRestart()), *machine.hearing.start()]
     if machine.hearing.ended or (machine.hearing.item_id and not machine.hearing.open):
-        machine.hearing = Recognition()
+        machine.hearing = RealtimeRecognition()
     machine.hearing.item_id = event.item_id
-    trailing = machine.stage is RealtimeStage.TRAILING  # it was spoken before the release
-    moved = machine.enter(RealtimeStage.RECOGNISING, now) if trailing else []
+    trailing = machine.stage is TurnStage.TRAILING  # it was spoken before the release
+    moved = machine.enter(TurnStage.RECOGNISING, now) if trailing else []
     return [*moved, *machine.hearing.start()]
 
 
 def _speech_stopped(machine: RealtimeMachine, _event: ServerEvent, now: float) -> Effects:
-    hears = machine.stage in FREE_STAGES | {RealtimeStage.TALKING, RealtimeStage.RECOGNISING}
+    hears = machine.stage in FREE_STAGES | {TurnStage.TALKING, TurnStage.RECOGNISING}
     if machine.mode.framed or not hears or not machine.hearing.open:
         return []
-    closed: Effects = [StopRecorder()] if machine.stage is RealtimeStage.TALKING else []
+    closed: Effects = [StopRecorder()] if machine.stage is TurnStage.TALKING else []
     machine.hearing.due = now + ASR_GRACE_S
-    return [*closed, *machine.enter(RealtimeStage.RECOGNISING, now)]
+    return [*closed, *machine.enter(TurnStage.RECOGNISING, now)]
 
 
 def _turn_detected(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     """The handbook has one event for a voice that interrupts, and for a speech that ended."""
-    if machine.stage in TURN_STAGES - {RealtimeStage.RECOGNISING}:
+    if machine.stage in TURN_STAGES - {TurnStage.RECOGNISING}:
         return _speech_started(machine, event, now)
-    heard = machine.stage is RealtimeStage.RECOGNISING
+    heard = machine.stage is TurnStage.RECOGNISING
     started = [] if heard else _speech_started(machine, event, now)
     return [*started, *_speech_stopped(machine, event, now)]
 
 
 def _committed(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     machine.buffered = machine.buffered and machine.mode.framed
-    if machine.stage is not RealtimeStage.RECOGNISING or machine.hearing.silent:
+    if machine.stage is not TurnStage.RECOGNISING or machine.hearing.silent:
         return []
     machine.hearing.item_id = event.item_id or machine.hearing.item_id
     machine.hearing.due = now + ASR_GRACE_S
@@ -157,7 +161,7 @@ def _is_about(machine: RealtimeMachine, event: ServerEvent) -> bool:
     hearing = machine.hearing
     if hearing.silent:
         return False
-    known = hearing.open or hearing.ended or machine.stage is RealtimeStage.RECOGNISING
+    known = hearing.open or hearing.ended or machine.stage is TurnStage.RECOGNISING
     return known and event.item_id in {"", hearing.item_id}
 
 
@@ -167,7 +171,7 @@ def _is_about(machine: RealtimeMachine, event: ServerEvent) -> bool:
 def _response_created(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     if machine.dying.takes(event.response_id):
         return [Send(machine.events.cancel())]  # the first came before it was there to cancel
-    begins = machine.stage in {RealtimeStage.RECOGNISING, RealtimeStage.LISTENING}
+    begins = machine.stage in {TurnStage.RECOGNISING, TurnStage.LISTENING}
     if not begins or machine.dying.has(event.response_id):  # said again of one that was cancelled
         return []
     return _begin(machine, event.response_id, now)
@@ -175,10 +179,10 @@ def _response_created(machine: RealtimeMachine, event: ServerEvent, now: float) 
 
 def _begin(machine: RealtimeMachine, response_id: str, now: float) -> Effects:
     machine.request.again_at = inf
-    if machine.stage is RealtimeStage.LISTENING and not machine.hearing.open:
+    if machine.stage is TurnStage.LISTENING and not machine.hearing.open:
         machine.new_turn()  # it speaks although nobody asked
-    machine.reply = Reply(id=response_id)
-    return machine.enter(RealtimeStage.THINKING, now)
+    machine.reply = RealtimeReply(id=response_id)
+    return machine.enter(TurnStage.THINKING, now)
 
 
 def _ours(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects | None:
@@ -188,7 +192,7 @@ def _ours(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects |
         return None
     begun: Effects = []
     # In the handbook's words a response begins by its first part.
-    if reply.over and machine.events.handbook and machine.stage is RealtimeStage.RECOGNISING:
+    if reply.over and machine.events.handbook and machine.stage is TurnStage.RECOGNISING:
         begun = _begin(machine, event.response_id, now)
         reply = machine.reply
     if reply.over:
@@ -196,7 +200,7 @@ def _ours(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects |
     reply.id = reply.id or event.response_id
     if event.response_id not in {"", reply.id}:
         return None
-    if machine.stage not in {RealtimeStage.THINKING, RealtimeStage.RESPONDING}:
+    if machine.stage not in {TurnStage.THINKING, TurnStage.RESPONDING}:
         return None
     machine.stay(now)
     return [*begun, *machine.hearing.end()]
@@ -206,15 +210,16 @@ def _content_part(machine: RealtimeMachine, event: ServerEvent, now: float) -> E
     begun = _ours(machine, event, now)
     if begun is None or not event.spoken:
         return begun or []
-    return [*begun, *machine.enter(RealtimeStage.RESPONDING, now), *machine.reply.speak()]
+    return [*begun, *machine.enter(TurnStage.RESPONDING, now), *machine.reply.speak()]
 
 
 def _audio(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     begun = _ours(machine, event, now)
     if begun is None:
         return []
-    heard = machine.reply.hear(event.audio, REPLY_BYTES_PER_S)
-    return [*begun, *machine.enter(RealtimeStage.RESPONDING, now), *heard]
+    machine.reply.heard_bytes += len(event.audio)
+    heard = machine.reply.hear(event.audio)
+    return [*begun, *machine.enter(TurnStage.RESPONDING, now), *heard]
 
 
 def _audio_done(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
@@ -227,8 +232,8 @@ def _text(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     if begun is None or machine.settings.text_mode in _TEXT_UNWANTED:
         return begun or []
     channel = event.kind.rpartition(".")[0]
-    shown = machine.enter(RealtimeStage.RESPONDING, now)
-    return [*begun, *shown, *machine.reply.read(channel, event.text, now)]
+    shown = machine.enter(TurnStage.RESPONDING, now)
+    return [*begun, *shown, *machine.reply.read_delta(channel, event.text, now)]
 
 
 def _text_done(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
@@ -236,7 +241,7 @@ def _text_done(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effe
     channel = event.kind.rpartition(".")[0]
     if begun is None or machine.settings.text_mode in _TEXT_UNWANTED:
         return begun or []
-    return [*begun, *machine.reply.read_whole(channel, event.text)]
+    return [*begun, *machine.reply.read_channel(channel, event.text)]
 
 
 def _call(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
@@ -277,7 +282,7 @@ def _item_done(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effe
 def _error(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     code = event.error_code or event.error_kind or "cloud"
     told = Emit(Error(code, event.message or "the cloud said no more than that"))
-    if machine.stage is RealtimeStage.STARTING:
+    if machine.stage is TurnStage.STARTING:
         error = CloudRefused(f"the cloud refused the session: {event.message}", code)
         return [told, *machine.fail(error, Next.HOURS, now)]
     match after_error(event.error_kind, event.message):
@@ -287,7 +292,7 @@ def _error(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
             machine.dying.wait(now)
             machine.request.waits, machine.request.again_at = True, inf
             return []
-        case Following.EMPTY if machine.stage is RealtimeStage.RECOGNISING:
+        case Following.EMPTY if machine.stage is TurnStage.RECOGNISING:
             return empty_turn(machine, now)
         case Following.SUSPECT:
             machine.suspect_until = now + _SUSPICION_S
@@ -296,9 +301,9 @@ def _error(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
 
 def _end_turn_by_error(machine: RealtimeMachine, now: float) -> Effects:
     if machine.stage not in {
-        RealtimeStage.RECOGNISING,
-        RealtimeStage.THINKING,
-        RealtimeStage.CALLING,
+        TurnStage.RECOGNISING,
+        TurnStage.THINKING,
+        TurnStage.CALLING,
     }:
         return []  # a reply that is under way may well go on
     return [*machine.cut_turn(now), *machine.listen(now)]

@@ -7,7 +7,7 @@ a ``CallerError`` when they cannot be obeyed now, before anything was changed.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmid.errors import Busy, InvalidArgument, NotReady, Unsupported
+from mmid.errors import Busy, InvalidArgument, Unsupported
 from mmid.events import SpeechPrepare, SpeechRestart, SpeechStart
 from mmid.session.dialects.qwen_realtime.machine import (
     LEAST_SPEECH_BYTES,
@@ -15,8 +15,8 @@ from mmid.session.dialects.qwen_realtime.machine import (
     RealtimeMachine,
 )
 from mmid.session.dialects.qwen_realtime.session import objection_to_change
-from mmid.session.dialects.qwen_realtime.stages import FREE_STAGES, TURN_STAGES, RealtimeStage
 from mmid.session.dialects.qwen_realtime.usage import image_tokens, jpeg_size
+from mmid.session.dialects.stages import TURN_STAGES, TurnStage
 from mmid.session.effects import Effects, Emit, FlushPlayer, Send, SendAudio
 
 # What an image may be (section 9): 256 KB of base64 are so many bytes.
@@ -31,27 +31,20 @@ _TAIL_MARGIN_S = 0.5
 _LARGEST_RESULT_BYTES = 65536
 
 
-def check_speech(machine: RealtimeMachine) -> None:
-    """Raise if no speech can begin now."""
-    if not machine.mode.pressed:
-        raise Unsupported("in duplex the microphone is always open; just talk")
-    _check_free(machine)
-
-
 def start_speech(machine: RealtimeMachine, now: float) -> Effects:
     """Begin a speech, after an interruption if a turn is under way."""
-    check_speech(machine)
+    machine.check_speech()
     machine.cause = "start_speech"
     again = machine.stage in TURN_STAGES
     cut = _leave_turn(machine, now)
-    opened = machine.enter(RealtimeStage.TALKING, now)
+    opened = machine.enter(TurnStage.TALKING, now)
     return [*cut, *opened, Emit(SpeechRestart() if again else SpeechStart())]
 
 
 def stop_speech(machine: RealtimeMachine, now: float, pause_ms: int) -> Effects:
     """End the speech; where the service hears the end by itself, by so much silence."""
     machine.cause = "stop_speech"
-    if machine.stage is not RealtimeStage.TALKING:
+    if machine.stage is not TurnStage.TALKING:
         return []
     if not machine.mode.framed:
         heard = machine.hearing.open
@@ -59,7 +52,7 @@ def stop_speech(machine: RealtimeMachine, now: float, pause_ms: int) -> Effects:
         tail = SendAudio(bytes(int(seconds * SPEECH_BYTES_PER_S) & ~1), backlog=True)
         return [
             tail,
-            *machine.enter(RealtimeStage.RECOGNISING if heard else RealtimeStage.TRAILING, now),
+            *machine.enter(TurnStage.RECOGNISING if heard else TurnStage.TRAILING, now),
         ]
     if machine.sent.speech_s * SPEECH_BYTES_PER_S < LEAST_SPEECH_BYTES:
         machine.sent.speech_s, machine.buffered = 0.0, False
@@ -76,7 +69,7 @@ def empty_turn(machine: RealtimeMachine, now: float) -> Effects:
 def cancel_speech(machine: RealtimeMachine, now: float) -> Effects:
     """Forget the speech under way."""
     machine.cause = "cancel_speech"
-    if machine.stage is not RealtimeStage.TALKING:
+    if machine.stage is not TurnStage.TALKING:
         return []
     forgotten = machine.hearing.forget()
     machine.new_turn()
@@ -86,13 +79,13 @@ def cancel_speech(machine: RealtimeMachine, now: float) -> Effects:
 
 def interrupt(machine: RealtimeMachine, now: float) -> Effects:
     """Cut the turn under way; a speech goes on."""
-    _check_ready(machine)
+    machine.check_ready()
     machine.cause = "interrupt"
     if machine.stage not in TURN_STAGES:
         return []
     cut = machine.cut_turn(now)
     machine.new_turn()
-    return [*cut, *machine.enter(RealtimeStage.LISTENING, now), Emit(SpeechPrepare())]
+    return [*cut, *machine.enter(TurnStage.LISTENING, now), Emit(SpeechPrepare())]
 
 
 def ask(
@@ -115,7 +108,7 @@ def ask(
             "SendVideoFrame while somebody talks"
         )
     pictures = _pictures(images)
-    _check_free(machine)
+    machine.check_free()
     effects = _leave_turn(machine, now)
     machine.hearing.silent = True
     effects += _show(machine, pictures)
@@ -135,7 +128,7 @@ def say(machine: RealtimeMachine, text: str, now: float) -> Effects:
         raise InvalidArgument("the text is empty")
     if machine.events.handbook:
         raise Unsupported('qwen.names = "handbook" has no way to have a text spoken')
-    _check_free(machine)
+    machine.check_free()
     return [*_leave_turn(machine, now), *machine.ask([machine.events.say(text)], now)]
 
 
@@ -148,7 +141,7 @@ def update_info(
     biz_params: Mapping[str, Any] | None = None,
 ) -> Effects:
     """Show a frame of video, or change fields of the session; it takes no status of the board."""
-    _check_ready(machine)
+    machine.check_ready()
     if client_status:
         raise Unsupported("this cloud has no place for what the board is doing")
     if biz_params:
@@ -170,7 +163,7 @@ def update_info(
 
 def tool_result(machine: RealtimeMachine, call_id: str, result: str, now: float) -> Effects:
     """Answer a call; the model goes on when all of them are answered."""
-    _check_ready(machine)
+    machine.check_ready()
     if call_id not in machine.reply.calls:
         raise InvalidArgument(f"no function waits for an answer under the id {call_id!r}")
     if len(result.encode()) > _LARGEST_RESULT_BYTES:
@@ -190,7 +183,7 @@ def _answer(machine: RealtimeMachine, results: Mapping[str, str], now: float) ->
     for call_id, result in results.items():
         del machine.reply.calls[call_id]
         effects.append(Send(machine.events.output(call_id, result)))
-    if machine.reply.calls or machine.stage is not RealtimeStage.CALLING:
+    if machine.reply.calls or machine.stage is not TurnStage.CALLING:
         return effects  # the response that called has not ended, or others are still to answer
     return [*effects, *machine.ask(machine.events.respond(), now)]
 
@@ -228,16 +221,3 @@ def _show(machine: RealtimeMachine, pictures: Sequence[tuple[bytes, tuple[int, i
         machine.sent.images.append(image_tokens(machine.model, width, height))
         effects.append(Send(machine.events.image(image)))
     return effects
-
-
-def _check_ready(machine: RealtimeMachine) -> None:
-    if not machine.ready or machine.stage is RealtimeStage.CLOSED:
-        raise NotReady("the dialog is not connected and listening yet")
-
-
-def _check_free(machine: RealtimeMachine) -> None:
-    """Raise if somebody talks."""
-    _check_ready(machine)
-    talks = machine.stage in FREE_STAGES and machine.hearing.open  # duplex
-    if machine.stage is RealtimeStage.TALKING or talks:
-        raise Busy("somebody is talking already")

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmid.session.dialects.qwen_realtime.realtime import QwenRealtime
 from mmid.session.dialects.qwen_realtime.session import session_of
-from mmid.session.dialects.qwen_realtime.stages import RealtimeStage
+from mmid.session.dialects.stages import TurnStage
 from mmid.session.effects import Effect
 from mmid.settings import Settings
 from mmid.settings.dialog import Dialog
@@ -73,7 +73,7 @@ class Pair(pair.Pair):
 
     def rests(self) -> bool:
         """Whether nobody talks, and no turn is under way."""
-        return self.machine.stage is RealtimeStage.LISTENING
+        return self.machine.stage is TurnStage.LISTENING
 
     def see(self, effect: Effect) -> None:
         if self.witness.mode != "duplex":

@@ -15,7 +15,7 @@ from mmid.errors import CallerError, InvalidArgument, Unsupported
 from mmid.events import AsrComplete, AsrEnd, AsrStart, Command, LlmComplete, TtsStart
 from mmid.session.dialects.qwen_realtime.realtime import QwenRealtime
 from mmid.session.dialects.qwen_realtime.session import session_of
-from mmid.session.dialects.qwen_realtime.stages import RealtimeStage
+from mmid.session.dialects.stages import TurnStage
 from mmid.session.effects import Close, Effect, Emit, Next, Note, Play, Send
 from mmid.settings import Dialog, Settings
 from tests.session.dialects.qwen_realtime.pair import MODEL, MODES, realtime
@@ -301,4 +301,4 @@ def test_a_session_of_bent_events_is_lived_through(seed: int, mode: str, nested:
     for effect in effects:
         check(effect)
     dialect.end(now)
-    assert dialect.machine.stage is RealtimeStage.CLOSED
+    assert dialect.machine.stage is TurnStage.CLOSED

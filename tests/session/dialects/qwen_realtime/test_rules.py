@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mmid.errors import CallerError
-from mmid.session.dialects.qwen_realtime.stages import STAGES, RealtimeStage
+from mmid.session.dialects.qwen_realtime.stages import STAGES
+from mmid.session.dialects.stages import TurnStage
 from mmid.session.effects import Effect, FlushPlayer, Moved, Play, Send
 from tests.session.dialects.qwen_realtime.pair import MODES, realtime
 from tests.session.dialects.qwen_realtime.witness import Witness
@@ -56,7 +57,7 @@ ODD = [
     ["error no such parameter"],
 ]
 CLOUD = st.one_of(st.sampled_from(HONEST), st.sampled_from(HONEST), st.sampled_from(ODD))
-PRESSED_STAGES = {RealtimeStage.TALKING}
+PRESSED_STAGES = {TurnStage.TALKING}
 
 
 class AnyInterleaving(RuleBasedStateMachine):
@@ -67,7 +68,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.dialect = realtime(mode)
         self.witness = Witness(mode)
         self.now = 0.0
-        self.stage, self.since = RealtimeStage.STARTING, 0.0
+        self.stage, self.since = TurnStage.STARTING, 0.0
         self.responses, self.chunks = count(1), count(1)
         self.response_id, self.number, self.silenced = "", 0, 0
         self.see(self.dialect.begin(0.0))
@@ -202,11 +203,11 @@ class AnyInterleaving(RuleBasedStateMachine):
         for effect in effects:
             if isinstance(effect, Moved) and effect.cause != "begin":
                 assert effect.stage != self.stage, "a move is to another stage"
-                self.stage, self.since = RealtimeStage(effect.stage), self.now
+                self.stage, self.since = TurnStage(effect.stage), self.now
             if isinstance(effect, FlushPlayer):
                 self.silenced = self.number
             if isinstance(effect, Send) and '"seed"' in effect.text:
-                assert self.stage is RealtimeStage.LISTENING, "the session changes between turns"
+                assert self.stage is TurnStage.LISTENING, "the session changes between turns"
             if isinstance(effect, Play):
                 number = int.from_bytes(effect.data[:2], "big")
                 assert number > self.silenced, "what was silenced is not heard any more"
@@ -217,7 +218,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         """Check what must be true at every moment."""
         dialect = self.dialect
         assert dialect.machine.stage is self.stage, "every move is told"
-        if self.stage is RealtimeStage.CLOSED:
+        if self.stage is TurnStage.CLOSED:
             self.witness.closed = True
             assert dialect.deadline == inf
             assert not self.witness.open & {"Asr", "Tts", "player"}
@@ -235,7 +236,7 @@ class AnyInterleaving(RuleBasedStateMachine):
             self.the_speech_ends("stop_speech")
         for seconds in (*[5.0] * 40, *[20.0] * 70):
             self.time_goes_by(seconds)
-        assert self.stage in {RealtimeStage.LISTENING, RealtimeStage.CLOSED}
+        assert self.stage in {TurnStage.LISTENING, TurnStage.CLOSED}
 
 
 TestAnyInterleaving = AnyInterleaving.TestCase

@@ -1,0 +1,100 @@
+"""What the board does and what time brings, for every cloud that always takes speech.
+
+The part of ``Dialect`` that does not depend on the protocol. It has no word of any cloud.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from math import inf
+
+from mmid.events import Heartbeat
+from mmid.session.dialects.open_microphone import OpenMicrophone
+from mmid.session.dialects.stages import TurnStage
+from mmid.session.dialects.turn_machine import TurnMachine
+from mmid.session.effects import Effects, Emit, StartRecorder
+
+# When something is due, and what is done then.
+Timer = tuple[float, Callable[[float], Effects]]
+
+
+class TurnDialect(ABC):
+    """One connection; ``Dialect`` says what each of these methods is for.
+
+    Attributes:
+        machine: what the connection remembers.
+    """
+
+    machine: TurnMachine
+
+    def __init__(self) -> None:
+        self._microphone = OpenMicrophone()
+
+    @property
+    def reached_listening(self) -> bool:
+        return self.machine.ready
+
+    def pong(self, _now: float) -> Effects:
+        return [Emit(Heartbeat())]
+
+    # --- time -----------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float:
+        if self.machine.stage is TurnStage.CLOSED:
+            return inf
+        return min((due for due, _ in self._timers()), default=inf)
+
+    def tick(self, now: float) -> Effects:
+        self.machine.cause = "deadline"
+        effects: Effects = []
+        for due, act in self._timers():
+            if now >= due and self.machine.stage is not TurnStage.CLOSED:
+                effects += act(now)
+        return effects
+
+    @abstractmethod
+    def _timers(self) -> Iterator[Timer]:
+        """Yield when each timer is due and what it does; one may move what comes after it."""
+
+    # --- what the board does --------------------------------------------------------------
+
+    @abstractmethod
+    def cancel_speech(self, now: float) -> Effects: ...
+
+    def recorder_failed(self, now: float) -> Effects:
+        self.machine.cause = "recorder_failed"
+        if self.machine.mode.pressed:
+            return self.cancel_speech(now)
+        self._microphone.failed(now)
+        return []
+
+    def _records(self) -> bool:
+        """Whether what is recorded now is meant for the cloud."""
+        machine = self.machine
+        if machine.mode.pressed and machine.stage is not TurnStage.TALKING:
+            return False
+        return machine.stage not in {TurnStage.STARTING, TurnStage.CLOSED}
+
+    def _open_microphone(self, _now: float) -> Effects:
+        self._microphone.due = inf
+        return [StartRecorder()]
+
+    def playback_started(self, _now: float) -> Effects:
+        return []
+
+    def playback_finished(self, now: float) -> Effects:
+        self.machine.cause = "playback_finished"
+        return self._played(now)
+
+    def playback_failed(self, now: float) -> Effects:
+        self.machine.cause = "playback_failed"
+        self.machine.reply.inaudible = True
+        return self._played(now)
+
+    def _played(self, now: float) -> Effects:
+        """The loudspeaker has no more of the reply."""
+        self.machine.reply.playing = False
+        return self.machine.listen(now) if self.machine.stage is TurnStage.PLAYING else []
+
+    def check_speech(self) -> None:
+        self.machine.check_speech()
