@@ -136,6 +136,11 @@ def _mask_url(match: re.Match[str]) -> str:
     return f"{scheme}{MASK + '@' if user else ''}{place}{'?' + MASK if query else ''}"
 
 
+def masked(name: str) -> str:
+    """Return a name as a log may have it: enough to tell two boards apart, not to be one."""
+    return f"{name[:2]}{MASK}{name[-2:]}" if len(name) >= _SHORTEST else MASK
+
+
 # What must not reach a terminal or forge a line: control characters but tab and newline.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 

@@ -42,6 +42,8 @@ FLOOR_PLAN = {
     "mmid.settings mmid.status mmid.session",
     "mmid.session.dialects.qwen_realtime.cloud": "mmid.errors mmid.hal mmid.secrets "
     "mmid.settings mmid.status mmid.session",
+    "mmid.session.dialects.baidu_rtc.cloud": "mmid.errors mmid.hal mmid.secrets "
+    "mmid.settings mmid.status mmid.session",
     "mmid.hal_linux": "mmid mmid.errors mmid.hal mmid.secrets mmid.hal_linux",
     "mmid.dbus": "mmid mmid.errors mmid.events mmid.secrets mmid.status mmid.dbus",
     "mmid.gateway": "mmid mmid.errors mmid.events mmid.hal mmid.secrets mmid.status "

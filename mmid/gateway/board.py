@@ -18,6 +18,7 @@ from mmid.gateway.timeline import Moment, Timeline
 from mmid.hal import Clock, Mixer, Player, Recorder
 from mmid.secrets import clean
 from mmid.session.effects import (
+    Authorized,
     Effect,
     Emit,
     FinishPlayer,
@@ -113,6 +114,8 @@ class Board:
                 self._status.update(dialog_id=dialog_id)
                 if resumable:
                     self._book.remember_dialog(dialog_id)
+            case Authorized():
+                self.supervisor.authorized()
             case Spent():
                 self._status.update(usage=effect.added_to(self._status.usage))
             case Moved(stage, cause):

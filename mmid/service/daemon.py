@@ -139,6 +139,7 @@ def _build(
     )
     cloud = cloud_of(settings.cloud.protocol)
     dialer = Dialer(settings)
+    supervisor: Supervisor
     access = cloud.access(
         settings,
         book=book,
@@ -146,6 +147,7 @@ def _build(
         status=status,
         exchange=exchange,
         rehearse=dialer.rehearse,
+        work_mode=lambda: supervisor.work_mode,
     )
     access.show()
     supervisor = Supervisor(

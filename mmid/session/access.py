@@ -89,6 +89,12 @@ class Access(ABC):
     def accepted(self) -> None:  # noqa: B027
         """The cloud has let the credential in."""
 
+    def authorized(self) -> None:  # noqa: B027
+        """In the dialog, the cloud has said that this device may use it."""
+
+    def ended(self) -> None:  # noqa: B027
+        """The connection that the last credential was for has ended, or never came to be."""
+
     def forgive(self) -> None:  # noqa: B027
         """Somebody asked to try again: what was refused counts no more."""
 

@@ -28,6 +28,7 @@ _LONGEST_JSON_BYTES = 64 * 1024
 CLOUDS = {
     "multimodal-dialog": "mmid.session.dialects.multimodal_dialog.cloud",
     "qwen-realtime": "mmid.session.dialects.qwen_realtime.cloud",
+    "baidu-rtc": "mmid.session.dialects.baidu_rtc.cloud",
 }
 
 
@@ -88,8 +89,9 @@ class Cloud:
         audio: what it takes and gives.
         modules: what a connection needs of it, imported once the daemon is ready.
         access: makes its ``Access`` from the settings and, by name, the device record
-            (``book``), the ``clock``, the ``status``, what asks its services (``exchange``) and
-            what goes the way to the cloud before anything that cannot be undone (``rehearse``).
+            (``book``), the ``clock``, the ``status``, what asks its services (``exchange``), what
+            goes the way to the cloud before anything that cannot be undone (``rehearse``), and
+            what tells the ``work_mode``.
         endpoint: where a connection goes, for the settings and a credential.
         dialect: makes its ``Dialect``.
         contradictions: what of the settings cannot work with it.

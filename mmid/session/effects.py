@@ -76,6 +76,10 @@ class SpeechDropped(Effect):
     count: int
 
 
+class Authorized(Effect):
+    """The cloud has said that this device may use it."""
+
+
 @frozen
 class Close(Effect):
     """Close the connection; nothing is sent after it.

@@ -79,3 +79,7 @@ class LinkClosed(ConnectionLost):
         super().__init__(f"{told}: {reason}" if reason else told)
         self.close_code = close_code
         self.reason = reason
+
+
+class ClosedUnheard(LinkClosed):
+    """The cloud took the connection and ended it without a word: it does not know what we are."""

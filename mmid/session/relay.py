@@ -61,12 +61,12 @@ class RelayBusy(HttpFailed):
 class AskRelay(Protocol):
     """One question to a relay; see ``ask_relay``."""
 
-    async def __call__(self, way: Way, body: Mapping[str, str]) -> dict[str, Any]:
+    async def __call__(self, way: Way, body: Mapping[str, str | int]) -> dict[str, Any]:
         """Send it and return the answer."""
 
 
 async def ask_relay(
-    way: Way, body: Mapping[str, str], *, timeout_s: float = _ANSWER_S
+    way: Way, body: Mapping[str, str | int], *, timeout_s: float = _ANSWER_S
 ) -> dict[str, Any]:
     """Post JSON to a relay and return the object that it answers: bare, or in ``data``.
 

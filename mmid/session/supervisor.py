@@ -133,6 +133,10 @@ class Supervisor:
         self._access.forgive()
         self.connect()
 
+    def authorized(self) -> None:
+        """In the dialog, the cloud has said that this device may use it."""
+        self._access.authorized()
+
     def clock_set(self) -> None:
         """The time is another now: what was refused for its sake is tried again.
 
@@ -214,11 +218,11 @@ class Supervisor:
         self._moved("connecting", f"attempt {self._backoff.attempts + 1}")
         await self._await_clock()
         credential = await self._access.credential()
-        self._host.perform(Emit(DataInit()))
-        self._moved("dialling", "credential")
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
+            self._host.perform(Emit(DataInit()))
+            self._moved("dialling", "credential")
             self.conversation = await self._dialer.dial(credential, self._how, self._host)
             self._access.accepted()
             close = await self.conversation.run()
@@ -227,9 +231,11 @@ class Supervisor:
                 self._backoff.succeeded(loop.time() - began)
                 self._told = ""
             self.conversation = None
+            self._access.ended()
             self._host.perform(Emit(DataDeinit()))
         self._log_close(close)
-        return close.next
+        following = self._access.after(close.error) if close.error else None
+        return following or close.next
 
     def _how(self) -> tuple[WorkMode, str]:
         """How a connection goes on: the work mode, and the dialog or nothing."""

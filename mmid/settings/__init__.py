@@ -12,6 +12,7 @@ from typing import Literal
 
 from mmid.frozen import frozen
 from mmid.secrets import Secret
+from mmid.settings.baidu import Baidu
 from mmid.settings.dialog import RAW_OPUS_BITS_PER_S as RAW_OPUS_BITS_PER_S
 from mmid.settings.dialog import Dialog as Dialog
 from mmid.settings.dialog import WorkMode as WorkMode
@@ -20,6 +21,7 @@ from mmid.settings.option import (
     HTTPS,
     HTTPS_OR_EMPTY,
     KEY,
+    KEY_FORM,
     WSS_OR_EMPTY,
     at_once,
     at_start,
@@ -95,7 +97,7 @@ class License:
         "API key. Better as the systemd credential api_key. Not needed when semi-managed, nor "
         "when a relay gives temporary keys (token_url, with a cloud that has no license).",
         pattern=KEY,
-        form="one line of at most 256 printable ASCII characters without blanks and quotes",
+        form=KEY_FORM,
     )
     device_name: str = per_connection(
         "",
@@ -243,6 +245,7 @@ class Settings:
     cloud: Cloud = field(default_factory=Cloud)
     license: License = field(default_factory=License)
     qwen: Qwen = field(default_factory=Qwen)
+    baidu: Baidu = field(default_factory=Baidu)
     storage: Storage = field(default_factory=Storage)
     clock: Clock = field(default_factory=Clock)
     audio: Audio = field(default_factory=Audio)

@@ -50,4 +50,5 @@ HTTPS = f"^https://{_PLACE}$"
 HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"
 # What fits into a header and is no mistake of copying: no comment, blank or quote around it.
 KEY = r"^[!#-&(-~]{0,256}$"
+KEY_FORM = "one line of at most 256 printable ASCII characters without blanks and quotes"
 HTTPS_OR_EMPTY = f"^(https://{_PLACE})?$"

@@ -29,6 +29,7 @@ CREDENTIALS = {
     "api_key": ("license", "api_key"),
     "license_headers": ("license", "headers"),
     "storage_key": ("storage", "key"),
+    "baidu_license_key": ("baidu", "license_key"),
 }
 
 # Where root's tools find them outside of the service: what the running service was given,

@@ -10,7 +10,7 @@ from mmid.events import DataInit, SpeechPrepare, State
 from mmid.secrets import Secret
 from mmid.session.clouds import cloud_of, with_own_rates
 from mmid.session.dialer import Dialer
-from mmid.session.effects import Effect, Emit, SaveDialog, Show
+from mmid.session.effects import Authorized, Effect, Emit, SaveDialog, Show
 from mmid.session.license.messages import Refusal
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import Exchange
@@ -79,6 +79,7 @@ async def supervised(
     book = RecordBook(store)
     await book.load()
     dialer = Dialer(settings)
+    made: Supervisor
     access = cloud_of(settings.cloud.protocol).access(
         settings,
         book=book,
@@ -86,6 +87,7 @@ async def supervised(
         status=status,
         exchange=ask or LicenseDesk(Refusal("100007")),
         rehearse=dialer.rehearse,
+        work_mode=lambda: made.work_mode,
     )
     access.show()
     made = Supervisor(
@@ -102,6 +104,8 @@ async def supervised(
         match effect:
             case Show(state):
                 status.update(state=state)
+            case Authorized():
+                made.authorized()
             case SaveDialog(dialog_id):
                 status.update(dialog_id=dialog_id)
                 book.remember_dialog(dialog_id)

@@ -34,9 +34,9 @@ class Relay:
 
     def __init__(self, *answers: dict[str, Any] | MmidError) -> None:
         self._answers = list(answers)
-        self.asked: list[tuple[Way, Mapping[str, str]]] = []
+        self.asked: list[tuple[Way, Mapping[str, str | int]]] = []
 
-    async def __call__(self, way: Way, body: Mapping[str, str]) -> dict[str, Any]:
+    async def __call__(self, way: Way, body: Mapping[str, str | int]) -> dict[str, Any]:
         self.asked.append((way, body))
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, MmidError):

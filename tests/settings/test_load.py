@@ -98,7 +98,9 @@ def test_the_storage_key_is_a_credential_too(
 KEY_IN_A_COMMENT = f"# the key of the lamps\nsk-{SECRET}\n"
 
 
-@pytest.mark.parametrize("name", ["app_secret", "api_key", "storage_key", "license_headers"])
+@pytest.mark.parametrize(
+    "name", ["app_secret", "api_key", "storage_key", "license_headers", "baidu_license_key"]
+)
 @pytest.mark.parametrize(
     "text",
     [
@@ -134,6 +136,7 @@ def test_a_byte_order_mark_and_the_end_of_the_line_are_no_part_of_a_credential(
         "api_key": f"sk-{SECRET}",
         "storage_key": SECRET * 2,
         "license_headers": "X-Relay-Key: swordfish",
+        "baidu_license_key": f"lic-{SECRET}",
     }
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
     for name, secret in secrets.items():

@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from math import inf
 
-from mmid.events import Heartbeat
+from mmid.errors import ConnectionLost
+from mmid.events import Error, Heartbeat
 from mmid.session.dialects.open_microphone import OpenMicrophone
-from mmid.session.dialects.stages import TurnStage
+from mmid.session.dialects.stages import Exit, TurnStage
 from mmid.session.dialects.turn_machine import TurnMachine
-from mmid.session.effects import Effects, Emit, StartRecorder
+from mmid.session.effects import Effects, Emit, Next, StartRecorder
 
 # When something is due, and what is done then.
 Timer = tuple[float, Callable[[float], Effects]]
@@ -56,7 +57,28 @@ class TurnDialect(ABC):
     def _timers(self) -> Iterator[Timer]:
         """Yield when each timer is due and what it does; one may move what comes after it."""
 
+    def _leave_stage(self, now: float) -> Effects:
+        """The stage lasted too long: take the exit that its table has, and say so."""
+        machine = self.machine
+        facts = machine.stages[machine.stage]
+        message = f"waited in vain for {facts.waits_for}"
+        match facts.exit:
+            case Exit.RECONNECT:
+                return machine.fail(ConnectionLost(message), Next.RETRY, now)
+            case Exit.END_SPEECH:
+                limit_s = machine.settings.max_speech_s
+                closed = f"the microphone was closed after {limit_s:.0f} s"
+                stopped = [*machine.close_microphone(), *self.stop_speech(now)]
+                return [*stopped, Emit(Error("not-talking", closed))]
+            case Exit.GIVE_UP:
+                cut = machine.cut_turn(now)
+                return [Emit(Error("cloud", message)), *cut, *machine.listen(now)]
+        return []
+
     # --- what the board does --------------------------------------------------------------
+
+    @abstractmethod
+    def stop_speech(self, now: float) -> Effects: ...
 
     @abstractmethod
     def cancel_speech(self, now: float) -> Effects: ...

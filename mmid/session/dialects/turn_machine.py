@@ -4,6 +4,7 @@ A move changes the stage and returns the effects that go with it. Each such clou
 machine of its own, made of this one, with what only it remembers.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import inf
 
@@ -21,7 +22,7 @@ from mmid.session.effects import Close, Effects, Emit, Moved, Next, Show, StopRe
 from mmid.settings import Dialog
 
 
-class TurnMachine:
+class TurnMachine(ABC):
     """What one connection remembers.
 
     Args:
@@ -76,6 +77,10 @@ class TurnMachine:
         """The turn is over: be ready for the next."""
         ended = self.hearing.end()
         return [*ended, *self.enter(TurnStage.LISTENING, now), Emit(SpeechPrepare())]
+
+    @abstractmethod
+    def cut_turn(self, now: float) -> Effects:
+        """Leave the turn under way: silence, ends, and no more of its reply."""
 
     def close_microphone(self) -> Effects:
         """The cloud wants no more of this speech; in duplex the microphone stays open."""

@@ -91,6 +91,7 @@ class LicenseAccess(Access):
         status: Status,
         exchange: Exchange,
         rehearse: Rehearse,
+        **_: object,  # what other ways to prove it need
     ) -> None:
         self._settings = settings
         self._book = book

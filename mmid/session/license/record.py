@@ -37,6 +37,7 @@ _TEXTS = {
     5: "dialog_id",
     6: "workspace_id",
     12: "codec_state",
+    13: "activated_name",
 }
 _SECRETS = ("app_secret", "device_secret", "codec_state")
 _PENDING_NAME, _PENDING_NONCE, _PENDING_TIME = 8, 9, 10
@@ -77,6 +78,8 @@ class DeviceRecord:
         pending: a registration whose answer is not stored yet.
         unopened: the answer to a registration that no codec could open yet.
         codec_state: what a vendor's codec keeps, the DeviceSecret within; hex.
+        activated_name: the name that a cloud has activated this device by; another one would
+            be another device there.
         unknown: fields of a later mmid, by their bit.
     """
 
@@ -90,6 +93,7 @@ class DeviceRecord:
     pending: Pending | None = None
     unopened: Unopened | None = None
     codec_state: Secret = NO_SECRET
+    activated_name: str = ""
     unknown: dict[int, bytes] = field(default_factory=dict)
 
     @property

@@ -37,7 +37,7 @@ RECORDS = st.builds(
     pending=st.none() | PENDING,
     unopened=st.none() | UNOPENED,
     codec_state=TEXT.map(Secret),
-    unknown=st.dictionaries(st.sampled_from([7, 13, 20, 31]), st.binary(max_size=64)),
+    unknown=st.dictionaries(st.sampled_from([7, 14, 20, 31]), st.binary(max_size=64)),
 )
 
 
@@ -108,10 +108,10 @@ def test_a_pending_registration_is_no_registration_and_ends_with_the_triple() ->
 
 
 def test_fields_of_a_later_version_survive() -> None:
-    payload = replace(TRIPLE, unknown={13: b"\xff later"}).encode()
+    payload = replace(TRIPLE, unknown={14: b"\xff later"}).encode()
     read = DeviceRecord.decode(payload)
     assert replace(read, dialog_id="d").encode() != payload
-    assert DeviceRecord.decode(replace(read, dialog_id="d").encode()).unknown == {13: b"\xff later"}
+    assert DeviceRecord.decode(replace(read, dialog_id="d").encode()).unknown == {14: b"\xff later"}
 
 
 def test_no_secret_is_printed_with_a_record() -> None:

@@ -166,28 +166,16 @@ class QwenRealtime(TurnDialect):
         return self.machine.fail(error, Next.RETRY, now, "the connection broke")
 
     def _leave_stage(self, now: float) -> Effects:
-        """The stage lasted too long: take the exit that the table has, and say so."""
         machine = self.machine
         facts = STAGES[machine.stage]
-        message = f"waited in vain for {facts.waits_for}"
         match facts.exit:
-            case Exit.RECONNECT:
-                return machine.fail(ConnectionLost(message), Next.RETRY, now)
-            case Exit.END_SPEECH:
-                limit_s = machine.settings.max_speech_s
-                closed = f"the microphone was closed after {limit_s:.0f} s"
-                stopped = [*machine.close_microphone(), *self.stop_speech(now)]
-                return [*stopped, Emit(Error("not-talking", closed))]
             case Exit.LISTEN:
                 machine.buffered = False
                 return [Send(machine.events.clear()), *machine.listen(now)]
             case Exit.ANSWER:
-                told = Emit(Error("tool", message))
+                told = Emit(Error("tool", f"waited in vain for {facts.waits_for}"))
                 return [told, *talk.answer_for_the_silent(machine, now)]
-            case Exit.GIVE_UP:
-                cut = machine.cut_turn(now)
-                return [Emit(Error("cloud", message)), *cut, *machine.listen(now)]
-        return []
+        return super()._leave_stage(now)
 
     # --- what the service sends -----------------------------------------------------------
 
