@@ -37,6 +37,7 @@ RECORDS = st.builds(
     pending=st.none() | PENDING,
     unopened=st.none() | UNOPENED,
     codec_state=TEXT.map(Secret),
+    activated_name=TEXT,
     unknown=st.dictionaries(st.sampled_from([7, 14, 20, 31]), st.binary(max_size=64)),
 )
 
