@@ -7,19 +7,48 @@ everything waits for its PASS.
 
 from math import inf
 
+from mmid.frozen import frozen
+from mmid.secrets import Secret, masked
+
 # No demand for the license so long after READY: none is made (section 6, rule 3: 1 to 2 s).
 _GRACE_S = 2.0
+
+
+@frozen
+class ActivationIdentity:
+    """Who the device is to the cloud (section 1).
+
+    Attributes:
+        device_id: devId, for ever the same.
+        user_id: uId, for the customer's own books.
+        license_key: licKey.
+    """
+
+    device_id: str
+    user_id: str
+    license_key: Secret
+
+    def without_name(self, text: str) -> str:
+        """Return a text as a log may have it."""
+        return text.replace(self.device_id, masked(self.device_id))
 
 
 class Entrance:
     """Whether the cloud lets us in.
 
+    Args:
+        identity: what we show when the license is asked for.
+
     Attributes:
+        identity: the same.
+        pass_by: when a license that was asked for late must have passed.
         answered: the license was asked for, and we answered; never twice.
         passed: the cloud let us in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identity: ActivationIdentity) -> None:
+        self.identity = identity
+        self.pass_by = inf
         self.answered = self.passed = False
         self._ready_at = inf
 

@@ -7,7 +7,7 @@ these. Nothing is sent but through the ``PacedQueue``.
 from math import inf
 
 from mmid.session.dialects.baidu_rtc import commands
-from mmid.session.dialects.baidu_rtc.entrance import Entrance
+from mmid.session.dialects.baidu_rtc.entrance import ActivationIdentity, Entrance
 from mmid.session.dialects.baidu_rtc.messages import Said
 from mmid.session.dialects.baidu_rtc.paced_queue import PacedQueue
 from mmid.session.dialects.baidu_rtc.stages import STAGES
@@ -37,6 +37,7 @@ class RtcMachine(TurnMachine):
     Args:
         settings: how one talks.
         work_mode: push2talk, tap2talk or duplex.
+        identity: who the device is to the cloud.
         ready_by: monotonic time by which the cloud must take speech.
 
     Attributes:
@@ -51,11 +52,13 @@ class RtcMachine(TurnMachine):
     hearing: Question
     reply: SpokenReply
 
-    def __init__(self, settings: Dialog, work_mode: str, *, ready_by: float) -> None:
+    def __init__(
+        self, settings: Dialog, work_mode: str, identity: ActivationIdentity, *, ready_by: float
+    ) -> None:
         super().__init__(STAGES, settings, work_mode, ready_by=ready_by)
         self.packets = settings.downstream_mode != "pcm"
         self.hearing, self.reply = Question(), SpokenReply(over=True)
-        self.entrance = Entrance()
+        self.entrance = Entrance(identity)
         self.outlet = PacedQueue(_ROOM_S * settings.speech_bytes_per_s)
         self.calls: dict[str, float] = {}
         self.picture_wanted = False

@@ -35,7 +35,7 @@ STAGES: dict[TurnStage, StageFacts] = {
     TurnStage.TRAILING: StageFacts(State.LISTENING, 3, Exit.LISTEN, "speech in what was recorded"),
     TurnStage.RECOGNISING: StageFacts(None, 15, Exit.GIVE_UP, "what was understood"),
     TurnStage.THINKING: StageFacts(State.THINKING, 60, Exit.GIVE_UP, "a reply"),
-    TurnStage.RESPONDING: StageFacts(State.RESPONDING, 60, Exit.GIVE_UP, "more of the reply"),
+    TurnStage.RESPONDING: StageFacts(State.RESPONDING, 15, Exit.LISTEN, "more of the reply"),
     # A player keeps 4 MiB: over two minutes at 16 kHz.
     TurnStage.PLAYING: StageFacts(None, 1200, Exit.GIVE_UP, "the loudspeaker"),
     TurnStage.CLOSED: StageFacts(State.OFFLINE, 0, Exit.NONE, ""),
