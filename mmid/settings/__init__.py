@@ -210,6 +210,13 @@ class Audio:
         ge=10,
         le=100,
     )
+    jitter_buffer_ms: int = at_start(
+        60,
+        "How long the first reply after the start is collected before it is heard, in ms. Those "
+        "that follow go by how the replies before them arrived.",
+        ge=0,
+        le=500,
+    )
 
 
 @frozen

@@ -54,7 +54,7 @@ class Dialog:
     player_rb_size: int = at_start(
         65536,
         "Bytes of samples that are decoded ahead of the loudspeaker when replies come in a "
-        "codec, 0.4 s of them at least. What is beyond waits as it came, like all of a reply in "
+        "codec, 0.5 s of them at least. What is beyond waits as it came, like all of a reply in "
         "pcm: up to 4 MiB, then the network waits.",
         ge=4096,
         le=4194304,

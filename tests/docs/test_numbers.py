@@ -16,7 +16,7 @@ from mmid.session.dialects import heartbeat
 from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
 from mmid.session.license import messages
 from mmid.session.license import service as license_service
-from mmid.settings import Cloud, Dialog
+from mmid.settings import Audio, Cloud, Dialog
 from tests.rig.processes import REPOSITORY
 
 _SIGNALS = bus._WAITING_LIMITS[MessageType.SIGNAL]
@@ -73,12 +73,13 @@ TOLD = {
         f"| not back after {device._OUTAGE_S:g} s |",
         f"| gives or takes no sample for {alsa.STUCK_S:g} s |",
         f"again when {playout._REFILL_S * 1000:g} ms and a period are left",
-        f"of a period longer than {playout._PERIOD_S * 1000:g} ms, what it is longer",
-        f"With {playout._LOW_S * 1000:g} ms left in the device, silence goes in",
+        f"With a period left in the device ({playout._LOW_S * 1000:g} ms, if its periods are",
         f"a period of silence ({playback_pcm._AHEAD_S * 1000:g} ms of a longer one)",
-        f"A reply starts when {jitter._LEAST_MS} ms of it are there",
-        f"doubles at once, up to {jitter._MOST_MS} ms",
-        f"each reply without a gap takes {jitter._STEP_DOWN_MS} ms back",
+        f"in which the newest has {jitter._NEWEST_SHARE:.0%}.".replace("%", " %"),
+        f"the {jitter._QUANTILE * 100:g}th percentile of it",
+        f"and a margin of {jitter._MARGIN_S * 1000:g} ms have passed",
+        f"Of a delay of more than {jitter._MOST_S * 1000:g} ms nothing is learned",
+        f"is collected for `audio.jitter_buffer_ms` ({Audio().jitter_buffer_ms})",
         f"from {alsa._SLOW_OPEN_S:g} s on that is a warning",
         f"it is also looked at every {clock._LOOK_EVERY_S:g} s",
     ],

@@ -18,6 +18,7 @@
  *   bits        of a sample, 16 (else) or 32, of which the upper 16 count
  *   period_min_ms, period_max_ms, buffer_min_ms, buffer_max_ms
  *               the limits of its sizes at that rate (else none)
+ *   coarse      1: the position moves by whole periods, as dmix has it
  *   late_ms     until then the position does not move
  *   stuck_ms    from then on the position does not move
  *   gone_ms     from then on the device is unplugged
@@ -38,7 +39,7 @@ struct paced {
 	snd_pcm_ioplug_t io;
 	FILE *file, *heard;
 	char *starts, *away;
-	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, silent, channels, bits;
+	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, silent, coarse, channels, bits;
 	int64_t started_ns;
 	/* Since the last start: the frames that were written, and how many of them sounded. */
 	char *frames;
@@ -126,6 +127,8 @@ static snd_pcm_sframes_t paced_pointer(snd_pcm_ioplug_t *io)
 	if (io->stream == SND_PCM_STREAM_PLAYBACK ? frames >= (int64_t)io->appl_ptr
 						  : frames - (int64_t)io->appl_ptr > (int64_t)io->buffer_size)
 		return -EPIPE;
+	if (paced->coarse)
+		frames -= frames % io->period_size;
 	return frames % io->buffer_size;
 }
 
@@ -262,6 +265,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(paced)
 		busy = text(entry, id, "busy", busy);
 		number(entry, id, "deaf", &paced->deaf);
 		number(entry, id, "silent", &paced->silent);
+		number(entry, id, "coarse", &paced->coarse);
 		number(entry, id, "late_ms", &paced->late_ms);
 		number(entry, id, "stuck_ms", &paced->stuck_ms);
 		number(entry, id, "gone_ms", &paced->gone_ms);

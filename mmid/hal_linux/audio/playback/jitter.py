@@ -1,48 +1,119 @@
-"""How much of a reply is collected before the loudspeaker starts: the jitter buffer's size."""
+"""How long a reply is collected before the loudspeaker starts, learned from how replies arrive.
+
+It goes by measurements and not by gaps that were heard, as WebRTC's NetEq does (in
+``modules/audio_coding/neteq``: relative_arrival_delay_tracker, histogram, delay_manager):
+
+* The delay of a frame is its arrival against its place in the sound, relative to the frame
+  of the same reply that came earliest in that sense: the relative arrival delay.
+* A histogram has the largest delay of each reply. The older a reply, the less it counts.
+* The next reply starts its 95th percentile and a margin after its own earliest frame.
+
+NetEq has packets in its histogram. Here a reply counts once, however long it is: what
+people hear is that one reply in so many had a gap.
+
+No clock in here: time is an argument, in seconds, of any clock that does not step.
+"""
+
+from math import ceil, inf
 
 from mmid.hal_linux.audio.alsa import FRAME_BYTES
 
-_LEAST_MS = 60
-_MOST_MS = 400
-_STEP_DOWN_MS = 20
+_QUANTILE = 0.95
+
+# The newest reply's share of the histogram, once there are enough to forget older ones. More
+# than the 5 % beyond the quantile, so that a network that got worse makes one gap and not two;
+# hardly more, so that one odd reply is outweighed by the three that follow.
+_NEWEST_SHARE = 0.06
+
+# The buckets. Sooner than the first one is as good. Of a longer delay than the last one nothing
+# is learned: a cloud that thinks in mid-reply would delay the start of all the others.
+_BUCKET_S = 0.005
+_LEAST_S = -0.1
+_MOST_S = 0.5
+
+# Silence goes in when a period is left in the card, and a rate converter may hold another
+# period back; so much is collected beyond what arrivals ask for. Of short periods it is more,
+# for a loop on a busy board that is late.
+_MARGIN_PERIODS = 2
+_MARGIN_S = 0.05
 
 
 class JitterBuffer:
-    """Adapts to the network: up fast when the loudspeaker ran dry, down slowly.
+    """Measures the arrivals of a reply, and says when the loudspeaker may start it.
 
-    A network that stalled once in a reply stalls again, so the fill doubles
-    at once; each reply without a gap takes a step back, for the delay is paid
-    at the start of every reply. It outlives replies and connections.
+    It outlives replies, connections and the sound card, and ends with the process.
 
     Args:
         rate_hz: samples a second.
+        first_ms: how long the first reply is collected, of which nothing is known.
     """
 
-    def __init__(self, rate_hz: int) -> None:
-        self._rate_hz = rate_hz
-        self._fill_ms = _LEAST_MS
-        self._dry = False
+    def __init__(self, rate_hz: int, first_ms: int) -> None:
+        self._bytes_per_s = rate_hz * FRAME_BYTES
+        self._delay_s = first_ms / 1000 - _MARGIN_S  # what was learned, the margin not counted
+        self._shares = [0.0] * (1 + round((_MOST_S - _LEAST_S) / _BUCKET_S))
+        self._replies = 0
+        self._begin()
 
-    @property
-    def fill_bytes(self) -> int:
-        """How much to collect before playing starts, or starts again."""
-        return self._bytes(self._fill_ms)
+    def _begin(self) -> None:
+        self._bytes = 0  # of this reply so far
+        self._first = inf  # when its beginning came
+        self._earliest = inf  # when it would have come, had all come as early as the earliest
+        self._latest_s = -inf  # the largest delay so far
+        self._margins = 1  # so many of them are kept beyond it
 
     @property
     def most_bytes(self) -> int:
-        """The largest ``fill_bytes`` that there may be."""
-        return self._bytes(_MOST_MS)
+        """So much of a reply is worth having ahead of the loudspeaker."""
+        return ceil(_MOST_S * self._bytes_per_s)
+
+    def arrived(self, now: float, count: int) -> None:
+        """So many bytes of the reply have come."""
+        # When the reply's beginning would have come, had it been sent in step with these.
+        beginning = now - self._bytes / self._bytes_per_s
+        self._bytes += count
+        delay_s = beginning - self._earliest
+        if not -inf < delay_s <= _MOST_S:  # the first ones, or those after a pause
+            self._first = self._earliest = beginning
+            return
+        self._latest_s = max(self._latest_s, delay_s)
+        if delay_s < 0:
+            # Who is far ahead of the loudspeaker may rest as long: that is no delay.
+            self._earliest = max(beginning, self._first - _MOST_S)
+
+    def start_at(self, waiting_bytes: int, period_s: float) -> float:
+        """Return when the loudspeaker may start so that what is to come will be in time.
+
+        Args:
+            waiting_bytes: what has come and was not played yet.
+            period_s: the card's period.
+        """
+        played_s = (self._bytes - waiting_bytes) / self._bytes_per_s
+        margin_s = min(_MOST_S, self._margins * max(_MARGIN_S, _MARGIN_PERIODS * period_s))
+        return self._earliest + played_s + max(self._delay_s, self._latest_s) + margin_s
 
     def ran_dry(self) -> None:
-        """The loudspeaker had nothing to play in mid-reply."""
-        self._dry = True
-        self._fill_ms = min(_MOST_MS, 2 * self._fill_ms)
+        """The loudspeaker had nothing to play in mid-reply: for the rest of it be more careful.
+
+        One longer silence is better than several short ones.
+        """
+        self._margins *= 2
 
     def reply_ended(self) -> None:
-        """A reply was heard whole, or was cut."""
-        if not self._dry:
-            self._fill_ms = max(_LEAST_MS, self._fill_ms - _STEP_DOWN_MS)
-        self._dry = False
+        """A reply was heard whole, or was cut: learn from what came of it."""
+        if self._latest_s > -inf:  # one frame alone tells nothing
+            self._learn(self._latest_s)
+        self._begin()
 
-    def _bytes(self, duration_ms: int) -> int:
-        return self._rate_hz * duration_ms // 1000 * FRAME_BYTES
+    def _learn(self, delay_s: float) -> None:
+        last = len(self._shares) - 1
+        bucket = min(last, max(0, ceil((delay_s - _LEAST_S) / _BUCKET_S)))
+        self._replies += 1
+        newest = max(1 / self._replies, _NEWEST_SHARE)
+        self._shares = [share * (1 - newest) for share in self._shares]
+        self._shares[bucket] += newest
+        longer = 0.0
+        while longer <= 1 - _QUANTILE:
+            longer += self._shares[last]
+            last -= 1
+        self._delay_s = _LEAST_S + (last + 1) * _BUCKET_S

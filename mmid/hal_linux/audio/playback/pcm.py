@@ -67,7 +67,8 @@ class PlaybackPcm:
         if not self.frames:
             self._ran_dry()
         unheard = max(0, self.frames - self._silence) * FRAME_BYTES
-        del self._kept[: max(0, len(self._kept) - unheard)]
+        if (heard := len(self._kept) - unheard) > 0:
+            del self._kept[:heard]
         return self.frames
 
     def feed(self, ring: ByteRing) -> None:
@@ -78,9 +79,12 @@ class PlaybackPcm:
         if count <= 0:
             return
         samples = ring.peek(count * FRAME_BYTES)
-        taken = self._write(fade_in(self._gain.apply(samples), self._faded, self._edge_frames))
+        loud = self._gain.apply(samples)
+        if self._faded < self._edge_frames:
+            loud = fade_in(loud, self._faded, self._edge_frames)
+        taken = self._write(loud)
         if taken:
-            self._faded = min(self._edge_frames, self._faded + taken)
+            self._faded += taken
             self._silence = 0
             self._kept += samples[: taken * FRAME_BYTES]
             ring.discard(taken * FRAME_BYTES)
@@ -110,9 +114,20 @@ class PlaybackPcm:
         """What is still buffered when the last sample was surely heard."""
         return max(0, self._silence - self._ahead_frames)
 
+    @property
+    def left_frames(self) -> int:
+        """How many frames surely are still to be heard: ``frames`` may be a period more.
+
+        Many cards tell their position by the period; within it the clock is right, unless the
+        card began late.
+        """
+        return min(self.frames, max(self._to_come(), self.frames - self.opened.period_frames))
+
     def bridge(self, frames: int) -> None:
-        """Have at least so much buffered while nothing comes; what is missing is silence."""
-        silence = bytes(max(0, frames - self.frames) * FRAME_BYTES)
+        """If no more than that is left, have as much silence go in behind it."""
+        if self.left_frames > frames:
+            return
+        silence = bytes(frames * FRAME_BYTES)
         if self._kept and not self._silence:
             last = self._gain.apply(bytes(self._kept[-FRAME_BYTES:]))
             level = int.from_bytes(last, "little", signed=True)
@@ -158,13 +173,16 @@ class PlaybackPcm:
         held = self._held()
         if held < 0:
             return 0
-        # Below zero: for so long all of it should have been heard.
-        to_come = 0
-        if self._heard_at is not None:
-            to_come = ceil((self._heard_at - time.monotonic()) * self.opened.rate_hz)
+        to_come = self._to_come()
         if held and held - to_come > STUCK_S * self.opened.rate_hz:
             raise stuck(self.opened.device, "played nothing")
         return max(held, to_come, 0)
+
+    def _to_come(self) -> int:
+        """Return what cannot have been heard yet; below zero: for so long all should have been."""
+        if self._heard_at is None:
+            return 0
+        return ceil((self._heard_at - time.monotonic()) * self.opened.rate_hz)
 
     def _held(self) -> int:
         """Return how many frames the device says it holds; negative if it ran dry and stopped."""
@@ -212,6 +230,6 @@ class PlaybackPcm:
             self._refused_since = time.monotonic()
         elif time.monotonic() - self._refused_since > STUCK_S:
             raise stuck(self.opened.device, "played nothing")
-        if self.started and not self.paced:
+        if not self.paced and self.started:
             self._held()  # right now a card still has it all: it shows itself as paced
         return taken

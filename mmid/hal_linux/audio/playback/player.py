@@ -13,6 +13,8 @@ from mmid.hal_linux.audio.ring import ByteRing
 # Enough for one wake-up in 200 ms, little enough to hear a new volume soon.
 _BUFFER_MS = 300
 
+_FIRST_MS = 60
+
 
 class AlsaPlayer(SoundDevice):
     """A ``Player`` over an ALSA playback PCM.
@@ -29,6 +31,8 @@ class AlsaPlayer(SoundDevice):
         ahead_bytes: so many bytes of samples are decoded ahead of the loudspeaker; what
             the jitter buffer may ask for, if that is more. Pcm is not held back: as it
             came it would take no less memory.
+        first_ms: how long the first reply is collected before it is heard; of those after it
+            that is learned.
     """
 
     def __init__(
@@ -40,10 +44,11 @@ class AlsaPlayer(SoundDevice):
         *,
         decoder: Decoder | None = None,
         ahead_bytes: int = 0,
+        first_ms: int = _FIRST_MS,
     ) -> None:
         super().__init__(PcmRequest(Direction.PLAYBACK, device, rate_hz, period_ms, _BUFFER_MS))
         self._gain = gain
-        self._jitter = JitterBuffer(rate_hz)
+        self._jitter = JitterBuffer(rate_hz, first_ms)
         self._decoder = decoder or PcmDecoder(rate_hz)
         self._ahead_bytes = max(ahead_bytes, self._jitter.most_bytes)
         if self._decoder.mode == PcmDecoder.mode:

@@ -1,13 +1,14 @@
 """One reply on its way through the loudspeaker, from the first sample to silence.
 
-    BUFFERING --enough, or finish--> PLAYING <--enough, or finish-- REFILLING
-        ^  ^                          |  |  |                           ^
-        |  '---------ran dry----------'  |  '-nearly dry-> STARVED -something came
-        |                           device lost
-        '------it is back------ AWAY <---'      any --all heard, flush, failure--> CLOSED
+    BUFFERING --time, or finish--> PLAYING <--time, or finish-- REFILLING
+        ^  ^                        |  |  |                         ^
+        |  '--------ran dry---------'  |  '-nearly dry-> STARVED -something came
+        |                         device lost
+        '------it is back---- AWAY <---'      any --all heard, flush, failure--> CLOSED
 
-It runs on timers of the event loop (``recorder`` says why): a wake-up when the
-device is nearly empty, five a second, none while there is nothing to do.
+When it is time to start, and to start again after a gap, the jitter buffer says. All of
+it runs on timers of the event loop (``recorder`` says why): a wake-up when the device is
+nearly empty, five a second, none while there is nothing to do.
 
 When the network stalls the stream is not stopped: silence goes in before the
 device runs dry (STARVED, REFILLING), with a soft edge on either side. A card
@@ -23,10 +24,11 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
+from math import inf
 
 from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 from mmid.hal import PlayerListener
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost
+from mmid.hal_linux.audio.alsa import DeviceLost
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.jitter import JitterBuffer
@@ -39,13 +41,9 @@ _SHORTEST_WAIT_S = 0.002
 # A timer may fire just before the last frame was heard.
 _TIMER_SLACK_S = 0.0005
 
-# The jitter buffer reckons with such a period. Of a longer one more is collected: a rate
-# converter may hold a period back, and the card has only the rest to play.
-_PERIOD_S = 0.02
-
-# With less than this in the card and nothing to come, silence goes in: time
-# enough for a loop that is late, and no more delay than that.
-_LOW_S = 0.04
+# With no more than a period in the card and nothing to come, silence goes in; of a short
+# period with no more than this, for the loop may be late.
+_LOW_S = 0.02
 
 # The device is filled up again with this much and a period left in it, or half of a small
 # one: a loop on a busy board is late by tens of milliseconds.
@@ -67,7 +65,7 @@ class Playout:
     Args:
         device: opened now, and again when it went away.
         gain: the volume.
-        jitter: how much to collect before playing starts.
+        jitter: when playing starts; it learns from how the reply arrives.
         listener: told of start, end and failure, always from the event loop.
 
     Raises:
@@ -91,7 +89,7 @@ class Playout:
         self._finished = False  # nothing more will be written
         self._announced = False  # the listener knows that it started
         self._timer: asyncio.TimerHandle | None = None
-        self._watching = False  # the timer only sees that the device does not run dry
+        self._watching = False  # what comes may be reason to wake up before the timer does
 
     @property
     def open(self) -> bool:
@@ -112,12 +110,15 @@ class Playout:
 
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte; none are taken after the end or ``finish``."""
-        if not self.open or self._finished:
+        if self._phase is _Phase.CLOSED or self._finished:
             return
         if not self._ring.put(data):
             self.overflow(self._ring.fill)
-        elif self._timer is None or self._watching or self._feeds_soon(self._timer):
-            self._wake_in(0, self._turn)
+            return
+        now = asyncio.get_running_loop().time()
+        self._jitter.arrived(now, len(data))
+        if self._timer is None or self._watching or self._feeds_soon(self._timer.when() - now):
+            self._call_at(now, self._turn)
 
     def overflow(self, waiting: int) -> None:
         """End the reply: the writer does not wait, and so many bytes do."""
@@ -152,7 +153,9 @@ class Playout:
         """Be silent now; the listener hears nothing more."""
         if self.open:
             self._phase = _Phase.CLOSED
-            self._stop_timer()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             self._ring.clear()
             self._ring.release()
             self._pcm.close()
@@ -176,21 +179,38 @@ class Playout:
     def _advance(self) -> None:
         buffered = self._pcm.buffered()
         self._notice_gap(buffered)
-        if self._phase is not _Phase.PLAYING and not self._enough:
-            if self._phase is not _Phase.BUFFERING:
-                self._pcm.bridge(2 * self._low_frames)
-                self._watch()
-            return  # the next write or finish comes back here
+        if self._phase is not _Phase.PLAYING and (wait_s := self._wait_s()) > 0:
+            self._wait(wait_s)
+            return  # the next write or finish comes back here, too
         if self._finished and not self._ring.frames and buffered <= self._pcm.tail:
             self.close()
             self._listener.player_finished()
             return
         self._feed()
 
-    def _feeds_soon(self, timer: asyncio.TimerHandle) -> bool:
+    def _feeds_soon(self, delay_s: float) -> bool:
         """Whether the device is fed soon: as the loop is awake now, it need not wake up again."""
-        delay = timer.when() - asyncio.get_running_loop().time()
-        return self._phase is _Phase.PLAYING and 0 < delay < _REFILL_S
+        return self._phase is _Phase.PLAYING and 0 < delay_s < _REFILL_S
+
+    def _wait_s(self) -> float:
+        """Return how long to wait before what waits is played; infinite if nothing waits."""
+        if self._finished:
+            return 0.0
+        if not self._ring.frames:
+            return inf
+        opened = self._pcm.opened
+        start = self._jitter.start_at(self._ring.fill, opened.period_frames / opened.rate_hz)
+        # Silence in the device sounds before it.
+        return start - self._pcm.frames / opened.rate_hz - asyncio.get_running_loop().time()
+
+    def _wait(self, wait_s: float) -> None:
+        """Wake up then, or when something comes; if the device runs, keep it fed meanwhile."""
+        if self._phase is not _Phase.BUFFERING:
+            self._pcm.bridge(self._low_frames)
+            wait_s = min(wait_s, self._seconds_until(self._low_frames, self._pcm.left_frames))
+        if wait_s < inf:
+            self._wake_in(max(_SHORTEST_WAIT_S, wait_s), self._turn)
+        self._watching = True
 
     def _notice_gap(self, buffered: int) -> None:
         """See whether the device has run dry, or will soon while nothing comes."""
@@ -204,7 +224,7 @@ class Playout:
                 self._ran_dry()
                 self._pcm.fade_next()
                 self._phase = _Phase.BUFFERING
-            elif not waits and not self._finished and buffered <= self._low_frames:
+            elif not waits and not self._finished and self._pcm.left_frames <= self._low_frames:
                 self._phase = _Phase.STARVED if self._pcm.paced else self._phase
 
     def _ran_dry(self) -> None:
@@ -216,57 +236,50 @@ class Playout:
         if self._finished and not self._ring.frames and self._pcm.paced:
             self._pcm.pad()
         self._schedule()
-        if not self._pcm.started:
-            return  # it takes nothing yet
+        if self._phase is _Phase.PLAYING or not self._pcm.started:
+            return  # nothing new, or it takes nothing yet
         self._phase = _Phase.PLAYING
         if not self._announced:
             self._announced = True
             self._listener.player_started()
 
     @property
-    def _enough(self) -> bool:
-        opened = self._pcm.opened
-        longer = max(0, opened.period_frames - int(_PERIOD_S * opened.rate_hz)) * FRAME_BYTES
-        return self._finished or self._ring.fill >= self._jitter.fill_bytes + longer
-
-    @property
     def _low_frames(self) -> int:
-        """With so much buffered silence goes in, a period of it at least: that must fit."""
+        """With so much left silence goes in, a period of it at least: that must fit."""
         opened = self._pcm.opened
         most = max(opened.buffer_frames - opened.period_frames, opened.buffer_frames // 2)
-        return self._pcm.held_frames + min(int(_LOW_S * opened.rate_hz), most)
+        low = max(opened.period_frames, int(_LOW_S * opened.rate_hz))
+        return self._pcm.held_frames + min(low, most)
 
     def _schedule(self) -> None:
         """Wake up to fill the device again, or when it is nearly dry, or all was heard."""
         opened = self._pcm.opened
         if self._ring.frames or (self._finished and not self._pcm.padded):
             low = int(_REFILL_S * opened.rate_hz) + opened.period_frames
-            self._wake_at(min(low, opened.buffer_frames // 2))
+            self._wake_at(min(low, opened.buffer_frames // 2), self._pcm.frames)
         elif self._finished:
-            self._wake_at(self._pcm.tail)
+            self._wake_at(self._pcm.tail, self._pcm.frames)
         elif self._pcm.paced:
-            self._watch()
+            self._wake_at(self._low_frames, self._pcm.left_frames)
+            self._watching = True
         # else the next write or finish wakes it
 
-    def _watch(self) -> None:
-        """Wake up before the device runs dry, or when something comes."""
-        self._wake_at(self._low_frames)
-        self._watching = True
+    def _wake_at(self, frames: int, now_frames: int) -> None:
+        """Wake up when the device holds no more than that; now it holds ``now_frames``."""
+        self._wake_in(self._seconds_until(frames, now_frames), self._turn)
 
-    def _wake_at(self, buffered: int) -> None:
-        """Wake up when the device holds no more than that."""
-        seconds = (self._pcm.frames - buffered) / self._pcm.opened.rate_hz
-        self._wake_in(max(_SHORTEST_WAIT_S, seconds + _TIMER_SLACK_S), self._turn)
+    def _seconds_until(self, frames: int, now_frames: int) -> float:
+        seconds = (now_frames - frames) / self._pcm.opened.rate_hz
+        return max(_SHORTEST_WAIT_S, seconds + _TIMER_SLACK_S)
 
     def _wake_in(self, delay_s: float, action: Callable[[], None]) -> None:
-        self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay_s, action)
-        self._watching = False
+        self._call_at(asyncio.get_running_loop().time() + delay_s, action)
 
-    def _stop_timer(self) -> None:
+    def _call_at(self, when: float, action: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
+        self._timer = asyncio.get_running_loop().call_at(when, action)
+        self._watching = False
 
     # --- failing --------------------------------------------------------------------------
 
@@ -276,7 +289,7 @@ class Playout:
         self._pcm.close()
         self._device.failed(error)
         if self._phase is _Phase.PLAYING:
-            self._ran_dry()
+            self._device.count_xruns()
         self._phase = _Phase.AWAY
         self._wait_for_device(error)
 
