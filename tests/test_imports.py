@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ class Module:
                 source = node.module or ""
                 for alias in node.names:
                     full = f"{source}.{alias.name}"
-                    yield full if full in NAMES else source
+                    yield full if full in names() else source
 
 
 def read_modules() -> Iterator[Module]:
@@ -164,8 +165,14 @@ def read_modules() -> Iterator[Module]:
         yield Module(name, text, ast.parse(text))
 
 
-MODULES = list(read_modules())
-NAMES = {module.name for module in MODULES}
+@cache
+def modules() -> list[Module]:
+    return list(read_modules())
+
+
+@cache
+def names() -> frozenset[str]:
+    return frozenset(module.name for module in modules())
 
 
 def within(name: str, place: str) -> bool:
@@ -174,7 +181,7 @@ def within(name: str, place: str) -> bool:
 
 
 def test_modules_import_only_from_the_floors_they_may() -> None:
-    for module in MODULES:
+    for module in modules():
         room = max((place for place in FLOOR_PLAN if within(module.name, place)), key=len)
         assert room != "mmid" or module.name == "mmid", "a new module needs its line in FLOOR_PLAN"
         allowed = {*FLOOR_PLAN[room].split(), *FOR_ALL}
@@ -187,7 +194,7 @@ def test_modules_import_only_from_the_floors_they_may() -> None:
 
 
 def test_libraries_are_imported_in_their_homes_only() -> None:
-    for module in MODULES:
+    for module in modules():
         if within(module.name, "mmid.simcloud"):
             continue
         for name in module.imported():
@@ -200,14 +207,14 @@ def test_libraries_are_imported_in_their_homes_only() -> None:
 
 
 def test_dialects_touch_nothing_of_the_world() -> None:
-    for module in MODULES:
+    for module in modules():
         if within(module.name, "mmid.session.dialects"):
             used = {name.partition(".")[0] for name in module.imported()}
             assert used.isdisjoint(WORLD), f"{module.name}: {used & WORLD}"
 
 
 def test_the_environment_is_read_where_it_may_be() -> None:
-    for module in MODULES:
+    for module in modules():
         reads = any(
             isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}
             for node in ast.walk(module.tree)
@@ -217,18 +224,18 @@ def test_the_environment_is_read_where_it_may_be() -> None:
 
 
 def test_modules_say_what_they_are_for() -> None:
-    for module in MODULES:
+    for module in modules():
         assert ast.get_docstring(module.tree), module.name
 
 
 def test_modules_can_be_read_at_one_sitting() -> None:
-    for module in MODULES:
+    for module in modules():
         longest = LONGER.get(module.name, LONGEST_LINES)
         assert len(module.text.splitlines()) <= longest, module.name
 
 
 def test_functions_fit_on_a_page() -> None:
-    for module in MODULES:
+    for module in modules():
         for node in ast.walk(module.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert (node.end_lineno or 0) - node.lineno < 60, f"{module.name}.{node.name}"
@@ -236,7 +243,7 @@ def test_functions_fit_on_a_page() -> None:
 
 def test_no_two_classes_have_one_name() -> None:
     where: dict[str, list[str]] = {}
-    for module in MODULES:
+    for module in modules():
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ClassDef):
                 where.setdefault(node.name, []).append(module.name)
