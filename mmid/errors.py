@@ -18,6 +18,7 @@
     ├── DeviceError      this board
     │   ├── AudioDeviceFailed the sound card cannot be opened, read or written
     │   ├── StorageFailed    the device record cannot be read or written
+    │   ├── ToolFailed       a program of the board that is a tool gave no result
     │   ├── LicenseCodecFailed the vendor's license library crashed, hung or gave nonsense
     │   └── BusFailed        the message bus is not there, refuses us, or went away
     └── OperatorError    somebody who looks after the board must do something
@@ -173,6 +174,10 @@ class LicenseCodecFailed(DeviceError):
     """The vendor's license library crashed, hung or gave nonsense."""
 
 
+class ToolFailed(DeviceError):
+    """A program of the board that is a tool gave no result."""
+
+
 class BusFailed(DeviceError):
     """The message bus cannot be reached, refuses us, or went away."""
 
@@ -305,6 +310,10 @@ TABLE: dict[type[MmidError], Facts] = {
     StorageFailed: Facts(
         "Storage", "storage", 74, "92b11f50f6d144969e0c9913d136a375",
         "Check storage.target: that it exists, belongs to mmid and is not full.",
+    ),
+    ToolFailed: Facts(
+        "NotReady", "tool", 69, "bd7a87fb530540d29d2e844a65080577",
+        "Read the message: it names the tool; its program's own log may tell more.",
     ),
     BusFailed: Facts(
         "NotReady", "bus", 69, "26d47392b2c94178a8848bd74d383033",

@@ -53,6 +53,8 @@ class Status:
     token_expiry: int = 0  # Unix ms, 0 if there is no token
     clock_synchronized: bool = False
     version: str = __version__
+    # org.mmid1.Tools
+    names: list[str] = field(default_factory=list)
     # org.mmid1.Audio
     volume: int = 100
     muted: bool = False

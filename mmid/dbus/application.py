@@ -5,7 +5,7 @@ they lead to is seen in ``Status`` and in events; each may raise an
 ``MmidError``, which the caller gets as a D-Bus error.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -28,7 +28,7 @@ class Application(Protocol):
         """Forget the client's speech."""
 
     def client_left(self, client: str) -> None:
-        """Take the microphone from a client that has left the bus."""
+        """Take the microphone, and its tools, from a client that has left the bus."""
 
     def interrupt(self) -> None:
         """Silence the reply, also one that has yet to begin."""
@@ -50,6 +50,20 @@ class Application(Protocol):
 
     def tool_result(self, call_id: str, result: str) -> None:
         """Hand the cloud what a function returned that its model called."""
+
+    def register_tool(
+        self, client: str, path: str, name: str, description: str, schema: Mapping[str, Any]
+    ) -> None:
+        """Make an object of a client a tool of the model; ``schema`` is of its parameters."""
+
+    def unregister_tool(self, client: str, name: str) -> None:
+        """End a tool of the client."""
+
+    def call_tool(self, name: str, arguments: str) -> Awaitable[str]:
+        """Call a tool as the model would; it answers in its time."""
+
+    def tool_owners(self) -> Collection[str]:
+        """Return the clients that are tools: whose leaving ``client_left`` is to tell."""
 
     def say(self, text: str) -> None:
         """Have the cloud speak a text."""

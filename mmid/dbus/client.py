@@ -5,13 +5,14 @@ async with await Client.connect("system") as client:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
 
 from mmid.dbus.bus import Bus
 from mmid.dbus.credentials import description_of
-from mmid.dbus.failures import ACCESS_DENIED, CallFailed
-from mmid.dbus.interface import DBUS, NAME, PATH, PEER, PROPERTIES, Contract, load
+from mmid.dbus.failures import ACCESS_DENIED, CallFailed, standard
+from mmid.dbus.interface import DBUS, NAME, PATH, PEER, PROPERTIES, TOOL, Contract, load
+from mmid.dbus.stream import close_descriptors
 from mmid.dbus.wire import Message, MessageFlag, Variant, plain
 from mmid.errors import BusFailed
 from mmid.frozen import frozen
@@ -57,6 +58,7 @@ class Client:
         self._owner = ""
         self._queue: asyncio.Queue[Received | BusFailed] = asyncio.Queue(_SIGNALS_KEPT)
         self._ending: asyncio.Task[None] | None = None
+        self._answering: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def connect(cls, where: str = "system", *, start: bool = True) -> "Client":
@@ -80,6 +82,9 @@ class Client:
 
     async def close(self) -> None:
         """Leave the bus."""
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
         await self._bus.close()
         if self._ending is not None:
             await self._ending
@@ -156,6 +161,36 @@ class Client:
             if isinstance(item, BusFailed):
                 raise item
             yield item
+
+    def answer_calls(self, path: str, answer: Callable[[str, str], Awaitable[str]]) -> None:
+        """Be a tool of the model, after ``listen``: mmid's calls of an object are answered so.
+
+        Args:
+            path: the object.
+            answer: returns the result for a tool's name and its arguments; a ``CallFailed`` of
+                it is what mmid is answered.
+        """
+
+        def take(message: Message) -> None:
+            close_descriptors(message.unix_fds)
+            task = asyncio.create_task(self._answer(message, path, answer), name="dbus-tool")
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+        self._bus.on_call = take
+
+    async def _answer(
+        self, message: Message, path: str, answer: Callable[[str, str], Awaitable[str]]
+    ) -> None:
+        called = (message.path, message.interface, message.member, message.signature)
+        try:
+            if called != (path, TOOL, "Call", "ss"):
+                raise standard("UnknownMethod", f"there is {TOOL}.Call of {path}, and no more")
+            result = await answer(*message.body)
+        except CallFailed as error:
+            self._bus.send(Message.new_error(message, error.name, str(error)))
+        else:
+            self._bus.send(Message.new_method_return(message, "s", [result]))
 
     async def _end(self) -> None:
         try:

@@ -2,7 +2,8 @@
 
 It translates and decides nothing: calls become commands, fields of ``Status``
 become properties, events become signals. It watches the client that holds the
-microphone, and tells the application when that client leaves the bus.
+microphone and those that are tools of the model, and tells the application when one
+leaves the bus.
 """
 
 import logging
@@ -13,10 +14,11 @@ from mmid.dbus import members
 from mmid.dbus.application import Application
 from mmid.dbus.bus import Bus
 from mmid.dbus.credentials import credentials_of, description_of
-from mmid.dbus.interface import DIALOG, NAME, Contract, load, snake_case
+from mmid.dbus.failures import CallFailed
+from mmid.dbus.interface import DIALOG, NAME, TOOL, Contract, load, snake_case
 from mmid.dbus.service import Service
 from mmid.dbus.watch import ClientWatch
-from mmid.errors import MmidError
+from mmid.errors import BusFailed, MmidError, ToolFailed
 from mmid.events import Event
 from mmid.secrets import redact
 from mmid.status import Status
@@ -24,6 +26,9 @@ from mmid.status import Status
 __all__ = ["Application", "Front"]
 
 _log = logging.getLogger(__name__)
+
+# What a program says of its failure is read by the model, and by a person.
+_LONGEST_EXCUSE = 300
 
 
 class Front:
@@ -97,6 +102,21 @@ class Front:
         arguments = self._signals[name].arguments
         self._service.emit(DIALOG, name, [redact(getattr(event, one)) for one in arguments])
 
+    async def call_tool(self, owner: str, path: str, name: str, arguments: str) -> str:
+        """Call a program that is a tool of the model, and return what it answers.
+
+        Raises:
+            ToolFailed: it answered with an error, with something else, or it is gone.
+        """
+        try:
+            answer = await self._bus.call(owner, path, TOOL, "Call", "ss", name, arguments)
+        except (CallFailed, BusFailed) as error:
+            said = redact(" ".join(str(error).split()))[:_LONGEST_EXCUSE]
+            raise ToolFailed(f"the tool {name}: {said}") from error
+        if len(answer) != 1 or not isinstance(answer[0], str):
+            raise ToolFailed(f"the tool {name}: its Call must return one text")
+        return answer[0]
+
     def _read(self, name: str) -> Any:
         if name == "Level":  # the only one that is worked out when it is read
             return self._application.level()
@@ -108,13 +128,15 @@ class Front:
             if values:
                 self._service.announce(interface, values)
         if "talker" in changed:
-            self._watch.watch(changed["talker"])
+            self._watch.watch("talker", filter(None, [changed["talker"]]))
+        if "names" in changed:
+            self._watch.watch("tools", self._application.tool_owners())
 
     def _client_left(self, client: str) -> None:
         try:
             self._application.client_left(client)
         except MmidError as error:
-            _log.warning("the microphone of %s: %r", client, error)
+            _log.warning("%s has left: %r", client, error)
 
     async def _user_of(self, client: str) -> int:
         user, _ = await credentials_of(self._bus, client)

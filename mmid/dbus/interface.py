@@ -16,6 +16,9 @@ PATH = "/org/mmid1"
 DIALOG = "org.mmid1.Dialog"
 DEVICE = "org.mmid1.Device"
 AUDIO = "org.mmid1.Audio"
+TOOLS = "org.mmid1.Tools"
+# What a program implements that is a tool: mmid calls it.
+TOOL = "org.mmid1.Tool"
 ERRORS = "org.mmid1.Error."
 
 # The bus itself, as a destination and as the interface of its methods and signals;

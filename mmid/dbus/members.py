@@ -12,6 +12,7 @@ from typing import Any
 from mmid.dbus.application import Application
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.image import ImageReader
+from mmid.dbus.interface import DEVICE, DIALOG, TOOLS
 from mmid.errors import Busy, InvalidArgument
 
 # Gets the caller's unique name and the arguments; returns nothing or what to await.
@@ -31,8 +32,8 @@ def methods(
     application: Application,
     user_of: Callable[[str], Awaitable[int]],
     holder: Callable[[], Awaitable[str]],
-) -> dict[str, Handler]:
-    """Return the methods.
+) -> dict[str, dict[str, Handler]]:
+    """Return the methods of each interface.
 
     Args:
         application: carries out the commands.
@@ -45,7 +46,7 @@ def methods(
             raise CallFailed(ACCESS_DENIED, "only root may erase the device record")
         await application.reset()
 
-    return {
+    dialog: dict[str, Handler] = {
         "Connect": lambda _: application.connect(),
         "Disconnect": lambda _: application.disconnect(),
         "StartSpeech": _start_speech(application, holder),
@@ -55,9 +56,26 @@ def methods(
         **_questions(application),
         "GetTimeline": lambda _: application.timeline(),
         "NewDialog": lambda _: application.new_dialog(),
+    }
+    device: dict[str, Handler] = {
         "GetHistory": lambda _: [list(one) for one in application.history()],
         "Register": lambda _: application.register(),
         "Reset": reset,
+    }
+    return {DIALOG: dialog, DEVICE: device, TOOLS: _tools(application)}
+
+
+def _tools(application: Application) -> dict[str, Handler]:
+    """Return the methods by which programs become tools of the model."""
+
+    def register(client: str, path: str, name: str, description: str, schema: str) -> None:
+        parameters = _checked_object("Register", "parameters_schema", schema)
+        application.register_tool(client, path, name, description, parameters)
+
+    return {
+        "Register": register,
+        "Unregister": application.unregister_tool,
+        "Call": lambda _, name, arguments: application.call_tool(name, arguments),
     }
 
 

@@ -53,8 +53,8 @@ class Service:
     Args:
         bus: where they arrive.
         contract: what they must fit.
-        methods: what each method of ours does, given the caller's name and the
-            arguments. A file descriptor is open until the method has ended.
+        methods: what each method of ours does, by its interface, given the caller's name and
+            the arguments. A file descriptor is open until the method has ended.
         setters: what setting each writable property does, given the value.
         read: finds the value of a property by its name.
     """
@@ -63,7 +63,7 @@ class Service:
         self,
         bus: Bus,
         contract: Contract,
-        methods: Mapping[str, Handler],
+        methods: Mapping[str, Mapping[str, Handler]],
         setters: Mapping[str, Handler],
         read: Callable[[str], Any],
     ) -> None:
@@ -161,7 +161,7 @@ class Service:
             return method, text
         if interface == PEER:
             return method, _peer(method.name)
-        return method, self._methods[method.name](message.sender, *_arguments(message))
+        return method, self._methods[interface][method.name](message.sender, *_arguments(message))
 
     def _find(self, message: Message) -> tuple[str, Method]:
         """Return a method and its interface; a caller may leave the interface out."""

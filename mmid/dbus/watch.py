@@ -1,11 +1,11 @@
-"""Tells when one client of the bus has left it, however it ended.
+"""Tells when a client of the bus has left it, however it ended.
 
-The one who holds the microphone is watched, or who held it last: the bus wakes us
-for no other client's comings and goings.
+Those who hold something of ours are watched, or held it last: the bus wakes us for no other
+client's comings and goings.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from mmid.dbus.bus import Bus
@@ -16,28 +16,35 @@ from mmid.errors import BusFailed
 
 
 class ClientWatch:
-    """Watches one client at a time.
+    """Watches clients, for as long as each holds something.
 
     Args:
-        bus: where the client is; its ``on_signal`` is taken.
-        left: called once with the client's unique name when it is gone.
+        bus: where the clients are; its ``on_signal`` is taken.
+        left: called once with a client's unique name when it is gone.
     """
 
     def __init__(self, bus: Bus, left: Callable[[str], None]) -> None:
         self._bus = bus
         self._left = left
-        self._client = ""
-        self._followed = ""  # whose leaving the bus tells us
+        self._watched: dict[str, frozenset[str]] = {}  # by what they hold
+        self._followed: set[str] = set()  # whose leaving the bus tells us
         self._checks: set[asyncio.Task[None]] = set()
         bus.on_signal = self._hear
 
-    def watch(self, client: str) -> None:
-        """Watch this client instead of the one before; nobody for the empty name."""
-        self._client = client
+    def watch(self, what: str, holders: Iterable[str]) -> None:
+        """Watch these clients instead of those that held ``what`` before."""
+        self._watched[what] = frozenset(holders)
+        wanted = frozenset[str]().union(*self._watched.values())
         # A board has one button, mostly: whoever let go presses next, and the bus need not
         # be asked anew. Two rules and a question for each press are a tenth of a short turn's CPU.
-        if client and client != self._followed:
-            self._follow(client)
+        new = wanted - self._followed
+        if not new:
+            return
+        for client in self._followed - wanted:
+            self._unfollow(client)
+        for client in new:
+            self._followed.add(client)
+            self._bus.tell_bus("AddMatch", _rule(client))
             # It may have left before the rule was there. One check a change of
             # holder, and each ends with the bus's answer: their number is bounded.
             task = asyncio.create_task(self._check(client), name="dbus-client-check")
@@ -50,13 +57,9 @@ class ClientWatch:
             task.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
 
-    def _follow(self, client: str) -> None:
-        """Have the bus tell when this client leaves, and no other."""
-        if self._followed:
-            self._bus.tell_bus("RemoveMatch", _rule(self._followed))
-        self._followed = client
-        if client:
-            self._bus.tell_bus("AddMatch", _rule(client))
+    def _unfollow(self, client: str) -> None:
+        self._followed.discard(client)
+        self._bus.tell_bus("RemoveMatch", _rule(client))
 
     async def _check(self, client: str) -> None:
         # Without an answer the bus is lost, and we with it.
@@ -72,10 +75,12 @@ class ClientWatch:
                 self._gone(name)
 
     def _gone(self, client: str) -> None:
-        if client == self._followed:
-            self._follow("")
-        if client == self._client:
-            self._client = ""
+        if client in self._followed:
+            self._unfollow(client)
+        holds = [what for what, clients in self._watched.items() if client in clients]
+        for what in holds:
+            self._watched[what] -= {client}
+        if holds:
             self._left(client)
 
 

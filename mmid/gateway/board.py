@@ -15,6 +15,7 @@ from mmid.gateway.black_box import BlackBox
 from mmid.gateway.loudspeaker import Loudspeaker
 from mmid.gateway.microphone import Microphone
 from mmid.gateway.timeline import Moment, Timeline
+from mmid.gateway.tools import Tools
 from mmid.hal import Clock, Mixer, Player, Recorder
 from mmid.secrets import clean
 from mmid.session.effects import (
@@ -32,6 +33,7 @@ from mmid.session.effects import (
     StartPlayer,
     StartRecorder,
     StopRecorder,
+    ToolCall,
 )
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
@@ -54,7 +56,9 @@ class Board:
         microphone: who holds it, and what is recorded.
         loudspeaker: what is heard, and how loud.
         timeline: when what happened in the last turns.
+        tools: which programs are tools of the model.
         on_event: gets every event.
+        on_ready: called when a connection takes speech, before anything is said on it.
     """
 
     supervisor: Supervisor
@@ -86,7 +90,9 @@ class Board:
             tell=self._tell,
             mark=self._mark,
         )
+        self.tools = Tools(lambda: self.supervisor.conversation, status, self._tell)
         self.on_event: Callable[[Event], None] = lambda _: None  # until somebody listens
+        self.on_ready: Callable[[], None] = lambda: None
 
     def perform(self, effect: Effect) -> None:  # noqa: C901, PLR0912 - one case an effect
         match effect:
@@ -94,6 +100,9 @@ class Board:
                 self.loudspeaker.play(data)
             case Emit(event):
                 self._emit(event)
+            case ToolCall():
+                if not self.tools.called(effect):
+                    self._emit(effect.told)
             case Show(state):
                 connected = state not in {State.OFFLINE, State.CONNECTING}
                 self._status.update(state=state, connected=connected)
@@ -157,7 +166,13 @@ class Board:
         self.timeline.hear(event, self._loop.time())
         if isinstance(event, SpeechReady):
             # After the effects that came with it: the dialect is not ready before.
-            self._loop.call_soon(self.microphone.dialog_ready)
+            self._loop.call_soon(self._dialog_ready)
+
+    def _dialog_ready(self) -> None:
+        """A connection is new: tell it what programs told the one before, then talk."""
+        self.tools.offer()
+        self.on_ready()
+        self.microphone.dialog_ready()
 
     def _show_error(self, error: Error) -> None:
         """Keep an error for whoever was not there when it was told."""

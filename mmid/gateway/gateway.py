@@ -6,7 +6,7 @@ the cloud) and the board (which carries out what the cloud wants).
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from math import ceil
 from typing import Any, cast, get_args
 
@@ -16,6 +16,7 @@ from mmid.gateway.board import Board
 from mmid.gateway.timeline import Moment
 from mmid.hal import Clock
 from mmid.session.conversation import Conversation
+from mmid.session.dialects.dialect import Function
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
 from mmid.settings import Settings, WorkMode
@@ -109,6 +110,20 @@ class Gateway:
     def tool_result(self, call_id: str, result: str) -> None:
         self._conversation().tool_result(call_id, result)
 
+    def register_tool(
+        self, client: str, path: str, name: str, description: str, schema: Mapping[str, Any]
+    ) -> None:
+        self._board.tools.register(client, path, Function(name, description, schema))
+
+    def unregister_tool(self, client: str, name: str) -> None:
+        self._board.tools.unregister(client, name)
+
+    def call_tool(self, name: str, arguments: str) -> Awaitable[str]:
+        return self._board.tools.call(name, arguments)
+
+    def tool_owners(self) -> Collection[str]:
+        return self._board.tools.owners
+
     def say(self, text: str) -> None:
         asked = self._loop.time()
         self._conversation().say(text)
@@ -165,6 +180,7 @@ class Gateway:
 
     def client_left(self, client: str) -> None:
         self._board.microphone.left(client)
+        self._board.tools.left(client)
 
     def _count_connection(self) -> None:
         """Count one more connection that somebody asks for.

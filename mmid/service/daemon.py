@@ -90,6 +90,7 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         front = await Front.open(settings.dbus.bus, status, gateway)
         stack.push_async_callback(front.close)
         board.on_event = front.emit
+        board.tools.call_program = front.call_tool
         line = sysd.StatusLine()
         status.observe(lambda _: line.show(_status_line(status, supervisor)))
         # The loop pings; a sound device that is in use and not served keeps it from doing so.

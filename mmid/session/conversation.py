@@ -8,14 +8,14 @@ heartbeat and nothing else.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mmid.errors import MmidError
 from mmid.events import Error
 from mmid.secrets import redact
-from mmid.session.dialects.dialect import Dialect
+from mmid.session.dialects.dialect import Dialect, Function
 from mmid.session.effects import (
     Close,
     Effect,
@@ -154,6 +154,9 @@ class Conversation:
     def update_info(self, **more: Any) -> None:
         self._outbox.check_room()
         self.perform(self.dialect.update_info(self._loop.time(), **more))
+
+    def offer_functions(self, functions: Sequence[Function]) -> None:
+        self.perform(self.dialect.offer_functions(functions, self._loop.time()))
 
     def tool_result(self, call_id: str, result: str) -> None:
         self.perform(self.dialect.tool_result(call_id, result, self._loop.time()))

@@ -146,6 +146,23 @@ class Emit(Effect):
 
 
 @frozen
+class ToolCall(Effect):
+    """The model calls a function: a program of the board is it, or else the world is told.
+
+    Attributes:
+        call_id: what ``Dialect.tool_result`` has to quote; empty: the cloud takes no result.
+        name: of the function; ``domain/name`` where the cloud tells a domain.
+        arguments: of the call, the JSON of an object as a rule.
+        told: what the world is told if no program is this function.
+    """
+
+    call_id: str
+    name: str
+    arguments: str
+    told: Event
+
+
+@frozen
 class Show(Effect):
     """The dialog's state is this now."""
 

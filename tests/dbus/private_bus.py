@@ -88,6 +88,7 @@ class NotingApplication:
         self.registering = asyncio.Event()
         self.reply: str | events.Error = "It is noon."
         self.front: Front | None = None
+        self._tools: dict[str, tuple[str, str]] = {}
         self._status = status
 
     def _note(self, *call: object) -> None:
@@ -143,6 +144,25 @@ class NotingApplication:
 
     def tool_result(self, call_id: str, result: str) -> None:
         self._note("tool_result", call_id, result)
+
+    def register_tool(
+        self, client: str, path: str, name: str, description: str, schema: Mapping[str, Any]
+    ) -> None:
+        self._note("register_tool", client, path, name, description, schema)
+        self._tools[name] = (client, path)
+        self._status.update(names=sorted(self._tools))
+
+    def unregister_tool(self, client: str, name: str) -> None:
+        self._note("unregister_tool", client, name)
+        self._tools.pop(name, None)
+        self._status.update(names=sorted(self._tools))
+
+    async def call_tool(self, name: str, arguments: str) -> str:
+        assert self.front is not None
+        return await self.front.call_tool(*self._tools[name], name, arguments)
+
+    def tool_owners(self) -> list[str]:
+        return [owner for owner, _ in self._tools.values()]
 
     def say(self, text: str) -> None:
         self._note("say", text)

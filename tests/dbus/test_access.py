@@ -10,9 +10,19 @@ from mmid import events
 from mmid.dbus.bus import Bus
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.front import Front
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, INTROSPECTABLE, NAME, PATH, PEER, PROPERTIES
+from mmid.dbus.interface import (
+    AUDIO,
+    DEVICE,
+    DIALOG,
+    INTROSPECTABLE,
+    NAME,
+    PATH,
+    PEER,
+    PROPERTIES,
+    TOOLS,
+)
 from mmid.dbus.wire import Message, Variant
-from mmid.errors import BusFailed
+from mmid.errors import BusFailed, ToolFailed
 from mmid.status import Status
 from tests.dbus.descriptors import copies
 from tests.dbus.private_bus import NotingApplication
@@ -23,12 +33,16 @@ CALLS: list[tuple[str, str, str, list[Any]]] = [
     (DIALOG, "StartSpeech", "", []),
     (DIALOG, "Ask", "s", ["What time is it?"]),
     (DEVICE, "Register", "", []),
+    (TOOLS, "Register", "osss", ["/lamp", "lamp", "", ""]),
+    (TOOLS, "Unregister", "s", ["lamp"]),
     (PROPERTIES, "GetAll", "s", [DIALOG]),
     (PROPERTIES, "Set", "ssv", [AUDIO, "Volume", Variant("u", 7)]),
     (INTROSPECTABLE, "Introspect", "", []),
     (PEER, "Ping", "", []),
 ]
-each_call = pytest.mark.parametrize("call", CALLS, ids=[call[1] for call in CALLS])
+each_call = pytest.mark.parametrize(
+    "call", CALLS, ids=[f"{call[0].rpartition('.')[2]}.{call[1]}" for call in CALLS]
+)
 
 # Everything that a curious program might try to hear.
 RULES = [
@@ -236,3 +250,35 @@ async def test_nobody_else_may_take_the_name(system_bus: SystemBus, user: User) 
 
 async def test_root_may_run_the_daemon_by_hand(root: Bus) -> None:
     await root.own_name(NAME)
+
+
+def answering(bus: Bus) -> None:
+    """Be a tool that says which method was called."""
+
+    def answer(message: Message) -> None:
+        bus.send(Message.new_method_return(message, "s", [f'"{message.interface}"']))
+
+    bus.on_call = answer
+
+
+async def test_the_daemon_calls_the_tools_of_root_and_members(
+    front: Front, root: Bus, member: Bus
+) -> None:
+    for bus in (root, member):
+        answering(bus)
+        assert await front.call_tool(bus.unique_name, "/lamp", "lamp", "{}") == '"org.mmid1.Tool"'
+
+
+async def test_the_daemon_calls_nothing_else_of_anybody(
+    system_bus: SystemBus, front: Front, member: Bus, stranger: Bus
+) -> None:
+    answering(member)
+    answering(stranger)
+    with pytest.raises(ToolFailed):
+        await front.call_tool(stranger.unique_name, "/lamp", "lamp", "{}")
+    daemon = await system_bus.connect(MMID)
+    for interface, method in (("org.mmid1.Tool", "Other"), ("org.example.Lamp", "Call")):
+        with pytest.raises(CallFailed) as caught:
+            await daemon.call(member.unique_name, "/lamp", interface, method)
+        assert caught.value.name == ACCESS_DENIED
+    await daemon.close()

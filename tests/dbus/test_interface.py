@@ -3,11 +3,11 @@ from dataclasses import fields
 import pytest
 
 from mmid import events
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, load, snake_case
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, TOOLS, load, snake_case
 from mmid.status import Status
 
 CONTRACT = load()
-OURS = (DIALOG, DEVICE, AUDIO)
+OURS = (DIALOG, DEVICE, TOOLS, AUDIO)
 EVENTS = [
     kind
     for name, kind in vars(events).items()
@@ -57,7 +57,7 @@ def test_methods_have_the_signatures_of_the_contract() -> None:
         for method in CONTRACT.interfaces[one].methods.values()
         if method.outputs
     }
-    assert outputs == {"GetHistory": "a(tss)", "GetTimeline": "aa{sd}"}
+    assert outputs == {"GetHistory": "a(tss)", "GetTimeline": "aa{sd}", "Call": "s"}
 
 
 def test_three_properties_can_be_written() -> None:

@@ -6,13 +6,13 @@ import re
 import pytest
 
 from mmid.dbus.front import Front
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, ERRORS, NAME, PATH, load
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, ERRORS, NAME, PATH, TOOLS, load
 from mmid.errors import TABLE
 from tests.dbus.private_bus import WAIT_S
 from tests.rig.processes import REPOSITORY
 
 CONTRACT = load()
-OURS = (DIALOG, DEVICE, AUDIO)
+OURS = (DIALOG, DEVICE, TOOLS, AUDIO)
 PAGE = (REPOSITORY / "docs" / "man" / "org.mmid1.5.rst").read_text(encoding="utf-8")
 
 

@@ -38,10 +38,25 @@ async def watch(bus: Bus, gone: "asyncio.Queue[str]") -> AsyncIterator[ClientWat
 async def test_a_watched_client_that_leaves_is_told_once(
     watch: ClientWatch, gone: "asyncio.Queue[str]", bus: Bus, other: Bus
 ) -> None:
-    watch.watch(other.unique_name)
+    watch.watch("talker", [other.unique_name])
     await bus.ask_bus("NameHasOwner", "s", other.unique_name)
     await other.close()
     assert await asyncio.wait_for(gone.get(), WAIT_S) == other.unique_name
+    await bus.ask_bus("NameHasOwner", "s", other.unique_name)
+    assert gone.empty()
+
+
+async def test_each_of_those_that_hold_something_is_watched(
+    watch: ClientWatch, gone: "asyncio.Queue[str]", bus: Bus, other: Bus
+) -> None:
+    watch.watch("tools", [other.unique_name, bus.unique_name])
+    watch.watch("talker", [other.unique_name])
+    watch.watch("talker", [])
+    watch.watch("talker", [bus.unique_name])
+    await bus.ask_bus("NameHasOwner", "s", other.unique_name)
+    await other.close()
+    assert await asyncio.wait_for(gone.get(), WAIT_S) == other.unique_name
+    watch.watch("tools", [bus.unique_name])
     await bus.ask_bus("NameHasOwner", "s", other.unique_name)
     assert gone.empty()
 
@@ -50,15 +65,15 @@ async def test_a_client_that_left_before_it_was_watched_is_told(
     watch: ClientWatch, gone: "asyncio.Queue[str]", other: Bus
 ) -> None:
     await other.close()
-    watch.watch(other.unique_name)
+    watch.watch("talker", [other.unique_name])
     assert await asyncio.wait_for(gone.get(), WAIT_S) == other.unique_name
 
 
 async def test_a_client_that_is_no_longer_watched_may_leave(
     watch: ClientWatch, gone: "asyncio.Queue[str]", bus: Bus, other: Bus
 ) -> None:
-    watch.watch(other.unique_name)
-    watch.watch("")
+    watch.watch("talker", [other.unique_name])
+    watch.watch("talker", [])
     await other.close()
     while await bus.ask_bus("NameHasOwner", "s", other.unique_name):
         pass
@@ -69,8 +84,8 @@ async def test_a_client_that_left_while_it_was_let_go_is_not_told(
     watch: ClientWatch, gone: "asyncio.Queue[str]", other: Bus
 ) -> None:
     await other.close()
-    watch.watch(other.unique_name)
-    watch.watch("")
+    watch.watch("talker", [other.unique_name])
+    watch.watch("talker", [])
     await asyncio.gather(*watch._checks)
     assert gone.empty()
 
@@ -80,18 +95,18 @@ async def test_after_a_client_was_told_nobody_is_watched(
 ) -> None:
     await other.close()
     for _ in range(2):
-        watch.watch(other.unique_name)
+        watch.watch("talker", [other.unique_name])
         assert await asyncio.wait_for(gone.get(), WAIT_S) == other.unique_name
 
 
 async def test_a_client_that_is_watched_again_costs_the_bus_nothing(
     watch: ClientWatch, gone: "asyncio.Queue[str]", bus: Bus, other: Bus
 ) -> None:
-    watch.watch(other.unique_name)
+    watch.watch("talker", [other.unique_name])
     await asyncio.gather(*watch._checks)
     sent = bus._serial
-    watch.watch("")
-    watch.watch(other.unique_name)
+    watch.watch("talker", [])
+    watch.watch("talker", [other.unique_name])
     assert bus._serial == sent
     await other.close()
     assert await asyncio.wait_for(gone.get(), WAIT_S) == other.unique_name
@@ -103,8 +118,8 @@ async def test_one_client_at_most_is_followed(
     """A rule of the bus that is left behind wakes us for ever."""
     another = await Bus.connect(address)
     for client in (other, another, other):
-        watch.watch(client.unique_name)
-        watch.watch("")
+        watch.watch("talker", [client.unique_name])
+        watch.watch("talker", [])
     told: list[Message] = []
     hear = bus.on_signal
 
@@ -127,7 +142,7 @@ async def test_one_client_at_most_is_followed(
 async def test_a_client_cannot_say_that_another_has_left(
     watch: ClientWatch, gone: "asyncio.Queue[str]", address: str, bus: Bus, other: Bus
 ) -> None:
-    watch.watch(other.unique_name)
+    watch.watch("talker", [other.unique_name])
     liar = await Bus.connect(address)
     lie = Message.new_signal(
         "/org/freedesktop/DBus", DBUS, "NameOwnerChanged", "sss", [other.unique_name, "x", ""]

@@ -18,6 +18,7 @@ COMMANDS = {
             "device",
             "doctor",
             "support-bundle",
+            "tool",
             "volume",
             "mute",
         ),

@@ -93,7 +93,7 @@ class ParrotDialect:
         return []
 
     tick = pong = start_speech = cancel_speech = interrupt = ask = say = update_info = _nothing
-    tool_result = _nothing
+    tool_result = offer_functions = _nothing
     recorder_failed = playback_started = playback_finished = playback_failed = _nothing
 
     def check_speech(self) -> None:

@@ -18,6 +18,7 @@ from mmid.cli.mmictl.show import printable
 from mmid.cli.mmictl.status import status
 from mmid.cli.mmictl.talk import talk
 from mmid.cli.mmictl.timeline import timeline
+from mmid.cli.mmictl.tool import tool
 from mmid.cli.streams import abandon, complain, internal_error, open_closed_streams, settle
 from mmid.dbus.client import Client
 from mmid.errors import MmidError
@@ -75,6 +76,8 @@ def _only_looks(options: argparse.Namespace) -> bool:
     match options.command:
         case "device":
             return bool(options.action == "show")
+        case "tool":
+            return bool(options.action == "list")
         case "volume":
             return options.percent is None
     return options.command in {"status", "monitor", "timeline"}
@@ -93,6 +96,7 @@ _COMMANDS: dict[str, commands.Run] = {
     "connect": commands.call_of("Connect"),
     "disconnect": commands.call_of("Disconnect"),
     "device": commands.device,
+    "tool": tool,
     "volume": commands.volume,
     "mute": commands.mute,
 }

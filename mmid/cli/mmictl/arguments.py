@@ -108,6 +108,7 @@ def _add_board_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> No
     device = _add(subparsers, "device", "show, register or reset the device")
     device.add_argument("action", choices=("show", "register", "reset"))
     device.add_argument("--yes", action="store_true", help="reset: yes, forget the license")
+    _add_tool(subparsers)
     doctor = _add(subparsers, "doctor", "find what is wrong, and what to do about it")
     bundle = _add(subparsers, "support-bundle", "write what a helper from afar needs")
     bundle.add_argument("file", type=Path, metavar="FILE", help="a tar.gz that does not exist yet")
@@ -119,6 +120,26 @@ def _add_board_commands(subparsers: "argparse._SubParsersAction[_Parser]") -> No
     )
     mute = _add(subparsers, "mute", "silence the loudspeaker, or not")
     mute.add_argument("switch", nargs="?", choices=("on", "off"), default="on")
+
+
+def _add_tool(subparsers: "argparse._SubParsersAction[_Parser]") -> None:
+    tool = _add(subparsers, "tool", "list, call or register the programs that the model may call")
+    tool.add_argument("action", choices=("list", "call", "register"))
+    tool.add_argument("name", nargs="?", default="", metavar="NAME", help="the tool's name")
+    tool.add_argument(
+        "arguments", nargs="?", default="{}", metavar="JSON", help="call: its arguments, an object"
+    )
+    tool.add_argument(
+        "--exec",
+        metavar="PROGRAM",
+        help="register: run it for each call, arguments on its standard input",
+    )
+    tool.add_argument(
+        "--description", default="", metavar="TEXT", help="register: what it does, for the model"
+    )
+    tool.add_argument(
+        "--schema", default="", metavar="JSON", help="register: JSON schema of its arguments"
+    )
 
 
 def _add_timeout(command: argparse.ArgumentParser) -> None:

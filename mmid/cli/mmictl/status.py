@@ -13,7 +13,7 @@ from typing import Any
 from mmid.cli.mmictl import show
 from mmid.cli.mmictl.show import coloured, moment, printable
 from mmid.dbus.client import Client
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, TOOLS
 
 _LABEL_WIDTH = 11
 
@@ -35,7 +35,7 @@ async def status(client: Client, options: Namespace) -> None:
         [transitions] = await client.call(DEVICE, "GetHistory")
         print_history(transitions, as_json=options.json)
         return
-    values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO)}
+    values = {name: await client.get_all(name) for name in (DIALOG, DEVICE, AUDIO, TOOLS)}
     if options.json:
         show.properties(values, as_json=True)
         return
@@ -44,12 +44,14 @@ async def status(client: Client, options: Namespace) -> None:
     print_status(*values.values())
 
 
-def print_status(dialog: Values, device: Values, audio: Values) -> None:
-    """Print the properties of the three interfaces as a screen."""
+def print_status(dialog: Values, device: Values, audio: Values, tools: Values) -> None:
+    """Print the properties of the interfaces as a screen."""
     state, version = printable(dialog["State"]), printable(device["Version"])
     shown = coloured(state, _STATE_COLOURS.get(state, _GREEN))
     print(f"{coloured(f'mmid {version}', _BOLD)} is {shown}")
     rows = [*_device(device), *_link(dialog, device["Cloud"]), *_audio(audio)]
+    if names := tools["Names"]:
+        rows.append(("tools", ", ".join(names)))
     for label, text in rows:
         print(f"  {label:<{_LABEL_WIDTH}}{printable(text)}")
     for label, text, remedy in _problems(dialog, device):

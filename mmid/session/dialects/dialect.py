@@ -3,7 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from mmid.frozen import frozen
 from mmid.session.effects import Effects
+
+
+@frozen
+class Function:
+    """What the model is told of a function that it may call.
+
+    Attributes:
+        name: as it is called; with a domain (``domain/name``) where the cloud has these.
+        description: what it does, for the model.
+        parameters: JSON schema of the object that it takes.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
 
 
 class Dialect(Protocol):
@@ -148,8 +164,14 @@ class Dialect(Protocol):
             Unsupported: this cloud, or this work mode, takes none of it.
         """
 
+    def offer_functions(self, functions: Sequence[Function], now: float) -> Effects:
+        """Let the model call these from now on, besides those of the settings.
+
+        Whoever has the model's functions from elsewhere (a console) does nothing.
+        """
+
     def tool_result(self, call_id: str, result: str, now: float) -> Effects:
-        """Hand the cloud what a function returned that it called (``Command`` ``tool_call``).
+        """Hand the cloud what a function returned that it called (``ToolCall``).
 
         Args:
             call_id: the ``id`` of the call.

@@ -125,7 +125,7 @@ async def test_status_is_json_when_asked_for_before_or_after_the_command(
     mmictl: Mmictl, front: Front, order: tuple[str, ...]
 ) -> None:
     values = json.loads((await mmictl(*order)).output)
-    assert set(values) == {"Dialog", "Device", "Audio"}
+    assert set(values) == {"Dialog", "Device", "Tools", "Audio"}
     assert values["Dialog"]["State"] == "listening"
     assert values["Device"]["TokenExpiry"] == 0
 

@@ -2,6 +2,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -53,9 +54,16 @@ def screen(
     capsys: pytest.CaptureFixture[str],
     dialog: dict[str, Any] | None = None,
     device: dict[str, Any] | None = None,
+    tools: Sequence[str] = (),
 ) -> list[str]:
-    print_status(DIALOG | (dialog or {}), DEVICE | (device or {}), AUDIO)
+    print_status(DIALOG | (dialog or {}), DEVICE | (device or {}), AUDIO, {"Names": tools})
     return capsys.readouterr().out.splitlines()
+
+
+def test_the_tools_of_the_model_are_named_if_there_are_any(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert screen(capsys, tools=("lamp", "thermometer"))[-1] == "  tools      lamp, thermometer"
 
 
 def test_a_board_that_is_well_is_shown_in_nine_lines(capsys: pytest.CaptureFixture[str]) -> None:

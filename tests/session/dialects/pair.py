@@ -25,6 +25,7 @@ from mmid.session.effects import (
     StartPlayer,
     StartRecorder,
     StopRecorder,
+    ToolCall,
 )
 from mmid.simcloud.core import actions
 from mmid.simcloud.core.connection import ClientProtocol
@@ -194,7 +195,7 @@ class Pair:
                     for start in range(0, len(data), _CHUNK):
                         frame = self.dialect.speech_frame(data[start : start + _CHUNK])
                         self._send(frame, towards_cloud=True)
-                case Emit(event):
+                case Emit(event) | ToolCall(told=event):  # no program is any function
                     self.events.append(event)
                 case Close():
                     self.closed = effect

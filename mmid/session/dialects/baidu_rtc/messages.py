@@ -144,11 +144,19 @@ class FunctionCall:
 
     Attributes:
         session_id: names the call; its answer quotes it.
-        params: what ``Command`` tells of it.
+        name: of the function.
+        arguments: of the call, the JSON of an object.
     """
 
     session_id: str
-    params: str
+    name: str
+    arguments: str
+
+    @property
+    def params(self) -> str:
+        """What ``Command`` tells of it."""
+        told = {"id": self.session_id, "function": self.name, "arguments": self.arguments}
+        return written([{"name": key, "value": value} for key, value in told.items()])
 
 
 def parse_call(text: str) -> FunctionCall | None:
@@ -164,7 +172,7 @@ def parse_call(text: str) -> FunctionCall | None:
     names = (session_id, name)
     if not all(isinstance(one, str) and 0 < len(one) <= _LONGEST_NAME for one in names):
         return None
-    told = {"id": session_id, "function": name, "arguments": written(arguments)}
-    if len(told["arguments"]) > _LONGEST_PAYLOAD:
+    given_json = written(arguments)
+    if len(given_json) > _LONGEST_PAYLOAD:
         return None
-    return FunctionCall(session_id, written([{"name": key, "value": told[key]} for key in told]))
+    return FunctionCall(session_id, name, given_json)

@@ -11,7 +11,7 @@ What people want is in ``talk``, what the service says in ``server_messages`` an
 license, in ``way_in``; here are the connection, the time and the sound.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
@@ -27,6 +27,7 @@ from mmid.session.dialects.baidu_rtc.server_messages import (
     on_message,
     on_sound,
 )
+from mmid.session.dialects.dialect import Function
 from mmid.session.dialects.stages import Exit, TurnStage
 from mmid.session.dialects.turn_dialect import Timer, TurnDialect
 from mmid.session.effects import (
@@ -250,6 +251,9 @@ class BaiduRtc(TurnDialect):
     def update_info(self, now: float, **told: Any) -> Effects:  # noqa: ARG002 - none of it
         self.machine.check_ready()
         raise Unsupported("this cloud wants to know nothing of the board, and takes no video")
+
+    def offer_functions(self, _functions: Sequence[Function], _now: float) -> Effects:
+        return []  # the instance's application declares them
 
     def tool_result(self, call_id: str, result: str, now: float) -> Effects:
         return talk.tool_result(self.machine, call_id, result, now)

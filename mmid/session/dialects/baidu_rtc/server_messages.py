@@ -12,7 +12,7 @@ from mmid.session.dialects.baidu_rtc.machine import RESTING, RtcMachine
 from mmid.session.dialects.baidu_rtc.messages import RtcMessage, Said, parse_call
 from mmid.session.dialects.baidu_rtc.turn import SpokenReply
 from mmid.session.dialects.stages import TurnStage
-from mmid.session.effects import Effects, Emit, Note, SaveDialog
+from mmid.session.effects import Effects, Emit, Note, SaveDialog, ToolCall
 
 # So long may a function take (the contract), and so many may be called at once.
 CALL_S = 30.0
@@ -233,7 +233,8 @@ def _call(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
     machine.calls[call.session_id] = now + CALL_S
     if machine.stage is TurnStage.THINKING:
         machine.stay(now)
-    return [Emit(Command("tool_call", call.params))]
+    told = Command("tool_call", call.params)
+    return [ToolCall(call.session_id, call.name, call.arguments, told)]
 
 
 def _command(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:

@@ -22,6 +22,9 @@ _MOST = 16
 
 _LONGEST_NAME = 128
 
+# What we add to a command's parameters.
+_OF_THE_CALL = {"command_request_id", "domain"}
+
 # What a tool returned may be a whole web page; nobody shows that.
 _LONGEST_VALUE = 16384
 
@@ -34,11 +37,23 @@ class Asked:
         key: the same whenever the same command is repeated.
         name: its name.
         params: its parameters, objects with ``name``, ``value`` and more.
+        function: the name by which a program may be it, with its domain; empty: it is no function
+            of the board, but one that the cloud called itself.
+        request: what its result has to quote; empty: nobody waits for one.
     """
 
     key: str
     name: str
     params: list[Any]
+    function: str = ""
+    request: str = ""
+
+    @property
+    def arguments(self) -> str:
+        """The parameters as the arguments of a function: JSON of an object."""
+        named = [one for one in self.params if isinstance(one, dict) and "name" in one]
+        values = {str(one["name"]): one.get("normValue") or one.get("value") for one in named}
+        return written({key: value for key, value in values.items() if key not in _OF_THE_CALL})
 
 
 def asking(output: Mapping[str, Any]) -> Sequence[Asked | str]:
@@ -82,13 +97,26 @@ def _command(one: Any, round_id: str) -> Asked | str:
     if not isinstance(params, list):
         return f"the command {name} with parameters that are no array"
     request = _as_text(one.get("command_request_id") or "")
-    if len(request) > _LONGEST_NAME:
-        return f"the command {name} with an id of {len(request)} characters"
-    if not request:
-        return Asked(f"round {round_id} {name}", name, params)
-    # Who carries it out must quote it with the result, and the signal has no other place for it.
-    params = [*params, {"name": "command_request_id", "value": request}]
-    return Asked(f"request {request}", name, params)
+    domain = _domain(one)
+    if max(len(request), len(domain)) > _LONGEST_NAME:
+        return f"the command {name} whose id or domain is over {_LONGEST_NAME} characters"
+    # Who carries it out must quote the id with the result, and tell commands of one name of two
+    # skills apart; the signal has no other place for either.
+    told = {"command_request_id": request, "domain": domain}
+    params = [*params, *({"name": key, "value": value} for key, value in told.items() if value)]
+    function = f"{domain}/{name}" if domain else name
+    key = f"request {request}" if request else f"round {round_id} {function}"
+    return Asked(key, name, params, function, request)
+
+
+def _domain(one: Mapping[str, Any]) -> str:
+    """Return the skill that a command is of: the first that its intents name (section 9)."""
+    intents = one.get("intent_infos") or one.get("intent_info")
+    for intent in intents if isinstance(intents, list) else [intents]:
+        domain = intent.get("domain") if isinstance(intent, dict) else None
+        if isinstance(domain, str) and domain:
+            return whole(domain)
+    return ""
 
 
 def _tool_call(one: Any, round_id: str) -> Asked | str:

@@ -12,12 +12,13 @@ are the connection, the time and the board. Every input that may move the stage
 says its name first (``cause``): the black box tells afterwards what moved it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Any
 
-from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage, Unsupported
+from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import Error
+from mmid.session.dialects.dialect import Function
 from mmid.session.dialects.multimodal_dialog import talk
 from mmid.session.dialects.multimodal_dialog.directives import ClientInfo, Frames, start_payload
 from mmid.session.dialects.multimodal_dialog.machine import Machine
@@ -128,6 +129,9 @@ class MultimodalDialog:
         if machine.stage is Stage.CLOSED:  # before, or by a heartbeat that was not answered
             return
         yield machine.heartbeat.due(attended=STAGES[machine.stage].attended), self._beat
+        talks = machine.turn.asr_open  # in duplex
+        if machine.stage is Stage.LISTENING and machine.results.there and not talks:
+            yield max(0.0, machine.pace.request_at), self._send_results
         if machine.stage in machine.fed:
             yield machine.upload.silence_due, self._send_silence
         if machine.stage is Stage.ASKING:
@@ -146,6 +150,12 @@ class MultimodalDialog:
     def _send_silence(self, now: float) -> Effects:
         self.machine.upload.sent(now)
         return [*self.machine.upload.silence()]
+
+    def _send_results(self, now: float) -> Effects:
+        """Tell what became of the cloud's commands; it answers as if it had been asked."""
+        told = {"command_results": self.machine.results.take()}
+        request = self.machine.frames.request_to_respond("prompt", "", biz_params=told)
+        return self.machine.send_request(request, now)
 
     def _leave_stage(self, now: float) -> Effects:
         """The stage lasted too long: take the exit that the table has, and say so."""
@@ -285,5 +295,8 @@ class MultimodalDialog:
     def update_info(self, now: float, **told: Any) -> Effects:
         return talk.update_info(self.machine, now, **told)
 
-    def tool_result(self, call_id: str, result: str, now: float) -> Effects:  # noqa: ARG002
-        raise Unsupported("this cloud calls its tools itself, and only tells of it")
+    def tool_result(self, call_id: str, result: str, _now: float) -> Effects:
+        return talk.tool_result(self.machine, call_id, result)
+
+    def offer_functions(self, _functions: Sequence[Function], _now: float) -> Effects:
+        return []  # the console declares them

@@ -15,7 +15,7 @@ from mmid.session.dialects.heartbeat import HeartbeatTimer
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.messages import AFTER_FAILURE, START_REFUSED
 from mmid.session.dialects.multimodal_dialog.stages import FED, STAGES, TURN_STAGES, Stage
-from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, ReplyText, Turn
+from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, ReplyText, Results, Turn
 from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, Upload
 from mmid.session.dialects.open_microphone import OpenMicrophone
 from mmid.session.dialects.stages import WORK_MODES
@@ -63,6 +63,7 @@ class Machine:
         self.stage, self.stage_deadline = Stage.STARTING, listening_by
         self.heartbeat = HeartbeatTimer(listening_by)
         self.turn, self.floor, self.pace = Turn(), Floor(), Pace()
+        self.results = Results()
         self.cause = self.left_round = ""
         self.malformed = 0
         self._ignored: Counter[str] = Counter()

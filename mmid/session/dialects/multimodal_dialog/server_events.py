@@ -26,12 +26,14 @@ from mmid.events import (
     TtsStart,
 )
 from mmid.session.dialects.json_text import whole, written
+from mmid.session.dialects.multimodal_dialog.commands import Asked
 from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import SILENT_TURN_ERRORS, Output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.dialects.multimodal_dialog.turn import ACCEPT_GRACE_S
 from mmid.session.dialects.multimodal_dialog.volume import loudness
 from mmid.session.effects import (
+    Effect,
     Effects,
     Emit,
     FinishPlayer,
@@ -39,6 +41,7 @@ from mmid.session.effects import (
     Note,
     SaveDialog,
     StartPlayer,
+    ToolCall,
 )
 
 # Keys that a reply may make us remember.
@@ -217,6 +220,16 @@ def _responding_content(machine: Machine, output: Output, now: float) -> Effects
     return [Emit(event(text)), *_commands(machine, output)]
 
 
+def _told(machine: Machine, asked: Asked) -> Effect:
+    """Tell of a command; a program of the board may be it."""
+    told = Command(asked.name, written(asked.params))
+    if not asked.function:
+        return Emit(told)
+    if asked.request:
+        machine.results.expect(asked.request)
+    return ToolCall(asked.request, asked.function, asked.arguments, told)
+
+
 def _commands(machine: Machine, output: Output) -> Effects:
     """Pass on each command of a reply once, however often its text is repeated."""
     effects: Effects = []
@@ -230,7 +243,7 @@ def _commands(machine: Machine, output: Output) -> Effects:
         if len(passed_on) >= _MOST_COMMANDS:
             return effects + machine.note_once("commands beyond 64 in a reply", asked.name)
         passed_on.add(asked.key)
-        effects.append(Emit(Command(asked.name, written(asked.params))))
+        effects.append(_told(machine, asked))
         try:
             wanted = loudness(asked.name, asked.params)
         except InvalidArgument as error:

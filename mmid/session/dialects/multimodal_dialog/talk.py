@@ -17,6 +17,8 @@ from mmid.session.effects import Effects, Emit, FlushPlayer, Send
 # Frames of video are at least so far apart (section 10).
 _VIDEO_FRAME_S = 0.5
 
+_LARGEST_RESULT_BYTES = 65536
+
 
 def check_speech(machine: Machine) -> None:
     """Raise if no speech can begin now."""
@@ -105,6 +107,16 @@ def update_info(
     frame = machine.frames.update_info(images, client_status, biz_params)
     machine.video_due = now + _VIDEO_FRAME_S if images else machine.video_due
     return [Send(frame)]
+
+
+def tool_result(machine: Machine, request: str, result: str) -> Effects:
+    """Keep what became of a command until the cloud listens."""
+    _check_ready(machine)
+    if len(result.encode()) > _LARGEST_RESULT_BYTES:
+        raise InvalidArgument(f"a result has at most {_LARGEST_RESULT_BYTES} bytes")
+    if not machine.results.come(request, result):
+        raise InvalidArgument(f"no command waits for a result under the id {request[:40]!r}")
+    return []
 
 
 def _check_video(machine: Machine, images: Sequence[bytes], now: float) -> None:

@@ -12,6 +12,9 @@ REQUEST_SPACING_S = 0.3
 _BURST = 4
 _BURST_S = 2.5
 
+# Commands whose result may still come; the oldest is forgotten first.
+_RESULTS_AWAITED = 16
+
 # After Listening we give RequestAccepted this long before we go on without
 # it: a RequestToSpeak that crossed a Listening may never be answered.
 ACCEPT_GRACE_S = 0.5
@@ -101,6 +104,39 @@ class Pace:
     def floor_at(self) -> float:
         """When the next RequestToSpeak may be sent; ``-inf`` if any time."""
         return max(self._floor_at + REQUEST_SPACING_S, self.request_at)
+
+
+class Results:
+    """What became of commands: the cloud hears of it when it listens next."""
+
+    def __init__(self) -> None:
+        self._awaited: deque[str] = deque(maxlen=_RESULTS_AWAITED)
+        self._come: dict[str, str] = {}
+
+    def expect(self, request: str) -> None:
+        """A command was told whose result has to quote this."""
+        self._awaited.append(request)
+
+    def come(self, request: str, result: str) -> bool:
+        """Keep a result; return whether one was waited for."""
+        if request not in self._awaited:
+            return False
+        self._awaited.remove(request)
+        self._come[request] = result
+        return True
+
+    @property
+    def there(self) -> bool:
+        """Whether there are any to send."""
+        return bool(self._come)
+
+    def take(self) -> list[dict[str, str]]:
+        """Return them as RequestToRespond has them, and forget them."""
+        come, self._come = self._come, {}
+        return [
+            {"command_request_id": request, "invoke_result": result}
+            for request, result in come.items()
+        ]
 
 
 @dataclass(slots=True)

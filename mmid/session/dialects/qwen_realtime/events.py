@@ -11,6 +11,8 @@ from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import Any
 
+from mmid.session.dialects.dialect import Function
+
 # The way to have a given text spoken (section 18) [unconfirmed: how literally it is obeyed].
 _SAY = "Say exactly the following text, word by word, and nothing else: {}"
 
@@ -95,6 +97,16 @@ class ClientEvents:
 
     def _plain(self, kind: str) -> str:
         return _json({"type": kind, "data": {}} if self.handbook else {"type": kind})
+
+
+def declaration(function: Function) -> dict[str, Any]:
+    """Return how a function is declared in the session (section 10)."""
+    described = {
+        "name": function.name,
+        "description": function.description,
+        "parameters": dict(function.parameters),
+    }
+    return {"type": "function", "function": described}
 
 
 def _json(event: Mapping[str, Any]) -> str:

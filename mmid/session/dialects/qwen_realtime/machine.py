@@ -58,6 +58,8 @@ class RealtimeMachine(TurnMachine):
         video_due: when the next frame of video may be sent.
         suspect_until: when the session is given up unless something comes.
         buffered: the service has sound that was neither committed nor cleared.
+        own_tools: the functions that the settings declare.
+        tools: all that the session has, or will have after ``changes``.
         changes: fields of the session that the service has yet to be told.
     """
 
@@ -79,6 +81,8 @@ class RealtimeMachine(TurnMachine):
         self.hearing, self.reply = RealtimeRecognition(), RealtimeReply(over=True)
         self.dying, self.request = Dying(), Request()
         self.sent, self.model = Sent(), model
+        self.own_tools: list[Any] = []
+        self.tools: list[Any] = []
         self.changes: dict[str, Any] = {}
         self.video_due = -inf
         self.suspect_until = inf

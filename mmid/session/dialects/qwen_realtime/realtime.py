@@ -12,12 +12,13 @@ connection, the time and the board.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any
 
 from mmid.errors import CloudRefused, ConnectionLost, MalformedMessage
 from mmid.events import Error
+from mmid.session.dialects.dialect import Function
 from mmid.session.dialects.qwen_realtime import talk
 from mmid.session.dialects.qwen_realtime.events import ClientEvents
 from mmid.session.dialects.qwen_realtime.failures import after_close
@@ -90,6 +91,7 @@ class QwenRealtime(TurnDialect):
             model=model,
             ready_by=ready_by,
         )
+        self.machine.tools = self.machine.own_tools = list(session.get("tools", ()))
         self._malformed = 0
         self._renew_at = self._silent_at = inf
 
@@ -239,6 +241,9 @@ class QwenRealtime(TurnDialect):
 
     def update_info(self, now: float, **told: Any) -> Effects:
         return talk.update_info(self.machine, now, **told)
+
+    def offer_functions(self, functions: Sequence[Function], _now: float) -> Effects:
+        return talk.offer_functions(self.machine, functions)
 
     def tool_result(self, call_id: str, result: str, now: float) -> Effects:
         return talk.tool_result(self.machine, call_id, result, now)

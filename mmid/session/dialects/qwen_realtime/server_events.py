@@ -37,6 +37,7 @@ from mmid.session.effects import (
     Send,
     StartRecorder,
     StopRecorder,
+    ToolCall,
 )
 
 # What one response may call; the others are answered with an error.
@@ -256,7 +257,8 @@ def _call(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     call = {"id": event.call_id, "function": event.name, "arguments": event.arguments}
     params = [{"name": name, "value": value} for name, value in call.items()]
     written = json.dumps(params, ensure_ascii=False, separators=(",", ":"))
-    return [*begun, Emit(Command("tool_call", written))]
+    told = Command("tool_call", written)
+    return [*begun, ToolCall(event.call_id, event.name, event.arguments, told)]
 
 
 def _response_done(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:

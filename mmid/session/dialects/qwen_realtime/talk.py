@@ -9,15 +9,17 @@ from typing import Any
 
 from mmid.errors import Busy, InvalidArgument, Unsupported
 from mmid.events import SpeechPrepare, SpeechRestart, SpeechStart
+from mmid.session.dialects.dialect import Function
+from mmid.session.dialects.qwen_realtime.events import declaration
 from mmid.session.dialects.qwen_realtime.machine import (
     LEAST_SPEECH_BYTES,
     SPEECH_BYTES_PER_S,
     RealtimeMachine,
 )
-from mmid.session.dialects.qwen_realtime.session import objection_to_change
+from mmid.session.dialects.qwen_realtime.session import MOST_TOOLS, objection_to_change
 from mmid.session.dialects.qwen_realtime.usage import image_tokens, jpeg_size
 from mmid.session.dialects.stages import TURN_STAGES, TurnStage
-from mmid.session.effects import Effects, Emit, FlushPlayer, Send, SendAudio
+from mmid.session.effects import Effects, Emit, FlushPlayer, Note, Send, SendAudio
 
 # What an image may be (section 9): 256 KB of base64 are so many bytes.
 _LARGEST_IMAGE_BYTES = 190 * 1024
@@ -159,6 +161,23 @@ def update_info(
         raise Busy(f"frames of video are at least {_VIDEO_FRAME_S} s apart")
     machine.video_due = now + _VIDEO_FRAME_S
     return _show(machine, pictures)
+
+
+def offer_functions(machine: RealtimeMachine, functions: Sequence[Function]) -> Effects:
+    """Declare functions besides those of the settings; of two of one name the program's counts."""
+    declared = [declaration(one) for one in functions if "/" not in one.name]
+    names = {one["function"]["name"] for one in declared}
+    own = [one for one in machine.own_tools if one["function"]["name"] not in names]
+    tools = [*own, *declared][:MOST_TOOLS]
+    notes = [
+        Note(f"the function {one.name} is not offered: this cloud's have no domain")
+        for one in functions
+        if "/" in one.name
+    ]
+    if tools == machine.tools:
+        return [*notes]
+    machine.tools = tools
+    return [*notes, *machine.change({"tools": tools})]
 
 
 def tool_result(machine: RealtimeMachine, call_id: str, result: str, now: float) -> Effects:

@@ -15,7 +15,7 @@ from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import Output, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import Stage
-from mmid.session.effects import Emit, Note, SetLoudness
+from mmid.session.effects import Note, SetLoudness, ToolCall
 from tests.rig.dialog_settings import dialog_settings
 from tests.session.dialects.multimodal_dialog.cloud_frames import TASK_ID, output_frame
 
@@ -64,12 +64,27 @@ def test_a_command_is_known_by_its_request_else_by_round_and_name() -> None:
         ([{"name": "x" * 129}], "a command without a name"),
         (
             [{"name": "mute", "command_request_id": "r" * 1_000_000}],
-            "the command mute with an id of 16384 characters",
+            "the command mute whose id or domain is over 128 characters",
+        ),
+        (
+            [{"name": "mute", "intent_info": {"domain": "d" * 129}}],
+            "the command mute whose id or domain is over 128 characters",
         ),
         ("[" * 40 + "]" * 40, "commands that are not JSON"),
         ([{"name": "mute", "params": "all"}], "the command mute with parameters that are no array"),
     ],
-    ids=["torn", "number", "object", "no object", "empty", "long", "id", "deep", "params"],
+    ids=[
+        "torn",
+        "number",
+        "object",
+        "no object",
+        "empty",
+        "long",
+        "id",
+        "domain",
+        "deep",
+        "params",
+    ],
 )
 def test_what_makes_no_sense_is_a_fault_and_no_command(commands: Any, fault: str) -> None:
     assert asking(frame(commands)) == [fault]
@@ -78,8 +93,37 @@ def test_what_makes_no_sense_is_a_fault_and_no_command(commands: Any, fault: str
 def test_a_fault_does_not_cost_its_neighbours() -> None:
     assert asking(frame([7, MUTE])) == [
         "a command without a name",
-        Asked("request r-7", "mute", QUOTED),
+        Asked("request r-7", "mute", QUOTED, "mute", "r-7"),
     ]
+
+
+@pytest.mark.parametrize(
+    "intents",
+    [
+        {"intent_info": {"domain": "light", "intent": "on"}},
+        {"intent_infos": [7, {"intent": "on"}, {"domain": "light"}, {"domain": "radio"}]},
+        {"intent_info": {"domain": "radio"}, "intent_infos": [{"domain": "light"}]},
+    ],
+)
+def test_the_domain_of_a_command_is_a_parameter_and_belongs_to_its_name(
+    intents: dict[str, Any],
+) -> None:
+    (asked,) = commands_of(frame([{**MUTE, "params": PARAMS, **intents}]))
+    assert asked.params == [*PARAMS, *QUOTED, {"name": "domain", "value": "light"}]
+    assert (asked.function, asked.request) == ("light/mute", "r-7")
+    assert json.loads(asked.arguments) == {"series": "70"}
+
+
+@pytest.mark.parametrize("intents", [{"intent_info": 7}, {"intent_infos": [{"domain": 7}]}])
+def test_a_command_without_a_domain_has_none(intents: dict[str, Any]) -> None:
+    (asked,) = commands_of(frame([{**MUTE, **intents}]))
+    assert (asked.params, asked.function) == (QUOTED, "mute")
+
+
+def test_commands_of_one_name_of_two_skills_are_two() -> None:
+    skills = [{**SET, "intent_info": {"domain": domain}} for domain in ("light", "radio")]
+    one, other = commands_of(frame(skills))
+    assert one.key != other.key
 
 
 CALL = {
@@ -194,12 +238,17 @@ def content(machine: Machine, commands: Any, round_id: str = "round-1") -> list[
 def test_a_command_that_is_repeated_is_passed_on_once() -> None:
     machine = responding()
     assert content(machine, json.dumps([SET])) == [
-        Emit(Command("VOLUME_SET", json.dumps(PARAMS, separators=(",", ":")))),
+        ToolCall(
+            "",
+            "VOLUME_SET",
+            '{"series":"70"}',
+            Command("VOLUME_SET", json.dumps(PARAMS, separators=(",", ":"))),
+        ),
         SetLoudness(70, muted=False),
     ]
     assert content(machine, [SET]) == []
     assert content(machine, [SET, MUTE]) == [
-        Emit(Command("mute", MUTE_JSON)),
+        ToolCall("r-7", "mute", "{}", Command("mute", MUTE_JSON)),
         SetLoudness(muted=True),
     ]
 
@@ -220,5 +269,5 @@ def test_what_a_reply_makes_us_remember_is_bounded() -> None:
         for number in range(100)
         for effect in content(machine, [{"name": f"command{number}"}])
     ]
-    assert sum(isinstance(effect, Emit) for effect in effects) == 64
+    assert sum(isinstance(effect, ToolCall) for effect in effects) == 64
     assert len(machine.turn.commands) == 64

@@ -9,8 +9,9 @@ from mmid.errors import Busy, InvalidArgument, NotReady, Unsupported
 from mmid.session.dialects.multimodal_dialog.directives import IMAGE_LIMIT_BYTES
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.effects import Effect, Send
+from tests.session.dialects.multimodal_dialog.cloud_frames import output_frame, server_frame
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
-from tests.session.dialects.multimodal_dialog.trace import CONNECTED, REPLYING, follow
+from tests.session.dialects.multimodal_dialog.trace import CONNECTED, REPLYING, Rehearsal, follow
 
 JPEG = b"\xff\xd8\xff\xe0"
 
@@ -107,6 +108,65 @@ def test_video_is_sent_frame_by_frame_if_it_was_announced() -> None:
     assert dialect.update_info(10.5, images=[JPEG])
     with pytest.raises(InvalidArgument, match="one by one"):
         dialect.update_info(20.0, images=[JPEG, JPEG])
+
+
+# --- what became of commands ---------------------------------------------------------------
+
+COMMAND = {"name": "lamp", "command_request_id": "r-7"}
+LISTENING = server_frame("state Listening")
+RESULT = {"command_request_id": "r-7", "invoke_result": '{"ok":true}'}
+
+
+def commanded() -> Rehearsal:
+    """Return a dialog whose reply has a command in it."""
+    rehearsal = reach(Stage.RESPONDING)
+    extra = {"commands": [COMMAND]}
+    frame = output_frame("RespondingContent", text="it is", extra_info=extra)
+    rehearsal.dialect.receive_text(frame, rehearsal.now)
+    return rehearsal
+
+
+def test_the_result_of_a_command_goes_up_when_the_cloud_listens_and_once() -> None:
+    rehearsal = commanded()
+    assert rehearsal.dialect.tool_result("r-7", '{"ok":true}', rehearsal.now) == []
+    with pytest.raises(InvalidArgument, match="no command waits"):
+        rehearsal.dialect.tool_result("r-7", "{}", rehearsal.now)
+    assert rehearsal.dialect.deadline > rehearsal.now
+    rehearsal.dialect.receive_text(LISTENING, rehearsal.now)
+    assert rehearsal.dialect.deadline <= rehearsal.now
+    told = sent(rehearsal.dialect.tick(rehearsal.now))
+    assert (told["input"]["directive"], told["input"]["type"]) == ("RequestToRespond", "prompt")
+    assert told["parameters"] == {"biz_params": {"command_results": [RESULT]}}
+    assert rehearsal.dialect.machine.stage is Stage.RECOGNISING
+
+
+def test_a_result_that_comes_while_the_cloud_listens_goes_up_at_once() -> None:
+    rehearsal = commanded()
+    rehearsal.dialect.receive_text(LISTENING, rehearsal.now)
+    rehearsal.dialect.tool_result("r-7", "{}", rehearsal.now)
+    assert sent(rehearsal.dialect.tick(rehearsal.now))["input"]["text"] == ""
+
+
+def test_a_press_goes_before_the_result_of_a_command() -> None:
+    rehearsal = commanded()
+    rehearsal.dialect.receive_text(LISTENING, rehearsal.now)
+    rehearsal.dialect.start_speech(rehearsal.now)
+    rehearsal.dialect.tool_result("r-7", "{}", rehearsal.now)
+    assert rehearsal.dialect.deadline > rehearsal.now
+
+
+def test_what_is_no_result_is_refused() -> None:
+    rehearsal = commanded()
+    with pytest.raises(InvalidArgument, match="65536"):
+        rehearsal.dialect.tool_result("r-7", "x" * 65537, rehearsal.now)
+    with pytest.raises(InvalidArgument, match="'r-8'"):
+        rehearsal.dialect.tool_result("r-8", "{}", rehearsal.now)
+    with pytest.raises(NotReady):
+        reach(Stage.STARTING).dialect.tool_result("r-7", "{}", 0.0)
+
+
+def test_the_console_declares_what_the_model_may_call() -> None:
+    assert commanded().dialect.offer_functions([], 0.0) == []
 
 
 def test_video_that_was_not_announced_is_refused_by_the_name_of_its_setting() -> None:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from mmid.errors import CallerError, InvalidArgument, Unsupported
 from mmid.events import AsrComplete, AsrEnd, AsrStart, Command, LlmComplete, TtsStart
+from mmid.session.dialects.dialect import Function
 from mmid.session.dialects.qwen_realtime.realtime import QwenRealtime
 from mmid.session.dialects.qwen_realtime.session import session_of
 from mmid.session.dialects.stages import TurnStage
-from mmid.session.effects import Close, Effect, Emit, Next, Note, Play, Send
+from mmid.session.effects import Close, Effect, Emit, Next, Note, Play, Send, ToolCall
 from mmid.settings import Dialog, Settings
 from tests.session.dialects.qwen_realtime.pair import MODEL, MODES, realtime
 from tests.simcloud.qwen_realtime.test_protocol import JPEG
@@ -75,7 +76,9 @@ def asked(mode: str = "push2talk") -> QwenRealtime:
 
 
 def told(effects: Sequence[Effect]) -> list[Any]:
-    return [effect.event for effect in effects if isinstance(effect, Emit)]
+    """Return the events; of a call that of a board without such a tool."""
+    events = [effect.told if isinstance(effect, ToolCall) else effect for effect in effects]
+    return [one.event if isinstance(one, Emit) else one for one in events]
 
 
 def sent(effects: Sequence[Effect]) -> list[str]:
@@ -122,6 +125,44 @@ def test_what_a_program_changes_of_the_session_is_sent_between_turns() -> None:
     assert dialect.deadline <= 4.0
     assert session_told(dialect.tick(4.0)) == [{"instructions": "Be brief.", "seed": 2}]
     assert not session_told(dialect.tick(4.0))
+
+
+LAMP = Function("lamp", "Turns the lamp.", {"type": "object"})
+FILED = {"type": "function", "function": {"name": "lamp"}}
+
+
+def test_functions_are_declared_between_turns_and_once() -> None:
+    dialect = ready("push2talk")
+    (session,) = session_told(dialect.offer_functions([LAMP], 1.0))
+    (declared,) = session["tools"]
+    assert declared["function"] == {
+        "name": "lamp", "description": "Turns the lamp.", "parameters": {"type": "object"},
+    }  # fmt: skip
+    assert dialect.offer_functions([LAMP], 1.0) == []
+    dialect.ask("what", 1.0)
+    assert dialect.offer_functions([], 1.0) == []
+    dialect.interrupt(2.0)
+    assert session_told(dialect.tick(2.0)) == [{"tools": []}]
+
+
+def test_functions_of_programs_stand_beside_those_of_the_settings_and_before_their_own() -> None:
+    fan = {"type": "function", "function": {"name": "fan"}}
+    dialect = realtime("push2talk", tools=[FILED, fan])
+    dialect.begin(0.0)
+    for event in SESSION[:2]:
+        dialect.receive_text(json.dumps(event), 0.0)
+    assert dialect.offer_functions([], 1.0) == []
+    (session,) = session_told(dialect.offer_functions([LAMP], 1.0))
+    assert [one["function"].get("description") for one in session["tools"]] == [
+        None,
+        "Turns the lamp.",
+    ]
+    assert session_told(dialect.offer_functions([], 1.0)) == [{"tools": [FILED, fan]}]
+
+
+def test_a_function_of_a_domain_is_not_offered_to_a_cloud_without_any() -> None:
+    (note,) = ready("push2talk").offer_functions([Function("light/on", "", {})], 1.0)
+    assert isinstance(note, Note)
 
 
 @pytest.mark.parametrize(
