@@ -31,6 +31,13 @@ _LONGEST_SCHEMA = 16384
 # What the clouds allow in a function's name, and before it a skill's.
 _NAME = re.compile(r"([A-Za-z0-9_.-]{1,64}/)?[A-Za-z0-9_-]{1,64}")
 
+# Types of JSON schema that are none of a text: what they are here.
+_KINDS: dict[Any, frozenset[type]] = {
+    "boolean": frozenset({bool}),
+    "integer": frozenset({int}),
+    "number": frozenset({int, float}),
+}
+
 # Calls a program, given its unique name on the bus, its object, and the function's name and
 # arguments; returns what it answers. Raises ToolFailed.
 CallProgram = Callable[[str, str, str, str], Awaitable[str]]
@@ -164,8 +171,7 @@ class Tools:
 
     async def _result(self, tool: Tool, arguments: str) -> str:
         name = tool.function.name
-        arguments = arguments.strip() or "{}"
-        _check_arguments(tool.function, arguments)
+        arguments = _checked(tool.function, arguments.strip() or "{}")
         if self._under_way >= _MOST_CALLS:
             raise ToolFailed(f"the tool {name}: {_MOST_CALLS} calls are under way already")
         self._under_way += 1
@@ -211,8 +217,12 @@ def _check(function: Function) -> None:
         raise InvalidArgument('a schema is that of an object, with an array of names as "required"')
 
 
-def _check_arguments(function: Function, arguments: str) -> None:
-    """Refuse a call that the program could not make sense of."""
+def _checked(function: Function, arguments: str) -> str:
+    """Return the arguments of a call as the schema has them.
+
+    Raises:
+        ToolFailed: the program could make no sense of them.
+    """
     name = function.name
     try:
         given: Any = read_json(arguments)
@@ -223,3 +233,18 @@ def _check_arguments(function: Function, arguments: str) -> None:
     missing = [one for one in function.parameters.get("required", []) if one not in given]
     if missing:
         raise ToolFailed(f"the tool {name} was called without {', '.join(missing)}")
+    properties = function.parameters.get("properties")
+    types = properties if isinstance(properties, dict) else {}
+    return written({key: _typed(value, types.get(key)) for key, value in given.items()})
+
+
+def _typed(value: Any, declared: Any) -> Any:
+    """Return a value as its declaration wants it: some clouds say everything as a text."""
+    kinds = _KINDS.get(declared.get("type")) if isinstance(declared, dict) else None
+    if kinds is None or not isinstance(value, str):
+        return value
+    try:
+        meant = read_json(value.strip().lower())
+    except ValueError:
+        return value
+    return meant if type(meant) in kinds else value

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import struct
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -21,9 +20,8 @@ from mmid.errors import NotReady
 from mmid.events import State
 from mmid.status import Status
 from tests.dbus.private_bus import WAIT_S, NotingApplication
-from tests.rig.processes import REPOSITORY
+from tests.rig.examples import EXAMPLES, compile_example
 
-EXAMPLES = REPOSITORY / "docs" / "examples"
 PNG = b"\x89PNG\r\n\x1a\n a drawing"
 
 # linux/input.h and linux/input-event-codes.h
@@ -38,16 +36,8 @@ Start = Callable[..., Awaitable[Example]]
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of the examples in C, compiled as they say themselves."""
     directory = tmp_path_factory.mktemp("examples")
-    libraries = subprocess.run(
-        ["pkg-config", "--cflags", "--libs", "libsystemd"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    for source in EXAMPLES.glob("*.c"):
-        options = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pedantic"]
-        output = directory / source.stem
-        subprocess.run(["cc", *options, "-o", output, source, *libraries], check=True)
+    for name in ("lamp", "push_to_talk"):
+        compile_example(name, directory)
     return directory
 
 
@@ -279,9 +269,11 @@ async def test_the_lamp_knows_what_was_before_it_came(
     await shows(tmp_path / "brightness", "1")
 
 
-def test_every_example_is_run_here_and_named_in_the_readme() -> None:
+def test_every_example_is_run_and_named_in_the_readme() -> None:
     names = {path.name for path in EXAMPLES.iterdir()} - {"README.md"}
-    assert names == {"ask.py", "announce.sh", "lamp.c", "push_to_talk.c"}
+    here = {"ask.py", "announce.sh", "lamp.c", "push_to_talk.c"}
+    in_a_dialog = {"lamp_tool.c", "thermometer.py", "tool.sh"}  # tests/end_to_end/test_tools.py
+    assert names == here | in_a_dialog
     readme = (EXAMPLES / "README.md").read_text()
     assert all(name in readme for name in names)
 

@@ -155,6 +155,20 @@ async def test_a_tool_that_fails_is_told_and_the_model_hears_why(
     assert (error.code, excuse in error.message) == ("tool", True)
 
 
+async def test_what_a_cloud_says_as_a_text_arrives_as_the_schema_has_it(board: Board) -> None:
+    kinds = {"on": "boolean", "level": "integer", "warmth": "number", "name": "string"}
+    schema = {"properties": {key: {"type": kind} for key, kind in kinds.items()}}
+    calls = be_tool(board, schema=schema)
+    texts = {"on": "True", "level": " 7", "warmth": "0.5", "name": "7", "more": "1"}
+    await board.gateway.call_tool("lamp", json.dumps(texts))
+    odd = {"on": "perhaps", "level": "7.5", "warmth": "warm", "name": "x"}
+    await board.gateway.call_tool("lamp", json.dumps(odd))
+    assert [json.loads(call[3]) for call in calls] == [
+        {"on": True, "level": 7, "warmth": 0.5, "name": "7", "more": "1"},
+        odd,
+    ]
+
+
 async def test_eight_calls_may_be_under_way_and_the_ninth_is_refused(
     board: Board, dialog: Dialog
 ) -> None:
