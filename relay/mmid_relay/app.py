@@ -28,7 +28,7 @@ from mmid_relay.vendors.baidu import AgentApi
 from mmid_relay.vendors.dashscope import KeyMint
 from mmid_relay.vendors.upstream import Upstream, make_client
 
-_PATHS = routes.PATHS | health.PATHS
+_PATHS = routes.PATHS | health.PATHS | {"/openapi.json"}
 
 
 def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None) -> FastAPI:
@@ -66,6 +66,7 @@ def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         middleware=[
             Middleware(Audit, paths=_PATHS, write=audit),
             Middleware(Gate, doorkeeper=doorkeeper, quota=quota, paths=routes.PATHS),
@@ -108,7 +109,7 @@ async def _answer_http(request: Request, error: HTTPException) -> JSONResponse:
     elif error.status_code == 405:
         problem = Problem(Kind.WRONG_METHOD, "This path is not asked with this method.")
     else:
-        problem = Problem(Kind.NOT_JSON, "The body is no JSON, or nests too deep.")
+        problem = Problem(Kind.NOT_JSON, "The body is no JSON.")
     response = problem_response(problem, trace_of(request.scope))
     response.headers.update(error.headers or {})
     return response

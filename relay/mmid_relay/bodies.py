@@ -13,6 +13,10 @@ _Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{8,64}$")]
 _Sealed = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/=_-]{1,4096}$")]
 
 
+# 64 bits, as a number or as text: not every JSON parser keeps them in a number.
+InstanceId = Annotated[int, Field(ge=0, lt=2**64)] | Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, hide_input_in_errors=True, alias_generator=to_camel
@@ -63,9 +67,7 @@ class StopRequest(_Body):
     """The end of an instance."""
 
     device_name: Name
-    ai_agent_instance_id: int | Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] | None = Field(
-        None, alias="ai_agent_instance_id"
-    )
+    ai_agent_instance_id: InstanceId = Field(alias="ai_agent_instance_id")
 
 
 class _Answer(BaseModel):
@@ -94,7 +96,7 @@ class Instance(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    ai_agent_instance_id: int | str
+    ai_agent_instance_id: InstanceId = Field(alias="ai_agent_instance_id")
     stop_url: str | None = None
 
 

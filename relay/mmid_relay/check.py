@@ -7,7 +7,6 @@ key of one second, the end of an instance that never was.
 
 import asyncio
 import secrets
-import ssl
 import time
 from email.utils import parsedate_to_datetime
 
@@ -15,7 +14,8 @@ from mmid_relay.answers import SharedAnswers
 from mmid_relay.app import make_app
 from mmid_relay.problems import Problem
 from mmid_relay.relay import Relay
-from mmid_relay.settings import Server, Settings, SettingsInvalid
+from mmid_relay.serve import check_certificate
+from mmid_relay.settings import Settings
 from mmid_relay.vendors.alibaba import LicenseApi
 from mmid_relay.vendors.baidu import AgentApi
 from mmid_relay.vendors.dashscope import KeyMint
@@ -39,7 +39,7 @@ def check(settings: Settings) -> int:
 
 async def _check(settings: Settings) -> int:
     app = make_app(settings)
-    _check_certificate(settings.server)
+    check_certificate(settings.server)
     results = [_say(True, "settings", "can be used"), _devices(settings)]
     async with app.router.lifespan_context(app):
         relay: Relay = app.state.relay
@@ -56,18 +56,6 @@ async def _check(settings: Settings) -> int:
 def _say(good: bool, what: str, words: str) -> bool:
     print(f"{'ok    ' if good else 'FAILED'} {what}: {words}")
     return good
-
-
-def _check_certificate(server: Server) -> None:
-    if not server.tls_cert:
-        return
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(server.tls_cert, server.tls_key or None, password="")
-    except (OSError, ValueError):
-        raise SettingsInvalid(
-            "server.tls_cert: it cannot be read, or tls_key is not its key"
-        ) from None
 
 
 def _devices(settings: Settings) -> bool:

@@ -60,7 +60,7 @@ class Doorkeeper:
             Problem: nobody we know, or no more.
         """
         authorization = [value for name, value in headers if name == b"authorization"]
-        subjects = [value for name, value in headers if name == self._dn_header and name]
+        subjects = [value for name, value in headers if name == self._dn_header and value]
         if len(authorization) > 1 or len(subjects) > 1:
             raise Problem(Kind.UNKNOWN_DEVICE, "The request names its device more than once.")
         if authorization:

@@ -16,6 +16,7 @@ from mmid_relay.trace import Trace, trace_of
 
 BODY_LIMIT = 16 * 1024
 _BODY_S = 10.0
+_MOST_BRACKETS = 16
 
 
 class Gate:
@@ -47,6 +48,7 @@ class Gate:
             await self._prove(scope, trace)
             _check_type(scope)
             body = await _read(receive)
+            _check_depth(body)
         except Problem as problem:
             await problem_response(problem, trace)(scope, receive, send)
             return
@@ -69,9 +71,12 @@ def _check_type(scope: Scope) -> None:
         raise Problem(Kind.WRONG_TYPE, "The body's content type must be application/json.")
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise Problem(Kind.WRONG_TYPE, "The body must not be compressed.")
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > BODY_LIMIT:
-        raise _too_large()
+
+
+def _check_depth(body: bytes) -> None:
+    """Refuse what is nested: each body is one flat object, and no value of it has a bracket."""
+    if body.count(b"{") + body.count(b"[") > _MOST_BRACKETS:
+        raise Problem(Kind.TOO_DEEP, "The body nests too deep: it must be one flat object.")
 
 
 async def _read(receive: Receive) -> bytes:
@@ -85,15 +90,11 @@ async def _read(receive: Receive) -> bytes:
                     raise Problem(Kind.BAD_REQUEST, "The body ended too early.")
                 body += message.get("body", b"")
                 if len(body) > BODY_LIMIT:
-                    raise _too_large()
+                    raise Problem(Kind.TOO_LARGE, "The body is longer than 16 KiB.")
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
         raise Problem(Kind.TOO_SLOW, "The body did not come within 10 s.") from None
-
-
-def _too_large() -> Problem:
-    return Problem(Kind.TOO_LARGE, "The body is longer than 16 KiB.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

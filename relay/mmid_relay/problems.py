@@ -15,6 +15,7 @@ class Kind(Enum):
     """Each kind of refusal: what it is called in metrics and audit lines, and its status."""
 
     NOT_JSON = ("not-json", HTTPStatus.BAD_REQUEST)
+    TOO_DEEP = ("too-deep", HTTPStatus.BAD_REQUEST)
     BAD_REQUEST = ("bad-request", HTTPStatus.BAD_REQUEST)
     UNKNOWN_DEVICE = ("unknown-device", HTTPStatus.UNAUTHORIZED)
     REVOKED = ("revoked", HTTPStatus.FORBIDDEN)

@@ -81,15 +81,14 @@ class Relay:
         if instance is None or not base_url:
             return reply
         proof = agents.proof(device, instance)
-        stop_url = f"{base_url}/v1/baidu/stop?instance={instance}&proof={proof}"
+        stop_url = f"{base_url}/v1/baidu/stop?proof={proof}"
         return replace(reply, body={**reply.body, "stop_url": stop_url})
 
-    async def baidu_stop(self, device: str, asked: StopRequest, instance: int, proof: str) -> Reply:
+    async def baidu_stop(self, device: str, asked: StopRequest, proof: str) -> Reply:
         """Stop an instance that this device was given."""
         agents = _offered(self.agents, "Instances")
-        named = asked.ai_agent_instance_id
-        ours = agents.was_given(device, instance, proof)
-        if not ours or (named is not None and int(named) != instance):
+        instance = int(asked.ai_agent_instance_id)
+        if not agents.was_given(device, instance, proof):
             raise Problem(Kind.NOT_YOURS, "This instance was not given to this device.")
         return stop_reply(await agents.stop(instance))
 
@@ -104,7 +103,7 @@ def _check_sealed_name(device: str, reply: Reply) -> None:
     The vendor alone can read that name, so it cannot be known before.
     """
     data = reply.body["data"]
-    if data and data.get("deviceName") not in {None, device}:
+    if data and str(data.get("deviceName", device)) != device:
         raise Problem(
             Kind.WRONG_NAME,
             "The sealed name in the request is not this device's: the answer is withheld.",

@@ -78,12 +78,11 @@ async def baidu_instance(request: Request, asked: InstanceRequest) -> Response:
 async def baidu_stop(
     request: Request,
     asked: StopRequest,
-    instance: Annotated[int, Query(ge=0, lt=2**64)],
     proof: Annotated[str, Query(pattern=r"^[0-9a-f]{64}$")],
 ) -> Response:
-    """Stop an instance; where is in ``stop_url`` of the answer that gave it."""
+    """Stop an instance; ``stop_url`` of the answer that gave it holds the proof."""
     device = _own(request, asked.device_name)
-    return _answer(request, await _relay(request).baidu_stop(device, asked, instance, proof))
+    return _answer(request, await _relay(request).baidu_stop(device, asked, proof))
 
 
 PATHS = frozenset(route.path for route in router.routes if isinstance(route, APIRoute))

@@ -1,9 +1,11 @@
 """The server: uvicorn, with what the relay wants of it."""
 
+import ssl
+
 import uvicorn
 
 from mmid_relay.app import make_app
-from mmid_relay.settings import Settings
+from mmid_relay.settings import Server, Settings, SettingsInvalid
 
 _STOP_S = 20
 
@@ -15,6 +17,7 @@ def serve(settings: Settings) -> int:
         SettingsInvalid: a file that the settings name cannot be used.
     """
     server = settings.server
+    check_certificate(server)
     host, port = ("", 0) if server.unix_path else server.address
     config = uvicorn.Config(
         make_app(settings),
@@ -34,3 +37,20 @@ def serve(settings: Settings) -> int:
     )
     uvicorn.Server(config).run()
     return 0
+
+
+def check_certificate(server: Server) -> None:
+    """Try our own certificate, if there is one.
+
+    Raises:
+        SettingsInvalid: it cannot be used.
+    """
+    if not server.tls_cert:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(server.tls_cert, server.tls_key or None, password="")
+    except (OSError, ValueError):
+        raise SettingsInvalid(
+            "server.tls_cert: it cannot be read, or tls_key is not its key"
+        ) from None

@@ -157,7 +157,8 @@ class Limits(_Table):
     Attributes:
         device_per_minute: requests of one device.
         total_per_minute: requests of all devices.
-        vendor_timeout_s: longest wait for a vendor. Less than a stop has time for (20 s).
+        vendor_timeout_s: longest wait for a vendor, 16 s at most: a stop has 20 s for what is
+            under way.
         store: ``memory``, or the URL of a Redis or Valkey that several relays share.
     """
 
@@ -165,7 +166,7 @@ class Limits(_Table):
 
     device_per_minute: int = Field(60, ge=1, le=100_000)
     total_per_minute: int = Field(6000, ge=1, le=10_000_000)
-    vendor_timeout_s: float = Field(15.0, ge=0.1, le=18.0)
+    vendor_timeout_s: float = Field(15.0, ge=0.1, le=16.0)
     store: SecretStr = SecretStr("memory")
 
     @field_validator("store")

@@ -38,7 +38,9 @@ def license_reply(answer: Answer, secrets: Iterable[str]) -> Reply:
     data, code = document.get("data"), _code(document)
     # Declared bool in one of the API's answers, and text in the other.
     succeeded = str(document.get("success")).lower() == "true"
-    if succeeded and answer.succeeded and isinstance(data, dict):
+    if succeeded and answer.succeeded:
+        if not isinstance(data, dict):
+            raise _nonsense("alibaba", "data")
         return Reply(HTTPStatus.OK, _envelope(document, code, "success", data), code)
     if not _DEVICE_CODE.fullmatch(code):
         return _refused_the_relay("alibaba", answer)

@@ -120,7 +120,9 @@ class Upstream:
             CIRCUIT_OPEN.labels(self.name).set(self.circuit.is_open)
 
     async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        timeout = httpx.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
+        # Short of the whole, so that it is known when nothing was sent.
+        soon_s = min(_CONNECT_S, self._timeout_s / 2)
+        timeout = httpx.Timeout(self._timeout_s, connect=soon_s, pool=soon_s)
         try:
             async with asyncio.timeout(self._timeout_s):
                 request = self._client.build_request(
