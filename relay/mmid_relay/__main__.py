@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from mmid_relay import __version__
-from mmid_relay.settings import DEFAULT_FILE, NAME, Settings, SettingsInvalid, load
+from mmid_relay.settings import DEFAULT_FILE, Settings, SettingsInvalid, is_name, load
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,14 +59,12 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _device_token(options: argparse.Namespace) -> int:
-    import re  # noqa: PLC0415
-
     from mmid_relay.devices import device_token  # noqa: PLC0415
 
     devices = load(options.config).devices
     if not devices.signing_key:
         raise SettingsInvalid("devices.signing_key is not set: it says which key signs tokens")
-    if not re.match(NAME, options.name):
+    if not is_name(options.name):
         raise SettingsInvalid("NAME must be 1 to 32 letters, digits, '-' and '_'")
     key = bytes.fromhex(devices.fleet_keys[devices.signing_key].get_secret_value())
     print(device_token(options.name, devices.signing_key, key))

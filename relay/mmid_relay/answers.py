@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from valkey.asyncio import Valkey
+from valkey.asyncio import BlockingConnectionPool, Valkey
 from valkey.exceptions import ValkeyError
 
 from mmid_relay.metrics import STORE_FAILURES
@@ -21,6 +21,7 @@ from mmid_relay.problems import Kind, Problem
 KEPT_S = 300
 _MOST = 20_000
 _POLL_S = 0.1
+_CONNECTIONS = 32
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Reply:
     retry_after_s: int = 0
 
 
+def connect(url: str) -> BlockingConnectionPool:
+    """Return the connections to a store, for answers and limits; none is made before it is used."""
+    return BlockingConnectionPool.from_url(
+        url, max_connections=_CONNECTIONS, timeout=1, socket_timeout=1, socket_connect_timeout=1
+    )
+
+
 class Answers(Protocol):
     """Where the answers are kept."""
 
@@ -53,9 +61,6 @@ class Answers(Protocol):
 
     async def forget(self, key: str) -> None:
         """Give up a claim: nothing was sent."""
-
-    async def close(self) -> None:
-        """Let go of the store."""
 
 
 class MemoryAnswers:
@@ -87,9 +92,6 @@ class MemoryAnswers:
     async def forget(self, key: str) -> None:
         """Nothing was claimed."""
 
-    async def close(self) -> None:
-        """Nothing is open."""
-
 
 class SharedAnswers:
     """In a Redis or Valkey, so that a repeat may reach another relay than the first.
@@ -98,12 +100,12 @@ class SharedAnswers:
     request is not sent again by any other.
 
     Args:
-        url: of the store.
+        pool: connections to the store.
         wait_s: how long another relay may take to answer the same request.
     """
 
-    def __init__(self, url: str, wait_s: float) -> None:
-        self._store: Valkey = Valkey.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    def __init__(self, pool: BlockingConnectionPool, wait_s: float) -> None:
+        self._store: Valkey = Valkey(connection_pool=pool)
         self._wait_s = wait_s
 
     async def claim(self, key: str) -> Reply | Problem | None:
@@ -137,10 +139,6 @@ class SharedAnswers:
             await self._store.delete(_name(key))
         except ValkeyError:
             STORE_FAILURES.inc()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._store.aclose()
 
     async def ping(self) -> bool:
         """Return whether the store answers."""

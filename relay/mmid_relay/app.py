@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from mmid_relay import __version__, health, routes
-from mmid_relay.answers import MemoryAnswers, SharedAnswers
+from mmid_relay.answers import MemoryAnswers, SharedAnswers, connect
 from mmid_relay.audit import Audit, problem_response
 from mmid_relay.devices import Doorkeeper
 from mmid_relay.gate import Gate
@@ -43,13 +43,13 @@ def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None
     """
     client = make_client(settings.server.ca_file)
     wait_s = settings.limits.vendor_timeout_s
-    url = settings.limits.shared_store
-    answers = SharedAnswers(url, wait_s) if url else MemoryAnswers()
+    pool = connect(settings.limits.shared_store) if settings.limits.shared_store else None
+    answers = SharedAnswers(pool, wait_s) if pool else MemoryAnswers()
     registrations = Registrations(answers)
     relay = Relay(registrations, *_vendors(settings, client))
     doorkeeper = Doorkeeper(settings.server, settings.devices, Revocations(settings.devices))
 
-    quota = Quota(settings.limits)
+    quota = Quota(settings.limits, pool)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +57,8 @@ def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None
         # Registrations whose devices hung up; the others were waited for by the server.
         await registrations.finish(wait_s)
         await client.aclose()
-        await answers.close()
+        if pool:
+            await pool.aclose()
 
     app = FastAPI(
         title="mmid-relay",

@@ -14,7 +14,7 @@ _Sealed = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/=_-]{1,4096}$")]
 
 
 # 64 bits, as a number or as text: not every JSON parser keeps them in a number.
-InstanceId = Annotated[int, Field(ge=0, lt=2**64)] | Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
+InstanceId = Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 
 
 class _Body(BaseModel):

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 
 from mmid_relay.problems import Kind, Problem
 from mmid_relay.revocations import Revocations
-from mmid_relay.settings import NAME, Devices, Server
+from mmid_relay.settings import Devices, Server, is_name
 
-_NAME = re.compile(NAME)
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{1,32})\.([A-Za-z0-9_-]{1,32})\.([0-9a-f]{64})")
 # Compared with when the key is not ours, so that this takes as long.
 _NO_KEY = bytes(32)
@@ -67,7 +66,7 @@ class Doorkeeper:
             return self._by_token(authorization[0].decode("latin-1"))
         if subjects and self._believes(client):
             name = common_name(subjects[0].decode("latin-1"))
-            if not _NAME.match(name):
+            if not is_name(name):
                 raise Problem(
                     Kind.UNKNOWN_DEVICE, "The client certificate's CN is not a device's name."
                 )

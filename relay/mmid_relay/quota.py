@@ -2,11 +2,13 @@
 
 import logging
 import time
+from typing import Any
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
+from valkey.asyncio import BlockingConnectionPool
 
 from mmid_relay.metrics import LIMITED, STORE_FAILURES
 from mmid_relay.problems import Kind, Problem
@@ -23,22 +25,12 @@ class Quota:
 
     Args:
         settings: the limits.
+        pool: connections to the shared store; None for memory.
     """
 
-    def __init__(self, settings: Limits) -> None:
-        url = settings.shared_store
-        self._limiter = FixedWindowRateLimiter(
-            RedisStorage(
-                f"async+{url}",
-                wrap_exceptions=True,
-                implementation="valkey",
-                key_prefix="mmid-relay",
-                socket_timeout=1,
-                socket_connect_timeout=1,
-            )
-            if url
-            else MemoryStorage()
-        )
+    def __init__(self, settings: Limits, pool: BlockingConnectionPool | None) -> None:
+        storage = _shared(settings.shared_store, pool) if pool else MemoryStorage()
+        self._limiter = FixedWindowRateLimiter(storage)
         self._device = RateLimitItemPerMinute(settings.device_per_minute)
         self._total = RateLimitItemPerMinute(settings.total_per_minute)
 
@@ -66,3 +58,15 @@ class Quota:
             f"{who} more often than the relay allows ({item.amount} times a minute).",
             retry_after_s=window.reset_time - time.time(),
         )
+
+
+def _shared(url: str, pool: BlockingConnectionPool) -> RedisStorage:
+    # It says of its options that they are plain values, and takes the pool all the same.
+    options: dict[str, Any] = {"connection_pool": pool}
+    return RedisStorage(
+        f"async+{url}",
+        wrap_exceptions=True,
+        implementation="valkey",
+        key_prefix="mmid-relay",
+        **options,
+    )

@@ -2,20 +2,18 @@
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from mmid_relay.metrics import REVOCATIONS_STALE
-from mmid_relay.settings import NAME, Devices, SettingsInvalid
+from mmid_relay.settings import Devices, SettingsInvalid, is_name
 
 _log = logging.getLogger(__name__)
 
 # How often the file is looked at, at most. Asking the file system for each request is no need.
 _LOOK_S = 1.0
 _FILE_LIMIT = 8 * 1024 * 1024
-_LINE = re.compile(rf"(key:)?({NAME[1:-1]})")
 
 _Stamp = tuple[int, int, int]
 
@@ -103,7 +101,7 @@ def _read(file: Path) -> frozenset[str]:
         entry = line.partition("#")[0].strip()
         if not entry:
             continue
-        if not _LINE.fullmatch(entry):
+        if not is_name(entry.removeprefix("key:")):
             raise ValueError(f"line {number} is neither a device's name nor key:ID")
         entries.add(entry)
     return frozenset(entries)

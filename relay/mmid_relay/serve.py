@@ -1,5 +1,6 @@
 """The server: uvicorn, with what the relay wants of it."""
 
+import signal
 import ssl
 
 import uvicorn
@@ -35,6 +36,9 @@ def serve(settings: Settings) -> int:
         ws="none",
         timeout_graceful_shutdown=_STOP_S,
     )
+    # uvicorn raises the signal that stopped it once more at the end: it has had its effect.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run()
     return 0
 

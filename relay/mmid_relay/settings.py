@@ -33,7 +33,6 @@ DEFAULT_FILE = Path("/etc/mmid-relay/relay.toml")
 
 # Letters that need no quoting in a token, a log line or a DN.
 NAME = r"^[A-Za-z0-9_-]{1,32}$"
-_NAME = re.compile(NAME)
 
 _SECRET_FILE_LIMIT = 64 * 1024
 
@@ -42,6 +41,11 @@ _LISTEN = r"^(unix:/.+|(\[[0-9A-Fa-f:.]+\]|[^:\s]+):\d{1,5})$"
 
 Url = Annotated[str, Field(pattern=r"^https://[^/?#@\s]+(/[^?#\s]*)?$")]
 Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be a device's name, or a key's id."""
+    return bool(re.fullmatch(NAME[1:-1], text))
 
 
 class SettingsInvalid(Exception):
@@ -136,7 +140,7 @@ class Devices(_Table):
     @classmethod
     def _are_keys(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, key in keys.items():
-            if not _NAME.match(name):
+            if not is_name(name):
                 raise ValueError("a key's id is 1 to 32 letters, digits, '-' and '_'")
             if not re.fullmatch(r"[0-9A-Fa-f]{64}", key.get_secret_value()):
                 raise ValueError(f"the key {name} is not 64 hex digits")

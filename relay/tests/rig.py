@@ -102,16 +102,16 @@ def good_answer(call: Call) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, cert: Path | None = None, *, lifespan: str = "off", uds: str | None = None
+    app: Any, cert: Path | None = None, *, date_header: bool = True
 ) -> AsyncIterator[int]:
     """Serve an ASGI application on a port of this machine, over TLS if there is a certificate."""
     config = uvicorn.Config(
         app,
         port=0,
-        uds=uds,
         ssl_certfile=cert,
         log_config=None,
-        lifespan=lifespan,  # type: ignore[arg-type]
+        lifespan="off",
+        date_header=date_header,
         ws="none",
         proxy_headers=False,
         timeout_graceful_shutdown=20,
@@ -123,7 +123,7 @@ async def serving(
     sockets = [one for running in server.servers for one in running.sockets]
     loop = asyncio.create_task(server.main_loop())
     try:
-        yield 0 if uds else sockets[0].getsockname()[1]
+        yield sockets[0].getsockname()[1]
     finally:
         loop.cancel()  # it looks at its flags ten times a second only
         await server.shutdown()

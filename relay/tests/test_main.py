@@ -1,8 +1,20 @@
+"""The command's subcommands, and its exit status."""
+
 import json
+from pathlib import Path
 
 import pytest
 
 from mmid_relay.__main__ import main
+from mmid_relay.devices import device_token
+from tests.rig import KEY
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "relay.toml"
+    path.write_text(f'[devices]\nsigning_key = "k1"\nfleet_keys = {{k1 = "{KEY}"}}\n')
+    return path
 
 
 def test_the_openapi_document_names_every_path(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,3 +30,37 @@ def test_the_openapi_document_names_every_path(capsys: pytest.CaptureFixture[str
         "/readyz",
         "/metrics",
     }
+
+
+def test_a_devices_token_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["device-token", "--config", str(file), "radio-1"]) == 0
+    assert capsys.readouterr().out == device_token("radio-1", "k1", bytes.fromhex(KEY)) + "\n"
+
+
+@pytest.mark.parametrize("name", ["", "radio 1", "radio.1", "x" * 33, "radio-1\n"])
+def test_a_name_that_is_none_gets_no_token(
+    file: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main(["device-token", "--config", str(file), name]) == 78
+    assert capsys.readouterr().out == ""
+
+
+def test_no_key_signs_if_none_is_named(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text("")
+    assert main(["device-token", "--config", str(file), "radio-1"]) == 78
+    assert "devices.signing_key is not set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_wrong_settings_are_said_and_are_78(
+    file: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    for text, said in {
+        "[server]\nlisten = 1": "server.listen",
+        "[server]\nca_file = '/none'": "server.ca_file: /none holds no certificates",
+        "[server]\ntls_cert = '/none'": "server.tls_cert: it cannot be read",
+        "[devices]\nrevoked_file = '/none'": "devices.revoked_file: No such file",
+    }.items():
+        file.write_text(text)
+        assert main([command, "--config", str(file)]) == 78
+        assert said in capsys.readouterr().err

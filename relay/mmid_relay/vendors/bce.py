@@ -41,17 +41,11 @@ def authorization(
     """
     prefix = f"bce-auth-v1/{access_key}/{date}/{_LIFE_S}"
     signing_key = _hmac(secret_key, prefix)
-    parameters = (query or {}).items()
-    canonical = "\n".join(
-        (
-            method,
-            quote(path, safe="/~"),
-            "&".join(sorted(f"{_encoded(name)}={_encoded(value)}" for name, value in parameters)),
-            "\n".join(
-                sorted(f"{name.lower()}:{_encoded(text.strip())}" for name, text in headers.items())
-            ),
-        )
+    parameters = sorted(
+        f"{_encoded(name)}={_encoded(text)}" for name, text in (query or {}).items()
     )
+    lines = sorted(f"{name.lower()}:{_encoded(text.strip(' '))}" for name, text in headers.items())
+    canonical = "\n".join([method, quote(path, safe="/~"), "&".join(parameters), *lines])
     signed = ";".join(sorted(name.lower() for name in headers))
     return f"{prefix}/{signed}/{_hmac(signing_key, canonical)}"
 

@@ -1,0 +1,145 @@
+"""What can become of a request to a vendor: slow, away, not trusted, and what is nonsense."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from mmid_relay.vendors.upstream import Upstream, make_client
+from tests.certificates import make_authority
+from tests.rig import SECRETS, Board, Vendor, relay_for, serving, settings_for
+
+_NO_WAIT = {"vendor_timeout_s": 0.2}
+
+
+def _says_nothing_of_ours(text: str, vendor: Vendor, ca_file: Path) -> None:
+    for secret in (*SECRETS.values(), str(vendor.port), "localhost", str(ca_file), "httpx", ".py"):
+        assert secret not in text
+
+
+async def test_a_slow_vendor_is_504_and_asked_once(vendor: Vendor, ca_file: Path) -> None:
+    never = asyncio.Event()
+    vendor.before = never.wait
+    async with relay_for(settings_for(vendor, ca_file, limits=_NO_WAIT)) as board:
+        answer = await board.get_token()
+    never.set()
+    assert answer.status_code == 504
+    assert answer.json()["title"] == "vendor slow"
+    assert int(answer.headers["retry-after"]) > 0
+    assert len(vendor.calls) == 1
+    _says_nothing_of_ours(answer.text, vendor, ca_file)
+
+
+async def test_a_vendor_that_is_away_is_502(ca_file: Path) -> None:
+    nobody = Vendor(port=1)
+    async with relay_for(settings_for(nobody, ca_file)) as board:
+        answer = await board.get_token()
+    assert answer.status_code == 502
+    assert answer.json()["detail"] == "alibaba cannot be reached; nothing was sent."
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("host", ["localhost", "example.com"])
+async def test_a_certificate_that_is_not_the_vendors_is_502_and_nothing_is_sent(
+    host: str, tmp_path: Path, ca_file: Path
+) -> None:
+    vendor, (other_ca, cert) = Vendor(), make_authority(tmp_path, host)
+    trusted = ca_file if host == "localhost" else other_ca
+    async with AsyncExitStack() as stack:
+        vendor.port = await stack.enter_async_context(serving(vendor, cert))
+        board = await stack.enter_async_context(relay_for(settings_for(vendor, trusted)))
+        answer = await board.get_token()
+    assert answer.status_code == 502
+    assert answer.json()["title"] == "vendor not trusted"
+    assert int(answer.headers["retry-after"]) > 0
+    assert not vendor.calls
+    _says_nothing_of_ours(answer.text, vendor, trusted)
+
+
+async def test_a_connection_that_breaks_is_502(vendor: Vendor, board: Board) -> None:
+    async def breaks() -> None:
+        raise ConnectionError("on purpose")
+
+    vendor.before = breaks
+    vendor.headers = {}
+    answer = await board.register()
+    assert answer.status_code == 502
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(board: Board, vendor: Vendor, status: int) -> None:
+    vendor.status, vendor.headers = status, {"location": f"https://localhost:{vendor.port}/other"}
+    answer = await board.get_token()
+    assert answer.status_code == 502
+    assert answer.json()["detail"] == "alibaba answered with a redirect, which is not followed."
+    assert len(vendor.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "title"),
+    [
+        (200, b"<html>", "vendor nonsense"),
+        (200, b"", "vendor nonsense"),
+        (200, b"[1]", "vendor nonsense"),
+        (200, b"[" * 50_000, "vendor nonsense"),
+        (200, b'{"success":true,"code":"200"}', "vendor nonsense"),
+        (200, b'{"success":true,"code":"200","data":[1]}', "vendor nonsense"),
+        (200, b"{}", "vendor nonsense"),
+        (200, b'"' + b"a" * 70_000 + b'"', "vendor nonsense"),
+        (400, b"<html>", "vendor nonsense"),
+        (500, b"<html>", "vendor away"),
+        (502, b'{"code":"x"}', "vendor away"),
+        (503, b"busy", "vendor away"),
+    ],
+)
+async def test_what_is_no_answer_is_502(
+    board: Board, vendor: Vendor, status: int, body: bytes, title: str
+) -> None:
+    vendor.status, vendor.body = status, body
+    for answer in (await board.get_token(), await board.register()):
+        assert answer.status_code == 502
+        assert answer.json()["title"] == title
+        assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/qwen/token", {"deviceName": "radio-1"}),
+        ("/v1/baidu/instance", {"deviceName": "radio-1", "codec": "raw", "mode": "duplex"}),
+    ],
+)
+@pytest.mark.parametrize("said", [b"{}", b'{"token":"","expires_at":1}', b'{"token":"a"}', b"1"])
+async def test_an_answer_without_what_was_asked_for_is_502(
+    board: Board, vendor: Vendor, path: str, body: dict[str, str], said: bytes
+) -> None:
+    vendor.body = said
+    answer = await board.post(path, body)
+    assert answer.json()["title"] == "vendor nonsense"
+
+
+async def test_the_circuit_opens_and_closes_by_itself(vendor: Vendor, ca_file: Path) -> None:
+    moment = 0.0
+    client = make_client(str(ca_file))
+    upstream = Upstream("alibaba", client, 2.0, lambda: moment)
+    url = f"https://localhost:{vendor.port}/"
+    settings = settings_for(vendor, ca_file)
+    async with relay_for(settings) as board:
+        # The relay's own, with a clock that we turn.
+        app = board.http._transport.app  # type: ignore[attr-defined]
+        app.state.relay.licenses.upstream.circuit = upstream.circuit
+        vendor.status, vendor.body = 503, b"away"
+        assert {(await board.get_token()).status_code for _ in range(5)} == {502}
+        ready = await board.http.get("/readyz")
+        assert ready.json()["vendors"] == {"alibaba": "away", "dashscope": "ok", "baidu": "ok"}
+        vendor.status, vendor.body = 200, None
+        answer = await board.get_token()
+        assert (answer.status_code, answer.headers["retry-after"]) == (502, "5")
+        assert len(vendor.calls) == 5
+        moment = 5.0
+        assert (await board.get_token()).status_code == 200
+        assert (await board.get_token()).status_code == 200
+        assert (await board.http.get("/readyz")).json()["vendors"]["alibaba"] == "ok"
+    assert (await upstream.post(url, headers={}, content=b"")).status == 200
+    await client.aclose()
