@@ -108,11 +108,16 @@ class Recorder(Protocol):
     def overdue_s(self) -> float:
         """How long ago it should have fetched samples, in seconds; 0 if it need not."""
 
-    def start(self, listener: RecorderListener) -> None:
+    def start(self, listener: RecorderListener, *, beside_replies: bool = False) -> None:
         """Open the device; the first sample is the one at this moment.
 
         The listener gets one short chunk first (the card's period), so that the
         first speech leaves early, then chunks of 100 ms.
+
+        Args:
+            listener: gets the samples.
+            beside_replies: it stays open while replies play: what the loudspeaker plays
+                is taken out of what it hears, where an echo canceller is set.
 
         Raises:
             AudioDeviceFailed: the device is not there, busy or cannot do the rate.

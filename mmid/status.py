@@ -65,6 +65,8 @@ class Status:
     recorder_overruns: int = 0
     player_underruns: int = 0
     speech_dropped_bytes: int = 0
+    # state, erle_db, delay_ms, drift_ppm. Empty if no echo canceller is set.
+    echo_cancellation: Mapping[str, str | float] = field(default_factory=dict)
 
     _observers: list[Observer] = field(default_factory=list, repr=False)
 

@@ -175,7 +175,8 @@ class Microphone:
         """Open it for the dialog, if it is not open; nobody holds it."""
         conversation = self._conversation
         try:
-            self._start(conversation.record if conversation else _nowhere)
+            sink = conversation.record if conversation else _nowhere
+            self._start(sink, beside_replies=True)
         except AudioDeviceFailed as error:
             self.recorder_failed(error)
 
@@ -270,11 +271,11 @@ class Microphone:
         self._status.update(talker=client)
         return self._press
 
-    def _start(self, sink: Callable[[bytes], None]) -> None:
+    def _start(self, sink: Callable[[bytes], None], *, beside_replies: bool = False) -> None:
         self._sink = sink
         self._loss_told = False
         if not self.recorder.recording:
-            self.recorder.start(self)
+            self.recorder.start(self, beside_replies=beside_replies)
         self._failure = ""
 
     def _end_press(self) -> None:

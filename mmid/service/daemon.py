@@ -21,7 +21,7 @@ from mmid.events import State
 from mmid.gateway.black_box import BlackBox
 from mmid.gateway.board import Board
 from mmid.gateway.gateway import Gateway
-from mmid.hal import Clock, Mixer, Player, Recorder
+from mmid.hal import Clock, Mixer
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.codecs import make_decoder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
@@ -128,14 +128,17 @@ def _build(
 ) -> tuple[Board, Supervisor]:
     audio, dialog = settings.audio, settings.dialog
     gain = SoftwareGain()
+    recorder = _recorder(audio, dialog, status)
+    player = _player(audio, dialog, gain, status)
+    _cancel_echo(audio, recorder, player, status)
     board = Board(
         dialog=dialog,
         status=status,
         book=book,
         black_box=black_box,
         clock=clock,
-        recorder=_recorder(audio, dialog, status),
-        player=_player(audio, dialog, gain, status),
+        recorder=recorder,
+        player=player,
         mixer=_mixer(audio, gain),
     )
     cloud = cloud_of(settings.cloud.protocol)
@@ -165,7 +168,24 @@ def _build(
     return board, supervisor
 
 
-def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:
+def _cancel_echo(audio: Audio, recorder: AlsaRecorder, player: AlsaPlayer, status: Status) -> None:
+    """Have the replies taken out of what the microphone hears, if that is set."""
+    if audio.echo_canceller == "none":
+        return
+    from mmid.hal_linux.audio.echo.cancellation import connect  # noqa: PLC0415 - few have it
+
+    echo = connect(
+        recorder,
+        player,
+        tail_ms=audio.echo_tail_ms,
+        microphone=audio.capture_channel,
+        loopback=audio.loopback_channel,
+    )
+    echo.observe(lambda: status.update(echo_cancellation=echo.status))
+    status.update(echo_cancellation=echo.status)
+
+
+def _recorder(audio: Audio, dialog: Dialog, status: Status) -> AlsaRecorder:
     """Return the microphone, with an encoder if the cloud is to get another codec."""
     encoder = None
     if dialog.upstream_mode != "pcm":
@@ -179,7 +199,7 @@ def _recorder(audio: Audio, dialog: Dialog, status: Status) -> Recorder:
     return recorder
 
 
-def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) -> Player:
+def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) -> AlsaPlayer:
     """Return the loudspeaker, with a decoder of what the cloud sends."""
     player = AlsaPlayer(
         audio.playback_device,

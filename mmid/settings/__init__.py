@@ -217,6 +217,39 @@ class Audio:
         ge=0,
         le=500,
     )
+    echo_canceller: Literal["none", "speex"] = at_start(
+        "none",
+        "speex: take what the loudspeaker plays out of what the microphone hears, in duplex "
+        "(libspeexdsp1; docs/duplex.md). none: the board does it, or has no duplex.",
+    )
+    echo_tail_ms: int = at_start(
+        200,
+        "How long the room answers to a sound, for echo_canceller. Longer costs CPU, and learns "
+        "more slowly.",
+        ge=50,
+        le=500,
+    )
+    echo_reference: str = at_start(
+        "playback",
+        "Where echo_canceller has the loudspeaker's sound from. playback: what mmid plays itself; "
+        "channel:N: channel N of capture_device, counted from 0, on boards that loop it back.",
+        pattern=r"^(playback|channel:[0-9]{1,2})$",
+        form="playback, or channel:N",
+    )
+    capture_channel: int = at_start(
+        0,
+        "The microphone's channel of capture_device, counted from 0, where echo_reference is "
+        "another one.",
+        ge=0,
+        le=99,
+    )
+
+    @property
+    def loopback_channel(self) -> int | None:
+        """The channel of echo_reference; None where mmid's own playback is the reference."""
+        if self.echo_canceller == "none" or self.echo_reference == "playback":
+            return None
+        return int(self.echo_reference.removeprefix("channel:"))
 
 
 @frozen

@@ -160,13 +160,18 @@ def allowed(table: str, key: str) -> str:
 
 def _contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
     """What cannot work whatever happens later; a device without an identity yet can."""
+    settings = from_plain(Settings, tables)
     try:
-        found = list(contradictions(from_plain(Settings, tables)))
+        found = list(contradictions(settings))
     except SettingsInvalid as error:  # there is no such cloud
         yield f"{_where(layers, 'cloud', 'protocol')}: {error}"
         return
     for one in found:
         yield f"{_where(layers, *one.key.split('.'))}: {one.key}: {one.why}"
+    audio = settings.audio
+    if audio.loopback_channel == audio.capture_channel:
+        where = _where(layers, "audio", "echo_reference")
+        yield f"{where}: audio.echo_reference: is the microphone's own channel, capture_channel"
     given = tables["license"]
     if given["client_key"] and not given["client_cert"]:
         where = _where(layers, "license", "client_key")

@@ -1,6 +1,6 @@
 """A board on a desk: what a page tells to do to one is done here, without one.
 
-The sound card is ``loop_pcm.c``, the bus a private one, the cloud simcloud; tools
+The sound card is ``room_pcm.c``, the bus a private one, the cloud simcloud; tools
 and daemon are the real ones, with the page's own settings. ``systemctl start mmid``
 and ``stop`` are done by hand, for there is no systemd.
 """
@@ -8,7 +8,6 @@ and ``stop`` are done by hand, for there is no systemd.
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Self
 
 from mmid.dbus.client import Client
 from tests.dbus.private_bus import PrivateBus
+from tests.rig.alsa_plugin import compile_plugin
 from tests.rig.listener import Listener
 from tests.rig.processes import REPOSITORY, Process, python
 
@@ -26,11 +26,11 @@ _COMMAND_S = 50.0
 
 # A card of the name "board": what it plays it hears.
 _ASOUND = """\
-pcm_type.loop {{ lib "{plugin}" }}
+pcm_type.room {{ lib "{plugin}" }}
 pcm.plughw {{
   @args [ CARD ]
   @args.CARD {{ type string }}
-  type loop  delay_ms 20  gain 50  noise 20
+  type room  delay_ms 20  gain 50  noise 20
 }}
 """
 
@@ -70,7 +70,8 @@ class Desk:
         self._make_programs()
         self._write("board.toml", settings)
         self._write("app_secret", APP_SECRET)
-        self._write("asound.conf", _ASOUND.format(plugin=self._plugin()))
+        plugin = compile_plugin("room_pcm.c", self.directory)
+        self._write("asound.conf", _ASOUND.format(plugin=plugin))
 
     async def __aenter__(self) -> Self:
         self._bus = PrivateBus(self.directory)
@@ -167,13 +168,6 @@ class Desk:
         for name, arguments in given.items():
             script = f'#!/bin/sh\n{arguments}\nexec {sys.executable} -m mmid.cli.{name} "$@"\n'
             self._write(f"bin/{name}", script).chmod(0o755)
-
-    def _plugin(self) -> Path:
-        plugin = self.directory / "loop_pcm.so"
-        source = REPOSITORY / "tests/hal_linux/loop_pcm.c"
-        flags = ["-shared", "-fPIC", "-DPIC", "-O1"]
-        subprocess.run(["cc", *flags, "-o", plugin, source, "-lasound"], check=True, timeout=60)
-        return plugin
 
     def _write(self, name: str, text: str) -> Path:
         path = self.directory / name

@@ -44,6 +44,7 @@ class Recorder:
         self.overdue_s = 0.0
         self.broken = False
         self.last_words = b""
+        self.beside_replies = False
         self.holds_back = False
         self.then: Callable[[], None] | None = None
 
@@ -51,10 +52,11 @@ class Recorder:
     def recording(self) -> bool:
         return self.listener is not None
 
-    def start(self, listener: RecorderListener) -> None:
+    def start(self, listener: RecorderListener, *, beside_replies: bool = False) -> None:
         if self.broken:
             raise AudioDeviceFailed("microphone is not there")
         self.listener = listener
+        self.beside_replies = beside_replies
 
     def stop(self) -> None:
         listener, self.listener = self.listener, None

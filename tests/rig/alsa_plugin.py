@@ -13,6 +13,6 @@ def compile_plugin(source: str, folder: Path) -> Path:
     """Compile one of the files beside the tests of hal_linux; return the library in the folder."""
     plugin = folder / f"{Path(source).stem}.so"
     subprocess.run(
-        ["cc", *_FLAGS, "-o", plugin, _SOURCES / source, "-lasound"], check=True, timeout=60
+        ["cc", *_FLAGS, "-o", plugin, _SOURCES / source, "-lasound", "-lm"], check=True, timeout=60
     )
     return plugin

@@ -238,6 +238,13 @@ def test_variables_of_no_table_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> 
         ('[license]\ncodec = "vendor:x.so"', 'license.codec = "vendor:x.so": must be built-in or'),
         ('[license]\ncodec = "vendor:/no.so"', 'license.codec = "/no.so": cannot be read: No such'),
         ('[license]\nclient_cert = "/no.pem"', 'license.client_cert = "/no.pem": cannot be read'),
+        ('[audio]\necho_reference = "channel"', "must be playback, or channel:N"),
+        ('[audio]\necho_canceller = "webrtc"', "audio.echo_canceller"),
+        ("[audio]\necho_tail_ms = 20", "audio.echo_tail_ms = 20: must be"),
+        (
+            '[audio]\necho_canceller = "speex"\necho_reference = "channel:0"',
+            "audio.echo_reference: is the microphone's own channel",
+        ),
         ('[license]\nclient_key = "/no.pem"', "license.client_key: needs license.client_cert"),
         ('[license]\nheaders = "no colon"', "license.headers = ***: must be lines 'Name: value'"),
         ("[license.headers]\nX-Seven = 7", "license.headers = ***: must be lines 'Name: value'"),

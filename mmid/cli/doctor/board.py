@@ -10,7 +10,7 @@ from mmid.hal_linux.storage import SlotReport, SlotState, describe
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.session.clouds import cloud_of
 from mmid.session.license.record import DeviceRecord
-from mmid.settings import RAW_OPUS_BITS_PER_S, Dialog, Settings
+from mmid.settings import RAW_OPUS_BITS_PER_S, Audio, Dialog, Settings
 
 # In duplex, or in the middle of a speech, a card that only one can open is the daemon's.
 _HELD_BY_MMID = " is busy: mmid (process "
@@ -128,10 +128,11 @@ def _heard(check: str, result: CheckResult, negotiated: str) -> Finding:
 
 
 def check_codecs(settings: Settings) -> Finding:
-    """Whether the libraries are there that the codecs of the settings need."""
+    """Whether the libraries are there that codecs and echo canceller of the settings need."""
     dialog = settings.dialog
     try:
         load_codecs(dialog)
+        load_echo_canceller(settings.audio)
     except SettingsInvalid as error:
         return failed("codecs", str(error), "Install the library that the message names.")
     return fine("codecs", f"{dialog.upstream_mode} up, {dialog.downstream_mode} down")
@@ -149,6 +150,18 @@ def load_codecs(dialog: Dialog) -> None:
         make_encoder(dialog.upstream_mode, dialog.us_sample_rate, RAW_OPUS_BITS_PER_S)
     if dialog.downstream_mode != "pcm":
         make_decoder(dialog.downstream_mode, dialog.ds_sample_rate)
+
+
+def load_echo_canceller(audio: Audio) -> None:
+    """Load the library that the daemon would, if one is set.
+
+    Raises:
+        SettingsInvalid: it is missing; the message names its package.
+    """
+    if audio.echo_canceller != "none":
+        from mmid.hal_linux.audio.echo.libspeexdsp import load  # noqa: PLC0415 - only if asked for
+
+        load()
 
 
 def check_mixer(settings: Settings) -> Finding:

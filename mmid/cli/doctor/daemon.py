@@ -6,9 +6,10 @@ from typing import Any
 from mmid import __version__
 from mmid.cli.doctor.finding import Finding, failed, fine, skipped, warned
 from mmid.cli.mmictl.exit import outcome
+from mmid.cli.mmictl.status import echo_text
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
-from mmid.dbus.interface import DEVICE, DIALOG
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import TABLE, BusFailed, NotProvisioned, NotRegistered
 
 _SEE_JOURNAL = "journalctl -u mmid tells what mmid knows of it."
@@ -19,7 +20,7 @@ _ELSEWHERE = {"audio-device", "audio-format", "storage", "network-slow"}
 
 
 async def check_daemon(bus: str, configured: str = "") -> list[Finding]:
-    """Ask the daemon; return what is found of it, of its license and of its dialog.
+    """Ask the daemon; return what is found of it, its license, an echo canceller, its dialog.
 
     Args:
         bus: where to ask.
@@ -28,7 +29,9 @@ async def check_daemon(bus: str, configured: str = "") -> list[Finding]:
     try:
         async with await Client.connect(bus, start=False) as client:
             device, dialog = await client.get_all(DEVICE), await client.get_all(DIALOG)
-        return [_daemon(device), _license(device, dialog["LastError"]), _link(dialog)]
+            echo = await client.get(AUDIO, "EchoCancellation")
+        license_ = _license(device, dialog["LastError"])
+        return [_daemon(device), license_, *([_echo(echo)] if echo else []), _link(dialog)]
     except (BusFailed, CallFailed) as error:
         _, text, advice = outcome(error)
         daemon = failed("daemon", text, advice or _SEE_JOURNAL)
@@ -72,6 +75,16 @@ def _license(device: dict[str, Any], last: dict[str, Any]) -> Finding:
     expiry = device["TokenExpiry"]
     token = f", token until {_utc(expiry)}" if expiry else ""
     return fine("license", f"{mode}, {state}{token}")
+
+
+def _echo(echo: dict[str, Any]) -> Finding:
+    if echo["state"].startswith("muting"):
+        return warned(
+            "echo",
+            echo_text(echo),
+            "Nobody can break into a reply; mmid hal-test --echo measures (docs/duplex.md).",
+        )
+    return fine("echo", echo_text(echo))
 
 
 def _utc(unix_ms: int) -> str:

@@ -91,9 +91,22 @@ def _audio(audio: Values) -> Iterator[tuple[str, str]]:
         word = "overruns" if label == "Capture" else "underruns"
         count = f"; {audio[overruns]} {word}" if audio[overruns] else ""
         yield label.lower(), f"{audio[f'{label}Device']}: {negotiated}{count}"
+    if echo := audio["EchoCancellation"]:
+        yield "echo", echo_text(echo)
     if lost := audio["SpeechDroppedBytes"]:
         yield "network", f"too slow for speech: {lost} bytes of it were lost"
     yield "volume", f"{audio['Volume']} %{', muted' if audio['Muted'] else ''}"
+
+
+def echo_text(echo: Values) -> str:
+    """Say how the echo canceller gets on."""
+    if echo["state"] == "off":
+        return "off: the microphone is not open beside replies"
+    figures = (
+        f"{echo['erle_db']:.0f} dB taken out, delay {echo['delay_ms']:.1f} ms, "
+        f"drift {echo['drift_ppm']:.0f} ppm"
+    )
+    return f"{echo['state']}; {figures}"
 
 
 def _problems(dialog: Values, device: Values) -> Iterator[tuple[str, str, str]]:

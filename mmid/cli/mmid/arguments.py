@@ -111,6 +111,12 @@ def _hal_test(parser: argparse.ArgumentParser) -> None:
         "--audio", action="store_true", help="also run recorder, player and codecs, in silence"
     )
     parser.add_argument(
+        "--echo",
+        action="store_true",
+        help="also play ten seconds of noise like speech, and measure how much of it the echo "
+        "canceller takes out of what the microphone hears",
+    )
+    parser.add_argument(
         "--acoustic",
         action="store_true",
         help="also play a sweep and record it: level, delay, polarity, noise, missing channel",

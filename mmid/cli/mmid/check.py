@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 
 from mmid.cli.doctor.as_daemon import as_daemon
-from mmid.cli.doctor.board import load_codecs
+from mmid.cli.doctor.board import load_codecs, load_echo_canceller
 from mmid.cli.doctor.exposure import exposures
 from mmid.cli.doctor.finding import Finding, Verdict
 from mmid.cli.doctor.network import check_trust, ways_of
@@ -27,11 +27,13 @@ def check(settings: Settings, options: Namespace) -> int:
     Sound devices that fail are told in it and no error: mmid starts without them.
 
     Raises:
-        SettingsInvalid: a codec is asked for whose library is not installed, or the file of
+        SettingsInvalid: a codec or an echo canceller is asked for whose library is not
+            installed, or the file of
             authorities or the proxy of the service cannot be used.
         StorageFailed: the device record cannot be read.
     """
     load_codecs(settings.dialog)
+    load_echo_canceller(settings.audio)
     storage = settings.storage
     record = open_store(storage.target, key=storage.key).load()
     clock = KernelClock(settings.clock.require_sync)
@@ -88,6 +90,9 @@ def _report(
     trusted = "set" if clock_is_set else "not set; mmid would wait for it"
     yield "clock", f"{trusted} (clock.require_sync = {str(settings.clock.require_sync).lower()})"
     yield "audio", f"records from {audio.capture_device}, plays to {audio.playback_device}"
+    if audio.echo_canceller != "none":
+        reference = f"reference {audio.echo_reference}"
+        yield "echo", f"{audio.echo_canceller}, tail {audio.echo_tail_ms} ms, {reference}"
     yield "capture", tried["capture"]
     yield "playback", tried["playback"]
     yield "dialog", settings.dialog.work_mode

@@ -1,7 +1,7 @@
 """``mmid hal-test``: the vendor's acceptance test on the configured devices, and more.
 
 What it prints for the vendor is the log of the SDK's own test, to the
-letter; ``--audio`` and ``--acoustic`` go beyond it, for the factory line. The
+letter; ``--audio``, ``--acoustic`` and ``--echo`` go beyond it, for the factory line. The
 exit status is 1 if any check failed.
 """
 
@@ -61,7 +61,7 @@ def hal_test(settings: Settings, options: argparse.Namespace) -> int:
     say: Say = (lambda _: None) if options.json else (lambda line: print_lines([line]))
     results = list(_vendor_s(settings, say))
     serial = _serial(settings) if options.json else ""
-    if options.audio or options.acoustic:
+    if options.audio or options.acoustic or options.echo:
         become_daemon_user()
         results += asyncio.run(_sound(settings, options, pairs, say))
     passed = all(result.passed for result in results)
@@ -150,6 +150,10 @@ async def _sound(
         found = await _check_room_twice(settings, capture, playback)
         _show(found, say)
         results += found
+    if options.echo:
+        found = [await _check_echo(settings)]
+        _show(found, say)
+        results += found
     return results
 
 
@@ -197,6 +201,27 @@ async def _check_room(settings: Settings, capture: str, playback: str) -> list[C
         replace(result, check=f"acoustic {result.check}", measured={**where, **result.measured})
         for result in judge(recording)
     ]
+
+
+async def _check_echo(settings: Settings) -> CheckResult:
+    """Measure the echo canceller, with the settings' devices, tail and reference."""
+    from mmid.hal_linux.acceptance.echo import check_echo  # noqa: PLC0415 - only if asked for
+    from mmid.hal_linux.audio.echo.cancellation import connect  # noqa: PLC0415
+
+    audio = settings.audio
+    recorder = make_recorder(settings, audio.capture_device)
+    player = make_player(settings, audio.playback_device)
+    try:
+        echo = connect(
+            recorder,
+            player,
+            tail_ms=audio.echo_tail_ms,
+            microphone=audio.capture_channel,
+            loopback=audio.loopback_channel,
+        )
+    except SettingsInvalid as error:
+        return CheckResult("echo", False, str(error))
+    return await check_echo(recorder, player, echo)
 
 
 # alsa-lib is loaded here only, so that a board without it can pass the vendor's test.

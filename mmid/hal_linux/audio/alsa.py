@@ -98,6 +98,7 @@ class OpenPcm:
         rate_hz: samples a second: what was asked for.
         buffer_frames: the most it holds.
         period_frames: the grain in which it takes or gives samples.
+        channels: how many samples a frame has.
         format: all of that for people, in one line.
     """
 
@@ -106,6 +107,7 @@ class OpenPcm:
     rate_hz: int
     buffer_frames: int
     period_frames: int
+    channels: int
     format: str
 
 
@@ -139,7 +141,7 @@ def _number(error: Exception) -> int:
 
 @frozen
 class PcmRequest:
-    """What is wanted of a device: mono, 16-bit, at exactly ``rate_hz``.
+    """What is wanted of a device: mono if not said otherwise, 16-bit, at exactly ``rate_hz``.
 
     Attributes:
         direction: capture or playback.
@@ -147,6 +149,8 @@ class PcmRequest:
         rate_hz: samples a second.
         period_ms: the wished period; the device may choose another.
         buffer_ms: the least wished buffer.
+        channels: so many, or more; only one that has the reference of an echo canceller
+            beside the microphone is opened with more than one.
         parameters: what is known of the device from the times before.
     """
 
@@ -155,6 +159,7 @@ class PcmRequest:
     rate_hz: int
     period_ms: int
     buffer_ms: int
+    channels: int = 1
     parameters: HardwareParameters = field(default_factory=HardwareParameters)
 
     def open(self) -> OpenPcm:
@@ -189,7 +194,7 @@ class PcmRequest:
             offer = _words(info["rate"], info["channels"], info["format_name"])
             refusal = AudioDeviceFailed(
                 f"the sound device {self.device!r} offers {offer}, not "
-                f"{_words(self.rate_hz, 1, _FORMAT_NAME)}"
+                f"{_words(self.rate_hz, self.channels, _FORMAT_NAME)}"
             )
         return self._converted(offer, refusal)
 
@@ -221,7 +226,7 @@ class PcmRequest:
             mode=alsaaudio.PCM_NONBLOCK,
             device=name,
             rate=self.rate_hz,
-            channels=1,
+            channels=self.channels,
             format=alsaaudio.PCM_FORMAT_S16_LE,
             # In frames. ``periods`` is a count of periods, 2 at least: the card plays one
             # while the other is filled.
@@ -232,8 +237,8 @@ class PcmRequest:
         return pcm if hasattr(pcm, "avail") else Pcm010(pcm, info["buffer_size"]), info
 
     def _fits(self, info: dict[str, Any]) -> bool:
-        offered = (info["channels"], info["rate"], info["format_name"])
-        return bool(offered == (1, self.rate_hz, _FORMAT_NAME))
+        enough = info["channels"] == self.channels or info["channels"] > self.channels > 1
+        return bool(enough and (info["rate"], info["format_name"]) == (self.rate_hz, _FORMAT_NAME))
 
     def _refusal(self, error: Exception) -> AudioDeviceFailed:
         who = ""
@@ -249,7 +254,7 @@ class PcmRequest:
             return ""
         place = (info["card_no"], info["device_no"], info["subdevice_no"])
         real = hardware_format(*place, self.direction is Direction.PLAYBACK)
-        if real is None or real == (self.rate_hz, 1, _FORMAT_NAME):
+        if real is None or real == (self.rate_hz, self.channels, _FORMAT_NAME):
             return ""
         return f"converted, the card has {_words(*real)}"
 
@@ -259,7 +264,7 @@ class PcmRequest:
         words = _words(info["rate"], info["channels"], info["format_name"])
         text = f"{words}, period {period_ms:g} ms, buffer {buffer_ms:g} ms"
         text = f"{text}; {conversion}" if conversion else text
-        return OpenPcm(pcm, self.device, self.rate_hz, buffer, period, text)
+        return OpenPcm(pcm, self.device, self.rate_hz, buffer, period, info["channels"], text)
 
 
 def _words(rate_hz: int, channels: int, format_name: str) -> str:

@@ -28,14 +28,17 @@ class SoundDevice:
         device: the ALSA PCM name.
         format: what was negotiated when it was opened last, or why it does
             not work; empty until it was first opened.
+        request: what was wanted of it.
         xruns: how often it ran over (capture) or dry (playback) since the start.
+        opener: opens it; echo cancellation puts its own way in this place.
     """
 
     def __init__(self, request: PcmRequest) -> None:
         self.device = request.device
         self.format = ""
         self.xruns = 0
-        self._request = request
+        self.opener: Callable[[], OpenPcm] = request.open
+        self.request = request
         self._on_change: Callable[[], None] = lambda: None
         self._away_since: float | None = None
         self._delay_s = _FIRST_DELAY_S
@@ -51,7 +54,7 @@ class SoundDevice:
             AudioDeviceFailed: it is not there, busy or cannot do it.
         """
         try:
-            opened = self._request.open()
+            opened = self.opener()
         except AudioDeviceFailed as error:
             self.failed(error)
             raise
@@ -60,7 +63,7 @@ class SoundDevice:
 
     def failed(self, error: AudioDeviceFailed) -> None:
         """It does not work, now or any more; what comes back may be another card."""
-        self._request.parameters.forget()
+        self.request.parameters.forget()
         self._show(f"not working: {error}")
 
     def count_xruns(self, number: int = 1) -> None:

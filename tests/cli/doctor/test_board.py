@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from mmid.hal_linux.time import clock
 from mmid.secrets import Secret
 from mmid.session.clouds import with_own_rates
 from mmid.session.license.record import DeviceRecord
-from mmid.settings import Dialog, Settings
+from mmid.settings import Audio, Settings
 from tests.rig.dialog_settings import dialog_settings
 
 Define = Callable[[str], None]
@@ -219,21 +220,22 @@ async def by_check(settings: Settings) -> dict[str, Finding]:
 
 
 @pytest.mark.parametrize(
-    ("dialog", "package"),
+    ("tables", "package"),
     [
-        (dialog_settings(upstream_mode="raw-opus"), "libopus0"),
-        (dialog_settings(downstream_mode="mp3"), "libmpg123"),
-        (dialog_settings(downstream_mode="opus"), "libopus0"),
+        ({"dialog": dialog_settings(upstream_mode="raw-opus")}, "libopus0"),
+        ({"dialog": dialog_settings(downstream_mode="mp3")}, "libmpg123"),
+        ({"dialog": dialog_settings(downstream_mode="opus")}, "libopus0"),
+        ({"audio": Audio(echo_canceller="speex")}, "libspeexdsp1"),
     ],
-    ids=["speech", "mp3", "opus"],
+    ids=["speech", "mp3", "opus", "echo"],
 )
-def test_a_codec_whose_library_is_missing_is_a_failure_that_names_it(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, dialog: Dialog, package: str
+def test_a_library_that_is_missing_is_a_failure_that_names_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tables: dict[str, Any], package: str
 ) -> None:
     def no_library(name: str) -> None:
         raise OSError(f"{name}: cannot open shared object file")
 
-    coded = replace(settings, dialog=dialog)
+    coded = replace(settings, **tables)
     assert check_codecs(coded).verdict is Verdict.OK
     monkeypatch.setattr(ctypes, "CDLL", no_library)
     assert check_codecs(settings).verdict is Verdict.OK  # PCM needs none

@@ -48,6 +48,21 @@ async def test_a_daemon_that_talks_with_the_cloud_is_fine(bus: PrivateBus, front
     assert {finding.verdict for finding in findings.values()} == {Verdict.OK}
 
 
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [("on", Verdict.OK), ("off", Verdict.OK), ("muting: only 6 dB", Verdict.WARNING)],
+)
+async def test_an_echo_canceller_that_mutes_is_a_warning_with_its_reason(
+    bus: PrivateBus, status: Status, front: Front, state: str, verdict: Verdict
+) -> None:
+    echo = {"state": state, "erle_db": 6.0, "delay_ms": 31.5, "drift_ppm": 12.0}
+    status.update(echo_cancellation=echo)
+    findings = await by_check(bus.address)
+    assert list(findings) == ["daemon", "license", "echo", "dialog"]
+    assert findings["echo"].verdict is verdict
+    assert findings["echo"].text.startswith(state)
+
+
 async def test_a_token_is_told_with_its_end(bus: PrivateBus, status: Status, front: Front) -> None:
     status.update(token_expiry=1_795_132_800_000)
     finding = (await by_check(bus.address))["license"]

@@ -39,6 +39,7 @@ AUDIO: dict[str, Any] = {
     "PlaybackFormat": "",
     "RecorderOverruns": 3,
     "PlayerUnderruns": 0,
+    "EchoCancellation": {},
     "SpeechDroppedBytes": 0,
 }
 REFUSED = {
@@ -55,8 +56,10 @@ def screen(
     dialog: dict[str, Any] | None = None,
     device: dict[str, Any] | None = None,
     tools: Sequence[str] = (),
+    audio: dict[str, Any] | None = None,
 ) -> list[str]:
-    print_status(DIALOG | (dialog or {}), DEVICE | (device or {}), AUDIO, {"Names": tools})
+    shown = DIALOG | (dialog or {}), DEVICE | (device or {}), AUDIO | (audio or {})
+    print_status(*shown, {"Names": tools})
     return capsys.readouterr().out.splitlines()
 
 
@@ -90,6 +93,21 @@ def test_a_cloud_that_wants_a_key_only_shows_no_product_and_what_the_dialog_cost
     assert lines[6] == (
         "  usage      70 tokens, 23 of them for what was sent; 2 s of speech, 3 s of replies"
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ("off", "off: the microphone is not open beside replies"),
+        ("on", "on; 31 dB taken out, delay 28.5 ms, drift -3 ppm"),
+        ("muting: why", "muting: why; 31 dB taken out, delay 28.5 ms, drift -3 ppm"),
+    ],
+)
+def test_an_echo_canceller_is_shown_with_its_figures(
+    capsys: pytest.CaptureFixture[str], state: str, line: str
+) -> None:
+    echo = {"state": state, "erle_db": 31.0, "delay_ms": 28.5, "drift_ppm": -3.0}
+    assert f"  echo       {line}" in screen(capsys, audio={"EchoCancellation": echo})
 
 
 def test_a_refused_license_is_shown_last_with_what_mends_it(

@@ -9,25 +9,23 @@ import pytest
 
 from mmid.hal_linux.acceptance import acoustic
 from tests.cli.command_line import ROOT, Tool
+from tests.rig.alsa_plugin import compile_plugin
 
 TEXT = (ROOT / "docs/factory.md").read_text()
 COMMANDS = re.findall(r"^    (mmid .*)$", TEXT, re.MULTILINE)
 
 ASOUND = """\
-pcm_type.loop {{ lib "{plugin}" }}
-pcm.default {{ type loop delay_ms 20 gain 50 noise 20 }}
-pcm.left {{ type loop }}
-pcm.right {{ type loop }}
+pcm_type.room {{ lib "{plugin}" }}
+pcm.default {{ type room delay_ms 20 gain 50 noise 20 }}
+pcm.left {{ type room }}
+pcm.right {{ type room }}
 """
 
 
 @pytest.fixture
 def line(tmp_path: Path) -> Tool:
     """A factory line with one board on it."""
-    plugin = tmp_path / "loop_pcm.so"
-    source = ROOT / "tests/hal_linux/loop_pcm.c"
-    flags = ["-shared", "-fPIC", "-DPIC", "-O1"]
-    subprocess.run(["cc", *flags, "-o", plugin, source, "-lasound"], check=True, timeout=60)
+    plugin = compile_plugin("room_pcm.c", tmp_path)
     (tmp_path / "asound.conf").write_text(ASOUND.format(plugin=plugin))
     (tmp_path / "app_secret").write_text("0123456789abcdef" * 2)
     program = tmp_path / "mmid"

@@ -1,4 +1,5 @@
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -24,18 +25,18 @@ LOG = """\
 
 
 @pytest.fixture(scope="session")
-def loop_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_plugin("loop_pcm.c", tmp_path_factory.mktemp("alsa"))
+def room_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_plugin("room_pcm.c", tmp_path_factory.mktemp("alsa"))
 
 
 @pytest.fixture
-def mmid(tmp_path: Path, loop_plugin: Path) -> Tool:
+def mmid(tmp_path: Path, room_plugin: Path) -> Tool:
     """A board whose loudspeaker is heard by its microphone; and one PCM for each fault."""
     asound = tmp_path / "asound.conf"
     asound.write_text(
-        f'pcm_type.loop {{ lib "{loop_plugin}" }}\n'
-        "pcm.room { type loop delay_ms 20 gain 50 noise 20 }\n"
-        "pcm.swapped { type loop delay_ms 20 gain -50 noise 20 }\n"
+        f'pcm_type.room {{ lib "{room_plugin}" }}\n'
+        "pcm.room { type room delay_ms 20 gain 50 noise 20 }\n"
+        "pcm.swapped { type room delay_ms 20 gain -50 noise 20 }\n"
         "pcm.null { type null }\n"
     )
     tool = Tool(tmp_path)
@@ -150,3 +151,23 @@ def test_options_that_make_no_sense_are_one_line(
     result = mmid("hal-test", *options)
     assert result.returncode == OPTION
     assert reason in one_line(result)
+
+
+def test_the_echo_canceller_is_measured_in_under_fifteen_seconds(mmid: Tool) -> None:
+    began = time.monotonic()
+    found = mmid.json("hal-test", "--echo")
+    assert time.monotonic() - began < 15
+    echo = next(check for check in found["checks"] if check["check"] == "echo")
+    assert echo["passed"], echo["detail"]
+    assert echo["measured"]["state"] == "on"
+    assert echo["measured"]["erle_db"] >= 20
+    assert echo["measured"]["delay_ms"] == pytest.approx(20, abs=3)
+    assert abs(echo["measured"]["drift_ppm"]) < 30
+
+
+def test_an_echo_canceller_without_a_loudspeaker_fails_with_the_reason(mmid: Tool) -> None:
+    mmid.write_settings('[audio]\ncapture_device = "room"\nplayback_device = "nowhere"\n')
+    found = mmid.json("hal-test", "--echo", status=1)
+    (failed,) = [check for check in found["checks"] if not check["passed"]]
+    assert failed["check"] == "echo"
+    assert "nowhere" in failed["detail"]

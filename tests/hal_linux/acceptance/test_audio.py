@@ -99,8 +99,8 @@ class LateRecorder(AlsaRecorder):
         super().__init__("paced", 16000, 20)
         self._times = times
 
-    def start(self, listener: RecorderListener) -> None:
-        super().start(listener)
+    def start(self, listener: RecorderListener, *, beside_replies: bool = False) -> None:
+        super().start(listener, beside_replies=beside_replies)
         self._times -= 1
         if self._times >= 0:
             time.sleep(0.8)

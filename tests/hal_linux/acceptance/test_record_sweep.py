@@ -20,10 +20,10 @@ Build = Callable[[str], None]
 @pytest.fixture
 def build(define: Define, compile_plugin: Callable[[str], Path]) -> Build:
     """Build a room: options of the PCM ``room``."""
-    plugin = compile_plugin("loop_pcm.c")
+    plugin = compile_plugin("room_pcm.c")
 
     def build(options: str) -> None:
-        pcms = f'pcm_type.loop {{ lib "{plugin}" }} pcm.room {{ type loop {options} }}\n'
+        pcms = f'pcm_type.room {{ lib "{plugin}" }} pcm.room {{ type room {options} }}\n'
         define(f"{pcms} pcm.deaf {{ type paced deaf 1 }} pcm.stuck {{ type paced stuck_ms 0 }}")
 
     return build

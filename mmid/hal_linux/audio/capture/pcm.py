@@ -32,6 +32,8 @@ class CapturePcm:
     Attributes:
         opened: the same.
         overruns: how often samples were lost because nobody read them in time.
+        asked: when it was asked last, by the monotonic clock, and how many frames it had
+            then that were not read before.
 
     Raises:
         AudioDeviceFailed: by every method when the device fails.
@@ -40,6 +42,7 @@ class CapturePcm:
     def __init__(self, opened: OpenPcm) -> None:
         self.opened = opened
         self.overruns = 0
+        self.asked = 0.0, 0
         self._silent_since: float | None = None  # it gives no samples
         self._ahead = ByteRing()  # read, not yet due
         self._free_running = False
@@ -122,6 +125,7 @@ class CapturePcm:
         # avail() asks the card where it is: ``snd_pcm_avail`` is ``hwsync`` and then the
         # position. A plain read trusts the position of the last interrupt, a period old.
         available = self.opened.pcm.avail()
+        self.asked = time.monotonic(), max(0, available)
         if available < 0 and available != -errno.EPIPE:
             raise failure(self.opened.device, available)
         # At least one read: it is what starts a stream again that ran over.
@@ -130,7 +134,9 @@ class CapturePcm:
     def _read_due(self) -> int:
         """Read ahead and return how many bytes should have been recorded by now."""
         # A late loop catches up buffer by buffer, so that no call takes long.
-        due = min(self._elapsed_frames - self._given, self.opened.buffer_frames) * FRAME_BYTES
+        frames = min(self._elapsed_frames - self._given, self.opened.buffer_frames)
+        self.asked = time.monotonic(), frames
+        due = frames * FRAME_BYTES
         self._read_periods((due - self._ahead.fill) // FRAME_BYTES, self._ahead)
         return due
 

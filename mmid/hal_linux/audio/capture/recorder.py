@@ -10,7 +10,9 @@ seconds: the speech goes on with a gap, which counts as an overrun.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Encoder, RecorderListener
@@ -20,6 +22,9 @@ from mmid.hal_linux.audio.capture.pcm import CapturePcm
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.audio.samples import level_percent
+
+if TYPE_CHECKING:
+    from mmid.hal_linux.audio.echo.cancellation import EchoCancellation
 
 # Clouds take speech in frames of about this length. 20 ms, the usual period of a card,
 # would cost three times the CPU.
@@ -44,7 +49,12 @@ class AlsaRecorder(SoundDevice):
         rate_hz: samples a second.
         period_ms: the card's period, and the length of the first chunk.
         encoder: makes packets of a codec, which the listener hears instead of samples.
+
+    Attributes:
+        echo: takes the replies out of what is recorded beside them, if it is set.
     """
+
+    echo: "EchoCancellation | None" = None
 
     def __init__(
         self, device: str, rate_hz: int, period_ms: int, encoder: Encoder | None = None
@@ -70,23 +80,38 @@ class AlsaRecorder(SoundDevice):
 
     @property
     def overdue_s(self) -> float:
-        return self._recording.overdue_s if self._recording else 0.0
+        late_s = self._recording.overdue_s if self._recording else 0.0
+        return max(late_s, self.echo.overdue_s) if self.echo is not None else late_s
 
-    def start(self, listener: RecorderListener) -> None:
+    @property
+    def position(self) -> tuple[float, int]:
+        """When the device was asked (monotonic clock), and how many frames were recorded then.
+
+        They count from ``start`` on; those that were lost are left out.
+        """
+        return self._recording.position if self._recording else (0.0, 0)
+
+    def start(self, listener: RecorderListener, *, beside_replies: bool = False) -> None:
         self.stop()
         self._recording = None
         if self._encoder is not None:
             listener = self._coded = CodedListener(self._encoder, listener)
-        self._recording = _Recording(self, self._period_ms, listener)
+        if self.echo is not None and beside_replies:
+            listener = self.echo.start(self, listener)
+        try:
+            self._recording = _Recording(self, self._period_ms, listener)
+        except AudioDeviceFailed:
+            self._finish()
+            raise
 
     def stop(self) -> None:
         if self._recording is not None and self._recording.open:
             self._recording.stop()
-            self._finish_coded()
+            self._finish()
 
     def release(self, then: Callable[[], None]) -> None:
         def released() -> None:
-            self._finish_coded()
+            self._finish()
             then()
 
         if self._recording is not None and self._recording.open:
@@ -94,7 +119,9 @@ class AlsaRecorder(SoundDevice):
         else:
             then()
 
-    def _finish_coded(self) -> None:
+    def _finish(self) -> None:
+        if self.echo is not None:
+            self.echo.stop()
         if self._coded is not None:
             self._coded.finish()
 
@@ -105,6 +132,8 @@ class _Recording:
     def __init__(self, device: SoundDevice, period_ms: int, listener: RecorderListener) -> None:
         self.open = True
         self.latest = b""
+        self.position = time.monotonic(), 0
+        self._fetched = 0  # bytes
         self._device = device
         self._listener = listener
         self._away = False
@@ -205,11 +234,14 @@ class _Recording:
             self._timer = self._wake_for_chunk()
 
     def _fetch(self) -> None:
-        before = self._pcm.overruns
+        before, pending = self._pcm.overruns, self._pending.fill
         try:
             if self._pcm.read(self._pending):
                 self._device.works()
         finally:
+            asked, there = self._pcm.asked
+            self.position = asked, self._fetched // FRAME_BYTES + there
+            self._fetched += self._pending.fill - pending
             if self._pcm.overruns != before:
                 self._device.count_xruns(self._pcm.overruns - before)
 

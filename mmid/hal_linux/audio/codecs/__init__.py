@@ -69,13 +69,16 @@ def make_encoder(mode: str, rate_hz: int, bits_per_s: int) -> Encoder:
     return RawOpusEncoder(rate_hz, bits_per_s, f"dialog.upstream_mode = {mode!r}")
 
 
-def load_library(soname: str, setting: str, packages: str) -> ctypes.CDLL:
+def load_library(
+    soname: str, setting: str, packages: str, *, otherwise: str = "pcm"
+) -> ctypes.CDLL:
     """Load a library by the name that its ABI has.
 
     Args:
         soname: such as ``libopus.so.0``.
         setting: key and value that ask for it, for the message.
         packages: where it is to be had, for the message.
+        otherwise: the value that needs no library.
 
     Raises:
         SettingsInvalid: it is not installed.
@@ -85,5 +88,5 @@ def load_library(soname: str, setting: str, packages: str) -> ctypes.CDLL:
     except OSError as error:
         raise SettingsInvalid(
             f"{setting} needs {soname}, which cannot be loaded ({error}): install {packages}; "
-            "it is no Python package, pip does not have it. Or set the key to 'pcm'"
+            f"it is no Python package, pip does not have it. Or set the key to {otherwise!r}"
         ) from error

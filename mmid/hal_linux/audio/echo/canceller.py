@@ -1,0 +1,124 @@
+"""From what the microphone hears and what the loudspeaker played to what is said in the room.
+
+Both are counted in samples of the microphone's clock. The delay between the two counts is
+searched in the sound itself, once a reply, and kept for the next: the adaptive filter is as
+long as the room's answer and no longer, and must not be led astray by a reference that comes
+at the wrong time. No device, no clock: time is the number of samples.
+"""
+
+from operator import mul
+
+from mmid.hal_linux.audio.echo.convergence import Convergence, EchoState
+from mmid.hal_linux.audio.echo.delay_watch import LATE_MS, DelayWatch
+from mmid.hal_linux.audio.echo.libspeexdsp import LibspeexdspCanceller
+from mmid.hal_linux.audio.echo.reference import Reference
+from mmid.hal_linux.audio.samples import to_numbers
+
+_FRAME_MS = 20
+
+# Mean square of a frame (-61 dBFS) from which on the loudspeaker is heard.
+_SOUNDS = 900.0
+
+# Of so many samples one is looked at.
+_EVERY = 4
+
+# The direct sound is put this far behind the filter's beginning: the search may be wrong by a
+# sample or two, and drift moves it.
+_MARGIN_MS = 8
+
+# After so many searches without a result the filter has to do with what the positions tell.
+_SEARCHES = 3
+
+
+class EchoCanceller:
+    """Takes the loudspeaker out of the microphone's sound, or mutes what it cannot mend.
+
+    Args:
+        rate_hz: the microphone's.
+        tail_ms: how long the room answers.
+        reference: what the loudspeaker played, at that rate.
+
+    Attributes:
+        convergence: how well it does.
+        index: of the next frame's first sample, counted from the first that was ever heard.
+        frame: how many samples it takes at a time: 20 ms.
+        delay: by how many samples the echo comes after the sound, as the streams' positions
+            have it; None: it was not found yet.
+    """
+
+    def __init__(self, rate_hz: int, tail_ms: int, reference: Reference) -> None:
+        self.convergence = Convergence()
+        self.delay: int | None = None
+        self.index = 0
+        self.frame = rate_hz * _FRAME_MS // 1000
+        self._tail = rate_hz * tail_ms // 1000
+        self._reference = reference
+        self._filter = LibspeexdspCanceller(rate_hz, self.frame, tail_ms)
+        self._watch = DelayWatch(rate_hz, reference)
+        self._shift = 0  # the index of a microphone's sample less that of the one beside it
+        self._echo_ends = 0  # until there the room answers
+
+    @property
+    def muted(self) -> bool:
+        """Whether the microphone is muted while the loudspeaker sounds."""
+        return self.convergence.state is not EchoState.ON
+
+    @property
+    def lost(self) -> bool:
+        """Whether it searched for the echo in vain."""
+        return self._watch.failures >= _SEARCHES
+
+    def restart(self, offset: int) -> None:
+        """Look for the delay anew: one of the streams began, or lost samples.
+
+        Args:
+            offset: the index of a microphone's sample less that of the reference's which
+                sounded at the same moment, as well as the devices tell.
+        """
+        self._shift = offset
+        self._watch.restart(offset)
+        self.convergence.restart()
+        self.delay = None
+
+    def cancel(self, heard: bytes) -> bytes:
+        """Return what is said in the room, for the next frame that the microphone heard."""
+        played = self._reference.at(self.index - self._shift, self.frame)
+        sounds = _loudness(played) > _SOUNDS
+        self.index += self.frame
+        if sounds:
+            # Where an echo that is not taken out ends is not known.
+            late = self.frame * LATE_MS // _FRAME_MS if self.muted else 0
+            self._echo_ends = self.index + self._tail + late
+        found = self._watch.hear(heard, self.index, loud=sounds)
+        if found is not None:
+            self._place(found)
+        elif self.delay is None and self.lost:
+            self._place(0)
+        # Led by a reference at a wrong time, the filter would have to forget it first.
+        known = self.delay is not None
+        left = self._filter.cancel(heard, played if known else bytes(len(heard)))
+        self._judge(heard, left, sounds=sounds and known)
+        return bytes(len(left)) if self.muted and self.index <= self._echo_ends else left
+
+    def _place(self, delay: int) -> None:
+        """Put the reference before an echo that comes so late, unless the filter reaches it."""
+        margin = self.frame * _MARGIN_MS // _FRAME_MS
+        reached = self._watch.offset + delay - self._shift
+        if self.delay is None or not margin // 4 <= reached <= self._tail // 2:
+            self._shift += reached - margin
+        self.delay = delay
+
+    def _judge(self, heard: bytes, left: bytes, *, sounds: bool) -> None:
+        if sounds:
+            good = not self.convergence.poor
+            self.convergence.echo(_loudness(heard), _loudness(left))
+            if good and self.convergence.poor:
+                self._watch.doubt()
+        elif self.index > self._echo_ends:
+            self.convergence.quiet(_loudness(heard))
+
+
+def _loudness(samples: bytes) -> float:
+    """Return the mean square of one sample in four: enough for a loudness."""
+    numbers = to_numbers(samples)[::_EVERY]
+    return float(sum(map(mul, numbers, numbers))) / len(numbers)

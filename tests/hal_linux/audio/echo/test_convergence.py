@@ -1,0 +1,69 @@
+import pytest
+
+from mmid.hal_linux.audio.echo.convergence import Convergence
+
+LOUD, NOISE = 1e6, 10.0
+
+
+def state_of(convergence: Convergence) -> str:
+    return str(convergence.state)
+
+
+def feed(convergence: Convergence, frames: int, ratio_db: float) -> None:
+    for _ in range(frames):
+        convergence.echo(LOUD, LOUD / 10 ** (ratio_db / 10))
+
+
+@pytest.fixture
+def convergence() -> Convergence:
+    made = Convergence()
+    for _ in range(50):
+        made.quiet(NOISE)
+    return made
+
+
+def test_half_a_second_of_little_echo_is_good(convergence: Convergence) -> None:
+    feed(convergence, 20, 20)
+    assert state_of(convergence) == "converging"
+    feed(convergence, 5, 20)
+    assert state_of(convergence) == "on"
+    assert convergence.erle_db == pytest.approx(20, abs=0.1)
+
+
+def test_what_is_no_louder_than_the_noise_is_good(convergence: Convergence) -> None:
+    for _ in range(25):
+        convergence.echo(3 * NOISE, 3 * NOISE)
+    assert state_of(convergence) == "on"
+
+
+def test_eight_seconds_of_much_echo_are_poor(convergence: Convergence) -> None:
+    feed(convergence, 399, 5)
+    assert state_of(convergence) == "converging"
+    feed(convergence, 1, 5)
+    assert convergence.poor
+
+
+def test_a_talker_makes_it_no_worse(convergence: Convergence) -> None:
+    feed(convergence, 100, 25)
+    for _ in range(50):  # words of 0.3 s and pauses of 0.1 s
+        feed(convergence, 15, 0)
+        feed(convergence, 5, 25)
+    assert state_of(convergence) == "on"
+
+
+def test_three_seconds_of_nothing_but_echo_are_poor_and_half_a_second_mends_it(
+    convergence: Convergence,
+) -> None:
+    feed(convergence, 100, 25)
+    feed(convergence, 150, 5)
+    assert convergence.poor
+    feed(convergence, 25, 25)
+    assert state_of(convergence) == "on"
+
+
+def test_another_start_has_to_be_proved_again(convergence: Convergence) -> None:
+    feed(convergence, 100, 25)
+    convergence.restart()
+    assert state_of(convergence) == "converging"
+    feed(convergence, 25, 25)
+    assert state_of(convergence) == "on"
