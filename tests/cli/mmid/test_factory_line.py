@@ -55,7 +55,7 @@ def test_every_command_succeeds_one_after_the_other(line: Tool, tmp_path: Path) 
         )
         assert (result.returncode, result.stderr) == (0, ""), result
         done.append(f"{command}\n{result.stdout}")
-    assert len(done) == 10
+    assert len(done) == 11
     (again,) = [text for text in done if '"result"' in text]
     assert '"already provisioned"' in again
     assert line.record is None

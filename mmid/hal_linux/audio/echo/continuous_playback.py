@@ -26,6 +26,10 @@ from mmid.hal_linux.audio.samples import ramp_down
 _LEAD_S = 0.12
 _REFILL_S = 0.08
 
+# While a reply is under way silence waits until no more than this is left: its next samples
+# may come in time.
+_LOW_S = 0.06
+
 # What a reply may lay in beyond that, as it would into a card.
 _REPLY_S = 0.3
 
@@ -99,6 +103,12 @@ class ContinuousPlayback:
         self._reply = _ReplyPcm(self, stream)
         return replace(stream.opened, pcm=self._reply, buffer_frames=self._reply.buffer_frames)
 
+    def more(self) -> None:
+        """The reply has samples again: the device may have little left."""
+        if self._timer is not None and self._stream is not None and self._stream.low:
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(0, self._turn)
+
     def leave(self, last: int) -> None:
         """The reply has ended; the device has its samples up to one of that value."""
         self._reply = None
@@ -130,13 +140,14 @@ class ContinuousPlayback:
             self._listener.playback_broke()
             if self._reply is not None:
                 self._reply.ran_dry = True
-        wanted = stream.wanted
-        laid = self._reply.take(wanted * FRAME_BYTES) if self._reply is not None else b""
-        samples = laid.ljust(wanted * FRAME_BYTES, b"\0")
-        taken = self._write(stream, samples)
+        laid, refill_s = b"", _REFILL_S
+        if self._reply is not None:
+            laid = self._reply.take(stream.wanted(_LEAD_S))
+            refill_s = _REFILL_S if laid else _LOW_S
+        taken = self._write(stream, laid + stream.silence(laid, refill_s))
         if self._reply is not None:
             self._reply.given(laid[: taken * FRAME_BYTES], stream.written - taken)
-        return max(_LEAST_WAIT_S, stream.held / stream.opened.rate_hz - _REFILL_S)
+        return max(_LEAST_WAIT_S, stream.held / stream.opened.rate_hz - refill_s)
 
     def _write(self, stream: "_Stream", samples: bytes) -> int:
         taken = stream.write(samples) if samples else 0
@@ -192,12 +203,22 @@ class _Stream:
         return self.written - max(0, self.held - since)
 
     @property
-    def wanted(self) -> int:
-        """How many samples bring it up to the lead: whole periods, as a rate converter passes."""
-        missing = int(_LEAD_S * self.opened.rate_hz) - self.held
+    def low(self) -> bool:
+        """Whether it wants more, reckoned since it was asked."""
+        return self.written - self.sounding < _REFILL_S * self.opened.rate_hz
+
+    def wanted(self, lead_s: float) -> int:
+        """How many bytes bring it up to a lead: whole periods, as a rate converter passes."""
+        missing = int(lead_s * self.opened.rate_hz) - self.held
         period = self.opened.period_frames
         room = (self.opened.buffer_frames - self.held) // period
-        return max(0, min(-(-missing // period), room)) * period
+        return max(0, min(-(-missing // period), room)) * period * FRAME_BYTES
+
+    def silence(self, laid: bytes, least_s: float) -> bytes:
+        """Return what goes in behind samples that alone leave it with less than so much."""
+        if self.held + len(laid) // FRAME_BYTES > least_s * self.opened.rate_hz:
+            return b""
+        return bytes(max(0, self.wanted(_LEAD_S) - len(laid)))
 
     def ask(self) -> bool:
         """Ask the device what it holds; False if it holds nothing and starts with a write.
@@ -274,6 +295,7 @@ class _ReplyPcm:
             return -errno.ENODEV
         room = max(0, self.buffer_frames - self._held) * FRAME_BYTES
         self._waiting += data[:room]
+        self._playback.more()
         return min(room, len(data)) // FRAME_BYTES
 
     def avail(self) -> int:
@@ -293,8 +315,12 @@ class _ReplyPcm:
         self._playback.leave(int.from_bytes(self._last, "little", signed=True))
 
     def take(self, limit: int) -> bytes:
-        """Return what goes to the device next, at most ``limit`` bytes."""
-        return bytes(self._waiting[:limit])
+        """Return what goes to the device next, at most ``limit`` bytes: whole periods.
+
+        Less than one waits for more, which may be the silence behind the last sample.
+        """
+        period = self._stream.opened.period_frames * FRAME_BYTES
+        return bytes(self._waiting[: min(limit, len(self._waiting) // period * period)])
 
     def given(self, taken: bytes, begin: int) -> None:
         """The device took these first of its samples, at that place of the stream."""

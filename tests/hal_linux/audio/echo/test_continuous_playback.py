@@ -137,6 +137,21 @@ async def test_replies_are_laid_into_silence_whole_and_counted(
     assert stage.player.underruns == 0
 
 
+async def test_a_reply_that_comes_at_its_pace_has_no_silence_in_it(
+    loudspeaker: Loudspeaker, stages: MakeStage
+) -> None:
+    stage = stages("card")
+    audience = Audience()
+    stage.player.start(audience)
+    for begin in range(0, len(REPLY), 1280):  # 40 ms
+        stage.player.write(REPLY[begin : begin + 1280])
+        await asyncio.sleep(0.039)
+    stage.player.finish()
+    await asyncio.wait_for(audience.ended.wait(), 10)
+    await stage.until(lambda: REPLY in loudspeaker.heard())
+    assert stage.player.underruns == 0
+
+
 async def test_the_stream_starts_once(
     loudspeaker: Loudspeaker, stages: MakeStage, tmp_path: Path
 ) -> None:
