@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from mmid.dbus import wire
 from mmid.dbus.handshake import socket_names
-from mmid.dbus.interface import DBUS, DIALOG, NAME, PATH, PROPERTIES
+from mmid.dbus.interface import DBUS, DIALOG, NAME, PATH, PROPERTIES, TOOLS
 from mmid.dbus.wire import Message, MessageFlag
 
 BEGUN = "raging"
@@ -162,6 +162,23 @@ def matches(address: str) -> Iterator[None]:
         client.drain()
 
 
+def tools(address: str) -> Iterator[None]:
+    """Become 32 tools of the model and leave again, without a pause, and be called by ourselves."""
+    client = RawClient(address)
+    names = [f"storm_{number}" for number in range(32)]
+    register = [call(NAME, PATH, TOOLS, "Register", "osss", "/storm", one, "", "") for one in names]
+    leave = [call(NAME, PATH, TOOLS, "Unregister", "s", one) for one in names]
+    tries = [call(NAME, PATH, TOOLS, "Call", "ss", one, "{}") for one in names]
+    serial = 2
+    while True:
+        for frame in (*register, *tries, *leave):
+            client.send(numbered(frame, serial))
+            serial += 1
+        client.drain()  # a call of ours is not answered: each takes its 10 s
+        yield
+        time.sleep(0.02)
+
+
 def busy(_: str) -> Iterator[None]:
     """Keep a processor busy and leave the bus alone: so much of a storm is mere load."""
     while True:
@@ -185,6 +202,7 @@ STORMS: dict[str, Storm] = {
     "blind-calls": blind_calls,
     "malformed": malformed,
     "matches": matches,
+    "tools": tools,
 }
 
 

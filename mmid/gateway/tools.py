@@ -8,6 +8,7 @@ returned, or an error text in its place.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any
 
 from mmid.errors import Busy, CallerError, InvalidArgument, MmidError, ToolFailed
@@ -22,6 +23,8 @@ from mmid.status import Status
 MOST_TOOLS = 32
 # A sentence asks for one or two; who hangs must not take all of the board's memory.
 _MOST_CALLS = 8
+# A program gone wild that registers without a pause must not storm the cloud.
+_OFFER_EVERY_S = 0.2
 # Somebody waits for an answer that is to be spoken.
 _CALL_S = 10.0
 _LONGEST_RESULT_BYTES = 65536
@@ -79,6 +82,9 @@ class Tools:
         self._status = status
         self._tell = tell
         self._tools: dict[str, Tool] = {}
+        self._loop = asyncio.get_running_loop()
+        self._offered_at = -inf
+        self._offering: asyncio.TimerHandle | None = None
         self._under_way = 0
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -141,6 +147,9 @@ class Tools:
 
     def offer(self) -> None:
         """Tell the cloud which functions there are; a new connection knows of none."""
+        if self._offering is not None:
+            self._offering.cancel()
+        self._offering, self._offered_at = None, self._loop.time()
         conversation = self._conversation()
         if conversation is not None and conversation.ready:
             conversation.offer_functions([tool.function for tool in self._tools.values()])
@@ -196,7 +205,11 @@ class Tools:
 
     def _changed(self) -> None:
         self._status.update(names=sorted(self._tools))
-        self.offer()
+        due = self._offered_at + _OFFER_EVERY_S
+        if self._loop.time() >= due:
+            self.offer()
+        elif self._offering is None:
+            self._offering = self._loop.call_at(due, self.offer)
 
 
 def _check(function: Function) -> None:

@@ -84,6 +84,8 @@ async def test_the_model_calls_a_lamp_a_thermometer_and_a_script(
     for name in ("lamp", "thermometer", "uptime"):
         await start(board, name)
     await listener.wait_for(".Names", ["lamp", "thermometer", "uptime"])
+    if protocol == "qwen-realtime":  # it is told of them, and calls no others
+        await board.until_logged('"How long it runs."')
     await listener.call("Ask", "s", "turn on the lamp, and tell me how warm it is")
     for result in ("lamp", "celsius", "minutes"):
         await board.until_logged(f'\\"{result}\\":')  # JSON within JSON, on its way to the cloud

@@ -216,7 +216,22 @@ async def test_a_name_has_one_owner_whose_leaving_ends_it(board: Board, dialog: 
     board.gateway.register_tool(BOB, "/lamp", "lamp", "", {})
     board.gateway.unregister_tool(BOB, "fan")
     assert (board.status.names, set(board.gateway.tool_owners())) == (["lamp"], {BOB})
-    assert dialog.offered == [["lamp"], ["lamp", "fan"], ["fan"], ["fan", "lamp"], ["lamp"]]
+
+
+async def test_the_cloud_is_told_of_tools_now_and_then_however_often_they_change(
+    board: Board, dialog: Dialog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools, "_OFFER_EVERY_S", 1000.0)
+    be_tool(board)
+    await asyncio.sleep(0)
+    assert dialog.offered == [["lamp"]]
+    for number in range(20):
+        board.gateway.register_tool(BOB, "/fan", f"fan_{number}", "", {})
+        board.gateway.unregister_tool(BOB, f"fan_{number}")
+    await asyncio.sleep(0)
+    assert dialog.offered == [["lamp"]]
+    board.host.tools.offer()
+    assert dialog.offered == [["lamp"], ["lamp"]]
 
 
 async def test_there_are_so_many_tools_and_no_more(board: Board) -> None:
