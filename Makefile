@@ -19,7 +19,7 @@ bootstrap:  ## install what is missing: Debian packages and .venv
 bootstrap-relay:
 	@tools/bootstrap relay
 
-demo: bootstrap  ## one whole push-to-talk dialog on this machine; PROTOCOL=qwen-realtime for that cloud
+demo: bootstrap  ## one whole push-to-talk dialog on this machine; PROTOCOL=qwen-realtime, baidu-rtc for another cloud
 	@$(PYTHON_IN_VENV) -m demo $(if $(PROTOCOL),--protocol $(PROTOCOL))
 
 relay-demo: bootstrap bootstrap-relay  ## the same through the vendor's server, semi-managed
@@ -53,7 +53,7 @@ image-test-board: bootstrap
 guide-test: bootstrap deb  ## follow docs/oem-guide.md on that board, and the unit's recipes
 	@$(PYTHON_IN_VENV) -m tests.image --only recipes. guide.
 
-fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud; PROTOCOL=qwen-realtime
+fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud; PROTOCOL=
 	@$(PYTHON_IN_VENV) -m tests.fault_runs $(if $(PROTOCOL),--protocol $(PROTOCOL))
 	@$(PYTHON_IN_VENV) -m tests.fault_runs --scenarios --dialogs 63 $(if $(PROTOCOL),--protocol $(PROTOCOL))
 

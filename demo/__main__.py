@@ -16,13 +16,13 @@ from pathlib import Path
 
 from demo.speech import recorded, speak, write_wav
 from demo.story import Story, Told
-from tests.rig.board import PROTOCOLS, Board, silence
+from tests.rig.board import PROTOCOLS, REPLY_HZ, Board, silence
 from tests.rig.listener import DEVICE, DIALOG, Listener
 from tests.rig.relay import RelayBoard
 
 _QUESTION = "What is the weather like today?"
 _ANSWER = "It is sunny and warm, a good day for a walk."
-_MICROPHONE_HZ, _LOUDSPEAKER_HZ = 16000, 24000
+_MICROPHONE_HZ = 16000
 _SAMPLE_BYTES = 2
 
 _SCENARIO = """\
@@ -50,13 +50,14 @@ def main(name: str, directory: Path, protocol: str, recordings: Sequence[Path]) 
     shutil.rmtree(directory / "heard", ignore_errors=True)
     for log in directory.glob("*.log"):
         log.unlink()
+    loudspeaker_hz = REPLY_HZ[protocol]
     if recordings:
         question = recorded(recordings[0], _MICROPHONE_HZ)
-        answer = recorded(recordings[1], _LOUDSPEAKER_HZ)
+        answer = recorded(recordings[1], loudspeaker_hz)
     else:
         question = speak(_QUESTION, _MICROPHONE_HZ, directory)
-        answer = speak(_ANSWER, _LOUDSPEAKER_HZ, directory)
-    write_wav(directory / "answer.wav", answer, _LOUDSPEAKER_HZ)
+        answer = speak(_ANSWER, loudspeaker_hz, directory)
+    write_wav(directory / "answer.wav", answer, loudspeaker_hz)
     scenario = _SCENARIO.format(
         question=_QUESTION, answer=_ANSWER, reply_wav=directory / "answer.wav"
     )

@@ -86,7 +86,9 @@ class Story:
         )
 
     def registration(self, *, known_before: bool) -> Finding:
-        """Judge that the device was registered once in its life."""
+        """Judge that the device was registered once in its life, or activated once."""
+        if self._told.mode == "activation":
+            return self._activation(known_before=known_before)
         count = len(self._board.journal("register"))
         if self._told.mode in _KEYS:
             return Finding(count == 0, f"{_KEYS[self._told.mode]}: nobody was registered")
@@ -95,6 +97,13 @@ class Story:
                 count == 0, f"known device: {count} registrations, the triple was stored"
             )
         return Finding(count == 1, f"new device: {count} registration, the triple is stored")
+
+    def _activation(self, *, known_before: bool) -> Finding:
+        count, used = len(self._board.journal("activation")), len(self._board.activations())
+        text = f"{count} activations by this run, {used} of the licence in all"
+        if known_before:
+            return Finding((count, used) == (0, 1), f"known device: {text}")
+        return Finding(used == 1, f"new device: {text}, its name is stored")
 
     def order(self) -> Finding:
         """Judge the order of the events."""
@@ -137,15 +146,20 @@ class Story:
 
     def end(self, status: int, seconds: float) -> Finding:
         """Judge how the daemon stopped."""
-        names = [one["name"] for one in self._board.journal("directive")]
-        good = status == 0 and seconds < 2 and names[-1] in _GOODBYES
-        text = f"SIGTERM: said {names[-1]}, exit status {status} after {seconds:.2f} s"
-        return Finding(good, text)
+        last = self._board.journal("directive")[-1]["name"]
+        if self._told.mode == "activation":  # there the end is the close, and then the instance's
+            stopped = [one["known"] for one in self._board.journal("stop-instance")]
+            polite, last = stopped == [True], "goodbye, the instance is stopped"
+        else:
+            polite = last in _GOODBYES
+        good = status == 0 and seconds < 2 and polite
+        return Finding(good, f"SIGTERM: said {last}, exit status {status} after {seconds:.2f} s")
 
     def secrets(self) -> Finding:
         """Judge that no secret reached a log."""
         log = self._board.log()
-        secrets = [self._board.cloud["app_secret"], self._board.cloud["api_key"]]
+        names = ("app_secret", "api_key", "baidu_license_key")
+        secrets = [self._board.cloud[name] for name in names]
         good = bool(log) and not any(secret in log for secret in secrets)
         return Finding(good, f"no secret in the {len(log.splitlines())} lines of the log")
 

@@ -7,12 +7,35 @@ from pathlib import Path
 import pytest
 
 from demo.speech import write_wav
-from tests.rig.board import Board, Tables, silence
+from tests.rig.board import REPLY_HZ, Board, Tables, silence
 from tests.rig.listener import Listener
 
 # Noise: no two stretches are alike, so a lost or doubled sample is seen.
 MICROPHONE = random.Random(20).randbytes(16000 * 2 * 8)  # noqa: S311 - noise, not a secret
 MICROPHONE += silence(60)
+
+# A second of it, for a cloud that must hear the end itself; and a second over the reply to it.
+SENTENCE = MICROPHONE[: 16000 * 2] + silence(60)
+INTERRUPTION = MICROPHONE[: 16000 * 2] + silence(1.8) + SENTENCE
+
+QUICK = """\
+thinking_ms = 50
+pace = 0
+[[turn]]
+reply = "yes"
+reply_wav = "{short}"
+"""
+
+# Longer than any test hears it; the next turn is silent.
+LONG_REPLY = """\
+thinking_ms = 50
+pace = 4
+[[turn]]
+reply = "once upon a time there was a board that could speak, and it spoke for a long while"
+reply_s = 7.7
+[[turn]]
+spoken = false
+"""
 
 MakeBoard = Callable[..., Awaitable[Board]]
 
@@ -25,7 +48,6 @@ async def make_board(tmp_path: Path) -> AsyncIterator[MakeBoard]:
     """
     boards: list[Board] = []
     short = tmp_path / "short.wav"
-    write_wav(short, MICROPHONE[: 24000 // 5 * 2], 24000)
 
     async def make(
         *,
@@ -35,6 +57,8 @@ async def make_board(tmp_path: Path) -> AsyncIterator[MakeBoard]:
         protocol: str = "multimodal-dialog",
         kind: type[Board] = Board,
     ) -> Board:
+        rate_hz = REPLY_HZ[protocol]
+        write_wav(short, MICROPHONE[: rate_hz // 5 * 2], rate_hz)
         scenario = scenario.replace("{short}", str(short))
         board = kind(
             tmp_path,
@@ -49,6 +73,16 @@ async def make_board(tmp_path: Path) -> AsyncIterator[MakeBoard]:
     yield make
     for board in boards:
         await board.close()
+
+
+def squeezed(names: list[str]) -> list[str]:
+    """Return the events without those that repeat the one before."""
+    return [name for index, name in enumerate(names) if [name] != names[index - 1 : index]]
+
+
+def refusals(board: Board) -> list[str]:
+    """Return what the cloud found wrong with what it was sent."""
+    return [entry["reason"] for entry in board.journal("refusal")]
 
 
 async def one_turn(listener: Listener) -> None:

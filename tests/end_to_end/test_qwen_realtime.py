@@ -10,8 +10,16 @@ import pytest
 
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import DEVICE
-from tests.end_to_end.conftest import MICROPHONE, MakeBoard
-from tests.rig.board import Board, silence
+from tests.end_to_end.conftest import (
+    INTERRUPTION,
+    LONG_REPLY,
+    MICROPHONE,
+    QUICK,
+    SENTENCE,
+    MakeBoard,
+    refusals,
+    squeezed,
+)
 from tests.rig.listener import DIALOG, Listener
 
 PROTOCOL = "qwen-realtime"
@@ -24,28 +32,7 @@ GOLDEN = [
     *("SpeechPrepare", "DataDeinit"),
 ]
 
-QUICK = """\
-thinking_ms = 50
-pace = 0
-[[turn]]
-reply = "yes"
-reply_wav = "{short}"
-"""
-
-LONG_REPLY = """\
-thinking_ms = 50
-pace = 4
-[[turn]]
-reply = "once upon a time there was a board that could speak, and it spoke for a long while"
-reply_s = 7.7
-[[turn]]
-spoken = false
-"""
-
 CALLING = QUICK + 'tool_calls = [{ name = "lamp", arguments = { on = true } }]\n'
-
-SENTENCE = MICROPHONE[: 16000 * 2] + silence(60)
-INTERRUPTION = [MICROPHONE[: 16000 * 2], silence(1.8), MICROPHONE[: 16000 * 2], silence(60)]
 
 
 async def one_turn(listener: Listener) -> None:
@@ -57,14 +44,6 @@ async def one_turn(listener: Listener) -> None:
     await listener.call("StopSpeech")
     told = await listener.wait_for("LlmComplete", after=start)
     await listener.wait_for("SpeechPrepare", after=listener.heard.index(told))
-
-
-def squeezed(names: list[str]) -> list[str]:
-    return [name for index, name in enumerate(names) if [name] != names[index - 1 : index]]
-
-
-def refusals(board: Board) -> list[str]:
-    return [entry["reason"] for entry in board.journal("refusal")]
 
 
 async def test_a_whole_dialog_is_told_in_the_order_and_whole_in_both_directions(
@@ -131,7 +110,7 @@ async def test_in_duplex_a_voice_silences_the_reply(make_board: MakeBoard) -> No
         protocol=PROTOCOL,
         scenario=LONG_REPLY,
         settings=settings,
-        microphone=b"".join(INTERRUPTION),
+        microphone=INTERRUPTION,
     )
     listener = await board.start()
     started = await listener.wait_for("TtsStart")

@@ -7,18 +7,10 @@ from pathlib import Path
 import pytest
 
 from mmid.dbus.interface import DEVICE
-from tests.end_to_end.conftest import MakeBoard
+from tests.end_to_end.conftest import QUICK, MakeBoard
 from tests.rig.relay import SERVER_SECRETS, RelayBoard, needs_relay
 
 pytestmark = needs_relay
-
-QUICK = """\
-thinking_ms = 50
-pace = 0
-[[turn]]
-reply = "yes"
-reply_wav = "{short}"
-"""
 
 
 @pytest.mark.parametrize(

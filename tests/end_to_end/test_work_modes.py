@@ -5,20 +5,9 @@ from typing import Any
 import pytest
 
 from mmid.dbus.failures import CallFailed
-from tests.end_to_end.conftest import MICROPHONE, MakeBoard, one_turn
+from tests.end_to_end.conftest import MICROPHONE, QUICK, SENTENCE, MakeBoard, one_turn
 from tests.rig.board import Board, silence
 from tests.rig.listener import DIALOG, Listener
-
-QUICK = """\
-thinking_ms = 50
-pace = 0
-[[turn]]
-reply = "yes"
-reply_wav = "{short}"
-"""
-
-# What the cloud itself must hear the end of.
-SENTENCE = MICROPHONE[: 16000 * 2] + silence(60)
 
 LONG_REPLY = """\
 thinking_ms = 50

@@ -190,6 +190,12 @@ class Board:
         entries = [json.loads(line) for line in lines]
         return [entry for entry in entries if not kind or entry["kind"] == kind]
 
+    def activations(self) -> list[dict[str, Any]]:
+        """Return what simcloud's licence of ``baidu-rtc`` has been charged with, ever."""
+        path = self.directory / "cloud" / "baidu-activations.json"
+        told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return list(told.get("activations", []))
+
     def log(self, part: str = "mmid") -> str:
         """Return what a part wrote to its log."""
         path = self.directory / f"{part}.log"
@@ -276,9 +282,32 @@ def _qwen_realtime(line: Mapping[str, str]) -> Tables:
     }
 
 
+def _baidu_rtc(line: Mapping[str, str]) -> Tables:
+    return {
+        "cloud": {
+            "protocol": "baidu-rtc",
+            "ws_url": line["baidu_ws_url"],
+            "ca_file": line["ca_file"],
+        },
+        "license": {"device_name": "board-0001"},
+        "baidu": {
+            "instance_url": line["baidu_instance_url"],
+            "app_id": line["baidu_app_id"],
+            "license_key": line["baidu_license_key"],
+        },
+    }
+
+
 # Protocol -> the settings that a board needs for it, from what simcloud printed.
-_CLOUDS = {"multimodal-dialog": _multimodal_dialog, "qwen-realtime": _qwen_realtime}
+_CLOUDS = {
+    "multimodal-dialog": _multimodal_dialog,
+    "qwen-realtime": _qwen_realtime,
+    "baidu-rtc": _baidu_rtc,
+}
 PROTOCOLS = tuple(_CLOUDS)
+
+# Protocol -> the rate of its replies, if no setting says another one.
+REPLY_HZ = {"multimodal-dialog": 24_000, "qwen-realtime": 24_000, "baidu-rtc": 16_000}
 
 
 def cloud_tables(protocol: str, line: Mapping[str, str]) -> Tables:
