@@ -23,6 +23,7 @@ from mmid.hal_linux.time.clock import BoottimeEventLoop
 from mmid.secrets import Secret
 from mmid.settings import Audio, Cloud, License, Settings, Storage, WorkMode
 from mmid.settings import Clock as ClockTable
+from mmid.settings.baidu import Baidu
 from mmid.settings.qwen import Qwen
 from tests.fault_runs.device import Device
 from tests.fault_runs.person import Ending, Person
@@ -41,7 +42,7 @@ class Plan:
         seed: of what people do.
         ws_urls: one for each device.
         directory: for the device records.
-        cloud: what simcloud printed.
+        clouds: what simcloud printed, for all devices or one for each.
         protocol: which cloud the devices talk with.
         modes: the work modes of the devices, in turn.
         patience_s: how long people hear a reply before they interrupt it; None: to its end.
@@ -51,7 +52,7 @@ class Plan:
     seed: int
     ws_urls: list[str]
     directory: str
-    cloud: dict[str, str]
+    clouds: list[dict[str, str]]
     protocol: str = "multimodal-dialog"
     modes: tuple[WorkMode, ...] = ("push2talk",)
     patience_s: float | None = None
@@ -123,20 +124,26 @@ def _weigh(plan: Plan, result: Result) -> None:
 
 
 def _settings(plan: Plan, number: int) -> Settings:
-    cloud, mode = plan.cloud, plan.modes[number % len(plan.modes)]
+    cloud = plan.clouds[number % len(plan.clouds)]
+    mode = plan.modes[number % len(plan.modes)]
     bought: dict[str, Any] = {}
+    if plan.protocol != "baidu-rtc":
+        bought = {"api_key": Secret(cloud["api_key"])}
     if plan.protocol == "multimodal-dialog":  # it takes an API key alone from who pays as they go
-        bought = {"mode": "pay-as-you-go", "app_id": cloud["app_id"]}
+        bought |= {"mode": "pay-as-you-go", "app_id": cloud["app_id"]}
     return Settings(
         cloud=Cloud(
             protocol=plan.protocol,
             ws_url=plan.ws_urls[number],
             ca_file=cloud["ca_file"],
-            workspace_id=cloud["workspace_id"],
+            workspace_id=cloud["workspace_id"] if "api_key" in bought else "",
             connect_timeout_s=10.0,
         ),
-        license=License(
-            api_key=Secret(cloud["api_key"]), device_name=f"board-{number:04}", **bought
+        license=License(device_name=f"board-{number:04}", **bought),
+        baidu=Baidu(
+            instance_url=cloud["baidu_instance_url"],
+            app_id=cloud["baidu_app_id"],
+            license_key=Secret(cloud["baidu_license_key"]),
         ),
         storage=Storage(target=f"file:{plan.directory}/device-{number}.bin"),
         clock=ClockTable(require_sync=False),

@@ -120,7 +120,9 @@ class Person:
     def hear(self, event: Event) -> None:
         """Hear an event of the device."""
         self._heard.append(event)
-        if isinstance(event, Command) and self._status.cloud == "qwen-realtime":
+        # The first cloud calls as well, and wants no answer.
+        answers = self._status.cloud != "multimodal-dialog"
+        if answers and isinstance(event, Command) and event.name == "tool_call":
             asyncio.get_running_loop().call_soon(self._answer_call, event)
         self.counts[type(event).__name__] += 1
         self._news.set()

@@ -16,7 +16,7 @@ from tests.fault_runs.fault_run import hold
 from tests.rig.board import cloud_tables
 
 # In these mmid waits for the operator, as it must.
-_NOT_PLAYED = {"billing", "not-activated"}
+_NOT_PLAYED = {"billing", "not-activated", "baidu-refused"}
 
 # The longest replies last ten minutes; people here hear the beginning.
 _PATIENCE_S = 1.5
@@ -47,7 +47,7 @@ async def run(
             cloud = SimCloud(directory / "cloud", scenario=read_scenario(name))
             clouds.append(await stack.enter_async_context(cloud))
         urls = [cloud_tables(protocol, cloud.line)["cloud"]["ws_url"] for cloud in clouds]
-        described = clouds[0].line
+        described = [cloud.line for cloud in clouds]
         total = dialogs * len(urls)
         plan = Plan(total, seed, urls, str(directory), described, protocol, patience_s=_PATIENCE_S)
         return await hold(plan, directory)

@@ -28,6 +28,7 @@ SCENARIOS = {
         "turn-errors",
     ],
     "qwen-realtime": ["qwen-closing", "qwen-oddities", "qwen-tools"],
+    "baidu-rtc": ["baidu-drops", "baidu-oddities"],
 }
 
 
