@@ -9,6 +9,7 @@ from typing import Any
 
 from mmid.errors import CallerError
 from mmid.session.effects import Effect, Send
+from tests.fuzz.clock import pass_time
 from tests.session.dialects.multimodal_dialog.test_mutated_frames import bent, check
 from tests.session.dialects.qwen_realtime.pair import MODES, realtime
 from tests.session.dialects.qwen_realtime.test_rules import HONEST, ODD
@@ -61,14 +62,7 @@ async def take(data: bytes) -> None:
     see(dialect.begin(now))
     for step in given["steps"]:
         if isinstance(step, float):
-            ends_at, ticks = now + step, 0
-            while dialect.deadline <= ends_at:
-                # A tick may find that another thing is due, and once it does all is done.
-                ticks = ticks + 1 if dialect.deadline <= now else 0
-                assert ticks < 4, "ticks leave their own deadline in the past"
-                now = max(now, dialect.deadline)
-                see(dialect.tick(now))
-            now = ends_at
+            now = pass_time(dialect, now, step, see)
         elif isinstance(step, str):
             arguments = [INPUTS[step]] if step in INPUTS else []
             with suppress(CallerError):  # that is an answer
