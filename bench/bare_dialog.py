@@ -22,14 +22,16 @@ import uuid
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import alsaaudio  # type: ignore[import-not-found,unused-ignore]
 from websockets.asyncio.client import ClientConnection, connect
 
-_UP_HZ, _DOWN_HZ = 16000, 24000
+_UP_HZ = 16000
 _PERIOD_S, _CHUNK_S = 0.02, 0.1
 # Half a second: more than a frame of the cloud.
 _PERIODS = 25
@@ -54,6 +56,11 @@ _EVENTS = {
     "stop": ({"type": "input_audio_buffer.commit"}, _RESPOND),
     "ask": ({"type": "conversation.item.create", "item": _QUESTION}, _RESPOND),
 }
+_WORDS = {
+    "speak": "[E]:[CMD]:[ASR_START_LONGTEXT_REC]",
+    "stop": "[E]:[CMD]:[ASR_STOP_LONGTEXT_REC]",
+    "ask": "[T]:go on",
+}
 
 
 class Dialog(ABC):
@@ -62,9 +69,11 @@ class Dialog(ABC):
     Attributes:
         replying, replied, over: the news that a reply begins, that all its sound has come, and
             that the cloud listens again.
+        reply_hz: rate of a reply.
     """
 
     replying, replied, over = "", "", ""
+    reply_hz = 24000
 
     def __init__(self, connection: ClientConnection, facts: dict[str, Any]) -> None:
         self._connection = connection
@@ -122,7 +131,7 @@ class Dialog(ABC):
 
     async def _hear_out(self) -> None:
         await self.until(self.replying)
-        self._player = _open(alsaaudio.PCM_PLAYBACK, "loudspeaker", _DOWN_HZ)
+        self._player = _open(alsaaudio.PCM_PLAYBACK, "loudspeaker", self.reply_hz)
         await self.tell("playing")
         await self.until(self.replied)
         self._player.drop()
@@ -172,7 +181,7 @@ class _MultimodalDialog(Dialog):
             },
             "downstream": {
                 "audio_format": "pcm",
-                "sample_rate": _DOWN_HZ,
+                "sample_rate": self.reply_hz,
                 "intermediate_text": "transcript,dialog",
             },
             "client_info": {"user_id": "bare", "device": {"uuid": "bare"}},
@@ -250,6 +259,37 @@ class _QwenRealtime(Dialog):
         return b"", kind
 
 
+class _BaiduRtc(Dialog):
+    """``baidu-rtc``: bracketed words, and binary frames of samples."""
+
+    replying, replied, over = "[E]:[TTS_BEGIN_SPEAKING]", "[A]", "[E]:[TTS_END_SPEAKING]"
+    reply_hz = 16000
+
+    async def start(self) -> None:
+        key = self._facts["baidu_license_key"]
+        active = json.dumps({"devId": "bare", "uId": "bare", "licKey": key})
+        push_to_talk = self._facts["mode"] == "push2talk"
+        await self.until("[E]:[LIC]:[MUST]")
+        await self._connection.send(f"[E]:[LIC]:[ACTIVE]:{active}")
+        await self.until("[E]:[LIC]:[RES]:[PASS]")
+        await self.until("[E]:[MEDIA]:[READY]")
+        await self._connection.send('[SET]:[DEVICE_INFO]:{"os":"linux"}')
+        mode = "DISABLE" if push_to_talk else "ENABLE"
+        await self._connection.send(f"[E]:[CMD]:[ASR_{mode}_REALTIME]")
+
+    async def tell(self, what: str) -> None:
+        if what in _WORDS:
+            await self._connection.send(_WORDS[what])
+
+    def frame(self, samples: bytes) -> bytes:
+        return samples
+
+    def take(self, frame: str | bytes) -> tuple[bytes, str]:
+        if isinstance(frame, bytes):
+            return frame, ""
+        return b"", frame[: frame.rfind("]") + 1]
+
+
 def _open(kind: int, device: str, rate_hz: int) -> Any:
     return alsaaudio.PCM(
         type=kind,
@@ -263,14 +303,34 @@ def _open(kind: int, device: str, rate_hz: int) -> Any:
     )
 
 
+def _instance_url(facts: dict[str, Any], context: ssl.SSLContext) -> str:
+    """Have an instance made, and return the URL that opens it."""
+    wanted = {"deviceName": "bare", "codec": "raw16k", "mode": facts["mode"]}
+    where = urlsplit(facts["baidu_instance_url"])
+    with closing(HTTPSConnection(where.netloc, context=context)) as relay:
+        headers = {"Content-Type": "application/json"}
+        relay.request("POST", where.path, json.dumps(wanted), headers)
+        made = json.load(relay.getresponse())
+    query = {
+        "a": facts["baidu_app_id"],
+        "id": made["ai_agent_instance_id"],
+        "t": made["context"]["token"],
+        "ac": wanted["codec"],
+    }
+    return f"{facts['baidu_ws_url']}?{urlencode(query)}"
+
+
 @asynccontextmanager
 async def connected(facts: dict[str, Any], context: ssl.SSLContext) -> AsyncIterator[Dialog]:
     """Give a dialog in which the cloud listens."""
     headers = {"Authorization": f"Bearer {facts['api_key']}"}
     url: str = facts["ws_url"]
-    kind: type[_MultimodalDialog | _QwenRealtime] = _MultimodalDialog
+    kind: type[_MultimodalDialog | _QwenRealtime | _BaiduRtc] = _MultimodalDialog
     if facts["protocol"] == "qwen-realtime":
         url, kind = f"{facts['qwen_ws_url']}?model=qwen3-omni-flash-realtime", _QwenRealtime
+    if facts["protocol"] == "baidu-rtc":
+        url, kind = await asyncio.to_thread(_instance_url, facts, context), _BaiduRtc
+        headers = {}
     async with connect(
         url, ssl=context, compression=None, additional_headers=headers
     ) as connection:

@@ -10,10 +10,10 @@ from pathlib import Path
 from demo.speech import write_wav
 from mmid.simcloud.core.voice import phrase
 from tests.rig.alsa_plugin import compile_plugin
-from tests.rig.board import PROTOCOLS, Board, silence
+from tests.rig.board import PROTOCOLS, REPLY_HZ, Board, silence
 from tests.rig.listener import Listener
 
-UP_HZ, DOWN_HZ = 16000, 24000
+UP_HZ = 16000
 
 # How long a microphone's file is: alsa-lib repeats stale data after its end.
 _MICROPHONE_S = 120.0
@@ -32,9 +32,6 @@ pcm_type.paced {{{{ lib "{plugin}" }}}}
 pcm.microphone {{{{ type paced silent 1 }}}}
 pcm.loudspeaker {{{{ type paced }}}}
 """
-
-# One line of the reply's samples, so that bare clients and mmid get the same.
-LINE = phrase(DOWN_HZ)
 
 
 def with_cloud(name: str, protocol: str) -> str:
@@ -65,8 +62,9 @@ async def board(
     """
     with tempfile.TemporaryDirectory(prefix="mmid-bench-") as folder:
         wav = Path(folder) / "reply.wav"
-        length = int(reply_s * DOWN_HZ) * 2
-        write_wav(wav, (LINE * (length // len(LINE) + 1))[:length], DOWN_HZ)
+        rate_hz = REPLY_HZ[protocol]
+        line, length = phrase(rate_hz), int(reply_s * rate_hz) * 2
+        write_wav(wav, (line * (length // len(line) + 1))[:length], rate_hz)
         scenario = _SCENARIO.format(pace=float(pace), reply_wav=wav, more=more)
         silent, settings = silence(_MICROPHONE_S), {"dialog": {"work_mode": work_mode}}
         async with Board(

@@ -46,6 +46,7 @@ _NAMES = {
         "input_audio_buffer.commit",
         "conversation.item.input_audio_transcription.completed",
     ),
+    "baidu-rtc": ("[E]:[CMD]:[ASR_STOP_LONGTEXT_REC]", "[Q]"),
 }
 
 
