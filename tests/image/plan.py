@@ -19,6 +19,7 @@ FIRST_BOOT = (
     "clock.a_second_start_does_not_register",
     "dialog.push_to_talk_is_bit_exact",
     "dialog.with_the_second_cloud_it_is_bit_exact_too",
+    "dialog.with_the_third_cloud_it_is_bit_exact_and_activated_once",
     "access.a_member_may_and_a_stranger_may_not_even_hear",
     "access.who_holds_the_microphone_is_named_from_the_sandbox",
     "access.nobody_starts_what_root_has_disabled",

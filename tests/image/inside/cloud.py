@@ -10,8 +10,6 @@ from tests.vm.inside.loopback import LOUDSPEAKER_HZ, noise
 
 CLOUD = "simcloud.service"
 
-REPLY_FRAMES = LOUDSPEAKER_HZ * 3 // 2
-
 _UNIT = Path("/etc/systemd/system") / CLOUD
 _SCRIPT = Path("/etc/simcloud")
 _LINE = Path("/run/simcloud.json")
@@ -51,11 +49,16 @@ def add_cloud() -> dict[str, str]:
     run("useradd", "--system", "simcloud")
     _SCRIPT.mkdir()
     (_SCRIPT / "script.toml").write_text(_SCENARIO)
-    write_wav(_SCRIPT / "reply.wav", noise(REPLY_FRAMES), LOUDSPEAKER_HZ)
+    write_reply(LOUDSPEAKER_HZ)
     _UNIT.write_text(_SERVICE)
     run("systemctl", "enable", "--now", CLOUD)
     until("simcloud listens", lambda: _LINE.exists() and _LINE.read_text().endswith("\n"))
     return facts()
+
+
+def write_reply(rate_hz: int) -> None:
+    """Let the cloud answer with a second and a half of noise at a rate, from now on."""
+    write_wav(_SCRIPT / "reply.wav", noise(rate_hz * 3 // 2), rate_hz)
 
 
 def facts() -> dict[str, str]:

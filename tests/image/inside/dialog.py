@@ -3,13 +3,15 @@
 import asyncio
 from pathlib import Path
 
-from tests.image.inside.cloud import REPLY_FRAMES, facts, journal, recording
+from tests.image.inside.cloud import facts, journal, recording, write_reply
 from tests.image.inside.cost import Costs
 from tests.image.inside.key import Key
-from tests.image.inside.service import listening, with_qwen_realtime
+from tests.image.inside.service import listening, with_baidu_rtc, with_qwen_realtime
 from tests.image.inside.shell import run
+from tests.image.inside.unit import UNIT
 from tests.rig.listener import DEVICE, DIALOG, Listener
 from tests.vm.inside.loopback import (
+    LOUDSPEAKER_HZ,
     MICROPHONE_HZ,
     Sounds,
     load_driver,
@@ -20,6 +22,7 @@ from tests.vm.inside.loopback import (
 
 _AUDIO = "org.mmid1.Audio"
 _SPEECH_S = 3.0
+_BAIDU_HZ = 16000
 _ROOM_S = 60
 _SAMPLE_BYTES = 2
 
@@ -43,6 +46,26 @@ async def with_the_second_cloud_it_is_bit_exact_too(place: Path) -> str:
     assert len(journal("register")) == before, "it registered for a cloud that needs no license"
     assert usage["input_tokens"] > 0, usage
     return f"{found}; {usage['input_tokens']} tokens in, {usage['output_tokens']} out"
+
+
+async def with_the_third_cloud_it_is_bit_exact_and_activated_once(place: Path) -> str:
+    """baidu-rtc by its settings and the licence's key; a second start is no second activation."""
+    load_driver("snd-aloop")
+    write_reply(_BAIDU_HZ)
+    try:
+        with with_baidu_rtc(facts()):
+            async with listening() as listener:
+                found = await _bit_exact_turn(listener, place, _BAIDU_HZ)
+                assert await listener.client.get(DEVICE, "Cloud") == "baidu-rtc"
+            run("systemctl", "restart", UNIT)
+            async with listening() as listener:
+                await listener.wait_for(".State", "listening")
+    finally:
+        write_reply(LOUDSPEAKER_HZ)
+    assert [one["used"] for one in journal("activation")] == [1], journal("activation")
+    assert len(journal("instance")) >= 2, "the second start made no instance"
+    assert not journal("refusal"), journal("refusal")
+    return found
 
 
 async def a_key_of_the_board_talks(place: Path) -> str:
@@ -90,17 +113,17 @@ async def a_card_that_goes_and_comes_is_used_again(place: Path) -> str:
     return f"told {told.values[1]!r}; then {_compare(spoken, recorded, 1.0)}"
 
 
-async def _bit_exact_turn(listener: Listener, place: Path) -> str:
+async def _bit_exact_turn(listener: Listener, place: Path, rate_hz: int = LOUDSPEAKER_HZ) -> str:
     """Hold one turn; see that nothing of it was lost, and tell what it cost."""
     spoken = _spoken(place)
     await listener.wait_for(".State", "listening")
-    with Sounds(place, place / "microphone.pcm") as sounds:
+    with Sounds(place, place / "microphone.pcm", rate_hz) as sounds:
         costs = Costs()
         await turn(listener, _SPEECH_S)
         cost = costs.told()
         recorded = sounds.end()
     counts = await listener.client.get_all(_AUDIO)
-    found = _compare(spoken, recorded, _SPEECH_S)
+    found = _compare(spoken, recorded, _SPEECH_S, rate_hz)
     assert (counts["RecorderOverruns"], counts["PlayerUnderruns"]) == (0, 0), counts
     return f"{found}; {cost}"
 
@@ -128,13 +151,13 @@ def _spoken(place: Path) -> bytes:
     return spoken
 
 
-def _compare(spoken: bytes, recorded: bytes, seconds: float) -> str:
+def _compare(spoken: bytes, recorded: bytes, seconds: float, rate_hz: int = LOUDSPEAKER_HZ) -> str:
     """See that both directions are whole; return how long they were."""
-    # The cable is silent for a moment when it is plugged in.
-    said, answered = recording("speech").lstrip(b"\0"), recording("reply")
+    # The cable is silent for a moment when it is plugged in, and a last frame is filled up.
+    said, answered = recording("speech").strip(b"\0"), recording("reply")
     assert len(said) > (seconds - 0.5) * MICROPHONE_HZ * _SAMPLE_BYTES, len(said)
     assert said, "nothing was said"
     assert said in spoken, "samples were lost or doubled on the way to the cloud"
-    assert len(answered) == REPLY_FRAMES * _SAMPLE_BYTES, len(answered)
+    assert len(answered) == rate_hz * 3 // 2 * _SAMPLE_BYTES, len(answered)
     assert answered in recorded, "samples were lost or doubled on the way to the loudspeaker"
     return f"{len(said)} bytes said, {len(answered)} answered, all equal"

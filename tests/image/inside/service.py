@@ -49,6 +49,25 @@ playback_device = "hw:Loopback,0,1"
 """
 
 
+_BAIDU_RTC = """\
+[cloud]
+protocol = "baidu-rtc"
+ws_url = "{baidu_ws_url}"
+ca_file = "{ca_file}"
+
+[license]
+device_name = "{device_name}"
+
+[baidu]
+instance_url = "{baidu_instance_url}"
+app_id = "{baidu_app_id}"
+
+[audio]
+capture_device = "hw:Loopback,1,0"
+playback_device = "hw:Loopback,0,1"
+"""
+
+
 def configure(cloud: dict[str, str], device_name: str = DEVICE_NAME) -> None:
     """Tell mmid about the cloud as README.md says: settings, and secrets as credentials."""
     _SITE.write_text(_SETTINGS.format(device_name=device_name, **cloud))
@@ -56,9 +75,7 @@ def configure(cloud: dict[str, str], device_name: str = DEVICE_NAME) -> None:
     _SITE.chmod(0o640)
     _CREDENTIALS.mkdir(mode=0o700, exist_ok=True)
     for name in ("app_secret", "api_key"):
-        path = _CREDENTIALS / f"mmid.{name}"
-        path.write_text(cloud[name])
-        path.chmod(0o600)
+        _give(name, cloud[name])
 
 
 @contextmanager
@@ -72,6 +89,30 @@ def with_qwen_realtime(cloud: dict[str, str]) -> Iterator[None]:
     finally:
         configure(cloud)
         run("systemctl", "restart", UNIT)
+
+
+@contextmanager
+def with_baidu_rtc(cloud: dict[str, str]) -> Iterator[None]:
+    """Talk with the third cloud, whose licence is its own; then as before."""
+    _SITE.write_text(_BAIDU_RTC.format(device_name=DEVICE_NAME, **cloud))
+    for name in ("app_secret", "api_key"):
+        (_CREDENTIALS / f"mmid.{name}").unlink()
+    key = _give("baidu_license_key", cloud["baidu_license_key"])
+    try:
+        run("systemctl", "restart", UNIT)
+        yield
+    finally:
+        key.unlink()
+        configure(cloud)
+        run("systemctl", "restart", UNIT)
+
+
+def _give(name: str, secret: str) -> Path:
+    """Give the service a credential; return its file."""
+    path = _CREDENTIALS / f"mmid.{name}"
+    path.write_text(secret)
+    path.chmod(0o600)
+    return path
 
 
 def record(target: str = "") -> dict[str, Any]:

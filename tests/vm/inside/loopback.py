@@ -105,13 +105,14 @@ class Sounds:
     Args:
         place: where the ear writes.
         spoken: file with samples at the microphone's rate.
+        rate_hz: of what is heard.
     """
 
-    def __init__(self, place: Path, spoken: Path) -> None:
+    def __init__(self, place: Path, spoken: Path, rate_hz: int = LOUDSPEAKER_HZ) -> None:
         self._recording = place / "recording.pcm"
         self._programs = [
             subprocess.Popen(_command("aplay", _SPOKEN_INTO, MICROPHONE_HZ, spoken)),
-            subprocess.Popen(_command("arecord", LISTENED_AT, LOUDSPEAKER_HZ, self._recording)),
+            subprocess.Popen(_command("arecord", LISTENED_AT, rate_hz, self._recording)),
         ]
 
     def __enter__(self) -> Self:
