@@ -208,7 +208,7 @@ def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) ->
         gain,
         decoder=make_decoder(dialog.downstream_mode, dialog.ds_sample_rate),
         ahead_bytes=dialog.player_rb_size,
-        first_ms=audio.jitter_buffer_ms,
+        jitter_buffer_ms=audio.jitter_buffer_ms,
     )
     player.observe(
         lambda: status.update(playback_format=player.format, player_underruns=player.underruns)

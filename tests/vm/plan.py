@@ -11,6 +11,7 @@ INSIDE = (
     "sound.a_dialog_over_plain_hw_devices_is_bit_exact",
     "sound.an_overrun_of_a_card_is_counted",
     "sound.a_steady_reply_over_long_periods_behind_the_converter_is_not_torn",
+    "sound.a_steady_reply_over_dmix_is_not_torn",
     "sound.a_busy_microphone_is_named",
     "sound.an_unplugged_card_is_used_again_when_it_is_back",
     "key.a_key_of_the_kernel_talks_while_it_is_held",

@@ -29,6 +29,18 @@ from tests.vm.inside.loopback import (
 
 _STEADY_FRAMES = 40
 
+_MIXED = f"""\
+</usr/share/alsa/alsa.conf>
+pcm.mixed {{
+    type plug
+    slave.pcm {{
+        type dmix
+        ipc_key 1917
+        slave {{ pcm "{LOUDSPEAKER}" format S16_LE rate 48000 period_time 125000 periods 4 }}
+    }}
+}}
+"""
+
 _AUDIO = "org.mmid1.Audio"
 _TURNS = 3
 _SPEECH_S = 3.0
@@ -102,11 +114,24 @@ async def an_overrun_of_a_card_is_counted(place: Path) -> str:
 
 async def a_steady_reply_over_long_periods_behind_the_converter_is_not_torn(_place: Path) -> str:
     """125 ms a period at another rate, as cheap cards have it: no gap in four seconds."""
+    return await _steady_reply(f"plug{LOUDSPEAKER}", 125)
+
+
+async def a_steady_reply_over_dmix_is_not_torn(place: Path) -> str:
+    """alsa-lib's own mixer, whose position moves by whole periods, here of 125 ms."""
+    configuration = place / "asound.conf"
+    configuration.write_text(_MIXED)
+    os.environ["ALSA_CONFIG_PATH"] = str(configuration)
+    try:
+        return await _steady_reply("mixed", 20)
+    finally:
+        del os.environ["ALSA_CONFIG_PATH"]
+
+
+async def _steady_reply(device: str, period_ms: int) -> str:
+    """Play a reply that comes in real time: it has no gap."""
     load_driver("snd-aloop")
-    player, heard = (
-        AlsaPlayer(f"plug{LOUDSPEAKER}", LOUDSPEAKER_HZ, 125, SoftwareGain()),
-        _Audience(),
-    )
+    player, heard = AlsaPlayer(device, LOUDSPEAKER_HZ, period_ms, SoftwareGain()), _Audience()
     frame, loop = noise(LOUDSPEAKER_HZ // 10), asyncio.get_running_loop()
     with holding(LISTENED_AT, 48_000):
         player.start(heard)

@@ -31,8 +31,8 @@ class AlsaPlayer(SoundDevice):
         ahead_bytes: so many bytes of samples are decoded ahead of the loudspeaker; what
             the jitter buffer may ask for, if that is more. Pcm is not held back: as it
             came it would take no less memory.
-        first_ms: how long the first reply is collected before it is heard; of those after it
-            that is learned.
+        jitter_buffer_ms: how long the first reply is collected before it is heard; of those
+            after it that is learned.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class AlsaPlayer(SoundDevice):
         *,
         decoder: Decoder | None = None,
         ahead_bytes: int = 0,
-        first_ms: int = _FIRST_MS,
+        jitter_buffer_ms: int = _FIRST_MS,
     ) -> None:
         super().__init__(PcmRequest(Direction.PLAYBACK, device, rate_hz, period_ms, _BUFFER_MS))
         self._gain = gain
-        self._jitter = JitterBuffer(rate_hz, first_ms)
+        self._jitter = JitterBuffer(rate_hz, jitter_buffer_ms)
         self._decoder = decoder or PcmDecoder(rate_hz)
         self._ahead_bytes = max(ahead_bytes, self._jitter.most_bytes)
         if self._decoder.mode == PcmDecoder.mode:
