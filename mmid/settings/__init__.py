@@ -211,7 +211,7 @@ class Audio:
         le=100,
     )
     jitter_buffer_ms: int = at_start(
-        60,
+        50,
         "How long the first reply after the start is collected before it is heard, in ms. Those "
         "that follow go by how the replies before them arrived.",
         ge=0,

@@ -13,7 +13,7 @@ from mmid.hal_linux.audio.ring import ByteRing
 # Enough for one wake-up in 200 ms, little enough to hear a new volume soon.
 _BUFFER_MS = 300
 
-_FIRST_MS = 60
+_FIRST_MS = 50
 
 
 class AlsaPlayer(SoundDevice):

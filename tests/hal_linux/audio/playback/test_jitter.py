@@ -11,7 +11,7 @@ from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 from tests.hal_linux.audio.playback.arrivals import PATTERNS, Frame, needed_delay_s
 
 RATE_HZ, BYTES_PER_S = 24000, 48000
-FIRST_MS = 60
+FIRST_MS = 50
 PERIOD_S = 0.02
 REPLIES, REPLY_S = 50, 3.0
 
@@ -56,7 +56,9 @@ def test_of_fifty_replies_one_may_have_a_gap_and_none_starts_late(
     replies = [pattern.arrive(dice, frame_s, REPLY_S) for _ in range(REPLIES)]
     needed_s = max(pattern.needs_s, *map(needed_delay_s, replies))
     heard = [hear(buffer, frames) for frames in replies]
-    assert sum(gaps for _, gaps in heard[1:]) <= 1
+    # That there will be a stall nobody can know in the first reply.
+    foreseen = heard[1:] if needed_s > 0.4 else heard
+    assert sum(gaps for _, gaps in foreseen) <= 1
     assert max(delay_s for delay_s, _ in heard) <= needed_s + 0.06
 
 
@@ -74,7 +76,7 @@ def start_of_next(buffer: JitterBuffer) -> float:
 
 
 def test_the_first_reply_starts_when_the_setting_says() -> None:
-    for first_ms in (0, 60, 500):
+    for first_ms in (0, 50, 500):
         assert start_of_next(JitterBuffer(RATE_HZ, first_ms)) == pytest.approx(first_ms / 1000)
 
 

@@ -199,7 +199,7 @@ async def test_a_short_reply_is_played_without_waiting_for_more(out: Loudspeaker
 
 @both_kinds
 async def test_a_decoder_waits_until_little_is_left_to_play(device: str) -> None:
-    playout = Playout(player_on(device), SoftwareGain(), JitterBuffer(RATE_HZ, 60), Audience())
+    playout = Playout(player_on(device), SoftwareGain(), JitterBuffer(RATE_HZ, 50), Audience())
     playout.write(reply(600))
     began = time.monotonic()
     await asyncio.wait_for(playout.wait_below(LITTLE_BYTES), 5)
