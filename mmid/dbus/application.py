@@ -33,13 +33,13 @@ class Application(Protocol):
     def interrupt(self) -> None:
         """Silence the reply, also one that has yet to begin."""
 
-    def ask(self, text: str) -> None:
-        """Ask in writing."""
+    def ask(self, text: str) -> Awaitable[None] | None:
+        """Ask in writing; it may take a moment until there is a dialog to ask in."""
 
-    def ask_about_image(self, text: str, image: bytes) -> None:
+    def ask_about_image(self, text: str, image: bytes) -> Awaitable[None] | None:
         """Ask about a JPEG or PNG image; the text may be empty."""
 
-    def ask_with(self, text: str, parameters: Mapping[str, Any]) -> None:
+    def ask_with(self, text: str, parameters: Mapping[str, Any]) -> Awaitable[None] | None:
         """Ask with parameters for the cloud's agents."""
 
     def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
@@ -65,7 +65,7 @@ class Application(Protocol):
     def tool_owners(self) -> Collection[str]:
         """Return the clients that are tools: whose leaving ``client_left`` is to tell."""
 
-    def say(self, text: str) -> None:
+    def say(self, text: str) -> Awaitable[None] | None:
         """Have the cloud speak a text."""
 
     def new_dialog(self) -> None:

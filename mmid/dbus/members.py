@@ -108,14 +108,16 @@ def _questions(application: Application) -> dict[str, Handler]:
 
     async def ask_about_image(_: str, text: str, mime: str, descriptor: int) -> None:
         _checked_letters("AskAboutImage", text)
-        application.ask_about_image(text, await images.read(descriptor, mime))
+        asked = application.ask_about_image(text, await images.read(descriptor, mime))
+        if asked is not None:
+            await asked
 
     async def send_video_frame(_: str, mime: str, descriptor: int) -> None:
         application.send_video_frame(await images.read(descriptor, mime))
 
-    def ask_with(_: str, text: str, parameters: str) -> None:
+    def ask_with(_: str, text: str, parameters: str) -> Awaitable[None] | None:
         _checked_letters("AskWith", text)
-        application.ask_with(text, _checked_object("AskWith", "parameters", parameters))
+        return application.ask_with(text, _checked_object("AskWith", "parameters", parameters))
 
     def update_info(_: str, status: str, parameters: str) -> None:
         application.update_info(

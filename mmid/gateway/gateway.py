@@ -6,20 +6,21 @@ the cloud) and the board (which carries out what the cloud wants).
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from math import ceil
 from typing import Any, cast, get_args
 
 from mmid.errors import Busy, InvalidArgument, NotReady
 from mmid.gateway.black_box import BlackBox
 from mmid.gateway.board import Board
+from mmid.gateway.idle import Idle
 from mmid.gateway.timeline import Moment
 from mmid.hal import Clock
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.dialect import Function
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
-from mmid.settings import Settings, WorkMode
+from mmid.settings import Dialog, Settings, WorkMode
 from mmid.status import Status
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Gateway:
         book: the device record.
         black_box: what happened last.
         clock: the time of the history.
+        dialog: how one talks.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Gateway:
         book: RecordBook,
         black_box: BlackBox,
         clock: Clock,
+        dialog: Dialog,
     ) -> None:
         self._supervisor = supervisor
         self._board = board
@@ -62,6 +65,8 @@ class Gateway:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._rested_at = 0.0
+        self._idle = Idle(dialog, status, supervisor)
+        board.on_ready = self._idle.connected
 
     # --- the dialog -----------------------------------------------------------------------
 
@@ -92,14 +97,14 @@ class Gateway:
     def interrupt(self) -> None:
         self._conversation().interrupt()
 
-    def ask(self, text: str) -> None:
-        self._ask(text)
+    def ask(self, text: str) -> Awaitable[None] | None:
+        return self._ask(text)
 
-    def ask_about_image(self, text: str, image: bytes) -> None:
-        self._ask(text, images=(image,))
+    def ask_about_image(self, text: str, image: bytes) -> Awaitable[None] | None:
+        return self._ask(text, images=(image,))
 
-    def ask_with(self, text: str, parameters: Mapping[str, Any]) -> None:
-        self._ask(text, biz_params=parameters)
+    def ask_with(self, text: str, parameters: Mapping[str, Any]) -> Awaitable[None] | None:
+        return self._ask(text, biz_params=parameters)
 
     def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         self._conversation().update_info(client_status=status, biz_params=parameters)
@@ -124,10 +129,8 @@ class Gateway:
     def tool_owners(self) -> Collection[str]:
         return self._board.tools.owners
 
-    def say(self, text: str) -> None:
-        asked = self._loop.time()
-        self._conversation().say(text)
-        self._board.timeline.begin(asked)
+    def say(self, text: str) -> Awaitable[None] | None:
+        return self._put(lambda conversation: conversation.say(text))
 
     def new_dialog(self) -> None:
         self._count_connection()
@@ -197,10 +200,18 @@ class Gateway:
             raise Busy(text)
         self._rested_at = rested_at
 
-    def _ask(self, text: str, **more: Any) -> None:
+    def _ask(self, text: str, **more: Any) -> Awaitable[None] | None:
+        return self._put(lambda conversation: conversation.ask(text, **more))
+
+    def _put(self, question: Callable[[Conversation], None]) -> Awaitable[None] | None:
+        """Put a question; it waits a little for a dialog that was left because nobody talked."""
         asked = self._loop.time()
-        self._conversation().ask(text, **more)
-        self._board.timeline.begin(asked)
+
+        def put() -> None:
+            question(self._conversation())
+            self._board.timeline.begin(asked)
+
+        return self._idle.when_ready(put)
 
     def _conversation(self) -> Conversation:
         conversation = self._supervisor.conversation

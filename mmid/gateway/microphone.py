@@ -112,7 +112,10 @@ class Microphone:
             raise Busy(f"a speech of {press.client} waits for the dialog")
         if conversation is None or not conversation.ready:
             return self._press_early(client)
-        conversation.check_speech()
+        try:
+            conversation.check_speech()
+        except NotReady:  # it is being left, for another connection
+            return self._press_early(client)
         self._lend(client, conversation.record)
         conversation.start_speech()
         return None

@@ -83,6 +83,7 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
             book=book,
             black_box=black_box,
             clock=clock,
+            dialog=settings.dialog,
         )
         watch = StepWatch(lambda step_s: _clock_stepped(clock, status, supervisor, step_s))
         stack.callback(watch.close)

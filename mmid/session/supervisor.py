@@ -70,6 +70,7 @@ class Supervisor:
         self._attempt: asyncio.Task[Next] | None = None
         self._attempt_began = 0.0
         self._waits_for: Next | None = None
+        self._resting = False
         self._told = ""
         self.conversation: Conversation | None = None
 
@@ -83,6 +84,7 @@ class Supervisor:
         while True:
             await self._wanted.wait()
             self._kick.clear()
+            self._resting = False
             self._attempt_began = asyncio.get_running_loop().time()
             self._attempt = asyncio.create_task(self._try_once(), name="mmid-attempt")
             try:
@@ -93,7 +95,11 @@ class Supervisor:
                 # Not we were cancelled, but the attempt: by Disconnect, or for other settings.
                 self._moved("offline", "settings" if self._wanted.is_set() else "Disconnect")
                 continue
-            if not self._kick.is_set():
+            if self._kick.is_set():
+                continue
+            if self._resting:
+                await self._kick.wait()
+            else:
                 await self._pause(following)
 
     def connect(self) -> None:
@@ -109,14 +115,24 @@ class Supervisor:
         """
         if not self._wanted.is_set() or self._waits_for not in {None, Next.RETRY}:
             return False
+        if self._resting:
+            self._kick.set()
+            return True
         since = asyncio.get_running_loop().time() - self._attempt_began
         if self._waits_for is Next.RETRY and since >= _HURRY_S:
             self._kick.set()
         return True
 
+    def rest(self) -> None:
+        """Leave the cloud until somebody wants to talk (``hurry``), or asks for a connection."""
+        if self.conversation is not None:
+            self._resting = True
+            self.conversation.leave()
+
     def describe(self) -> str:
-        """Say in a line what stands between us and a credential; empty: nothing."""
-        return self._access.describe()
+        """Say in a line what stands between us and a credential, or the cloud; empty: nothing."""
+        rests = "nobody talks: the next press connects again" if self._resting else ""
+        return self._access.describe() or rests
 
     def disconnect(self) -> None:
         """Hold the connection down until ``connect``."""

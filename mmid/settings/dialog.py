@@ -30,6 +30,14 @@ class Dialog:
         ge=0,
         le=5,
     )
+    idle_disconnect_s: float = at_start(
+        0.0,
+        "After so many seconds without a turn the connection is left; a press, Ask or Say opens it "
+        "again and waits press_wait_s for it. For products that pay for connections, or run on a "
+        "battery. 0: stay connected. Nothing in duplex, where nobody presses.",
+        ge=0,
+        le=86400,
+    )
     text_mode: Literal["both", "asr", "llm", "none"] = per_connection(
         "both", "Which texts the cloud sends: what it understood (asr), what it replies (llm)."
     )

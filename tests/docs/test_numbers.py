@@ -4,7 +4,7 @@ import pytest
 
 from mmid.dbus import bus, image, incoming, members, service
 from mmid.dbus.wire import MessageType
-from mmid.gateway import black_box, timeline
+from mmid.gateway import black_box, timeline, tools
 from mmid.hal_linux.audio import alsa, device, samples
 from mmid.hal_linux.audio.capture import recorder
 from mmid.hal_linux.audio.playback import coded_reply, jitter, player, playout
@@ -32,6 +32,9 @@ TOLD = {
         f"no more than {directives.IMAGE_LIMIT_BYTES // KIB} KB",
         f"the last turns, at most {timeline.TURNS_KEPT}, the oldest first",
         f"The last transitions of mmid, at most {black_box.CAPACITY}, oldest first",
+        f"A call has {tools._CALL_S:g} s, and {tools._MOST_CALLS} may be under way.",
+        f"arguments, which are an object; empty for none; at most {tools._LONGEST_SCHEMA} char",
+        f"There may be {tools.MOST_TOOLS}.",
         f"0 ({samples._FLOOR_DB:g} dB or less) to 100",
         f"buffer {recorder._BUFFER_MS} ms``",
         f"A call may have {members.LONGEST_CALL} bytes",

@@ -6,6 +6,7 @@ import pytest
 
 from mmid.dbus.failures import CallFailed
 from tests.end_to_end.conftest import MICROPHONE, MakeBoard
+from tests.rig.board import PROTOCOLS
 from tests.rig.listener import DIALOG
 
 # The cloud takes its time until it listens.
@@ -52,3 +53,28 @@ async def test_a_press_that_nobody_can_take_in_time_is_refused(make_board: MakeB
         await listener.call("StartSpeech")
     assert caught.value.name == "org.mmid1.Error.NotReady"
     assert await listener.client.get(DIALOG, "Talker") == ""
+
+
+QUICK = SLOW.replace('[[fault]]\nwhen = "Started"\ndo = "delay:{delay_ms}"\n', "")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_board_that_left_because_nobody_talked_comes_back_for_a_press_and_a_question(
+    make_board: MakeBoard, protocol: str
+) -> None:
+    settings = {"dialog": {"idle_disconnect_s": 0.3, "press_wait_s": 5.0}}
+    board = await make_board(scenario=QUICK, settings=settings, protocol=protocol)
+    listener = await board.start()
+    await listener.wait_for("DataDeinit")
+    await listener.call("StartSpeech")
+    await listener.wait_for("SpeechStart")
+    await asyncio.sleep(0.3)  # how long a person speaks
+    await listener.call("StopSpeech")
+    ended = await listener.wait_for("TtsEnd")
+    speech = (board.directory / "heard" / "speech-0001.pcm").read_bytes()
+    assert speech == MICROPHONE[: len(speech)], "from the first sample on"
+    left = await listener.wait_for("DataDeinit", after=listener.heard.index(ended))
+    await listener.call("Ask", "s", "are you there?")
+    await listener.wait_for("TtsEnd", after=listener.heard.index(left))
+    assert "Error" not in listener.names()
+    assert "nobody has talked for 0.3 s" in board.log()

@@ -241,6 +241,9 @@ class Supervision(Supervisor):
     def forget(self) -> None:
         self.told.append("forget")
 
+    def rest(self) -> None:
+        self.told.append("rest")
+
     def hurry(self) -> bool:
         self.told.append("hurry")
         return self.hopeful
@@ -252,7 +255,8 @@ class Supervision(Supervisor):
 class Board:
     """A gateway, its board, and all they work with."""
 
-    def __init__(self, press_wait_s: float = 2.0) -> None:
+    def __init__(self, press_wait_s: float = 2.0, **settings: Any) -> None:
+        dialog = dialog_settings(press_wait_s=press_wait_s, **settings)
         self.status = Status()
         self.store = MemoryStore(DeviceRecord(app_id="mm_01").encode())
         self.book = RecordBook(self.store)
@@ -260,7 +264,7 @@ class Board:
         self.supervision, self.black_box = Supervision(self.status), BlackBox()
         self.clock = TestClock()
         self.host = RealBoard(
-            dialog=dialog_settings(press_wait_s=press_wait_s),
+            dialog=dialog,
             status=self.status,
             book=self.book,
             black_box=self.black_box,
@@ -277,6 +281,7 @@ class Board:
             book=self.book,
             black_box=self.black_box,
             clock=self.clock,
+            dialog=dialog,
         )
         self.events: list[Event] = []
         self.host.on_event = self._heard

@@ -20,6 +20,25 @@ from tests.session.talking import AMPLE_S, settings_of
 pytestmark = pytest.mark.usefixtures("quick_stop")
 
 
+@pytest.mark.usefixtures("patient")
+async def test_a_dialog_that_rests_is_away_until_somebody_wants_to_talk(
+    cloud_directory: Path,
+) -> None:
+    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.listening()
+        rig.supervisor.rest()
+        await rig.host.wait_for(Emit(DataDeinit()))
+        assert "press" in rig.supervisor.describe()
+        await rig.no_more_attempts()
+        assert rig.supervisor.hurry()
+        await rig.listening(nth=2)
+        assert rig.supervisor.describe() == ""
+        rig.supervisor.rest()
+        assert rig.supervisor.hurry(), "at the moment of leaving"
+        await rig.listening(nth=3)
+        assert rig.codes == []
+
+
 @pytest.mark.usefixtures("eager")
 async def test_disconnect_holds_down_until_connect(cloud_directory: Path) -> None:
     async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
