@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -86,6 +87,28 @@ async def test_another_spelling_of_the_name_connects_to_nothing(make_board: Make
     assert device["LicenseError"]["remedy"] == "fix-settings"
     assert len(board.journal("instance")) == before
     assert [one["devId"] for one in board.activations()] == ["board-0001"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "dialog", "rate_hz"),
+    [
+        ("raw", {"us_sample_rate": 8000, "ds_sample_rate": 8000}, 8000),
+        ("opus", {"upstream_mode": "raw-opus", "downstream_mode": "raw-opus"}, 16000),
+    ],
+)
+async def test_every_codec_carries_a_dialog(
+    make_board: MakeBoard, codec: str, dialog: dict[str, Any], rate_hz: int
+) -> None:
+    scenario = 'thinking_ms = 50\npace = 0\n[[turn]]\nreply = "yes"\nreply_s = 0.3\n'
+    board = await make_board(protocol=PROTOCOL, scenario=scenario, settings={"dialog": dialog})
+    listener = await board.start()
+    await one_turn(listener)
+    assert await board.stop("mmid") == 0
+    assert [one["codec"] for one in board.journal("instance")] == [codec]
+    assert 0.3 < board.journal("speech-end")[0]["seconds"] < 5
+    played_s = len(board.played()) / 2 / rate_hz
+    assert 0.28 < played_s < 0.42  # a packet is filled up
+    assert refusals(board) == []
 
 
 async def test_in_tap2talk_the_cloud_hears_the_end_of_the_speech(make_board: MakeBoard) -> None:
