@@ -106,7 +106,7 @@ class RtcCourse:
         """Speak a text, without the model."""
         self.interrupt()
         self.hearing.script = ScriptedTurn(reply=text)
-        self._begin_at(self._outlet.now)
+        self._think()
 
     def take_picture(self, size: int) -> None:
         """The picture that was asked for is there."""
