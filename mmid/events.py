@@ -85,6 +85,10 @@ class LlmComplete(_Text):
     """The reply's text, final."""
 
 
+class DisplayText(_Text):
+    """What a screen shows of the reply, final, where it is not what is spoken."""
+
+
 class TtsStart(Event):
     """The reply's audio begins to arrive."""
 

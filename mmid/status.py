@@ -35,6 +35,7 @@ class Status:
     state: State = State.OFFLINE
     connected: bool = False
     work_mode: str = "push2talk"
+    voice: str = ""
     dialog_id: str = ""
     talker: str = ""
     # What went wrong last: code, message, remedy, time (Unix ms). Empty if nothing did.

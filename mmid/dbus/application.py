@@ -18,8 +18,11 @@ class Application(Protocol):
     def disconnect(self) -> None:
         """End the session and stay offline until ``connect``."""
 
-    def start_speech(self, client: str) -> Awaitable[None] | None:
-        """Give the microphone to a client and record; it may take a moment to be accepted."""
+    def start_speech(self, client: str, max_s: float = 0.0) -> Awaitable[None] | None:
+        """Give the microphone to a client and record; it may take a moment to be accepted.
+
+        ``max_s``: end the speech by itself after so many seconds; 0: as the settings say.
+        """
 
     def stop_speech(self, client: str) -> None:
         """End the client's speech; the cloud answers it."""
@@ -44,6 +47,9 @@ class Application(Protocol):
 
     def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         """Tell the cloud about this board."""
+
+    def forget_info(self) -> None:
+        """Tell the cloud of none of these parameters on connections to come."""
 
     def send_video_frame(self, image: bytes) -> None:
         """Show the cloud what the camera sees."""
@@ -73,6 +79,9 @@ class Application(Protocol):
 
     def set_work_mode(self, mode: str) -> None:
         """Change the work mode."""
+
+    def set_voice(self, voice: str) -> None:
+        """Have replies spoken by another voice."""
 
     def history(self) -> Sequence[tuple[int, str, str]]:
         """Return the last transitions, oldest first: Unix milliseconds, state, cause."""

@@ -5,6 +5,7 @@ texts, JSON and images is checked here; what a value may be, the application kno
 """
 
 import json
+import logging
 import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,11 +14,17 @@ from mmid.dbus.application import Application
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.image import ImageReader
 from mmid.dbus.interface import DEVICE, DIALOG, TOOLS
+from mmid.dbus.wire import Variant, plain
 from mmid.errors import Busy, InvalidArgument
+
+_log = logging.getLogger(__name__)
 
 # Gets the caller's unique name and the arguments; returns nothing or what to await.
 Handler = Callable[..., Any]
 
+# How long a press may want to be; the settings' limit holds as well.
+_SHORTEST_MS, _LONGEST_MS = 100, 600_000
+_LONGEST_REASON = 64
 # Longer than any question of a person, short enough for any cloud.
 _TEXT_LIMIT = 4096
 # Parameters are for the cloud's agents; whoever needs more has the wrong channel.
@@ -46,10 +53,12 @@ def methods(
             raise CallFailed(ACCESS_DENIED, "only root may erase the device record")
         await application.reset()
 
+    start_speech = _start_speech(application, holder)
     dialog: dict[str, Handler] = {
         "Connect": lambda _: application.connect(),
         "Disconnect": lambda _: application.disconnect(),
-        "StartSpeech": _start_speech(application, holder),
+        "StartSpeech": start_speech,
+        "StartSpeechWith": lambda client, options: start_speech(client, **_press(options)),
         "StopSpeech": application.stop_speech,
         "CancelSpeech": application.cancel_speech,
         "Interrupt": lambda _: application.interrupt(),
@@ -80,10 +89,10 @@ def _tools(application: Application) -> dict[str, Handler]:
 
 
 def _start_speech(application: Application, holder: Callable[[], Awaitable[str]]) -> Handler:
-    def start_speech(client: str) -> Awaitable[None] | None:
+    def start_speech(client: str, max_s: float = 0.0) -> Awaitable[None] | None:
         # The microphone is taken here and now: a StopSpeech may be right behind.
         try:
-            pressed = application.start_speech(client)
+            pressed = application.start_speech(client, max_s)
         except Busy as error:
             return busy(error)
         return None if pressed is None else accepted(pressed)
@@ -100,6 +109,23 @@ def _start_speech(application: Application, holder: Callable[[], Awaitable[str]]
         raise error
 
     return start_speech
+
+
+def _press(options: dict[str, Variant]) -> dict[str, float]:
+    """Return how a press is meant: the options of StartSpeechWith."""
+    if unknown := sorted(options.keys() - {"max_ms", "reason"}):
+        raise InvalidArgument(f"StartSpeechWith: there is no option {unknown[0][:40]!r}")
+    reason, max_ms = (plain(options.get(key)) for key in ("reason", "max_ms"))
+    if reason is not None and not (isinstance(reason, str) and len(reason) <= _LONGEST_REASON):
+        raise InvalidArgument(f"StartSpeechWith: reason has at most {_LONGEST_REASON} characters")
+    if max_ms is None:
+        return {}
+    if not (type(max_ms) is int and _SHORTEST_MS <= max_ms <= _LONGEST_MS):
+        text = f"max_ms is {_SHORTEST_MS} to {_LONGEST_MS}, not {max_ms!r}"
+        raise InvalidArgument(f"StartSpeechWith: {text}")
+    if reason:
+        _log.info("a press because of %s", reason)
+    return {"max_s": max_ms / 1000}
 
 
 def _questions(application: Application) -> dict[str, Handler]:
@@ -135,6 +161,7 @@ def _questions(application: Application) -> dict[str, Handler]:
         "AskAboutImage": ask_about_image,
         "AskWith": ask_with,
         "UpdateInfo": update_info,
+        "ForgetInfo": lambda _: application.forget_info(),
         "SendVideoFrame": send_video_frame,
         "ToolResult": tool_result,
         "Say": lambda _, text: application.say(_checked_text("Say", text)),
@@ -145,6 +172,7 @@ def setters(application: Application) -> dict[str, Handler]:
     """Return what setting a property does; these get the new value only."""
     return {
         "WorkMode": application.set_work_mode,
+        "Voice": application.set_voice,
         "Volume": application.set_volume,
         "Muted": application.set_muted,
     }

@@ -15,12 +15,13 @@ from mmid.gateway.black_box import BlackBox
 from mmid.gateway.board import Board
 from mmid.gateway.idle import Idle
 from mmid.gateway.timeline import Moment
+from mmid.gateway.wishes import Wishes
 from mmid.hal import Clock
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.dialect import Function
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
-from mmid.settings import Dialog, Settings, WorkMode
+from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Gateway:
         book: the device record.
         black_box: what happened last.
         clock: the time of the history.
-        dialog: how one talks.
+        settings: how one talks, until they are read again.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Gateway:
         book: RecordBook,
         black_box: BlackBox,
         clock: Clock,
-        dialog: Dialog,
+        settings: Settings,
     ) -> None:
         self._supervisor = supervisor
         self._board = board
@@ -65,8 +66,9 @@ class Gateway:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._rested_at = 0.0
-        self._idle = Idle(dialog, status, supervisor)
-        board.on_ready = self._idle.connected
+        self._idle = Idle(settings.dialog, status, supervisor)
+        self._wishes = Wishes(settings, status, supervisor)
+        board.on_ready = self._connected
 
     # --- the dialog -----------------------------------------------------------------------
 
@@ -79,10 +81,10 @@ class Gateway:
         self._board.microphone.refuse(NotReady("Disconnect came before the dialog was ready"))
         self._supervisor.disconnect()
 
-    def start_speech(self, client: str) -> Awaitable[None] | None:
+    def start_speech(self, client: str, max_s: float = 0.0) -> Awaitable[None] | None:
         microphone, pressed = self._board.microphone, self._loop.time()
         again = microphone.holder == client
-        waiting = microphone.press(client)
+        waiting = microphone.press(client, max_s)
         if not again:
             self._board.timeline.begin(pressed)
         return waiting
@@ -107,7 +109,10 @@ class Gateway:
         return self._ask(text, biz_params=parameters)
 
     def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
-        self._conversation().update_info(client_status=status, biz_params=parameters)
+        self._wishes.tell(status, parameters)
+
+    def forget_info(self) -> None:
+        self._wishes.forget()
 
     def send_video_frame(self, image: bytes) -> None:
         self._conversation().update_info(images=(image,))
@@ -152,8 +157,18 @@ class Gateway:
 
     def use(self, settings: Settings) -> None:
         """Go on with the dialog by other settings, over another connection."""
-        self._supervisor.use(settings)
+        self._wishes.use(settings)
         self._supervisor.restart("the settings were changed")
+
+    def set_voice(self, voice: str) -> None:
+        if voice != self._status.voice:
+            self._count_connection()
+        self._wishes.set_voice(voice)
+
+    def _connected(self) -> None:
+        """A connection takes speech: tell it what it does not know, then whatever waits for it."""
+        self._wishes.connected()
+        self._idle.connected()
 
     def history(self) -> Sequence[tuple[int, str, str]]:
         return self._black_box.history(self._loop.time(), self._clock.now_ms())

@@ -51,12 +51,14 @@ class _Press:
         held: the microphone is open for it.
         released: its client wants no more of it; it is held until all that was said is here.
         early: what waits for the dialog; None once it has the press.
+        limit: ends it after so long as its client wished, if it wished so.
     """
 
     client: str
     held: bool = True
     released: bool = False
     early: _EarlyPress | None = None
+    limit: asyncio.TimerHandle | None = None
 
 
 class Microphone:
@@ -99,8 +101,15 @@ class Microphone:
 
     # --- what a client wants --------------------------------------------------------------
 
-    def press(self, client: str) -> Awaitable[None] | None:
-        """Open it for a client; see ``Gateway.start_speech``."""
+    def press(self, client: str, max_s: float = 0.0) -> Awaitable[None] | None:
+        """Open it for a client, for so many seconds at most if it is not 0."""
+        waiting = self._press_for(client)
+        if max_s and self._press is not None and self._press.limit is None:
+            loop = asyncio.get_running_loop()
+            self._press.limit = loop.call_later(max_s, self._time_is_up, self._press)
+        return waiting
+
+    def _press_for(self, client: str) -> Awaitable[None] | None:
         if self._press and self._press.held and self._press.released:
             self._end_press()  # somebody speaks again already
         press, conversation = self._press, self._conversation
@@ -290,11 +299,26 @@ class Microphone:
             if conversation := self._conversation:
                 conversation.stop_speech()
 
+    def _time_is_up(self, press: _Press) -> None:
+        """A press has lasted as long as its client wished: end it, as if it had been released."""
+        if press is self._press and press.held and not press.released:
+            self.recorder.release(self._end_in_time)
+
+    def _end_in_time(self) -> None:
+        press = self._press
+        if press is None or not press.held:
+            return
+        self._shut()  # its release is still to come, and is no error
+        if press.early is None and (conversation := self._conversation):
+            conversation.stop_speech()
+
     def _shut(self) -> None:
         """Have the rest of what was recorded passed on, and close it; nobody holds it any more."""
         self.recorder.stop()
         if self._press:
             self._press.held = False
+            if self._press.limit is not None:
+                self._press.limit.cancel()
         self._status.update(talker="", recorder_overruns=self.recorder.overruns)
 
 

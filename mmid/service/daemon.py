@@ -83,7 +83,7 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
             book=book,
             black_box=black_box,
             clock=clock,
-            dialog=settings.dialog,
+            settings=settings,
         )
         watch = StepWatch(lambda step_s: _clock_stepped(clock, status, supervisor, step_s))
         stack.callback(watch.close)

@@ -106,8 +106,8 @@ class NotingApplication:
     def disconnect(self) -> None:
         self._note("disconnect")
 
-    def start_speech(self, client: str) -> None:
-        self._note("start_speech", client)
+    def start_speech(self, client: str, max_s: float = 0.0) -> None:
+        self._note("start_speech", client, *([max_s] if max_s else []))
         self._status.update(talker=client)
 
     def stop_speech(self, client: str) -> None:
@@ -138,6 +138,9 @@ class NotingApplication:
 
     def update_info(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         self._note("update_info", status, parameters)
+
+    def forget_info(self) -> None:
+        self._note("forget_info")
 
     def send_video_frame(self, image: bytes) -> None:
         self._note("send_video_frame", image)
@@ -173,6 +176,10 @@ class NotingApplication:
     def set_work_mode(self, mode: str) -> None:
         self._note("set_work_mode", mode)
         self._status.update(work_mode=mode)
+
+    def set_voice(self, voice: str) -> None:
+        self._note("set_voice", voice)
+        self._status.update(voice=voice)
 
     def history(self) -> list[tuple[int, str, str]]:
         self._note("history")

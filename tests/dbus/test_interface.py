@@ -47,6 +47,7 @@ def test_methods_have_the_signatures_of_the_contract() -> None:
         "AskAboutImage": "ssh",
         "AskWith": "ss",
         "UpdateInfo": "ss",
+        "StartSpeechWith": "a{sv}",
         "ToolResult": "ss",
         "SendVideoFrame": "sh",
         "Say": "s",
@@ -60,14 +61,14 @@ def test_methods_have_the_signatures_of_the_contract() -> None:
     assert outputs == {"GetHistory": "a(tss)", "GetTimeline": "aa{sd}", "Call": "s"}
 
 
-def test_three_properties_can_be_written() -> None:
+def test_four_properties_can_be_written() -> None:
     writable = {
         (declared.name, declared.type)
         for one in OURS
         for declared in CONTRACT.interfaces[one].properties.values()
         if declared.writable
     }
-    assert writable == {("WorkMode", "s"), ("Volume", "u"), ("Muted", "b")}
+    assert writable == {("WorkMode", "s"), ("Voice", "s"), ("Volume", "u"), ("Muted", "b")}
 
 
 def test_what_is_constant_or_worked_out_is_not_announced_and_every_other_is() -> None:

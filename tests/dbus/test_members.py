@@ -5,6 +5,7 @@ import pytest
 from mmid.dbus import members
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, TOOLS, load
+from mmid.dbus.wire import Variant
 from mmid.errors import Busy, InvalidArgument
 from mmid.status import Status
 from tests.dbus.private_bus import NotingApplication
@@ -114,6 +115,41 @@ def test_the_result_of_a_tool_is_handed_on_if_it_is_not_too_long(
     assert application.calls.get_nowait() == ("tool_result", "call_1", '{"ok": true}')
     with pytest.raises(InvalidArgument, match="at most 65536 bytes"):
         methods(application)["ToolResult"](":1.1", "call_1", "\N{BELL}" * 16385)
+    assert application.calls.empty()
+
+
+@pytest.mark.parametrize(
+    ("options", "call"),
+    [
+        ({}, ("start_speech", ":1.1")),
+        ({"max_ms": Variant("u", 3000)}, ("start_speech", ":1.1", 3.0)),
+        ({"reason": Variant("s", "wake-word")}, ("start_speech", ":1.1")),
+    ],
+)
+def test_a_press_may_have_options(
+    application: NotingApplication, options: dict[str, Variant], call: tuple[object, ...]
+) -> None:
+    methods(application)["StartSpeechWith"](":1.1", options)
+    assert application.calls.get_nowait() == call
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"loud": Variant("b", value=True)}, "no option 'loud'"),
+        ({"max_ms": Variant("u", 99)}, "100 to 600000, not 99"),
+        ({"max_ms": Variant("u", 600001)}, "not 600001"),
+        ({"max_ms": Variant("s", "3000")}, "not '3000'"),
+        ({"max_ms": Variant("b", value=True)}, "not True"),
+        ({"reason": Variant("u", 1)}, "64 characters"),
+        ({"reason": Variant("s", "x" * 65)}, "64 characters"),
+    ],
+)
+def test_an_option_of_a_press_that_is_none_is_refused_by_name(
+    application: NotingApplication, options: dict[str, Variant], reason: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=reason):
+        methods(application)["StartSpeechWith"](":1.1", options)
     assert application.calls.empty()
 
 

@@ -329,6 +329,7 @@ async def test_properties_have_the_types_of_the_contract_and_the_values_of_the_s
         "State": ("s", "listening"),
         "Connected": ("b", True),
         "WorkMode": ("s", "push2talk"),
+        "Voice": ("s", ""),
         "DialogId": ("s", ""),
         "Talker": ("s", ""),
         "LastError": ("a{sv}", {}),

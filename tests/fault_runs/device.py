@@ -50,7 +50,7 @@ class Device:
             book=book,
             black_box=black_box,
             clock=self._clock,
-            dialog=self._settings.dialog,
+            settings=self._settings,
         )
         board.on_event = self._person.hear
         self._person.meet(gateway, self.status)

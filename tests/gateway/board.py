@@ -12,6 +12,7 @@ from mmid.gateway.black_box import BlackBox
 from mmid.gateway.board import Board as RealBoard
 from mmid.gateway.gateway import Gateway
 from mmid.hal import PlayerListener, RecorderListener
+from mmid.session.clouds import with_own_rates
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.multimodal_dialog.dialog import MultimodalDialog
 from mmid.session.dialects.multimodal_dialog.directives import ClientInfo
@@ -21,7 +22,7 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.link import Link
 from mmid.session.outbox import Outbox
 from mmid.session.supervisor import Supervisor
-from mmid.settings import WorkMode
+from mmid.settings import Settings, WorkMode
 from mmid.simcloud.multimodal_dialog.messages import event_text
 from mmid.status import Status
 from tests.rig.dialog_settings import dialog_settings
@@ -241,6 +242,9 @@ class Supervision(Supervisor):
     def forget(self) -> None:
         self.told.append("forget")
 
+    def use(self, settings: Settings) -> None:
+        self.told.append(f"use {settings.dialog.voice}")
+
     def rest(self) -> None:
         self.told.append("rest")
 
@@ -281,7 +285,7 @@ class Board:
             book=self.book,
             black_box=self.black_box,
             clock=self.clock,
-            dialog=dialog,
+            settings=with_own_rates(Settings(dialog=dialog)),
         )
         self.events: list[Event] = []
         self.host.on_event = self._heard

@@ -515,3 +515,23 @@ async def test_a_microphone_that_stays_away_is_told_once_and_again_after_it_work
     board.recorder.broken = True
     board.host.perform(StartRecorder())
     assert board.codes == ["audio-device"] * 2
+
+
+async def test_a_press_ends_by_itself_after_the_time_that_its_client_wished(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE, 0.02)
+        board.recorder.hear(bytes(3200))
+        await board.wire.until("StopSpeech")
+        assert board.status.talker == ""
+        board.gateway.stop_speech(ALICE)  # they may have crossed on the way
+        with pytest.raises(NotTalking):
+            board.gateway.stop_speech(ALICE)
+
+
+async def test_a_press_that_was_released_in_time_is_ended_once(board: Board) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE, 0.02)
+        board.gateway.stop_speech(ALICE)
+        await board.wire.until("StopSpeech")
+        await asyncio.sleep(0.05)
+        assert board.wire.directives.count("StopSpeech") == 1

@@ -14,6 +14,7 @@ from mmid.events import (
     AsrIncomplete,
     AsrStart,
     Command,
+    DisplayText,
     Error,
     Heartbeat,
     LlmComplete,
@@ -217,7 +218,9 @@ def _responding_content(machine: Machine, output: Output, now: float) -> Effects
     text = machine.turn.reply.add(
         output.round_id, output.text, output.spoken, finished=output.finished
     )
-    return [Emit(event(text)), *_commands(machine, output)]
+    shown = machine.turn.reply.shown if output.finished else ""
+    display: Effects = [Emit(DisplayText(shown))] if shown not in {"", text} else []
+    return [*display, Emit(event(text)), *_commands(machine, output)]
 
 
 def _told(machine: Machine, asked: Asked) -> Effect:

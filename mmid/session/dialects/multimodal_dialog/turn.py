@@ -29,11 +29,14 @@ class ReplyText:
 
     Args:
         incremental: Start asked for ``incremental_response``: each frame has only what is new.
+
+    Attributes:
+        shown: what a screen shows of it, once it is whole; the voice may read something else.
     """
 
     def __init__(self, *, incremental: bool = False) -> None:
         self._incremental = incremental
-        self._text = self._spoken = ""
+        self._text = self._spoken = self.shown = ""
         self.round_id = ""
 
     def add(self, round_id: str, text: str, spoken: str, *, finished: bool = False) -> str:
@@ -47,6 +50,7 @@ class ReplyText:
         if self._incremental:
             self._text = text = (self._text + text)[:LONGEST_REPLY]
             self._spoken = spoken = (self._spoken + spoken)[:LONGEST_REPLY]
+        self.shown = whole(text) if finished else ""
         return whole(spoken or text, goes_on=not finished)
 
 

@@ -8,6 +8,14 @@ from tests.session.dialects.multimodal_dialog.cloud_frames import output_frame
 from tests.session.dialects.multimodal_dialog.trace import REPLYING, follow, render
 
 
+def test_what_is_shown_is_known_when_the_reply_is_whole() -> None:
+    reply = ReplyText()
+    assert reply.add("r", "at 12:30", "at half past twelve") == "at half past twelve"
+    assert reply.shown == ""
+    reply.add("r", "at 12:30.", "at half past twelve.", finished=True)
+    assert reply.shown == "at 12:30."
+
+
 def test_full_texts_are_told_as_they_come() -> None:
     reply = ReplyText()
     assert [reply.add("r", text, "") for text in ("it", "it is", "it is on")] == [

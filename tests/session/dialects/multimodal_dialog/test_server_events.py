@@ -166,7 +166,8 @@ TRACES = {
     """,
     "what is spoken is told, or what is shown if nothing is spoken": f"""{THINKING}
         < raw {{"header":{{"event":"result-generated"}},"payload":{{"output":\
-{{"event":"RespondingContent","text":"**on**","spoken":"on","finished":true}}}}}} | LlmComplete on
+{{"event":"RespondingContent","text":"**on**","spoken":"on","finished":true}}}}}} | \
+DisplayText **on**; LlmComplete on
         < raw {{"header":{{"event":"result-generated"}},"payload":{{"output":\
 {{"event":"RespondingContent","text":"shown"}}}}}} | LlmIncomplete shown
     """,

@@ -1,0 +1,126 @@
+"""What programs want beyond one connection: another voice, and parameters that are told again."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mmid.errors import InvalidArgument, NotReady, Unsupported
+from mmid.events import State
+from mmid.gateway import wishes
+from mmid.session.clouds import Contradiction
+from mmid.settings import Settings
+from tests.gateway.board import ALICE, Board
+from tests.rig.dialog_settings import dialog_settings
+
+
+class Dialog:
+    """Takes what a conversation would be told."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.told: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
+        self._refuses = refuses
+
+    def update_info(
+        self, client_status: Mapping[str, Any] | None = None, biz_params: Any = None
+    ) -> None:
+        if self._refuses:
+            raise Unsupported("no")
+        self.told.append((client_status or {}, biz_params))
+
+
+def connect(board: Board, dialog: Dialog) -> Dialog:
+    board.supervision.conversation = dialog  # type: ignore[assignment]
+    board.host.on_ready()
+    return dialog
+
+
+async def test_a_voice_is_taken_up_over_another_connection_when_the_turn_is_over(
+    board: Board,
+) -> None:
+    board.status.update(state=State.RESPONDING)
+    board.gateway.set_voice("Tina")
+    assert board.supervision.told == ["use Tina"]
+    assert board.status.voice == "Tina"
+    board.status.update(state=State.LISTENING, talker=ALICE)
+    assert board.supervision.told == ["use Tina"]
+    board.status.update(talker="")
+    assert board.supervision.told == ["use Tina", "restart"]
+    board.status.update(state=State.OFFLINE)
+    board.status.update(state=State.LISTENING)
+    assert board.supervision.told == ["use Tina", "restart"]
+
+
+async def test_the_voice_that_is_set_changes_nothing(board: Board) -> None:
+    board.gateway.set_voice("")
+    assert board.supervision.told == []
+
+
+async def test_a_voice_outlives_a_reload_unless_that_brings_another(board: Board) -> None:
+    board.gateway.set_voice("Tina")
+    settings = Settings(dialog=dialog_settings())
+    board.gateway.use(settings)
+    assert board.status.voice == "Tina"
+    board.gateway.use(replace(settings, dialog=dialog_settings(voice="Cherry")))
+    assert board.status.voice == "Cherry"
+    assert [told for told in board.supervision.told if told.startswith("use")] == [
+        "use Tina",
+        "use Tina",
+        "use Cherry",
+    ]
+
+
+@pytest.mark.parametrize("voice", ["x" * 65, "a\nb", "\x1b[31m"])
+async def test_what_is_no_name_of_a_voice_is_refused(board: Board, voice: str) -> None:
+    with pytest.raises(InvalidArgument, match="64"):
+        board.gateway.set_voice(voice)
+    assert board.supervision.told == []
+
+
+async def test_a_cloud_that_lets_nobody_choose_says_so(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = [Contradiction("dialog.voice", "the console chooses the voice")]
+    monkeypatch.setattr(wishes, "contradictions", lambda _: iter(why))
+    with pytest.raises(Unsupported, match="the console chooses"):
+        board.gateway.set_voice("Tina")
+    assert (board.supervision.told, board.status.voice) == ([], "")
+
+
+async def test_parameters_are_told_again_on_each_connection_until_they_are_forgotten(
+    board: Board,
+) -> None:
+    first = connect(board, Dialog())
+    board.gateway.update_info({"phone": {}}, {"a": 1, "b": 1})
+    board.gateway.update_info({}, {"b": 2})
+    assert first.told == [({"phone": {}}, {"a": 1, "b": 1}), ({}, {"b": 2})]
+    assert connect(board, Dialog()).told == [({}, {"a": 1, "b": 2})]
+    board.gateway.forget_info()
+    assert connect(board, Dialog()).told == []
+
+
+async def test_what_the_cloud_did_not_take_is_not_kept(board: Board) -> None:
+    with pytest.raises(NotReady):
+        board.gateway.update_info({}, {"a": 1})
+    connect(board, Dialog(refuses=True))
+    with pytest.raises(Unsupported):
+        board.gateway.update_info({}, {"a": 1})
+    assert connect(board, Dialog()).told == []
+
+
+async def test_all_that_is_kept_is_bounded(board: Board) -> None:
+    dialog = connect(board, Dialog())
+    board.gateway.update_info({}, {"a": "x" * 60_000})
+    with pytest.raises(InvalidArgument, match="ForgetInfo"):
+        board.gateway.update_info({}, {"b": "x" * 60_000})
+    assert len(dialog.told) == 1
+
+
+async def test_a_connection_that_refuses_them_is_used_all_the_same(
+    board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect(board, Dialog())
+    board.gateway.update_info({}, {"a": 1})
+    connect(board, Dialog(refuses=True))
+    assert "not told again: no" in caplog.text
