@@ -73,13 +73,20 @@ class Service:
         self._setters = setters
         self._read = read
         self._waiting: dict[asyncio.Task[None], str | None] = {}
+        # Each is made once and sent again: dbus-next looks at all its names when it is made.
+        self._signals: dict[tuple[str, str], Message] = {}
         bus.admit = self._admit
         bus.on_call = self._take
 
     def emit(self, interface: str, signal: str, arguments: list[Any]) -> None:
         """Send a signal of the contract."""
-        signature = self._contract.interfaces[interface].signals[signal].signature
-        self._bus.send(Message.new_signal(PATH, interface, signal, signature, arguments))
+        message = self._signals.get((interface, signal))
+        if message is None:
+            signature = self._contract.interfaces[interface].signals[signal].signature
+            message = Message.new_signal(PATH, interface, signal, signature)
+            self._signals[interface, signal] = message
+        message.body = arguments
+        self._bus.send(message)
 
     def announce(self, interface: str, changed: Mapping[str, Any]) -> None:
         """Tell that properties of an interface have new values."""

@@ -13,6 +13,7 @@ Pure: bytes in, messages out.
 
 from functools import lru_cache
 from io import BytesIO
+from operator import attrgetter
 from struct import pack
 from typing import Any
 
@@ -62,6 +63,9 @@ _FIELDS = {
 # them: any client could fill our memory.
 _tree = lru_cache(maxsize=64)(SignatureTree)
 _TYPES = {kind: _tree(kind).types[0] for kind in "osgu"}
+
+# In the order of their codes, but for the last one, which is a list in a Message.
+_fields_of = attrgetter(*(name for name, _ in list(_FIELDS.values())[:-1]))
 
 # What may stand in a variant. Clients set properties, which are of simple types; what the bus and
 # mmid tell of themselves has lists and tables, too, and newer buses name a client's process by
@@ -182,17 +186,23 @@ def _read_fields(data: bytes) -> dict[str, Any]:
 def encode(message: Message, serial: int) -> bytes:
     """Return the message's bytes, and number it; forbidden texts as ``marshal`` sends them."""
     message.serial = serial
-    fields = bytearray()
-    for code, (name, kind) in _FIELDS.items():
-        value = getattr(message, name)
-        if value:
-            fields += padding(len(fields), 8)
-            fields += bytes((code, 1, ord(kind), 0))  # the signature: its length, it, and a NUL
-            append(fields, _TYPES[kind], len(value) if name == "unix_fds" else value)
+    fields = _header_fields(*_fields_of(message), len(message.unix_fds or ()))
     body = marshal(message.signature_tree.types, message.body)
     numbers = (message.message_type.value, message.flags.value, 1, len(body), serial, len(fields))
     head = pack("<cBBBIII", b"l", *numbers)
     return b"".join((head, fields, padding(len(fields), 8), body))
+
+
+@lru_cache(maxsize=64)
+def _header_fields(*values: str | int | None) -> bytes:
+    """Return the fields of a header. Kept, for those of a signal are the same each time."""
+    fields = bytearray()
+    for (code, (_, kind)), value in zip(_FIELDS.items(), values, strict=True):
+        if value:
+            fields += padding(len(fields), 8)
+            fields += bytes((code, 1, ord(kind), 0))  # the signature: its length, it, and a NUL
+            append(fields, _TYPES[kind], value)
+    return bytes(fields)
 
 
 # Counters of 32 bits, as the contract has them.
