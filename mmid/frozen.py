@@ -56,18 +56,18 @@ def _bound(
     """Return the values of all fields in order, as any function takes its arguments."""
     if len(given) > len(known):
         raise TypeError(f"{kind.__qualname__} has {len(known)} fields, {len(given)} were given")
-    rest = known[len(given) :]
-    names = {one.name for one in rest}
-    if named.keys() == names:
-        return (*given, *[named[one.name] for one in rest])
-    if wrong := named.keys() - names:
+    values = {one.name: one.default for one in known[len(given) :]}
+    if wrong := named.keys() - values.keys():
         raise TypeError(f"{kind.__qualname__}: no such field, or given twice: {', '.join(wrong)}")
-    return (*given, *[named[one.name] if one.name in named else _default(one) for one in rest])
+    values.update(named)
+    if MISSING in values.values():
+        for one in known:
+            if values.get(one.name) is MISSING:
+                values[one.name] = _made(one)
+    return (*given, *values.values())
 
 
-def _default(one: Any) -> Any:
-    if one.default is not MISSING:
-        return one.default
+def _made(one: Any) -> Any:
     if one.default_factory is MISSING:
         raise TypeError(f"{one.name} is not given")
     return one.default_factory()

@@ -62,6 +62,8 @@ def whole(text: str, *, goes_on: bool = False) -> str:
         text: what the cloud said.
         goes_on: more of it will come: a first half at the end is left out, the second may follow.
     """
+    if text.isascii():
+        return text
     if goes_on and "\ud800" <= text[-1:] <= "\udbff":
         text = text[:-1]
     try:

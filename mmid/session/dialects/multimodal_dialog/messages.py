@@ -4,7 +4,7 @@ Parsing is strict about what is used and blind to the rest: unknown fields and
 events are allowed, a field of the wrong type is not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmid.errors import MalformedMessage
@@ -61,7 +61,7 @@ class Output:
     ``text`` and ``spoken`` are as they came: they may begin or end in half a character.
     """
 
-    event: str
+    event: str = ""
     dialog_id: str = ""
     state: str = ""
     text: str = ""
@@ -92,7 +92,7 @@ def parse(text: str) -> Failed | Output | None:
         return Failed(code, code, _message(header, "error_message"))
     if event != "result-generated":
         return None
-    status = _name(header, "status_code", (int, str))
+    status = _code(header, "status_code")
     if status not in {"", "200"}:
         name = _name(header, "status_name") or status
         return Failed(status, name, _message(header, "status_message"))
@@ -103,19 +103,9 @@ def parse(text: str) -> Failed | Output | None:
 
 
 def _output(output: Mapping[str, Any]) -> Output:
-    return Output(
-        event=_name(output, "event"),
-        dialog_id=_name(output, "dialog_id"),
-        state=_name(output, "state"),
-        text=_field(output, "text"),
-        spoken=_field(output, "spoken"),
-        finished=_field(output, "finished", bool) or False,
-        round_id=_name(output, "round_id"),
-        error_code=_name(output, "error_code", (int, str)),
-        error_name=_name(output, "error_name"),
-        error_message=_message(output, "error_message"),
-        asking=asking(output),
-    )
+    # A frame has three or four of them, and there are ten such frames a second.
+    read = {key: _FIELDS[key](output, key) for key in output if key in _FIELDS}
+    return Output(**read, asking=asking(output))
 
 
 def _object(parent: Any, key: str, where: str) -> Mapping[str, Any]:
@@ -147,3 +137,27 @@ def _name(parent: Mapping[str, Any], key: str, kind: Any = str) -> str:
 def _message(parent: Mapping[str, Any], key: str) -> str:
     """Return a field that a person reads."""
     return whole(_field(parent, key)[:_LONGEST_MESSAGE])
+
+
+def _code(parent: Mapping[str, Any], key: str) -> str:
+    """Return a code, which is a number in some frames."""
+    return _name(parent, key, (int, str))
+
+
+def _flag(parent: Mapping[str, Any], key: str) -> bool:
+    return _field(parent, key, bool) or False
+
+
+# How each field of an output is read.
+_FIELDS: Mapping[str, Callable[[Mapping[str, Any], str], Any]] = {
+    "event": _name,
+    "dialog_id": _name,
+    "state": _name,
+    "text": _field,
+    "spoken": _field,
+    "finished": _flag,
+    "round_id": _name,
+    "error_code": _code,
+    "error_name": _name,
+    "error_message": _message,
+}
