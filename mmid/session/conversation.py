@@ -257,8 +257,11 @@ class Conversation:
                 effects = self._understood(self.dialect.receive_text, frame)
             else:
                 effects = self._understood(self.dialect.receive_binary, frame)
-            self.perform(effects)
-            if any(isinstance(effect, Play) for effect in effects):
+            self._carry_out(effects)
+            kinds = set(map(type, effects))
+            if kinds != {Play}:  # mere sound puts deadlines off: ``_tick`` sees to it
+                self._arm()
+            if Play in kinds:
                 await self._host.room()
 
     def _understood(self, take: Callable[..., Effects], *received: Any) -> Effects:

@@ -133,8 +133,11 @@ class _BoundedConnection(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         """Take in what arrived; websockets makes objects of all of it before it looks at one."""
-        closing = self.transport.is_closing()
-        if not closing and self.transport.get_write_buffer_size() <= _UNSENT_BYTES:
+        if (
+            self._pings
+            and not self.transport.is_closing()
+            and self.transport.get_write_buffer_size() <= _UNSENT_BYTES
+        ):
             self._pings = 0
         for at in range(0, len(data), _PIECE_BYTES):
             if self.protocol.handshake_exc is not None:
@@ -149,7 +152,7 @@ class _BoundedConnection(ClientConnection):
         super().process_event(event)
         if not isinstance(event, Frame) or self.transport.is_closing():
             return
-        if event.opcode in {Opcode.PING, Opcode.PONG}:
+        if event.opcode is Opcode.PING or event.opcode is Opcode.PONG:
             self._pings += 1
         else:
             self._fragments = 0 if event.fin else self._fragments + 1

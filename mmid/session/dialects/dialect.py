@@ -54,10 +54,10 @@ class Dialect(Protocol):
         """
 
     def receive_text(self, text: str, now: float) -> Effects:
-        """A text frame arrived."""
+        """A text frame arrived; one of nothing but ``Play`` brings no deadline nearer."""
 
     def receive_binary(self, data: bytes, now: float) -> Effects:
-        """A binary frame arrived."""
+        """A binary frame arrived; of nothing but ``Play`` as ``receive_text``."""
 
     def pong(self, now: float) -> Effects:
         """The cloud answered a ping of WebSocket."""

@@ -43,7 +43,7 @@ class TurnDialect(ABC):
     def deadline(self) -> float:
         if self.machine.stage is TurnStage.CLOSED:
             return inf
-        return min((due for due, _ in self._timers()), default=inf)
+        return min([due for due, _ in self._timers()], default=inf)
 
     def tick(self, now: float) -> Effects:
         self.machine.cause = "deadline"

@@ -68,7 +68,8 @@ class CapturePcm:
         if self._free_running:
             into.put(self._ahead.take(self._read_due()))
         else:
-            into.put(self._ahead.take(self._ahead.fill))  # what ``start`` read
+            if self._ahead.fill:  # what ``start`` read
+                into.put(self._ahead.take(self._ahead.fill))
             self._read_available(into)
         came = (into.fill - before) // FRAME_BYTES
         if not came:
@@ -146,16 +147,19 @@ class CapturePcm:
         What was read before the device failed is added, too.
         """
         read = self.opened.pcm.read
+        came: list[bytes] = []
         try:
             while frames > 0:
                 count, data = read()
                 if count == -errno.EPIPE:
                     self.overruns += 1
-                    _, data = read()  # starts the recovered stream
+                    count, data = read()  # starts the recovered stream
                     self._since, self._given = time.monotonic(), 0
                 if not data:
                     break
-                into.put(data)
-                frames -= len(data) // FRAME_BYTES
+                came.append(data)
+                frames -= count
         except AlsaError as error:
             raise failure(self.opened.device, error) from error
+        finally:
+            into.put(b"".join(came))

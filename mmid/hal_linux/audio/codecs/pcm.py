@@ -13,6 +13,7 @@ from math import inf
 from mmid.hal_linux.audio.samples import mix_down
 
 _RIFF, _WAVE, _HEAD_BYTES = b"RIFF", b"WAVE", 12
+_RIFF_PARTS = (b"RIF", b"RI", b"R")
 _CHUNK = struct.Struct("<4sI")
 
 # Kind, channels, samples a second, bytes a second, bytes of all channels, bits of a sample.
@@ -55,9 +56,14 @@ class PcmDecoder:
         self._bytes = b""  # what came last, behind what waits: part of a head, or of a sample
         self._at = 0  # so many of them were taken
         self._channels = 1  # 0: what comes is not heard
+        self._endless = True  # samples come that end with the next file, if there is one
         self._pieces = self._parse()
 
     def decode(self, data: bytes) -> Iterator[bytes]:
+        if self._endless and self._channels == 1 and not self._waiting and not _may_begin(data):
+            # Nearly every message: to parse it would cost as much as to play it.
+            yield data
+            return
         self._bytes, self._at = self._bytes[self._at :] + data, 0
         for piece in self._pieces:  # goes on where it was at the last call
             if piece is None:
@@ -74,7 +80,9 @@ class PcmDecoder:
 
     def _parse(self) -> _Pieces:
         while True:
+            self._endless = True
             yield from self._samples(inf)
+            self._endless = False
             self._take(_HEAD_BYTES)
             yield from self._file()
 
@@ -161,5 +169,10 @@ class PcmDecoder:
                 return at - self._at, len(head) == _HEAD_BYTES
             at = self._bytes.find(_RIFF, at + 1)
         rest = self._bytes[max(self._at, len(self._bytes) - 3) :]
-        part = next((size for size in (3, 2, 1) if rest.endswith(_RIFF[:size])), 0)
+        part = next((len(part) for part in _RIFF_PARTS if rest.endswith(part)), 0)
         return self._waiting - part, False
+
+
+def _may_begin(data: bytes) -> bool:
+    """Whether a file may begin in some samples."""
+    return _RIFF in data or data.endswith(_RIFF_PARTS)

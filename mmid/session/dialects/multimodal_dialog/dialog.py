@@ -111,7 +111,7 @@ class MultimodalDialog:
 
     @property
     def deadline(self) -> float:
-        return min((due for due, _ in self._timers()), default=inf)
+        return min([due for due, _ in self._timers()], default=inf)
 
     def tick(self, now: float) -> Effects:
         self.machine.cause = "deadline"
