@@ -23,7 +23,6 @@ reply goes on with the first sample that was not heard.
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from functools import partial
 from math import inf
 
 from mmid.errors import AudioDeviceFailed, AudioFormatRefused
@@ -118,16 +117,20 @@ class Playout:
         now = asyncio.get_running_loop().time()
         self._jitter.arrived(now, len(data))
         if self._timer is None or self._watching or self._feeds_soon(self._timer.when() - now):
-            self._call_at(now, self._turn)
+            if self._phase is _Phase.PLAYING:  # a turn of the loop more would cost as much again
+                self._stop_timer()
+                self._turn()
+            else:  # the listener may hear that it started, and not from in here
+                self._call_at(now, self._turn)
 
     def overflow(self, waiting: int) -> None:
         """End the reply: the writer does not wait, and so many bytes do."""
-        self._finished = True  # a later, smaller write must not be taken: part is missing
-        error = AudioDeviceFailed(
-            f"the reply for {self._device.device!r} came faster than it can be kept: "
-            f"{waiting} bytes wait and the writer did not wait for room"
+        self._fail(
+            AudioDeviceFailed(
+                f"the reply for {self._device.device!r} came faster than it can be kept: "
+                f"{waiting} bytes wait and the writer did not wait for room"
+            )
         )
-        self._wake_in(0, partial(self._fail, error))
 
     def refuse(self, error: AudioFormatRefused) -> None:
         """Tell the listener of sound that cannot be played; the reply goes on."""
@@ -153,9 +156,7 @@ class Playout:
         """Be silent now; the listener hears nothing more."""
         if self.open:
             self._phase = _Phase.CLOSED
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._stop_timer()
             self._ring.clear()
             self._ring.release()
             self._pcm.close()
@@ -276,10 +277,14 @@ class Playout:
         self._call_at(asyncio.get_running_loop().time() + delay_s, action)
 
     def _call_at(self, when: float, action: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         self._timer = asyncio.get_running_loop().call_at(when, action)
         self._watching = False
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
 
     # --- failing --------------------------------------------------------------------------
 
@@ -310,5 +315,11 @@ class Playout:
         self._turn()
 
     def _fail(self, error: AudioDeviceFailed) -> None:
-        self.close()
-        self._listener.player_failed(error)
+        """Give up, in a turn of its own: the listener must not hear of it from within ``write``."""
+        self._finished = True  # part of it is missing: no later write must be taken
+
+        def give_up() -> None:
+            self.close()
+            self._listener.player_failed(error)
+
+        self._wake_in(0, give_up)
