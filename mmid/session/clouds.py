@@ -97,6 +97,7 @@ class Cloud:
         contradictions: what of the settings cannot work with it.
         addresses: the URL of each server it needs, by the key that may name another.
         registers: whether the device record holds a registration that it cannot do without.
+        missing: the keys that are not set and that no record can stand in for; empty: none.
     """
 
     protocol: str
@@ -108,6 +109,7 @@ class Cloud:
     contradictions: Callable[[Settings], Iterator[Contradiction]]
     addresses: Callable[[Settings], Mapping[str, str]]
     registers: Callable[[Settings], bool]
+    missing: Callable[[Settings], str] = lambda _: ""
 
 
 def json_file(path: str, kind: type) -> Any:

@@ -27,11 +27,15 @@ def check(settings: Settings, options: Namespace) -> int:
     Sound devices that fail are told in it and no error: mmid starts without them.
 
     Raises:
-        SettingsInvalid: a codec or an echo canceller is asked for whose library is not
-            installed, or the file of
-            authorities or the proxy of the service cannot be used.
+        SettingsInvalid: what the cloud cannot do without is not set; a codec or an echo canceller
+            is asked for whose library is not installed; or the file of authorities or the proxy of
+            the service cannot be used.
         StorageFailed: the device record cannot be read.
     """
+    if missing := cloud_of(settings.cloud.protocol).missing(settings):
+        raise SettingsInvalid(
+            f'{missing} not set: cloud.protocol = "{settings.cloud.protocol}" needs it'
+        )
     load_codecs(settings.dialog)
     load_echo_canceller(settings.audio)
     storage = settings.storage

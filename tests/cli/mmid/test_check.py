@@ -168,6 +168,26 @@ def test_a_device_without_identity_is_a_state_and_not_an_error(tmp_path: Path) -
     assert "the device cannot register. Set license.app_id" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("protocol", "missing"),
+    [
+        ("qwen-realtime", "license.api_key (or license.token_url)"),
+        ("baidu-rtc", "baidu.instance_url, baidu.app_id, baidu.license_key"),
+    ],
+)
+def test_a_cloud_without_its_key_is_one_line_and_exit_2(
+    tmp_path: Path, protocol: str, missing: str
+) -> None:
+    config = tmp_path / "mmid.toml"
+    config.write_text(
+        f'cloud.protocol = "{protocol}"\nstorage.target = "file:{tmp_path}/device.bin"\n'
+    )
+    result = mmid("check", "--config", config)
+    assert result.returncode == 2
+    said = f'mmid: {missing} not set: cloud.protocol = "{protocol}" needs it'
+    assert one_line(result) == said
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_a_wrong_setting_is_one_line_and_exit_2(command: str, config: Path) -> None:
     config.write_text("[audio]\nperiod_ms = 5\n")

@@ -198,4 +198,5 @@ CLOUD = Cloud(
     contradictions=_contradictions,
     addresses=_addresses,
     registers=lambda _: False,
+    missing=lambda settings: _needs(settings).missing,
 )

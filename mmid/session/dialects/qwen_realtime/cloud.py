@@ -93,6 +93,11 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
         yield Contradiction("qwen.tools_file", str(error))
 
 
+def _missing(settings: Settings) -> str:
+    given = settings.license
+    return "" if given.api_key or given.token_url else "license.api_key (or license.token_url)"
+
+
 def _addresses(settings: Settings) -> Mapping[str, str]:
     addresses = {"cloud.ws_url": settings.cloud.ws_url or _WS_URL}
     if settings.license.token_url:
@@ -116,4 +121,5 @@ CLOUD = Cloud(
     contradictions=_contradictions,
     addresses=_addresses,
     registers=lambda _: False,
+    missing=_missing,
 )
