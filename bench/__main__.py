@@ -33,6 +33,7 @@ BENCHMARKS = (
     "turn",
     "dialog_cpu",
     "codecs",
+    "echo",
     "reconnect",
     "endurance",
     "storage_save",

@@ -12,8 +12,8 @@
  *   rt60_ms     how long an echo takes to fall by 60 dB; 0: the direct sound only
  *   drift_ppm   by how much the loudspeaker's clock is faster than the microphone's
  *   channels    2: the second one records what the loudspeaker plays, before the room
- *   talker      a file of samples at the microphone's rate; whoever talks begins when it appears
- *   sounded     where to append what the loudspeaker plays, at the microphone's rate and time
+ *   talker      a file of samples at the microphone's rate: what is appended to it is said then
+ *   trace       where to append what is played and what is said, in turns, by the microphone's clock
  *   away        while a file of this name exists, the device is unplugged
  */
 #include <errno.h>
@@ -187,8 +187,8 @@ struct end {
 	snd_pcm_ioplug_t io;
 	double delay_ms, gain, noise, clip, rt60_ms, drift_ppm;
 	long channels;
-	char *talker, *sounded, *away;
-	FILE *talking, *sounding;
+	char *talker, *trace, *away;
+	FILE *talking, *tracing;
 	int64_t started_ns;
 };
 
@@ -281,15 +281,16 @@ static snd_pcm_sframes_t end_pointer(snd_pcm_ioplug_t *io)
 }
 
 /* Whoever talks is in the room, too; at the end of the file it is quiet again. */
-static void talk(struct end *end, int16_t *samples, int count)
+static int16_t said(struct end *end)
 {
-	int16_t voice;
-	int i;
+	int16_t voice = 0;
 
 	if (!end->talking && exists(end->talker))
 		end->talking = fopen(end->talker, "rb");
-	for (i = 0; end->talking && i < count && fread(&voice, sizeof(voice), 1, end->talking); i++)
-		samples[i] = clipped((double)samples[i] + voice);
+	if (!end->talking || fread(&voice, sizeof(voice), 1, end->talking) == 1)
+		return voice;
+	clearerr(end->talking); /* more may come */
+	return 0;
 }
 
 static void record(struct end *end, int16_t *samples, int count)
@@ -300,14 +301,16 @@ static void record(struct end *end, int16_t *samples, int count)
 	if (!heard)
 		abort();
 	room_hear(place.room, heard, dry, count);
-	talk(end, heard, count);
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		int16_t both[2] = { dry[i], said(end) };
+
 		for (k = 0; k < end->channels; k++)
-			*samples++ = k ? dry[i] : heard[i];
-	if (end->sounding) {
-		fwrite(dry, sizeof(*dry), count, end->sounding);
-		fflush(end->sounding);
+			*samples++ = k ? dry[i] : clipped((double)heard[i] + both[1]);
+		if (end->tracing)
+			fwrite(both, sizeof(both), 1, end->tracing);
 	}
+	if (end->tracing)
+		fflush(end->tracing);
 	free(heard);
 }
 
@@ -328,10 +331,10 @@ static void discard(struct end *end)
 {
 	if (end->talking)
 		fclose(end->talking);
-	if (end->sounding)
-		fclose(end->sounding);
+	if (end->tracing)
+		fclose(end->tracing);
 	free(end->talker);
-	free(end->sounded);
+	free(end->trace);
 	free(end->away);
 	free(end);
 }
@@ -407,12 +410,12 @@ SND_PCM_PLUGIN_DEFINE_FUNC(room)
 		number(entry, id, "drift_ppm", &end->drift_ppm);
 		number(entry, id, "channels", &channels);
 		path(entry, id, "talker", &end->talker);
-		path(entry, id, "sounded", &end->sounded);
+		path(entry, id, "trace", &end->trace);
 		path(entry, id, "away", &end->away);
 	}
 	end->channels = stream == SND_PCM_STREAM_CAPTURE ? channels : 1;
-	if (end->sounded && stream == SND_PCM_STREAM_CAPTURE)
-		end->sounding = fopen(end->sounded, "ab");
+	if (end->trace && stream == SND_PCM_STREAM_CAPTURE)
+		end->tracing = fopen(end->trace, "ab");
 	end->io.version = SND_PCM_IOPLUG_VERSION;
 	end->io.name = "loudspeaker and microphone in one room";
 	end->io.callback = &callbacks;

@@ -22,6 +22,7 @@ _ABOVE_NOISE_DB = 6.0
 _PROOF = 25
 _DOUBT = 150
 _LONGEST = 400
+_EVERY = 5  # so often it is judged
 
 # The noise is the quietest that was heard of late: it is taken to rise by 1 dB in a second.
 _NOISE_RISES = 10 ** (0.1 / 50)
@@ -71,7 +72,7 @@ class Convergence:
         """The loudspeaker sounded: what the microphone heard, what is left (mean squares)."""
         self._frames.append((heard + 1, left + 1))
         self._seen += 1
-        if self._seen % (_PROOF // 5) == 0:
+        if self._seen % _EVERY == 0:
             self._judge()
 
     def _judge(self) -> None:

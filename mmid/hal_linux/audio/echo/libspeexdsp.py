@@ -83,7 +83,6 @@ class LibspeexdspResampler:
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         self._library = library = load()
-        self._ratio = Fraction(from_hz, to_hz)
         self._rates = from_hz, to_hz
         self._state = library.speex_resampler_init(1, from_hz, to_hz, _RESAMPLER_QUALITY, None)
         weakref.finalize(self, library.speex_resampler_destroy, self._state)
@@ -92,7 +91,7 @@ class LibspeexdspResampler:
 
     def set_drift(self, ppm: float) -> None:
         """What goes in comes faster than its rate by so many millionths, from now on."""
-        exact = self._ratio * (1 + Fraction(ppm) / 1_000_000)
+        exact = Fraction(*self._rates) * (1 + Fraction(ppm) / 1_000_000)
         near = exact.limit_denominator(_LARGEST_DENOMINATOR)
         self._library.speex_resampler_set_rate_frac(
             self._state, near.numerator, near.denominator, *self._rates
@@ -101,7 +100,8 @@ class LibspeexdspResampler:
     def convert(self, samples: bytes) -> bytes:
         """Return the next samples."""
         count = len(samples) // _SAMPLE_BYTES
-        room = int(count / self._ratio * 1.01) + 16
+        from_hz, to_hz = self._rates
+        room = count * to_hz // from_hz * 101 // 100 + 16
         taken, made = ctypes.c_uint32(count), ctypes.c_uint32(room)
         out = ctypes.create_string_buffer(room * _SAMPLE_BYTES)
         self._library.speex_resampler_process_int(

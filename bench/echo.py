@@ -1,0 +1,99 @@
+"""What echo cancellation costs: CPU and memory of a dialog in duplex that has it, less one without.
+
+Recorder and player run in real time, on ALSA's ``null`` device, while a reply plays.
+Against a fixed 10 ms of CPU a second and 1 MiB, and against the bare calls of libspeexdsp
+(echo canceller, preprocessor, resampler) for the same sound: what no binding can be without.
+Memory is the growth of a process that has done all but this, when it begins to cancel.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.codecs import DOWN_HZ, PERIOD_MS, UP_HZ, Audience, Ears, cpu
+from bench.figure import Effort, Figure
+from bench.process import memory
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
+
+TAIL_MS = 200
+
+
+def make_pair(*, cancelling: bool) -> tuple[AlsaRecorder, AlsaPlayer]:
+    """Make microphone and loudspeaker, with or without a canceller between them."""
+    recorder = AlsaRecorder("null", UP_HZ, PERIOD_MS)
+    player = AlsaPlayer("null", DOWN_HZ, PERIOD_MS, SoftwareGain())
+    if cancelling:
+        from mmid.hal_linux.audio.echo.cancellation import connect  # noqa: PLC0415 - it is measured
+
+        connect(recorder, player, tail_ms=TAIL_MS)
+    return recorder, player
+
+
+async def converse(recorder: AlsaRecorder, player: AlsaPlayer, reply: bytes) -> None:
+    """Hear a reply out beside an open microphone, as in duplex."""
+    audience = Audience()
+    recorder.start(Ears(), beside_replies=True)
+    player.start(audience)
+    player.write(reply)
+    player.finish()
+    await audience.finished.wait()
+    recorder.stop()
+
+
+def bare(seconds: float) -> None:
+    """Cancel so much sound with nothing but the library's calls."""
+    from mmid.hal_linux.audio.echo import libspeexdsp  # noqa: PLC0415
+
+    canceller = libspeexdsp.LibspeexdspCanceller(UP_HZ, UP_HZ // 50, TAIL_MS)
+    resampler = libspeexdsp.LibspeexdspResampler(DOWN_HZ, UP_HZ)
+    frame, played = os.urandom(UP_HZ // 50 * 2), os.urandom(DOWN_HZ // 50 * 2)
+    for _ in range(int(seconds * 50)):
+        resampler.convert(played)
+        canceller.cancel(frame, frame)
+
+
+def grown_mib() -> float:
+    """Return by how much this process grows when it begins to cancel."""
+    asyncio.run(converse(*make_pair(cancelling=False), bytes(DOWN_HZ)))
+    before = memory(os.getpid()).rss
+    pair = make_pair(cancelling=True)
+    asyncio.run(converse(*pair, bytes(DOWN_HZ)))
+    return memory(os.getpid()).rss - before
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """Take a dialog with and without, on a device that is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        configuration = Path(folder) / "asound.conf"
+        configuration.write_text("pcm.null { type null }\n")
+        os.environ["ALSA_CONFIG_PATH"] = str(configuration)
+        yield from _figures(effort.seconds(5.0), effort.runs)
+
+
+def _figures(seconds: float, runs: int) -> Iterator[Figure]:
+    # In a process of its own: what this one has loaded already would not count.
+    command = [sys.executable, "-c", "from bench.echo import grown_mib; print(grown_mib())"]
+    grown = [float(subprocess.check_output(command, timeout=60)) for _ in range(runs)]
+    from mmid.hal_linux.acceptance.echo import speech_like  # noqa: PLC0415 - with the canceller
+
+    reply = speech_like(DOWN_HZ, seconds)
+    times = []
+    for _ in range(runs):
+        pairs = make_pair(cancelling=True), make_pair(cancelling=False)
+        ours, without = (
+            cpu(lambda pair=pair: asyncio.run(converse(*pair, reply))) for pair in pairs
+        )
+        times.append(
+            ((ours - without) * 1000 / seconds, cpu(lambda: bare(seconds)) * 1000 / seconds)
+        )
+    added, bare_ms = zip(*times, strict=True)
+    what = "CPU per second of echo cancellation"
+    yield Figure(what, "ms/s", added, "a hundredth of a core", [10.0], 1.0)
+    yield Figure(f"{what}, beside its library", "ms/s", added, "bare calls of libspeexdsp", bare_ms)
+    yield Figure("memory of echo cancellation", "MiB", grown, "1 MiB", [1.0], 1.0)
