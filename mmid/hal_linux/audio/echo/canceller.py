@@ -20,7 +20,7 @@ _FRAME_MS = 20
 _SOUNDS = 900.0
 
 # Of so many samples one is looked at.
-_EVERY = 4
+_EVERY = 8
 
 # The direct sound is put this far behind the filter's beginning: the search may be wrong by a
 # sample or two, and drift moves it.
@@ -119,6 +119,6 @@ class EchoCanceller:
 
 
 def _loudness(samples: bytes) -> float:
-    """Return the mean square of one sample in four: enough for a loudness."""
+    """Return the mean square of one sample in eight: enough for a loudness."""
     numbers = to_numbers(samples)[::_EVERY]
     return float(sum(map(mul, numbers, numbers))) / len(numbers)

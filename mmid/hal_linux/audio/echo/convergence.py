@@ -17,12 +17,12 @@ _POOR_DB = 10.0
 # Left over no louder than this much above the room's noise: nothing is heard of it.
 _ABOVE_NOISE_DB = 6.0
 
-# Frames of 20 ms in which the loudspeaker was heard: half a second proves it good, three prove
+# Frames of 20 ms in which the loudspeaker was heard: 0.6 s prove it good, three seconds prove
 # it poor, and in eight it should have learnt the room.
-_PROOF = 25
+_PROOF = 30
 _DOUBT = 150
 _LONGEST = 400
-_EVERY = 5  # so often it is judged
+_EVERY = 10  # so often it is judged
 
 # The noise is the quietest that was heard of late: it is taken to rise by 1 dB in a second.
 _NOISE_RISES = 10 ** (0.1 / 50)

@@ -22,16 +22,16 @@ def convergence() -> Convergence:
     return made
 
 
-def test_half_a_second_of_little_echo_is_good(convergence: Convergence) -> None:
+def test_a_proof_of_little_echo_is_good(convergence: Convergence) -> None:
     feed(convergence, 20, 20)
     assert state_of(convergence) == "converging"
-    feed(convergence, 5, 20)
+    feed(convergence, 10, 20)
     assert state_of(convergence) == "on"
     assert convergence.erle_db == pytest.approx(20, abs=0.1)
 
 
 def test_what_is_no_louder_than_the_noise_is_good(convergence: Convergence) -> None:
-    for _ in range(25):
+    for _ in range(30):
         convergence.echo(3 * NOISE, 3 * NOISE)
     assert state_of(convergence) == "on"
 
@@ -51,13 +51,13 @@ def test_a_talker_makes_it_no_worse(convergence: Convergence) -> None:
     assert state_of(convergence) == "on"
 
 
-def test_three_seconds_of_nothing_but_echo_are_poor_and_half_a_second_mends_it(
+def test_three_seconds_of_nothing_but_echo_are_poor_and_a_proof_mends_it(
     convergence: Convergence,
 ) -> None:
     feed(convergence, 100, 25)
     feed(convergence, 150, 5)
     assert convergence.poor
-    feed(convergence, 25, 25)
+    feed(convergence, 30, 25)
     assert state_of(convergence) == "on"
 
 
@@ -65,5 +65,5 @@ def test_another_start_has_to_be_proved_again(convergence: Convergence) -> None:
     feed(convergence, 100, 25)
     convergence.restart()
     assert state_of(convergence) == "converging"
-    feed(convergence, 25, 25)
+    feed(convergence, 30, 25)
     assert state_of(convergence) == "on"
