@@ -430,6 +430,17 @@ async def test_a_caller_that_does_not_wait_for_the_answer_changes_nothing(
         assert hopeful.wire.speech == b"hello!"
 
 
+async def test_only_a_microphone_that_the_dialog_opens_is_open_beside_replies(
+    board: Board,
+) -> None:
+    async with board.connected():
+        board.gateway.start_speech(ALICE)
+        assert not board.recorder.beside_replies
+        board.gateway.cancel_speech(ALICE)
+        board.host.perform(StartRecorder())
+        assert board.recorder.beside_replies
+
+
 async def test_in_duplex_nobody_presses(hopeful: Board) -> None:
     hopeful.supervision.set_work_mode("duplex")
     with pytest.raises(Unsupported, match="in duplex"):

@@ -1,0 +1,161 @@
+"""Recorder and player with a canceller between them, in a room and in real time."""
+
+import asyncio
+import time
+from array import array
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mmid.errors import AudioDeviceFailed, AudioFormatRefused
+from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
+from mmid.hal_linux.audio.echo.cancellation import OFF, EchoCancellation, connect
+from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.player import AlsaPlayer
+from tests.hal_linux.audio.echo.rehearsal import decibels, speech
+
+RATE_HZ = 16000
+
+
+class Ears:
+    """Hears recorder and player."""
+
+    def __init__(self) -> None:
+        self.samples = b""
+        self.failure: AudioDeviceFailed | None = None
+        self.ended = asyncio.Event()
+
+    def recorder_audio(self, data: bytes) -> None:
+        self.samples += data
+
+    def recorder_failed(self, error: AudioDeviceFailed) -> None:
+        self.failure = error
+
+    def player_started(self) -> None:
+        pass
+
+    def player_finished(self) -> None:
+        self.ended.set()
+
+    def player_failed(self, error: AudioDeviceFailed) -> None:
+        raise error
+
+    def player_refused(self, error: AudioFormatRefused) -> None:
+        raise error
+
+
+class Duplex:
+    """A board's microphone and loudspeaker, and what is told of the canceller."""
+
+    def __init__(self, capture: str, *, loopback: int | None = None) -> None:
+        self.recorder = AlsaRecorder(capture, RATE_HZ, 20)
+        self.player = AlsaPlayer("room", RATE_HZ, 20, SoftwareGain())
+        self.ears = Ears()
+        self.told: list[Mapping[str, str | float]] = []
+        self.echo: EchoCancellation = connect(
+            self.recorder, self.player, tail_ms=200, loopback=loopback
+        )
+        self.echo.observe(self._tell)
+        self._news = asyncio.Event()
+
+    def _tell(self) -> None:
+        self.told.append(self.echo.status)
+        self._news.set()
+
+    def play(self, reply: bytes) -> None:
+        self.player.start(self.ears)
+        self.player.write(reply)
+        self.player.finish()
+
+    async def until(self, state: str) -> None:
+        async with asyncio.timeout(10):
+            while self.echo.status["state"] != state:
+                self._news.clear()
+                await self._news.wait()
+
+    def stop(self) -> None:
+        self.player.flush()
+        self.recorder.stop()
+
+
+@pytest.fixture
+def room(
+    define: Callable[[str], None], compile_plugin: Callable[[str], Path], tmp_path: Path
+) -> None:
+    kind = "type room delay_ms 30 gain 25 rt60_ms 100 noise 3"
+    define(
+        f'pcm_type.room {{ lib "{compile_plugin("room_pcm.c")}" }}\n'
+        f"pcm.room {{ {kind} }}\n"
+        f"pcm.looped {{ {kind} channels 2 }}\n"
+        f'pcm.unplugged {{ {kind} away "{tmp_path}/away" }}\n'
+        "pcm.card { type paced }\n"
+    )
+
+
+pytestmark = pytest.mark.usefixtures("room")
+
+
+async def test_a_press_is_recorded_bit_by_bit_whatever_is_set() -> None:
+    duplex = Duplex("card")
+    duplex.recorder.start(duplex.ears)
+    await asyncio.sleep(0.5)  # how long a person speaks
+    duplex.stop()
+    heard = array("h", duplex.ears.samples)
+    assert len(heard) > 0.4 * RATE_HZ
+    assert heard == array("h", range(len(heard)))
+    assert duplex.told == []
+    assert duplex.echo.status == OFF
+
+
+async def test_after_lost_samples_it_says_so_and_is_on_again_within_three_seconds() -> None:
+    duplex = Duplex("room")
+    duplex.recorder.start(duplex.ears, beside_replies=True)
+    duplex.play(speech(12))
+    await duplex.until("on")
+    time.sleep(0.7)  # noqa: ASYNC251 - the loop is held up: both streams run over and dry
+    lost = time.monotonic()
+    await duplex.until("converging")
+    await duplex.until("on")
+    assert time.monotonic() - lost < 3.5  # of reply three: what runs dry is collected anew
+    assert duplex.recorder.overruns
+    begin = len(duplex.ears.samples)
+    await asyncio.sleep(1.5)  # of the reply
+    duplex.stop()
+    played_db = decibels(speech(12)) - 12
+    assert decibels(duplex.ears.samples[begin:]) < played_db - 20
+    assert duplex.echo.status == OFF
+
+
+async def test_a_microphone_that_comes_back_is_aligned_anew(tmp_path: Path) -> None:
+    duplex = Duplex("unplugged")
+    duplex.recorder.start(duplex.ears, beside_replies=True)
+    duplex.play(speech(12))
+    await duplex.until("on")
+    (tmp_path / "away").touch()
+    await asyncio.sleep(0.2)  # until it is missed
+    (tmp_path / "away").unlink()
+    await duplex.until("converging")
+    await duplex.until("on")
+    duplex.stop()
+    assert duplex.ears.failure is None
+
+
+async def test_a_channel_that_loops_back_is_the_reference() -> None:
+    duplex = Duplex("looped", loopback=1)
+    duplex.recorder.start(duplex.ears, beside_replies=True)
+    duplex.play(speech(6))
+    await asyncio.wait_for(duplex.ears.ended.wait(), 20)
+    status = duplex.echo.status
+    duplex.stop()
+    assert status["state"] == "on"
+    assert float(status["erle_db"]) > 20
+    assert status["delay_ms"] == pytest.approx(30, abs=0.5)
+    assert status["drift_ppm"] == 0
+
+
+async def test_a_device_without_that_channel_is_refused() -> None:
+    duplex = Duplex("room", loopback=3)
+    with pytest.raises(AudioDeviceFailed, match="mono"):
+        duplex.recorder.start(duplex.ears, beside_replies=True)
+    assert duplex.echo.status == OFF
