@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,14 +47,22 @@ async def converse(recorder: AlsaRecorder, player: AlsaPlayer, reply: bytes) -> 
     recorder.stop()
 
 
+def dialog_cpu(reply: bytes, *, cancelling: bool) -> float:
+    """Return the CPU seconds of such a dialog."""
+    pair = make_pair(cancelling=cancelling)
+    return cpu(lambda: asyncio.run(converse(*pair, reply)))
+
+
 def bare(seconds: float) -> None:
-    """Cancel so much sound with nothing but the library's calls."""
+    """Cancel so much sound with nothing but the library's calls, as often as a recorder wakes."""
     from mmid.hal_linux.audio.echo import libspeexdsp  # noqa: PLC0415
 
     canceller = libspeexdsp.LibspeexdspCanceller(UP_HZ, UP_HZ // 50, TAIL_MS)
     resampler = libspeexdsp.LibspeexdspResampler(DOWN_HZ, UP_HZ)
     frame, played = os.urandom(UP_HZ // 50 * 2), os.urandom(DOWN_HZ // 50 * 2)
-    for _ in range(int(seconds * 50)):
+    for turn in range(int(seconds * 50)):
+        if turn % 5 == 0:
+            time.sleep(0.1)
         resampler.convert(played)
         canceller.cancel(frame, frame)
 
@@ -85,13 +94,8 @@ def _figures(seconds: float, runs: int) -> Iterator[Figure]:
     reply = speech_like(DOWN_HZ, seconds)
     times = []
     for _ in range(runs):
-        pairs = make_pair(cancelling=True), make_pair(cancelling=False)
-        ours, without = (
-            cpu(lambda pair=pair: asyncio.run(converse(*pair, reply))) for pair in pairs
-        )
-        times.append(
-            ((ours - without) * 1000 / seconds, cpu(lambda: bare(seconds)) * 1000 / seconds)
-        )
+        added_s = dialog_cpu(reply, cancelling=True) - dialog_cpu(reply, cancelling=False)
+        times.append((1000 * added_s / seconds, 1000 * cpu(lambda: bare(seconds)) / seconds))
     added, bare_ms = zip(*times, strict=True)
     what = "CPU per second of echo cancellation"
     yield Figure(what, "ms/s", added, "a hundredth of a core", [10.0], 1.0)

@@ -19,11 +19,10 @@ from demo.speech import speak, write_wav
 from mmid.dbus.interface import AUDIO
 from tests.end_to_end.conftest import MakeBoard
 from tests.rig.alsa_plugin import compile_plugin
-from tests.rig.board import PROTOCOLS, Board
+from tests.rig.board import PROTOCOLS, REPLY_HZ, Board
 from tests.rig.listener import WAIT_S, Listener
 
 RATE_HZ = 16000
-DOWNLINK_HZ = {"baidu-rtc": 16000}  # the others: 24 kHz
 
 SCENARIO = """\
 thinking_ms = 100
@@ -108,13 +107,13 @@ def silent_from(samples: "array[int]", begin: int) -> int:
 async def test_a_reply_is_no_voice_and_whoever_talks_into_it_is_heard(
     make_board: MakeBoard, tmp_path: Path, protocol: str
 ) -> None:
-    downlink_hz = DOWNLINK_HZ.get(protocol, 24000)
+    downlink_hz = REPLY_HZ[protocol]
     reply = speak(STORY, downlink_hz, tmp_path)
     write_wav(tmp_path / "reply.wav", reply, downlink_hz)
     write_wav(tmp_path / "short.wav", reply[: downlink_hz // 2], downlink_hz)
     voice = speak("Stop, please, that is enough.", RATE_HZ, tmp_path)
     settings = {
-        "dialog": {"work_mode": "duplex", "ds_sample_rate": downlink_hz},
+        "dialog": {"work_mode": "duplex"},
         "audio": {"echo_canceller": "speex"},
     }
     board = await make_board(

@@ -17,8 +17,8 @@ _PREPROCESS_SET_DENOISE = 0
 _PREPROCESS_SET_NOISE_SUPPRESS = 18
 _PREPROCESS_SET_ECHO_STATE = 24
 
-# Of 0 to 10. What it does to the sound the adaptive filter learns; 3, which is for ears, costs three
-# times as much and takes out no more.
+# Of 0 to 10. What it does to the sound the adaptive filter learns; 3, which is for ears, costs
+# three times as much and takes out no more.
 _RESAMPLER_QUALITY = 1
 
 # libspeexdsp multiplies two denominators in 32 bits. Fractions with this one are still right
