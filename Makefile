@@ -7,8 +7,9 @@ SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap bootstrap-relay demo relay-demo test relay-test relay-lint bench vm-test image-test image-test-board guide-test fault-runs fuzz deb deb-test autopkgtest deb12
-.PHONY: docs lint format clean
+.PHONY: help bootstrap bootstrap-relay demo test bench vm-test image-test image-test-board guide-test fault-runs
+.PHONY: relay-demo relay-test relay-lint relay-lock relay-image-test
+.PHONY: fuzz deb deb-test autopkgtest deb12 docs lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,12 +32,20 @@ test: lint relay-test  ## lint, then all tests, the relay's too
 relay-test: relay-lint  ## lint and tests of the relay alone
 	cd relay && .venv/bin/python -m pytest -q
 
+# uv, because pip cannot lock for other machines than this one.
+relay-lock:  ## pin again what a server of the relay installs (needs uv)
+	cd relay && uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-annotate -o requirements.lock pyproject.toml
+
+relay-image-test:  ## build the relay's container image and try it, where there is a buildah
+	@relay/image-test
+
 relay-lint: bootstrap-relay
 	cd relay && .venv/bin/python -m ruff check .
 	cd relay && .venv/bin/python -m ruff format --check .
 	cd relay && .venv/bin/python -m mypy
 
-bench: bootstrap  ## what mmid costs, as ratios; BENCH=name for one of them
+bench: bootstrap bootstrap-relay  ## what mmid costs, as ratios; BENCH=name for one of them
 	@$(PYTHON_IN_VENV) -m bench $(BENCH)
 
 vm-test: bootstrap  ## boot Debian 13 in QEMU, try real sound, flash, clock, power cut

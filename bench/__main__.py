@@ -38,6 +38,7 @@ BENCHMARKS = (
     "endurance",
     "storage_save",
     "dbus_storm",
+    "relay",
 )
 
 Measure = Callable[[Effort], Iterator[Figure]]

@@ -12,6 +12,7 @@ import pytest
 from bench.__main__ import BENCHMARKS, measure_of
 from bench.figure import Effort, Figure
 from tests.rig.processes import REPOSITORY
+from tests.rig.relay import needs_relay
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,10 @@ def environment() -> Iterator[None]:
     os.environ.update(before)
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=needs_relay if name == "relay" else ()) for name in BENCHMARKS],
+)
 def test_a_benchmark_still_measures(name: str) -> None:
     figures = list(measure_of(name)(Effort(runs=1, scale=0.02)))
     assert figures

@@ -49,7 +49,7 @@ class RelayBoard(Board):
 
     async def start_relay(self) -> None:
         """Start the relay, and wait until it answers."""
-        port = _free_port()
+        port = free_port()
         certificates = make_certificates(self.directory / "cloud")
         tables = relay_tables(self.cloud)
         tables["server"] = {
@@ -65,7 +65,7 @@ class RelayBoard(Board):
         command = ["sh", "-c", 'exec "$@" >"$0"', str(self.audit_file), str(PROGRAM)]
         relay = self._process("relay", [*command, "serve", "--config", str(config)])
         await relay.start()
-        await _answering(relay, port, self.cloud["ca_file"])
+        await answering(relay, port, self.cloud["ca_file"])
 
     @property
     def audit_file(self) -> Path:
@@ -75,9 +75,11 @@ class RelayBoard(Board):
     def _cloud_tables(self) -> Tables:
         tables = cloud_tables(self.protocol, self.cloud)
         given = tables["license"]
-        del given["api_key"]
+        given.pop("api_key", None)
         given["headers"] = f"Authorization: Bearer {self.token}"
-        if self.protocol == "qwen-realtime":
+        if self.protocol == "baidu-rtc":
+            tables["baidu"]["instance_url"] = f"{self.relay_url}/v1/baidu/instance"
+        elif self.protocol == "qwen-realtime":
             given["token_url"] = f"{self.relay_url}/v1/qwen/token"
         else:
             del tables["cloud"]["license_url"]
@@ -119,12 +121,13 @@ def device_token(config: Path, name: str) -> str:
     ).stdout.strip()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 
 
-async def _answering(relay: Process, port: int, ca_file: str) -> None:
+async def answering(relay: Process, port: int, ca_file: str) -> None:
     """Wait until the relay takes connections; say why if it has ended instead."""
     tls = ssl.create_default_context(cafile=ca_file)
     async with asyncio.timeout(START_S):
