@@ -1,0 +1,48 @@
+"""Many requests at once wait in line before a vendor, and not for ever."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mmid_relay.problems import Kind, Problem
+from mmid_relay.vendors import upstream as module
+from mmid_relay.vendors.upstream import Upstream, make_client
+from tests.rig import Vendor
+
+
+async def test_no_more_than_a_few_are_sent_at_once_and_all_are_answered(
+    vendor: Vendor, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    at_once = most = 0
+
+    async def look() -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+
+    vendor.before = look
+    async with make_client(str(ca_file)) as client:
+        upstream = Upstream("dashscope", client, 5)
+        url = f"https://localhost:{vendor.port}/api/v1/tokens"
+        asked = [upstream.post(url, headers={}, content=b"") for _ in range(20)]
+        answers = await asyncio.gather(*asked)
+    assert [answer.status for answer in answers] == [200] * 20
+    assert most == 3
+
+
+async def test_who_waits_too_long_hears_that_nothing_was_sent(
+    vendor: Vendor, ca_file: Path
+) -> None:
+    async with make_client(str(ca_file)) as client:
+        upstream = Upstream("dashscope", client, 0.05)
+        while not upstream._line.locked():
+            await upstream._line.acquire()
+        url = f"https://localhost:{vendor.port}/api/v1/tokens"
+        with pytest.raises(Problem) as caught:
+            await upstream.post(url, headers={}, content=b"")
+    assert (caught.value.kind, caught.value.sent) == (Kind.BUSY, False)
+    assert not vendor.calls
