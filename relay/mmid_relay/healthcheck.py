@@ -17,9 +17,9 @@ _WAIT_S = 3.0
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is asked is this machine
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Ask /healthz, and return the exit status."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_FILE
+    path = Path(arguments[0]) if arguments else DEFAULT_FILE
     try:
         status = _ask(load(path).server)
     except (OSError, http.client.HTTPException, SettingsInvalid) as error:
@@ -42,7 +42,11 @@ def _connect(server: Server) -> socket.socket:
     if server.unix_path:
         plain = socket.socket(socket.AF_UNIX)
         plain.settimeout(_WAIT_S)
-        plain.connect(server.unix_path)
+        try:
+            plain.connect(server.unix_path)
+        except OSError:
+            plain.close()
+            raise
         return plain
     host, port = server.address
     plain = socket.create_connection((_ANYWHERE.get(host, host), port), _WAIT_S)
@@ -56,4 +60,4 @@ def _connect(server: Server) -> socket.socket:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -102,12 +102,13 @@ def good_answer(call: Call) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, cert: Path | None = None, *, date_header: bool = True
+    app: Any, cert: Path | None = None, *, date_header: bool = True, uds: Path | None = None
 ) -> AsyncIterator[int]:
-    """Serve an ASGI application on a port of this machine, over TLS if there is a certificate."""
+    """Serve an ASGI application on a port, over TLS if there is a certificate; or on a socket."""
     config = uvicorn.Config(
         app,
         port=0,
+        uds=str(uds) if uds else None,
         ssl_certfile=cert,
         log_config=None,
         lifespan="off",
@@ -123,7 +124,7 @@ async def serving(
     sockets = [one for running in server.servers for one in running.sockets]
     loop = asyncio.create_task(server.main_loop())
     try:
-        yield sockets[0].getsockname()[1]
+        yield 0 if uds else sockets[0].getsockname()[1]
     finally:
         loop.cancel()  # it looks at its flags ten times a second only
         await server.shutdown()

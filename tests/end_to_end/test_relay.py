@@ -18,6 +18,7 @@ pytestmark = needs_relay
     [
         ("multimodal-dialog", "semi-managed", ["/v1/register", "/v1/token"]),
         ("qwen-realtime", "temporary-key", ["/v1/qwen/token"]),
+        ("baidu-rtc", "activation", ["/v1/baidu/instance", "/v1/baidu/stop"]),
     ],
 )
 async def test_a_board_without_a_key_holds_a_dialog(
