@@ -11,8 +11,9 @@ from mmid.hal_linux.audio.playback import coded_reply, jitter, player, playout
 from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.time import clock
-from mmid.session import backlog, backoff, conversation, endpoint, link, outbox, supervisor
+from mmid.session import backlog, backoff, conversation, endpoint, link, outbox, relay, supervisor
 from mmid.session.dialects import heartbeat
+from mmid.session.dialects.baidu_rtc import paced_queue, server_messages
 from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
 from mmid.session.license import messages
 from mmid.session.license import service as license_service
@@ -103,6 +104,12 @@ TOLD = {
         f"{license_service._EXCHANGE_S:g} s for all of a request",
         f"an answer of {messages.BODY_LIMIT // KIB} KiB at most",
         f"More than {license_service._SKEW_WORTH_TELLING_MS // 1000} s is a warning",
+    ],
+    "baidu.md": [
+        f"HTTPS only, {relay._ANSWER_S:g} s, no redirects",
+        f"at most {messages.BODY_LIMIT // KIB} KiB",
+        f"within {server_messages.CALL_S:g} s",
+        f"More than {paced_queue._MOST_PER_S} messages a second wait",
     ],
     "performance.md": [
         f"| one message of the cloud | {_MESSAGE_BYTES // MIB} MiB | the connection is closed",
