@@ -165,6 +165,10 @@ class Player(Protocol):
         """The ALSA PCM name."""
 
     @property
+    def playing(self) -> bool:
+        """Whether something is heard, or will be."""
+
+    @property
     def underruns(self) -> int:
         """How often the loudspeaker ran dry in the middle of a reply."""
 

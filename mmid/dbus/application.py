@@ -92,6 +92,9 @@ class Application(Protocol):
     def set_muted(self, muted: bool) -> None:
         """Silence the loudspeaker, or not."""
 
+    def play_prompt(self, name: str) -> Awaitable[None]:
+        """Play a file of the board's own prompts; return when it is being played."""
+
     def level(self) -> int:
         """How loud the microphone is now, 0 to 100; 0 while nobody talks."""
 

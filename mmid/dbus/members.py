@@ -13,7 +13,7 @@ from typing import Any
 from mmid.dbus.application import Application
 from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.image import ImageReader
-from mmid.dbus.interface import DEVICE, DIALOG, TOOLS
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, TOOLS
 from mmid.dbus.wire import Variant, plain
 from mmid.errors import Busy, InvalidArgument
 
@@ -71,7 +71,8 @@ def methods(
         "Register": lambda _: application.register(),
         "Reset": reset,
     }
-    return {DIALOG: dialog, DEVICE: device, TOOLS: _tools(application)}
+    audio: dict[str, Handler] = {"PlayPrompt": lambda _, name: application.play_prompt(name)}
+    return {DIALOG: dialog, DEVICE: device, TOOLS: _tools(application), AUDIO: audio}
 
 
 def _tools(application: Application) -> dict[str, Handler]:

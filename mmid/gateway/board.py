@@ -14,6 +14,7 @@ from mmid.events import Error, Event, SpeechReady, State
 from mmid.gateway.black_box import BlackBox
 from mmid.gateway.loudspeaker import Loudspeaker
 from mmid.gateway.microphone import Microphone
+from mmid.gateway.prompts import PromptPlayer
 from mmid.gateway.timeline import Moment, Timeline
 from mmid.gateway.tools import Tools
 from mmid.hal import Clock, Mixer, Player, Recorder
@@ -37,7 +38,7 @@ from mmid.session.effects import (
 )
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
-from mmid.settings import Dialog
+from mmid.settings import Dialog, PromptFiles
 from mmid.status import Status
 
 _log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Board:
         microphone: who holds it, and what is recorded.
         loudspeaker: what is heard, and how loud.
         timeline: when what happened in the last turns.
+        prompts: what explains a silence.
         tools: which programs are tools of the model.
         on_event: gets every event.
         on_ready: called when a connection takes speech, before anything is said on it.
@@ -74,6 +76,8 @@ class Board:
         recorder: Recorder,
         player: Player,
         mixer: Mixer,
+        prompts: PromptFiles,
+        open_player: Callable[[int], Player],
     ) -> None:
         self._status = status
         self._book = book
@@ -89,6 +93,13 @@ class Board:
             conversation=lambda: self.supervisor.conversation,
             tell=self._tell,
             mark=self._mark,
+        )
+        self.prompts = PromptPlayer(
+            prompts,
+            status,
+            open_player=open_player,
+            replying=lambda: self.loudspeaker.player.playing,
+            tell=self._tell,
         )
         self.tools = Tools(lambda: self.supervisor.conversation, status, self._tell)
         self.on_event: Callable[[Event], None] = lambda _: None  # until somebody listens
@@ -107,6 +118,7 @@ class Board:
                 connected = state not in {State.OFFLINE, State.CONNECTING}
                 self._status.update(state=state, connected=connected)
             case StartPlayer():
+                self.prompts.silence()
                 self.loudspeaker.start()
             case FinishPlayer():
                 self.loudspeaker.player.finish()
@@ -163,6 +175,7 @@ class Board:
             event = Error(code, message, event.remedy)
             self._show_error(event)
         self.on_event(event)
+        self.prompts.hear(event)
         self.timeline.hear(event, self._loop.time())
         if isinstance(event, SpeechReady):
             # After the effects that came with it: the dialect is not ready before.

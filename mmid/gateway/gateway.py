@@ -84,7 +84,14 @@ class Gateway:
     def start_speech(self, client: str, max_s: float = 0.0) -> Awaitable[None] | None:
         microphone, pressed = self._board.microphone, self._loop.time()
         again = microphone.holder == client
-        waiting = microphone.press(client, max_s)
+        self._board.prompts.silence()
+        try:
+            waiting = microphone.press(client, max_s)
+        except NotReady:
+            self._board.prompts.refused()
+            raise
+        if isinstance(waiting, asyncio.Future):
+            waiting.add_done_callback(self._press_ended)
         if not again:
             self._board.timeline.begin(pressed)
         return waiting
@@ -165,6 +172,11 @@ class Gateway:
             self._count_connection()
         self._wishes.set_voice(voice)
 
+    def _press_ended(self, waiting: asyncio.Future[None]) -> None:
+        """A press that came early was taken, or not."""
+        if not waiting.cancelled() and isinstance(waiting.exception(), NotReady):
+            self._board.prompts.refused()
+
     def _connected(self) -> None:
         """A connection takes speech: tell it what it does not know, then whatever waits for it."""
         self._wishes.connected()
@@ -175,6 +187,9 @@ class Gateway:
 
     def set_volume(self, percent: int) -> None:
         self._board.loudspeaker.set_volume(percent)
+
+    def play_prompt(self, name: str) -> Awaitable[None]:
+        return self._board.prompts.play(name)
 
     def set_muted(self, muted: bool) -> None:
         self._board.loudspeaker.set_muted(muted)

@@ -27,6 +27,7 @@ from mmid.settings.option import (
     at_start,
     per_connection,
 )
+from mmid.settings.prompts import PromptFiles as PromptFiles
 from mmid.settings.qwen import Qwen
 
 
@@ -290,5 +291,6 @@ class Settings:
     clock: Clock = field(default_factory=Clock)
     audio: Audio = field(default_factory=Audio)
     dialog: Dialog = field(default_factory=Dialog)
+    prompts: PromptFiles = field(default_factory=PromptFiles)
     dbus: DBus = field(default_factory=DBus)
     log: Log = field(default_factory=Log)

@@ -195,6 +195,9 @@ class NotingApplication:
     def level(self) -> int:
         return 50 if self._status.talker else 0
 
+    async def play_prompt(self, name: str) -> None:
+        self._note("play_prompt", name)
+
     def set_muted(self, muted: bool) -> None:
         self._note("set_muted", muted)
         self._status.update(muted=muted)

@@ -45,6 +45,12 @@ def test_every_method_of_the_contract_has_its_command(application: NotingApplica
         assert sorted(made.get(name, {})) == sorted(CONTRACT.interfaces[name].methods)
 
 
+async def test_a_prompt_is_played_by_its_name(application: NotingApplication) -> None:
+    made = members.methods(application, root, no_holder)
+    await made[AUDIO]["PlayPrompt"](":1.1", "error.wav")
+    assert application.calls.get_nowait() == ("play_prompt", "error.wav")
+
+
 def test_every_writable_property_has_its_setter(application: NotingApplication) -> None:
     writable = [
         declared.name

@@ -22,7 +22,7 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.link import Link
 from mmid.session.outbox import Outbox
 from mmid.session.supervisor import Supervisor
-from mmid.settings import Settings, WorkMode
+from mmid.settings import PromptFiles, Settings, WorkMode
 from mmid.simcloud.multimodal_dialog.messages import event_text
 from mmid.status import Status
 from tests.rig.dialog_settings import dialog_settings
@@ -259,7 +259,10 @@ class Supervision(Supervisor):
 class Board:
     """A gateway, its board, and all they work with."""
 
-    def __init__(self, press_wait_s: float = 2.0, **settings: Any) -> None:
+    def __init__(
+        self, press_wait_s: float = 2.0, *, prompts: PromptFiles | None = None, **settings: Any
+    ) -> None:
+        self.prompt, self.prompt_hz = Player(), 0
         dialog = dialog_settings(press_wait_s=press_wait_s, **settings)
         self.status = Status()
         self.store = MemoryStore(DeviceRecord(app_id="mm_01").encode())
@@ -276,6 +279,8 @@ class Board:
             recorder=self.recorder,
             player=self.player,
             mixer=self.mixer,
+            prompts=prompts or PromptFiles(),
+            open_player=self._open_prompt,
         )
         self.host.supervisor = self.supervision
         self.gateway = Gateway(
@@ -292,6 +297,10 @@ class Board:
         self.wire = Wire()
         self._news = asyncio.Event()
         self.status.observe(lambda _: self._news.set())
+
+    def _open_prompt(self, rate_hz: int) -> Player:
+        self.prompt_hz = rate_hz
+        return self.prompt
 
     def _heard(self, event: Event) -> None:
         self.events.append(event)

@@ -5,6 +5,7 @@ from pathlib import Path
 from mmid.dbus.interface import load
 
 ROOT = Path(__file__).parents[2]
+PROMPTS = ROOT / "packaging" / "prompts"
 
 
 def test_everything_that_is_not_python_has_its_place(tmp_path: Path) -> None:
@@ -24,6 +25,7 @@ def test_everything_that_is_not_python_has_its_place(tmp_path: Path) -> None:
         "usr/share/dbus-1/interfaces/org.mmid1.xml",
         "usr/share/dbus-1/system-services/org.mmid1.service",
         "usr/share/dbus-1/system.d/org.mmid1.conf",
+        *(f"usr/share/mmid/prompts/{path.name}" for path in PROMPTS.iterdir()),
     }
     # What the service answers Introspect with: tests/dbus/test_service.py.
     contract = tmp_path / "usr/share/dbus-1/interfaces/org.mmid1.xml"
