@@ -1,7 +1,7 @@
 """What echo cancellation costs: CPU and memory of a dialog in duplex that has it, less one without.
 
 Recorder and player run in real time, on ALSA's ``null`` device, while a reply plays.
-Against a fixed 10 ms of CPU a second and 1 MiB, and against the bare calls of libspeexdsp
+The floor is a fixed 10 ms of CPU a second and 1 MiB, and the bare calls of libspeexdsp
 (echo canceller, preprocessor, resampler) for the same sound: what no binding can be without.
 Memory is the growth of a process that has done all but this, when it begins to cancel.
 """
