@@ -28,6 +28,9 @@ from mmid_relay.vendors.baidu import AgentApi
 from mmid_relay.vendors.dashscope import KeyMint
 from mmid_relay.vendors.upstream import Upstream, make_client
 
+# A registration that still runs then has this long to keep what came of it.
+_LAST_S = 1.0
+
 _PATHS = routes.PATHS | health.PATHS | {"/openapi.json"}
 
 
@@ -54,8 +57,8 @@ def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        # Registrations whose devices hung up; the others were waited for by the server.
-        await registrations.finish(wait_s)
+        # The server has waited for all requests; this is for what it had to cut off after 20 s.
+        await registrations.finish(_LAST_S)
         await client.aclose()
         if pool:
             await pool.aclose()

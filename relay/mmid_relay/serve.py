@@ -1,5 +1,6 @@
 """The server: uvicorn, with what the relay wants of it."""
 
+import logging
 import signal
 import ssl
 
@@ -8,7 +9,12 @@ import uvicorn
 from mmid_relay.app import make_app
 from mmid_relay.settings import Server, Settings, SettingsInvalid
 
+_log = logging.getLogger(__name__)
+
 _STOP_S = 20
+# Longer than a proxy in front keeps its idle connections (nginx: 60 s): it closes them, and never
+# sends a registration into one that we are closing.
+_KEEP_ALIVE_S = 75
 
 
 def serve(settings: Settings) -> int:
@@ -19,6 +25,7 @@ def serve(settings: Settings) -> int:
     """
     server = settings.server
     check_certificate(server)
+    _warn_of_plain_text(server)
     host, port = ("", 0) if server.unix_path else server.address
     config = uvicorn.Config(
         make_app(settings),
@@ -35,12 +42,23 @@ def serve(settings: Settings) -> int:
         lifespan="on",
         ws="none",
         timeout_graceful_shutdown=_STOP_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
     # uvicorn raises the signal that stopped it once more at the end: it has had its effect.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run()
     return 0
+
+
+def _warn_of_plain_text(server: Server) -> None:
+    """Say so if tokens cross a network that everybody can read."""
+    here = server.unix_path or server.address[0] in {"127.0.0.1", "::1", "localhost"}
+    if not here and not server.tls_cert:
+        _log.warning(
+            "server.listen is not this machine's own, and server.tls_cert is not set: devices' "
+            "tokens come in plain text, unless a proxy on a network of its own is in front"
+        )
 
 
 def check_certificate(server: Server) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,6 +27,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -40,7 +42,15 @@ _SECRET_FILE_LIMIT = 64 * 1024
 _LISTEN = r"^(unix:/.+|(\[[0-9A-Fa-f:.]+\]|[^:\s]+):\d{1,5})$"
 
 Url = Annotated[str, Field(pattern=r"^https://[^/?#@\s]+(/[^?#\s]*)?$")]
-Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
+def _fits_into_a_header(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+        raise ValueError("it is empty, or has white space or letters that no key has")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
 
 
 def is_name(text: str) -> bool:
@@ -161,8 +171,8 @@ class Limits(_Table):
     Attributes:
         device_per_minute: requests of one device.
         total_per_minute: requests of all devices.
-        vendor_timeout_s: longest wait for a vendor, 16 s at most: a stop has 20 s for what is
-            under way.
+        vendor_timeout_s: longest wait for a vendor's answer. 14 s at most: with connecting
+            that makes 20, and a stop has no more for what is under way.
         store: ``memory``, or the URL of a Redis or Valkey that several relays share.
     """
 
@@ -170,7 +180,7 @@ class Limits(_Table):
 
     device_per_minute: int = Field(60, ge=1, le=100_000)
     total_per_minute: int = Field(6000, ge=1, le=10_000_000)
-    vendor_timeout_s: float = Field(15.0, ge=0.1, le=16.0)
+    vendor_timeout_s: float = Field(12.0, ge=0.1, le=14.0)
     store: SecretStr = SecretStr("memory")
 
     @field_validator("store")
@@ -304,6 +314,8 @@ def load(path: Path) -> Settings:
         return _WithFile()
     except ValidationError as error:
         raise SettingsInvalid("\n".join(_words(error))) from None
+    except SettingsError as error:
+        raise SettingsInvalid(f"the environment (MMID_RELAY_...): {error}") from None
     except (OSError, tomllib.TOMLDecodeError, ValueError) as error:
         raise SettingsInvalid(f"{path} cannot be read: {_plain(error)}") from None
 

@@ -110,6 +110,19 @@ async def test_without_its_store_a_relay_registers_nobody_and_limits_nobody(
         assert (ready.status_code, ready.json()["store"]) == (503, "away")
 
 
+async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
+    store: str, vendor: Vendor, ca_file: Path
+) -> None:
+    async def lose_the_store() -> None:
+        async with _relays(store) as [one, _]:
+            await one._store.shutdown(nosave=True)
+
+    vendor.before = lose_the_store
+    settings = settings_for(vendor, ca_file, limits={"store": store})
+    async with relay_for(settings) as board:
+        assert (await board.register()).status_code == 200
+
+
 async def test_the_url_of_a_valkey_is_one_too(store: str) -> None:
     async with _relays(store.replace("redis://", "valkey://")) as [one, _]:
         assert await one.ping()

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from mmid_relay.serve import _warn_of_plain_text
+from mmid_relay.settings import Server
 from tests.rig import KEY, SECRETS, Board, Vendor, register_body, trusting
 
 Config = Callable[..., Path]
@@ -176,6 +178,14 @@ async def test_it_listens_on_a_unix_socket_and_believes_the_proxy_there(
         status, lines, _ = await _stopped(process)
     assert (answer.status_code, status) == (200, 0)
     assert lines[0]["device"] == "radio-1"
+
+
+def test_plain_text_on_a_network_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    for listen in ("127.0.0.1:1", "[::1]:1", "unix:/x"):
+        _warn_of_plain_text(Server(listen=listen))
+    assert not caplog.records
+    _warn_of_plain_text(Server(listen="0.0.0.0:8443"))
+    assert "plain text" in caplog.text
 
 
 async def test_it_does_tls_itself_and_tells_nothing_of_itself(

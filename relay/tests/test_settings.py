@@ -104,7 +104,8 @@ def test_secrets_may_stand_in_files(
         ("[dashscope]\nurl = 'http://x'\napi_key='secret'", "dashscope.url: String should match"),
         ("[dashscope]\nurl = 'https://u:p@x'\napi_key='secret'", "dashscope.url"),
         ("[dashscope]", "dashscope.api_key: Field required"),
-        ("[dashscope]\napi_key = ''", "dashscope.api_key"),
+        ("[dashscope]\napi_key = ''", "dashscope.api_key: Value error, it is empty"),
+        ("[dashscope]\napi_key = 'secret secret'", "or has white space"),
         ("[dashscope]\napi_key_file = '/none'", "api_key_file: /none cannot be read: No such"),
         ("[dashscope]\napi_key='secret'\napi_key_file = '/none'", "are both set"),
         ("[dashscope]\napi_key = 'secret", "cannot be read"),
@@ -118,6 +119,15 @@ def test_what_is_wrong_is_said_by_its_key_and_no_value_is_quoted(
     words = _wrong(file)
     assert said in words
     assert "secret" not in words.replace("access_key_secret", "").replace("secret_key", "")
+
+
+def test_nonsense_in_the_environment_is_said_to_be_there(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMID_RELAY_DEVICES__REVOKED", "[secret")
+    words = _wrong(file)
+    assert words.startswith("the environment")
+    assert "secret" not in words
 
 
 def test_a_key_that_signs_must_not_be_revoked(file: Path) -> None:

@@ -22,7 +22,8 @@ from mmid_relay.settings import SettingsInvalid
 from mmid_relay.vendors.circuit import Circuit
 
 _ANSWER_LIMIT = 64 * 1024
-_CONNECT_S = 5.0
+# To connect, and for TLS: each of them.
+_SOON_S = 2.0
 # So many requests to a vendor at a time; the others wait in line here. httpx's own line is
 # walked with all its connections several times for each request: with 500 in it nothing else
 # was done any more. A vendor that answers in 50 ms is asked 1000 times a second by so many.
@@ -76,7 +77,7 @@ class Upstream:
     Args:
         name: what it is called in metrics and messages.
         client: the connections.
-        timeout_s: longest time for one request.
+        timeout_s: longest wait for an answer; connecting has 2 s more, a step.
         now: monotonic clock, s.
     """
 
@@ -143,31 +144,32 @@ class Upstream:
             CIRCUIT_OPEN.labels(self.name).set(self.circuit.is_open)
 
     async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        # Short of the whole, so that it is known when nothing was sent.
-        soon_s = min(_CONNECT_S, self._timeout_s / 2)
-        timeout = httpx.Timeout(self._timeout_s, connect=soon_s, pool=soon_s)
+        # Only httpx's own time-outs: whoever cancels it from outside (asyncio.timeout, a task's
+        # cancel) leaves connections in its pool that are never used again, until none is left.
+        soon_s = min(_SOON_S, self._timeout_s / 2)
+        timeout = httpx.Timeout(soon_s, read=self._timeout_s)
+        deadline = self._now() + self._timeout_s + 3 * soon_s
         try:
-            async with asyncio.timeout(self._timeout_s):
-                request = self._client.build_request(
-                    "POST", url, headers=headers, content=content, timeout=timeout
-                )
-                response = await self._client.send(request, stream=True)
-                try:
-                    body = await self._read(response)
-                finally:
-                    await response.aclose()
-        except TimeoutError:
-            raise self._slow() from None
+            request = self._client.build_request(
+                "POST", url, headers=headers, content=content, timeout=timeout
+            )
+            response = await self._client.send(request, stream=True)
+            try:
+                body = await self._read(response, deadline)
+            finally:
+                await response.aclose()
         except httpx.HTTPError as error:
             raise self._failure(error) from None
         return self._understood(response, body)
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: httpx.Response, deadline: float) -> bytes:
         body = bytearray()
         async for piece in response.aiter_bytes():
             body += piece
             if len(body) > _ANSWER_LIMIT:
                 raise self._nonsense("with more than 64 KiB")
+            if self._now() > deadline:  # a piece now and then is no answer either
+                raise self._slow()
         return bytes(body)
 
     def _understood(self, response: httpx.Response, body: bytes) -> Answer:

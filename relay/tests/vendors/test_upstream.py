@@ -1,12 +1,16 @@
 """What can become of a request to a vendor: slow, away, not trusted, and what is nonsense."""
 
 import asyncio
+import itertools
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from mmid_relay.vendors.upstream import Upstream, make_client
+from mmid_relay.problems import Problem
+from mmid_relay.vendors import upstream
+from mmid_relay.vendors.circuit import Circuit
+from mmid_relay.vendors.upstream import Upstream
 from tests.certificates import make_authority
 from tests.rig import SECRETS, Board, Vendor, relay_for, serving, settings_for
 
@@ -38,6 +42,37 @@ async def test_a_vendor_that_is_away_is_502(ca_file: Path) -> None:
     assert answer.status_code == 502
     assert answer.json()["detail"] == "alibaba cannot be reached; nothing was sent."
     assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_no_connection_is_lost_to_a_slow_vendor(
+    vendor: Vendor, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "_AT_ONCE", 4)
+    monkeypatch.setattr(Circuit, "admits", lambda _: True)
+    waits_s = itertools.cycle([0.0, 0.05, 0.1, 0.15, 0.2, 0.25])
+
+    async def wait() -> None:
+        await asyncio.sleep(next(waits_s))
+
+    vendor.before = wait
+    async with relay_for(settings_for(vendor, ca_file, limits=_NO_WAIT)) as board:
+        for _ in range(8):
+            await asyncio.gather(*(board.get_token() for _ in range(6)))
+        vendor.before = None
+        statuses = [(await board.get_token()).status_code for _ in range(4)]
+        app = board.http._transport.app  # type: ignore[attr-defined]
+        pool = app.state.relay.licenses.upstream._client._transport._pool
+        assert all(connection.is_idle() for connection in pool.connections)
+    assert statuses == [200] * 4
+
+
+async def test_an_answer_that_trickles_has_a_deadline(vendor: Vendor, ca_file: Path) -> None:
+    moments = itertools.count(0, 10)  # each look at the clock is ten seconds later
+    client = upstream.make_client(str(ca_file))
+    slow = Upstream("alibaba", client, 2.0, lambda: next(moments))
+    with pytest.raises(Problem, match="gave no answer in time"):
+        await slow.post(f"https://localhost:{vendor.port}/api/v1/tokens", headers={}, content=b"")
+    await client.aclose()
 
 
 @pytest.mark.parametrize("host", ["localhost", "example.com"])
@@ -121,14 +156,14 @@ async def test_an_answer_without_what_was_asked_for_is_502(
 
 async def test_the_circuit_opens_and_closes_by_itself(vendor: Vendor, ca_file: Path) -> None:
     moment = 0.0
-    client = make_client(str(ca_file))
-    upstream = Upstream("alibaba", client, 2.0, lambda: moment)
+    client = upstream.make_client(str(ca_file))
+    asked = Upstream("alibaba", client, 2.0, lambda: moment)
     url = f"https://localhost:{vendor.port}/"
     settings = settings_for(vendor, ca_file)
     async with relay_for(settings) as board:
         # The relay's own, with a clock that we turn.
         app = board.http._transport.app  # type: ignore[attr-defined]
-        app.state.relay.licenses.upstream.circuit = upstream.circuit
+        app.state.relay.licenses.upstream.circuit = asked.circuit
         vendor.status, vendor.body = 503, b"away"
         assert {(await board.get_token()).status_code for _ in range(5)} == {502}
         ready = await board.http.get("/readyz")
@@ -141,5 +176,5 @@ async def test_the_circuit_opens_and_closes_by_itself(vendor: Vendor, ca_file: P
         assert (await board.get_token()).status_code == 200
         assert (await board.get_token()).status_code == 200
         assert (await board.http.get("/readyz")).json()["vendors"]["alibaba"] == "ok"
-    assert (await upstream.post(url, headers={}, content=b"")).status == 200
+    assert (await asked.post(url, headers={}, content=b"")).status == 200
     await client.aclose()
