@@ -28,6 +28,8 @@ _SOON_S = 2.0
 # walked with all its connections several times for each request: with 500 in it nothing else
 # was done any more. A vendor that answers in 50 ms is asked 1000 times a second by so many.
 _AT_ONCE = 50
+# With what the vendor may take then it is still less than the 30 s that a board waits.
+_LINE_S = 15.0
 
 # What a gateway says when there is nobody behind it.
 _AWAY = frozenset({502, 503, 504})
@@ -110,12 +112,12 @@ class Upstream:
 
     async def _wait_in_line(self) -> None:
         try:
-            await asyncio.wait_for(self._line.acquire(), self._timeout_s)
+            await asyncio.wait_for(self._line.acquire(), _LINE_S)
         except TimeoutError:
             raise Problem(
                 Kind.BUSY,
                 f"Too many requests wait for {self.name}; nothing was sent.",
-                retry_after_s=self._timeout_s,
+                retry_after_s=_LINE_S,
             ) from None
 
     async def _send(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:

@@ -35,10 +35,11 @@ async def test_no_more_than_a_few_are_sent_at_once_and_all_are_answered(
 
 
 async def test_who_waits_too_long_hears_that_nothing_was_sent(
-    vendor: Vendor, ca_file: Path
+    vendor: Vendor, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "_LINE_S", 0.05)
     async with make_client(str(ca_file)) as client:
-        upstream = Upstream("dashscope", client, 0.05)
+        upstream = Upstream("dashscope", client, 5)
         while not upstream._line.locked():
             await upstream._line.acquire()
         url = f"https://localhost:{vendor.port}/api/v1/tokens"
