@@ -1,4 +1,4 @@
-"""A bounded byte queue: between a card and its listener, between the network and a card."""
+"""A bounded byte queue between the network and a card."""
 
 import asyncio
 

@@ -13,7 +13,6 @@ import errno
 import time
 
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, OpenPcm, failure, stuck
-from mmid.hal_linux.audio.ring import ByteRing
 
 # Less than this is not held back: the loop is late, or the card took a moment to start.
 _HELD_LEAST_S = 0.002
@@ -44,7 +43,7 @@ class CapturePcm:
         self.overruns = 0
         self.asked = 0.0, 0
         self._silent_since: float | None = None  # it gives no samples
-        self._ahead = ByteRing()  # read, not yet due
+        self._ahead = bytearray()  # read, not yet due
         self._free_running = False
         self._since = 0.0  # the stream started then
         self._given = 0  # frames since then
@@ -60,18 +59,21 @@ class CapturePcm:
         self._read_periods(1, self._ahead)
         self._since = time.monotonic()
         full = opened.buffer_frames - opened.period_frames
-        self._free_running = self._ahead.fill > 0 and opened.pcm.avail() >= full
+        self._free_running = bool(self._ahead) and opened.pcm.avail() >= full
 
-    def read(self, into: ByteRing) -> bool:
+    def read(self, into: bytearray) -> bool:
         """Add the samples recorded since the last call, in order; False if there were none."""
-        before = into.fill
+        before = len(into)
         if self._free_running:
-            into.put(self._ahead.take(self._read_due()))
+            due = self._read_due()
+            into += self._ahead[:due]
+            del self._ahead[:due]
         else:
-            if self._ahead.fill:  # what ``start`` read
-                into.put(self._ahead.take(self._ahead.fill))
+            if self._ahead:  # what ``start`` read
+                into += self._ahead
+                self._ahead.clear()
             self._read_available(into)
-        came = (into.fill - before) // FRAME_BYTES
+        came = (len(into) - before) // FRAME_BYTES
         if not came:
             self._check_alive()
             return False
@@ -122,7 +124,7 @@ class CapturePcm:
             known = f"its buffer of {buffer_ms:g} ms ran over {self.overruns} times before a look"
             raise stuck(opened.device, what, known)
 
-    def _read_available(self, into: ByteRing) -> None:
+    def _read_available(self, into: bytearray) -> None:
         # avail() asks the card where it is: ``snd_pcm_avail`` is ``hwsync`` and then the
         # position. A plain read trusts the position of the last interrupt, a period old.
         available = self.opened.pcm.avail()
@@ -138,10 +140,10 @@ class CapturePcm:
         frames = min(self._elapsed_frames - self._given, self.opened.buffer_frames)
         self.asked = time.monotonic(), frames
         due = frames * FRAME_BYTES
-        self._read_periods((due - self._ahead.fill) // FRAME_BYTES, self._ahead)
+        self._read_periods((due - len(self._ahead)) // FRAME_BYTES, self._ahead)
         return due
 
-    def _read_periods(self, frames: int, into: ByteRing) -> None:
+    def _read_periods(self, frames: int, into: bytearray) -> None:
         """Read until there are so many frames, or no more: ``read`` gives a period at most.
 
         What was read before the device failed is added, too.
@@ -162,4 +164,4 @@ class CapturePcm:
         except AlsaError as error:
             raise failure(self.opened.device, error) from error
         finally:
-            into.put(b"".join(came))
+            into += b"".join(came)

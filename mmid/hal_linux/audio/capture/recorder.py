@@ -20,7 +20,6 @@ from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost, Direction, PcmReq
 from mmid.hal_linux.audio.capture.coded_listener import CodedListener
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
 from mmid.hal_linux.audio.device import SoundDevice
-from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.audio.samples import level_percent
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ class _Recording:
         self._device = device
         self._listener = listener
         self._away = False
-        self._pending = ByteRing()  # recorded, not yet a chunk
+        self._pending = bytearray()  # recorded, not yet a chunk
         self._pcm = self._start_pcm()
         self._chunk_bytes = self._bytes_of(period_ms)  # of the next chunk; the first is short
         self._timer = self._wake_for_chunk()
@@ -160,7 +159,7 @@ class _Recording:
         opened = self._pcm.opened
         longest_s = 2 * _SHORTEST_WAIT_S + opened.period_frames / opened.rate_hz
         deadline = asyncio.get_running_loop().time() + longest_s
-        self._wait_for_rest(self._pending.fill + held * FRAME_BYTES, deadline, then)
+        self._wait_for_rest(len(self._pending) + held * FRAME_BYTES, deadline, then)
 
     def _wait_for_rest(self, count: int, deadline: float, then: Callable[[], None]) -> None:
         """End with so many bytes pending; with less if the device fails or the time is up."""
@@ -170,12 +169,10 @@ class _Recording:
             self._wait_for_rest(count, deadline if alive else 0.0, then)
 
         self._timer.cancel()
-        if self._pending.fill < count and asyncio.get_running_loop().time() < deadline:
+        if len(self._pending) < count and asyncio.get_running_loop().time() < deadline:
             self._timer = self._wake_for(count, look)
             return
-        last = self._pending.take(count)
-        self._pending.clear()  # what was said after the release
-        self._pending.put(last)
+        del self._pending[count:]  # what was said after the release
         self._close()
         self._deliver_rest()
         then()
@@ -209,7 +206,7 @@ class _Recording:
 
     def _wake_for(self, wanted_bytes: int, action: Callable[[], None]) -> asyncio.TimerHandle:
         """Wake up when so much will be pending, or sooner if the device cannot keep as much."""
-        frames = (wanted_bytes - self._pending.fill) // FRAME_BYTES
+        frames = (wanted_bytes - len(self._pending)) // FRAME_BYTES
         delay = max(_SHORTEST_WAIT_S, self._pcm.wait_s(frames) + _TIMER_SLACK_S)
         return asyncio.get_running_loop().call_later(delay, action)
 
@@ -227,21 +224,21 @@ class _Recording:
             self._fail(error)
             return
         # The listener may stop the recording while it hears this: then nothing is pending.
-        while self._pending.fill >= self._chunk_bytes:
+        while len(self._pending) >= self._chunk_bytes:
             self._deliver(self._chunk_bytes)
             self._chunk_bytes = self._bytes_of(_CHUNK_MS)
         if self.open:
             self._timer = self._wake_for_chunk()
 
     def _fetch(self) -> None:
-        before, pending = self._pcm.overruns, self._pending.fill
+        before, pending = self._pcm.overruns, len(self._pending)
         try:
             if self._pcm.read(self._pending):
                 self._device.works()
         finally:
             asked, there = self._pcm.asked
             self.position = asked, self._fetched // FRAME_BYTES + there
-            self._fetched += self._pending.fill - pending
+            self._fetched += len(self._pending) - pending
             if self._pcm.overruns != before:
                 self._device.count_xruns(self._pcm.overruns - before)
 
@@ -262,12 +259,13 @@ class _Recording:
             self._timer = self._wake_for_chunk()
 
     def _deliver(self, count: int) -> None:
-        self.latest = self._pending.take(count)
+        self.latest = bytes(self._pending[:count])
+        del self._pending[:count]
         self._listener.recorder_audio(self.latest)
 
     def _deliver_rest(self) -> None:
         # In chunks of the usual length: the first one, a period, may still be to come.
-        while self._pending.fill:
+        while self._pending:
             self._deliver(self._bytes_of(_CHUNK_MS))
 
     def _fail(self, error: AudioDeviceFailed) -> None:

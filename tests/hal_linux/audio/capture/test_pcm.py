@@ -5,7 +5,6 @@ import pytest
 
 from mmid.hal_linux.audio.alsa import Direction, PcmRequest
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
-from mmid.hal_linux.audio.ring import ByteRing
 
 RATE_HZ, PERIOD_MS = 16000, 20
 # Six periods and a half; then the position of the device stands still.
@@ -24,7 +23,7 @@ def microphone(define: Callable[[str], None]) -> Iterator[CapturePcm]:
 
 
 def test_all_that_was_recorded_is_read_the_part_of_a_period_too(microphone: CapturePcm) -> None:
-    into = ByteRing()
+    into = bytearray()
     assert microphone.read(into)
-    assert into.fill == 2 * RECORDED
+    assert len(into) == 2 * RECORDED
     assert not microphone.read(into)
