@@ -89,11 +89,9 @@ class Server(_Table):
 
     Attributes:
         listen: ``host:port``, or ``unix:/path`` for a proxy on this machine.
-        tls_cert: PEM file of our certificate; empty where a proxy in front does TLS.
-        tls_key: PEM file of its key; empty if the certificate's file holds it.
+        tls_cert, tls_key: PEM files, where no proxy in front does TLS; one may hold both.
         client_dn_header: header in which the proxy puts the subject of a device's certificate.
-        trusted_proxies: addresses or networks from which that header is believed, beside the
-            unix socket.
+        trusted_proxies: networks from which that header is believed, beside the unix socket.
         ca_file: authorities for the vendors' certificates instead of the system's.
     """
 
@@ -202,8 +200,7 @@ class Alibaba(_Table):
 
     Attributes:
         endpoint: host, with or without ``https://`` and a port.
-        access_key_id: of the account that owns the product.
-        access_key_secret: of the same.
+        access_key_id, access_key_secret: of the account that owns the product.
         token_key: the Model Studio API key that goes into each token request.
     """
 
@@ -244,8 +241,7 @@ class Baidu(_Table):
 
     Attributes:
         url: the control host.
-        access_key: AK of the account.
-        secret_key: SK of the account.
+        access_key, secret_key: AK and SK of the account.
         app_id: the application that instances are made of.
         config_file: JSON file, an object: what goes into an instance's ``config``.
     """
