@@ -7,6 +7,12 @@ from mmid.dbus.wire import MessageType
 from mmid.gateway import black_box, timeline, tools
 from mmid.hal_linux.audio import alsa, device, samples
 from mmid.hal_linux.audio.capture import recorder
+from mmid.hal_linux.audio.echo import (
+    alignment,
+    continuous_playback,
+    convergence,
+    delay_watch,
+)
 from mmid.hal_linux.audio.playback import coded_reply, jitter, player, playout
 from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
@@ -86,6 +92,14 @@ TOLD = {
         f"is collected for `audio.jitter_buffer_ms` ({Audio().jitter_buffer_ms})",
         f"from {alsa._SLOW_OPEN_S:g} s on that is a warning",
         f"it is also looked at every {clock._LOOK_EVERY_S:g} s",
+    ],
+    "duplex.md": [
+        f"up to {1000 * continuous_playback._LEAD_S:g} ms later",
+        f"what the microphone heard, {delay_watch.LATE_MS} ms far",
+        f"From {alignment._OTHER_PPM:g} ppm on,",
+        f"when it is known to {alignment._KNOWN_PPM:g}, the reference is resampled",
+        f"({convergence._PROOF / 50:g} s of echo with {convergence.GOOD_DB:g} dB less behind it",
+        f"are worse than {convergence._POOR_DB:g} dB",
     ],
     "codecs.md": [
         f"{ByteRing.READ_AHEAD_BYTES // MIB} MiB, as in the ring of the loudspeaker",

@@ -26,9 +26,6 @@ _EVERY = 8
 # sample or two, and drift moves it.
 _MARGIN_MS = 8
 
-# After so many searches without a result the filter has to do with what the positions tell.
-_SEARCHES = 3
-
 
 class EchoCanceller:
     """Takes the loudspeaker out of the microphone's sound, or mutes what it cannot mend.
@@ -66,7 +63,7 @@ class EchoCanceller:
     @property
     def lost(self) -> bool:
         """Whether it searched for the echo in vain."""
-        return self._watch.failures >= _SEARCHES
+        return self._watch.lost
 
     def restart(self, offset: int) -> None:
         """Look for the delay anew: one of the streams began, or lost samples.

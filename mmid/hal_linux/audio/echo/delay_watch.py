@@ -19,6 +19,9 @@ _LOUD_FRAMES = 25
 # A pause of so many frames ends a reply.
 _PAUSE_FRAMES = 50
 
+# After so many searches without a result there is none to be heard, or none to be found.
+_SEARCHES = 3
+
 # In each frame: here 0.4 ms, on the smallest board some 10.
 _STEPS_A_FRAME = 2
 
@@ -45,6 +48,11 @@ class DelayWatch:
         self._loud = self._silent = 0  # frames since the last search, since the last sound
         self._due = True  # this reply was not searched yet
         self._search: Iterator[int | None] = iter(())
+
+    @property
+    def lost(self) -> bool:
+        """Whether it searched in vain often enough."""
+        return self.failures >= _SEARCHES
 
     def restart(self, offset: int) -> None:
         """The positions are others now, and so may be the delay."""
@@ -95,7 +103,7 @@ class DelayWatch:
                 return found - self._samples(_EARLY_MS)
             if found is not None:
                 self.failures += 1
-                self._due = True
+                self._due = not self.lost  # then the next reply is soon enough
         return None
 
     def _samples(self, duration_ms: int) -> int:
