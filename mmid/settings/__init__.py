@@ -12,7 +12,7 @@ from typing import Literal
 
 from mmid.frozen import frozen
 from mmid.secrets import Secret
-from mmid.settings.baidu import Baidu
+from mmid.settings.baidu import Baidu as Baidu
 from mmid.settings.dialog import RAW_OPUS_BITS_PER_S as RAW_OPUS_BITS_PER_S
 from mmid.settings.dialog import Dialog as Dialog
 from mmid.settings.dialog import WorkMode as WorkMode

@@ -33,7 +33,6 @@ from mmid.simcloud.core.connection import ClientProtocol
 _CHUNK_S = 0.1
 _CHUNK = 3200  # bytes of 16 kHz
 _VOICE = array("h", (int(8000 * sin(index * 0.2)) for index in range(_CHUNK // 2))).tobytes()
-REPLY_BYTES_PER_S = 48000
 
 
 class Pair:
@@ -43,6 +42,7 @@ class Pair:
         dialect: our side, at the time 0.
         cloud: the other side.
         delay_s: how long a frame is on its way.
+        reply_bytes_per_s: how fast the loudspeaker plays.
 
     Attributes:
         now: what time it is, in both.
@@ -54,7 +54,14 @@ class Pair:
         closed: why the connection was closed, if it was.
     """
 
-    def __init__(self, dialect: Dialect, cloud: ClientProtocol, *, delay_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        cloud: ClientProtocol,
+        *,
+        delay_s: float = 0.0,
+        reply_bytes_per_s: int = 48000,
+    ) -> None:
         self.now = 0.0
         self.voice = self.pressed = False
         self.events: list[Event] = []
@@ -64,6 +71,7 @@ class Pair:
         self.dialect = dialect
         self._cloud = cloud
         self._delay_s = delay_s
+        self._reply_bytes_per_s = reply_bytes_per_s
         self._order = count()
         self._wire: list[tuple[float, int, bool, str | bytes]] = []  # True: towards the cloud
         self._chunk_at = self._drained_at = inf
@@ -177,7 +185,9 @@ class Pair:
             if isinstance(action, actions.SendText):
                 self._send(action.text, towards_cloud=False)
             elif isinstance(action, actions.SendReplyAudio):
-                self._send(action.text or action.data, towards_cloud=False)
+                self._send(action.text or action.head + action.data, towards_cloud=False)
+            elif isinstance(action, actions.Drop):
+                self._perform(self.dialect.closed(None, "", self.now))
             self.hear(action)
 
     # --- the board ------------------------------------------------------------------------
@@ -212,7 +222,7 @@ class Pair:
                 self._heard, self._finishing, self._drained_at = False, False, self.now
             case Play(data):
                 start = max(self.now, self._drained_at)
-                self._drained_at = start + len(data) / REPLY_BYTES_PER_S
+                self._drained_at = start + len(data) / self._reply_bytes_per_s
                 if not self._heard:
                     self._heard = True
                     self._perform(self.dialect.playback_started(self.now))

@@ -95,10 +95,9 @@ class RtcMachine(TurnMachine):
         """Leave the turn, without a word to the cloud: it knows, or has ended it."""
         if self._at_work:
             self.expect_stale(now, voice=self.reply.begun)
-        effects: Effects = [*self.hearing.forget(), *self.reply.cut()]
+        effects = [*self.hearing.forget(), *self.reply.cut()]
         self.reply = SpokenReply(over=True)
-        for session_id in list(self.calls):
-            effects += self.answer(session_id, "interrupted", now, failed=True)
+        self.calls.clear()  # nobody waits for an answer any more
         return effects
 
     def leave_turn(self, now: float, *, silent: bool = False) -> Effects:
@@ -126,10 +125,10 @@ class RtcMachine(TurnMachine):
         if now >= self._stale_until:
             return False
         begins = said is Said.TTS_BEGIN
-        if said is Said.TTS_END or (begins and self._stale_voice):
+        if self._stale_voice and (begins or said is Said.TTS_END):
             self._stale_until = -inf  # the old one has ended: a second beginning is the next's
         self._stale_voice = self._stale_voice or begins
-        return said is not Said.TTS_BEGIN or self._stale_until > now
+        return not begins or self._stale_until > now
 
     # --- functions ------------------------------------------------------------------------
 

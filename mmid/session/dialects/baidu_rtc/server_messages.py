@@ -223,6 +223,8 @@ def end_reply(machine: RtcMachine, now: float) -> Effects:
 
 
 def _call(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
+    if machine.is_stale(message.said, now):
+        return []
     call = parse_call(message.text)
     if call is None or call.session_id in machine.calls:
         return ignored(machine)
@@ -239,6 +241,8 @@ def _call(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
 
 def _command(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
     if message.command == "upload_image":
+        if machine.is_stale(message.said, now):
+            return []
         machine.picture_wanted = True
     if machine.stage is TurnStage.THINKING:
         machine.stay(now)

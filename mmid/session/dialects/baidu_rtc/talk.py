@@ -126,7 +126,11 @@ def tool_result(machine: RtcMachine, call_id: str, result: str, now: float) -> E
     if call_id not in machine.calls:
         raise InvalidArgument(f"no function waits for an answer under the id {call_id!r}")
     machine.cause = "tool_result"
-    return machine.answer(call_id, result, now, failed=_is_failure(result))
+    answered = machine.answer(call_id, result, now, failed=_is_failure(result))
+    if machine.stage is not TurnStage.LISTENING or machine.hearing.open:
+        return answered
+    machine.new_turn(silent=True)  # the turn was thought to be over; now the cloud goes on with it
+    return [*answered, *machine.enter(TurnStage.THINKING, now)]
 
 
 def _is_failure(result: str) -> bool:

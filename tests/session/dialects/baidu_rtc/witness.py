@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from mmid.session.effects import Effect, SendAudio
+from mmid.session.effects import Authorized, Effect, SendAudio
 from tests.session.dialects.turn_witness import TurnWitness
 
 ACTIVE = "[E]:[LIC]:[ACTIVE]:"
@@ -47,6 +47,8 @@ class Witness(TurnWitness):
             self.framed = False
 
     def see(self, effect: Effect) -> None:
+        if isinstance(effect, Authorized):
+            self.unlicensed = False
         if isinstance(effect, SendAudio):
             assert not self.unlicensed, "no audio while the license is looked at"
             assert self.framed or self.mode != "push2talk", "speech is framed"
