@@ -44,6 +44,7 @@ class Witness(TurnWitness):
             self.framed, self.sent = True, b""
         if text == STOP:
             assert self.framed, "what ends was begun"
+            assert self.dropped or self.spoken.endswith(self.sent), "every sample, in order"
             self.framed = False
 
     def see(self, effect: Effect) -> None:

@@ -1,0 +1,372 @@
+"""The dialect, one input after the other: what no trace of a whole dialog has."""
+
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+import pytest
+
+from mmid.errors import Busy, InvalidArgument, LicenseRefused, NotReady, Unsupported
+from mmid.events import Command, Error, Heartbeat, LlmComplete
+from mmid.secrets import redact
+from mmid.session.dialects.baidu_rtc.rtc import BaiduRtc
+from mmid.session.dialects.stages import TurnStage
+from mmid.session.effects import Close, Next, Note, Play, SaveDialog, SendAudio, SpeechDropped
+from mmid.session.endpoint import ClosedUnheard
+from tests.session.dialects.baidu_rtc.connection import (
+    BEGIN,
+    DEVICE,
+    END,
+    FAILED,
+    KEY,
+    MUST,
+    PASS,
+    READY,
+    SOUND,
+    SPEECH,
+    connection,
+    opened,
+    sent,
+    told,
+    words,
+)
+from tests.session.dialects.baidu_rtc.test_rules import call
+from tests.simcloud.qwen_realtime.test_protocol import JPEG
+
+
+def asked(dialect: BaiduRtc | None = None) -> BaiduRtc:
+    """Return a dialect that has put a question in writing, at 1 s."""
+    dialect = dialect or opened()
+    dialect.ask("what", 1.0)
+    return dialect
+
+
+# --- the license --------------------------------------------------------------------------
+
+
+def test_the_license_is_answered_with_the_triples_half_that_is_ours() -> None:
+    (active,) = sent(connection().receive_text(MUST, 0.1))
+    assert active == (f'[E]:[LIC]:[ACTIVE]:{{"devId":"{DEVICE}","uId":"user-7","licKey":"{KEY}"}}')
+
+
+def test_a_refusal_is_told_with_the_reason_and_is_final() -> None:
+    dialect = connection()
+    dialect.receive_text(MUST, 0.1)
+    effects = dialect.receive_text(f"{FAILED}device {DEVICE}\x1b has\nno license, key {KEY}", 0.2)
+    (error,) = [event for event in told(effects) if isinstance(event, Error)]
+    assert error.code == "license-refused"
+    assert error.message.endswith(": device ki***01\\x1b has no license, key ***")
+    close = effects[-1]
+    assert isinstance(close, Close)
+    assert isinstance(close.error, LicenseRefused)
+    assert close.next is Next.STOP
+    assert dialect.receive_text(PASS, 0.3) == []
+
+
+def test_a_reason_without_an_end_is_cut() -> None:
+    effects = connection().receive_text(FAILED + "x" * 100_000, 0.2)
+    assert len(told(effects)[0].message) < 400
+
+
+def test_a_refusal_in_mid_turn_ends_what_was_begun() -> None:
+    dialect = asked()
+    dialect.receive_text(BEGIN, 2.0)
+    found = words(dialect.receive_text(FAILED, 3.0))
+    assert found[1:3] == ["stop recorder", "TtsEnd"]
+    assert found[-1] == "close stop license-refused"
+
+
+def test_a_license_that_is_asked_for_late_must_pass_in_time() -> None:
+    dialect = connection()
+    dialect.receive_text(READY, 0.0)
+    dialect.tick(2.0)
+    dialect.receive_text(MUST, 5.0)
+    assert dialect.deadline == 20.0
+    assert words(dialect.tick(20.0))[-1] == "close retry connection-lost"
+
+
+def test_speech_that_waits_for_a_license_is_bounded_and_the_oldest_goes() -> None:
+    dialect = opened()
+    dialect.machine.entrance.answered = dialect.machine.entrance.passed = False
+    dialect.start_speech(1.0)
+    dialect.receive_text(MUST, 1.0)
+    effects = [effect for at in range(60) for effect in dialect.record(SPEECH, 1.0 + at / 10)]
+    dropped = sum(effect.count for effect in effects if isinstance(effect, SpeechDropped))
+    assert dropped == 10 * len(SPEECH)
+    late = [effect for effect in dialect.receive_text(PASS, 8.0) if isinstance(effect, SendAudio)]
+    assert len(late) == 50
+
+
+def test_no_way_in_ends_the_attempt() -> None:
+    dialect = connection()
+    dialect.receive_text(MUST, 1.0)
+    assert dialect.deadline == 15.0
+    assert words(dialect.tick(15.0))[-1] == "close retry connection-lost"
+    assert dialect.deadline == inf
+
+
+def test_neither_key_nor_name_nor_picture_is_logged() -> None:
+    dialect = opened()
+    active = sent(connection().receive_text(MUST, 0.1))[0]
+    assert KEY not in dialect.trace(active)
+    assert DEVICE not in dialect.trace(active)
+    assert DEVICE not in dialect.trace(f"[E]:[LIC]:[RES]:[FAILED]:{DEVICE}")
+    assert KEY not in redact(f"licKey {KEY}")
+    assert dialect.trace("[E]:[IMG]:AAAA") == "[E]:[IMG]:<4 characters>"
+    assert dialect.trace("[Q]:hello") == "[Q]:hello"
+
+
+# --- the end ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("again", "codes"), [(False, []), (True, ["connection-lost"])])
+def test_a_connection_that_ends_without_a_word_is_told_the_second_time(
+    again: bool, codes: list[str]
+) -> None:
+    effects = connection(again=again).closed(None, "", 0.1)
+    assert [event.code for event in told(effects)] == codes
+    assert isinstance(effects[-1], Close)
+    assert isinstance(effects[-1].error, ClosedUnheard)
+
+
+def test_a_connection_that_breaks_after_a_word_is_an_ordinary_loss() -> None:
+    dialect = connection()
+    dialect.receive_text(READY, 0.1)
+    effects = dialect.closed(1001, "bye", 0.2)
+    assert isinstance(effects[-1], Close)
+    assert not isinstance(effects[-1].error, ClosedUnheard)
+
+
+def test_lost_in_mid_turn_the_missing_ends_are_told_and_then_the_error() -> None:
+    dialect = asked()
+    dialect.receive_text("[A]:[M]:it is", 2.0)
+    dialect.receive_text(BEGIN, 2.0)
+    assert words(dialect.closed(None, "", 3.0)) == [
+        "stop recorder",
+        "LlmComplete it is",
+        "TtsEnd",
+        "Error connection-lost the connection broke: the rest of the reply is lost ",
+        "close retry connection-lost",
+    ]
+    talking = opened("duplex")
+    talking.receive_text("[E]:[VOICE_COMING]", 1.0)
+    assert words(talking.closed(None, "", 3.0))[1:3] == [
+        "AsrEnd",
+        "Error connection-lost the connection broke: what was said is lost ",
+    ]
+
+
+def test_an_instance_for_another_work_mode_is_not_talked_over() -> None:
+    dialect = connection("push2talk", made_for="duplex")
+    assert words(dialect.begin(0.0))[-1] == "close retry"
+
+
+def test_after_the_end_nothing_is_done() -> None:
+    dialect = opened()
+    assert words(dialect.end(1.0)) == ["stop recorder", "close retry"]
+    assert dialect.end(1.0) == dialect.closed(None, "", 1.0) == []
+    assert dialect.receive_text(MUST, 1.0) == dialect.receive_binary(SOUND, 1.0) == []
+    with pytest.raises(NotReady):
+        dialect.interrupt(1.0)
+
+
+def test_a_pong_is_a_heartbeat() -> None:
+    assert told(opened().pong(1.0)) == [Heartbeat()]
+
+
+# --- what means nothing -------------------------------------------------------------------
+
+
+def test_what_is_not_known_is_counted_and_costs_one_line() -> None:
+    dialect = opened()
+    effects = [effect for _ in range(1000) for effect in dialect.receive_text("[E]:[NEW]", 1.0)]
+    effects += dialect.receive_binary(b"\xa5" * 8, 1.0)
+    assert [type(effect) for effect in effects] == [Note]
+    assert dialect.machine.ignored == 1001
+
+
+def test_a_stray_binary_is_no_sound_of_a_reply() -> None:
+    dialect = asked()
+    dialect.receive_text(BEGIN, 2.0)
+    assert not [e for e in dialect.receive_binary(b"\xa5" * 8, 2.0) if isinstance(e, Play)]
+
+
+def test_the_marker_before_some_sound_is_taken_off_and_half_samples_are_joined() -> None:
+    dialect = asked()
+    dialect.receive_text(BEGIN, 2.0)
+    marked = b"[A]:[PCM]:[RAW]:16000:1:16:0:0:0:" + SOUND[:-1]
+    effects = dialect.receive_binary(marked, 2.0) + dialect.receive_binary(b"\0" + SOUND, 2.0)
+    heard = [effect.data for effect in effects if isinstance(effect, Play)]
+    assert b"".join(heard) == SOUND + SOUND
+    assert all(len(data) % 2 == 0 for data in heard)
+
+
+def test_packets_stay_as_they_are_however_short() -> None:
+    dialect = opened(upstream_mode="raw-opus", downstream_mode="raw-opus")
+    asked(dialect)
+    assert dialect.receive_binary(b"\xa5" * 8, 1.5) == [
+        Note("the cloud said something that mmid does not know; it is counted from here on")
+    ]
+    dialect.receive_text(BEGIN, 2.0)
+    assert Play(b"\xf8\xff\xfe") in dialect.receive_binary(b"\xf8\xff\xfe", 2.0)
+    assert dialect.speech_frame(b"abc") == b"abc"
+
+
+@pytest.mark.parametrize(("rate_hz", "shortest"), [(16_000, 640), (8_000, 320)])
+def test_a_frame_of_samples_is_20_ms_at_least(rate_hz: int, shortest: int) -> None:
+    dialect = connection(us_sample_rate=rate_hz, ds_sample_rate=rate_hz)
+    assert dialect.speech_frame(b"\1\0") == b"\1\0" + bytes(shortest - 2)
+    assert len(dialect.speech_frame(bytes(3200))) == 3200
+
+
+# --- what people want ---------------------------------------------------------------------
+
+
+def test_texts_leave_fewer_than_ten_a_second_and_too_many_are_refused() -> None:
+    dialect = opened()
+    texts = [text for _ in range(3) for text in sent(dialect.ask("what", 5.0))]
+    texts += [text for _ in range(6) for text in sent(dialect.say("yes", 5.1))]
+    assert len(texts) == 9
+    with pytest.raises(Busy):
+        _say_for_ever(dialect, 5.2)
+    assert dialect.deadline == 6.0
+    later = [len(sent(dialect.tick(at))) for at in (6.0, 6.5, 7.05, 8.1, 9.2)]
+    assert max(later) <= 9
+    assert sum(later) >= 32
+
+
+def _say_for_ever(dialect: BaiduRtc, now: float) -> None:
+    while True:
+        dialect.say("yes", now)
+
+
+def test_what_needs_a_listening_cloud_is_refused_before() -> None:
+    dialect = connection()
+    wishes: list[Callable[[], Any]] = [
+        dialect.check_speech,
+        lambda: dialect.ask("what", 0.1),
+        lambda: dialect.interrupt(0.1),
+        lambda: dialect.tool_result("s", "{}", 0.1),
+        lambda: dialect.update_info(0.1, images=[JPEG]),
+    ]
+    for wish in wishes:
+        with pytest.raises(NotReady):
+            wish()
+
+
+def test_what_this_cloud_cannot_do_is_said() -> None:
+    dialect = opened("duplex")
+    with pytest.raises(Unsupported):
+        dialect.check_speech()
+    wishes: list[Callable[[], Any]] = [
+        lambda: dialect.ask("what", 1.0, biz_params={"a": 1}),
+        lambda: dialect.ask("what", 1.0, images=[JPEG]),
+        lambda: dialect.update_info(1.0, images=[JPEG]),
+    ]
+    for wish in wishes:
+        with pytest.raises(Unsupported):
+            wish()
+    assert dialect.machine.stage is TurnStage.LISTENING
+
+
+def test_nobody_asks_while_somebody_talks() -> None:
+    dialect = opened()
+    dialect.start_speech(1.0)
+    for wish in (lambda: dialect.ask("what", 1.0), lambda: dialect.say("yes", 1.0)):
+        with pytest.raises(Busy):
+            wish()
+
+
+def test_a_picture_answers_a_wish_once_and_is_of_no_other_turn() -> None:
+    dialect = asked()
+    assert told(dialect.receive_text("[E]:[UPLOAD_IMAGE]", 2.0)) == [Command("upload_image", "[]")]
+    with pytest.raises(InvalidArgument):
+        dialect.ask("", 2.1, images=[JPEG, JPEG])
+    texts = sent(dialect.ask("", 2.2, images=[JPEG]))
+    assert [text[:10] for text in texts] == ["[E]:[IMG]:"]
+    dialect.receive_text("[E]:[UPLOAD_IMAGE]", 3.0)
+    dialect.interrupt(4.0)
+    dialect.ask("another", 4.1)
+    with pytest.raises(Unsupported):
+        dialect.ask("", 4.2, images=[JPEG])
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        ('{"warm":true}', r'"result":"ok","message":"{\"warm\":true}"'),
+        ('{"error":"no"}', r'"result":"error","message":"{\"error\":\"no\"}"'),
+        ("", '"result":"ok"'),
+    ],
+)
+def test_a_function_is_answered_under_its_id_once(result: str, says: str) -> None:
+    dialect = asked()
+    (command,) = told(dialect.receive_text(call("s1"), 2.0))
+    assert command.name == "tool_call"
+    assert told(dialect.receive_text(call("s1"), 2.0)) == []
+    with pytest.raises(InvalidArgument):
+        dialect.tool_result("s1", "x" * 20_000, 3.0)
+    assert sent(dialect.tool_result("s1", result, 3.0)) == [f'[F]:{{"session_id":"s1",{says}}}']
+    with pytest.raises(InvalidArgument):
+        dialect.tool_result("s1", result, 3.0)
+
+
+def test_a_function_has_30_s_and_more_than_eight_are_not_told() -> None:
+    dialect = asked()
+    found = [told(dialect.receive_text(call(f"s{number}"), 2.0)) for number in range(10)]
+    assert [len(events) for events in found] == [1] * 8 + [0] * 2
+    effects = dialect.tick(32.0)
+    assert [event.code for event in told(effects)] == ["tool"] * 8
+
+
+def test_an_error_of_the_cloud_ends_what_it_was_asked_and_leaves_a_reply_alone() -> None:
+    error = "[E]:[MODEL]:[ERROR]:busy"
+    dialect = asked()
+    assert words(dialect.receive_text(error, 2.0))[-1] == "SpeechPrepare"
+    speaking = asked()
+    speaking.receive_text(BEGIN, 2.0)
+    assert len(words(speaking.receive_text(error, 3.0))) == 1
+
+
+def test_the_conversations_id_is_shown_and_not_kept() -> None:
+    assert opened().receive_text("[E]:[CONID]:4711", 1.0) == [SaveDialog("4711", resumable=False)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "question", "answer"),
+    [("both", "what", True), ("asr", "what", False), ("llm", "", True), ("none", "", False)],
+)
+def test_texts_that_nobody_wants_are_not_told(mode: str, question: str, answer: bool) -> None:
+    dialect = opened(text_mode=mode)
+    dialect.start_speech(1.0)
+    dialect.record(SPEECH, 1.0)
+    dialect.stop_speech(2.0)
+    effects = dialect.receive_text("[Q]:what", 3.0)
+    effects += dialect.receive_text("[A]:it", 3.0)
+    effects += dialect.receive_text(BEGIN, 3.0) + dialect.receive_text(END, 3.0)
+    assert f"AsrComplete {question}" in words(effects)
+    assert (LlmComplete("it") in told(effects)) is answer
+
+
+def test_a_loudspeaker_that_fails_lets_the_next_reply_be_heard() -> None:
+    dialect = asked()
+    dialect.receive_text(BEGIN, 2.0)
+    dialect.playback_failed(2.1)
+    assert not [e for e in dialect.receive_binary(SOUND, 2.2) if isinstance(e, Play)]
+    assert words(dialect.receive_text(END, 2.3)) == ["TtsEnd", "SpeechPrepare"]
+    asked(dialect)
+    dialect.receive_text(BEGIN, 3.0)
+    assert Play(SOUND) in dialect.receive_binary(SOUND, 3.1)
+
+
+def test_in_duplex_a_voice_that_was_none_is_forgotten() -> None:
+    dialect = opened("duplex")
+    dialect.receive_text("[E]:[VOICE_COMING]", 1.0)
+    assert dialect.deadline == 16.0
+    assert words(dialect.tick(16.0)) == ["AsrEnd"]
+
+
+def test_in_duplex_the_microphone_is_opened_again_after_it_failed() -> None:
+    dialect = opened("duplex")
+    dialect.recorder_failed(1.0)
+    assert words(dialect.tick(6.0)) == ["start recorder"]
