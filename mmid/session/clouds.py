@@ -97,6 +97,7 @@ class Cloud:
         contradictions: what of the settings cannot work with it.
         addresses: the URL of each server it needs, by the key that may name another.
         registers: whether the device record holds a registration that it cannot do without.
+        proof: says in a line what the board proves itself with; no secret is in it.
         missing: the keys that are not set and that no record can stand in for; empty: none.
     """
 
@@ -109,6 +110,7 @@ class Cloud:
     contradictions: Callable[[Settings], Iterator[Contradiction]]
     addresses: Callable[[Settings], Mapping[str, str]]
     registers: Callable[[Settings], bool]
+    proof: Callable[[Settings], str]
     missing: Callable[[Settings], str] = lambda _: ""
 
 

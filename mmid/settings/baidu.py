@@ -1,5 +1,7 @@
 """The table of options that only Baidu RTC has."""
 
+from typing import ClassVar
+
 from mmid.frozen import frozen
 from mmid.secrets import Secret
 from mmid.settings.option import HTTPS_OR_EMPTY, KEY, KEY_FORM, per_connection
@@ -8,6 +10,13 @@ from mmid.settings.option import HTTPS_OR_EMPTY, KEY, KEY_FORM, per_connection
 @frozen
 class Baidu:
     """What only Baidu RTC has."""
+
+    # Keys that somebody may look for here, and what they are told.
+    elsewhere: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("ak", "sk", "access_key", "secret_key", "access_key_id", "secret_access_key"),
+        "AK and SK open the whole account and belong on your server, never on a board: have the "
+        "relay make the instance (baidu.instance_url)",
+    )
 
     instance_url: str = per_connection(
         "",

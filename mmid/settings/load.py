@@ -117,7 +117,8 @@ def _problem(found: Mapping[str, Any], layers: list[Layer]) -> str:
         return f"{layer.name}: [{table}]: {what}"
     if unknown:
         keys = [known.name for known in fields(TABLES[table])]
-        return f"{layer.name}: {table}.{key}: {_unknown(key, keys, 'key')}"
+        why = getattr(TABLES[table], "elsewhere", {}).get(key) or _unknown(key, keys, "key")
+        return f"{layer.name}: {table}.{key}: {why}"
     value = _shown(table, key, layer.tables[table][key])
     return f"{layer.name}: {table}.{key} = {value}: must be {allowed(table, key)}"
 

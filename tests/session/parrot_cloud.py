@@ -127,4 +127,5 @@ CLOUD = Cloud(
     ),
     addresses=lambda settings: {"cloud.ws_url": settings.cloud.ws_url},
     registers=lambda settings: False,
+    proof=lambda settings: "a seed",
 )

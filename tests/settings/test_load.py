@@ -350,3 +350,12 @@ def test_what_is_not_text_or_not_a_file_is_named(tmp_path: Path) -> None:
     assert complaint(path) == f"{path}: not UTF-8 text at line 2"
     assert complaint(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
     assert complaint(Path("/dev/zero")) == "/dev/zero: longer than 1048576 bytes: not settings"
+
+
+@pytest.mark.parametrize("key", ["ak", "sk", "access_key", "secret_key", "secret_access_key"])
+def test_keys_that_do_not_belong_on_a_board_are_refused_with_a_sentence(
+    key: str, write: Write
+) -> None:
+    line = complaint(write(f'[baidu]\n{key} = "{SECRET}"\n'))
+    assert f"baidu.{key}: AK and SK open the whole account" in line
+    assert SECRET not in line

@@ -37,9 +37,20 @@ def check_record(settings: Settings) -> Finding:
             f"{target} is empty: this device was never registered",
             "Provision it (mmid provision) and let mmid connect; it registers by itself.",
         )
-    name = record.device_name or "no name yet"
-    sealed = any(copy.sealed for copy in copies)
-    return fine("record", f"{target} holds {name}, {'sealed' if sealed else 'plain'}")
+    return _whose(settings, record, "sealed" if any(copy.sealed for copy in copies) else "plain")
+
+
+def _whose(settings: Settings, record: DeviceRecord, how: str) -> Finding:
+    target, given = settings.storage.target, settings.license.device_name
+    activated = record.activated_name
+    if given and activated and given != activated:
+        return failed(
+            "record",
+            f"{target} holds {activated}, as a cloud has activated it; the settings say {given}",
+            "Correct license.device_name: by another name the cloud counts another device.",
+        )
+    name = activated or record.device_name or "no name yet"
+    return fine("record", f"{target} holds {name}, {how}")
 
 
 def check_workspace(settings: Settings, dialog: Finding) -> Finding:

@@ -59,7 +59,7 @@ def _license(device: dict[str, Any], last: dict[str, Any]) -> Finding:
             return failed("license", last["message"], last["remedy"])
         text = "something is missing that the device must know to be let in"
         by_license = f"{TABLE[NotProvisioned].remedy} "
-        needs_no_license = mode in {"api-key", "temporary-key"}
+        needs_no_license = mode in {"api-key", "temporary-key", "activation"}
         advice = f"{'' if needs_no_license else by_license}mmid check says what it has."
         return failed("license", text, advice)
     if error := device["LicenseError"]:

@@ -78,7 +78,9 @@ def _add(
 
 
 def _provision(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--app-id", required=True, metavar="ID", help="AppId of the product")
+    parser.add_argument(
+        "--app-id", metavar="ID", help="AppId of the product, where the device registers"
+    )
     parser.add_argument(
         "--device-name",
         required=True,

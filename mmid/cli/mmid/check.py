@@ -13,11 +13,12 @@ from mmid.cli.doctor.exposure import exposures
 from mmid.cli.doctor.finding import Finding, Verdict
 from mmid.cli.doctor.network import check_trust, ways_of
 from mmid.cli.streams import print_lines
-from mmid.errors import TABLE, NotProvisioned, SettingsInvalid
+from mmid.errors import TABLE, NotProvisioned, SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import describe, open_store
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.secrets import MASK
 from mmid.session.clouds import cloud_of
+from mmid.session.license.record import DeviceRecord
 from mmid.settings import License, Settings, Storage
 
 
@@ -77,18 +78,13 @@ def _report(
     yield "cloud", f"{cloud.protocol} at {addresses['cloud.ws_url']}"
     yield "trust", tried["trust"]
     yield "proxy", tried["proxy"]
-    if spoken_to.registers(settings):
-        where = license_.register_url or cloud.license_url
-        yield "license", f"{license_.mode}, at {where}, codec {license_.codec}"
-    else:
-        key = f"a key from {license_.token_url}" if license_.token_url else "the API key"
-        workspace = cloud.workspace_id or "not set"
-        yield "license", f"nothing is registered; {key} is the credential, workspace {workspace}"
-    yield "device", _identity(license_)
+    registers = spoken_to.registers(settings)
+    yield "license", spoken_to.proof(settings)
+    yield "device", _identity(license_, registers=registers)
     held = "empty; this mode needs none"
     if record:
-        held = _held(settings.storage, record)
-    elif spoken_to.registers(settings):
+        held = f"{_held(settings.storage, record)}{_activated(license_, record)}"
+    elif registers:
         held = _nothing_held(license_)
     yield "record", f"{settings.storage.target}: {held}"
     trusted = "set" if clock_is_set else "not set; mmid would wait for it"
@@ -106,14 +102,29 @@ def _report(
     yield "bus", settings.dbus.bus
 
 
-def _identity(identity: License) -> str:
+def _identity(identity: License, *, registers: bool) -> str:
     unused = " (not used when semi-managed: remove it)" if identity.mode == "semi-managed" else ""
-    return (
-        f"name {identity.device_name or 'as in the record'}, "
-        f"AppId {identity.app_id or 'not set'}, "
-        f"AppSecret {MASK if identity.app_secret else 'not set'}, "
-        f"API key {MASK + unused if identity.api_key else 'not set'}"
-    )
+    known = {
+        "AppId": identity.app_id,
+        "AppSecret": MASK if identity.app_secret else "",
+        "API key": MASK + unused if identity.api_key else "",
+    }
+    # Where nothing is registered, what is not set is not needed either.
+    told = [f"{name} {value or 'not set'}" for name, value in known.items() if value or registers]
+    return ", ".join([f"name {identity.device_name or 'as in the record'}", *told])
+
+
+def _activated(identity: License, record: bytes) -> str:
+    """Say by which name a cloud has activated the device, if one has."""
+    try:
+        name = DeviceRecord.decode(record).activated_name
+    except StorageFailed:  # it was not asked what it holds; mmid storage show tells
+        return ""
+    if not name:
+        return ""
+    another = identity.device_name not in {"", name}
+    refused = ": license.device_name is another, and mmid will not connect" if another else ""
+    return f", activated as {name}{refused}"
 
 
 def _held(storage: Storage, record: bytes) -> str:

@@ -17,6 +17,7 @@ from mmid.errors import SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import open_store
 from mmid.hal_linux.storage.store_lock import hold_store
 from mmid.secrets import Secret
+from mmid.session.clouds import cloud_of
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Cloud, License, Settings, Storage
 
@@ -56,6 +57,8 @@ def _validate(settings: Settings, options: argparse.Namespace) -> None:
 
     What the key says wins over the record: the daemon would not use another value.
     """
+    if options.app_id is None and cloud_of(settings.cloud.protocol).registers(settings):
+        raise SettingsInvalid("--app-id is missing: the device registers for its product")
     for name in ("license.app_id", "license.device_name", "cloud.workspace_id"):
         table, _, key = name.partition(".")
         value: str | None = getattr(options, key)
@@ -112,19 +115,26 @@ def _provisioned(
     before: DeviceRecord, options: argparse.Namespace, secret: Secret | None
 ) -> DeviceRecord:
     """Return the record with what was asked for; what another device was, goes."""
-    ours = (before.app_id, before.device_name)
-    same = ours == (options.app_id, options.device_name)
+    app_id = before.app_id if options.app_id is None else options.app_id
+    same = (before.app_id, before.device_name) == (app_id, options.device_name)
     return replace(
         before if same else DeviceRecord(),
-        app_id=options.app_id,
+        app_id=app_id,
         device_name=options.device_name,
         # The AppSecret is the product's: another name keeps it, another AppId does not.
-        app_secret=secret or (before.app_secret if before.app_id == options.app_id else Secret("")),
+        app_secret=secret or (before.app_secret if before.app_id == app_id else Secret("")),
         workspace_id=options.workspace_id or (before.workspace_id if same else ""),
+        activated_name=options.device_name if before.activated_name == options.device_name else "",
     )
 
 
 def _refuse_to_overwrite(before: DeviceRecord, options: argparse.Namespace) -> None:
+    if before.activated_name not in {"", options.device_name} and not options.force:
+        raise SettingsInvalid(
+            f"a cloud has activated this board as {before.activated_name}; as "
+            f"{options.device_name} it is another device there, which is paid for again: add "
+            "--force if it is another device"
+        )
     another = (before.app_id, before.device_name) != (options.app_id, options.device_name)
     # An answer that waits for a corrected codec is a registration too, for this name.
     lost = before.registered or (before.unopened and another)
@@ -160,5 +170,5 @@ def _tell(result: str, storage: Storage, record: DeviceRecord, *, as_json: bool)
         return
     state = "registered" if record.registered else "not registered yet"
     secret = f"AppSecret {as_set(record.app_secret)}"
-    who = f"{record.app_id} {record.device_name}"
+    who = f"{record.app_id} {record.device_name}".strip()
     print_lines([f"{result}: {who}, {secret}, {state}, in {storage.target}"])

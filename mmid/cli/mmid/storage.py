@@ -97,6 +97,11 @@ def _loss(storage: Storage) -> str:
             f"the registration of {who}, which can be made only once: "
             "the device must be reset in the console before it can register again"
         )
+    if record.activated_name:
+        return (
+            f"the name {record.activated_name} that a cloud has activated this device by: by "
+            "another one it is another device there, which is paid for again"
+        )
     return f"what {who} was provisioned with"
 
 
@@ -176,6 +181,7 @@ def _fields(record: DeviceRecord) -> dict[str, str | bool]:
         "pending": record.pending.device_name if record.pending else "",
         "unopened": record.unopened.device_name if record.unopened else "",
         "codec_state": bool(record.codec_state),
+        "activated_name": record.activated_name,
     }
     unknown = {f"field {bit}": f"{len(data)} bytes" for bit, data in record.unknown.items()}
     return {**fields, **unknown}

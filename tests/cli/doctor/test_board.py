@@ -61,6 +61,15 @@ def copies(tmp_path: Path) -> list[Path]:
     return sorted(tmp_path.glob("device.bin*"))
 
 
+def test_a_name_that_a_cloud_activated_must_be_that_of_the_settings(settings: Settings) -> None:
+    store(settings, DeviceRecord(activated_name="lamp-1"))
+    assert check_record(settings).verdict is Verdict.OK
+    other = replace(settings, license=replace(settings.license, device_name="Lamp-1"))
+    found = check_record(other)
+    assert found.verdict is Verdict.FAILURE
+    assert "holds lamp-1" in found.text
+
+
 def test_a_record_that_can_be_read_is_fine_and_named(settings: Settings) -> None:
     store(settings)
     finding = check_record(settings)

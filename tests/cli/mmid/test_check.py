@@ -8,6 +8,7 @@ import pytest
 from mmid import __version__
 from mmid.errors import TABLE, SettingsInvalid, StorageFailed
 from mmid.hal_linux.storage import open_store
+from mmid.session.license.record import DeviceRecord
 
 ROOT = Path(__file__).parents[3]
 APP_SECRET = "0123456789abcdef" * 2
@@ -101,6 +102,25 @@ def test_a_cloud_that_wants_a_key_only_is_not_said_to_register(tmp_path: Path) -
     report = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
     assert report["license"].startswith("nothing is registered; the API key is the credential")
     assert report["record"].endswith("empty; this mode needs none")
+
+
+def test_a_board_that_a_cloud_activated_under_another_name_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "mmid.toml"
+    target = f"file:{tmp_path}/device.bin"
+    config.write_text(
+        f'storage.target = "{target}"\nlicense.device_name = "Lamp-1"\n'
+        'cloud.protocol = "baidu-rtc"\nbaidu.license_key = "lic-0123456789"\n'
+        'baidu.app_id = "app1"\nbaidu.instance_url = "https://relay.example/i"\n'
+    )
+    open_store(target).save(DeviceRecord(activated_name="lamp-1").encode())
+    result = mmid("check", "--config", config)
+    report = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert report["license"] == (
+        "an instance of https://relay.example/i for each connection, AppId app1, LicenseKey ***"
+    )
+    assert report["device"] == "name Lamp-1"
+    assert "activated as lamp-1: license.device_name is another" in report["record"]
+    assert "lic-" not in result.stdout
 
 
 def test_it_loads_the_codecs_that_the_settings_ask_for(config: Path) -> None:

@@ -208,3 +208,25 @@ def test_the_secret_cannot_be_an_argument(mmid: Tool) -> None:
     result = mmid("provision", *WHO, "--app-secret", APP_SECRET)
     assert result.returncode == OPTION
     assert APP_SECRET not in result.stderr
+
+
+def test_where_nothing_is_registered_the_name_is_enough(mmid: Tool) -> None:
+    assert "--app-id is missing" in one_line(mmid("provision", "--device-name", "lamp-1"))
+    baidu = {"MMID_CLOUD__PROTOCOL": "baidu-rtc"}
+    for _ in range(2):
+        assert mmid("provision", "--device-name", "lamp-1", **baidu).returncode == 0
+    assert mmid.record == DeviceRecord(device_name="lamp-1")
+
+
+def test_a_name_that_a_cloud_has_activated_is_not_changed_by_accident(mmid: Tool) -> None:
+    mmid.record = DeviceRecord(device_name="lamp-1", activated_name="lamp-1")
+    baidu = {"MMID_CLOUD__PROTOCOL": "baidu-rtc"}
+    result = mmid("provision", "--device-name", "Lamp-1", **baidu)
+    assert result.returncode == OPTION
+    assert "is paid for again" in one_line(result)
+    assert mmid("provision", *WHO).returncode == 0
+    assert mmid.record == DeviceRecord(
+        app_id=APP_ID, device_name="lamp-1", activated_name="lamp-1"
+    ), "the same name for another cloud"
+    assert mmid("provision", "--device-name", "b", "--force", **baidu).returncode == 0
+    assert mmid.record == DeviceRecord(app_id=APP_ID, device_name="b")

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmid.errors import HttpFailed
+from mmid.secrets import MASK, Secret
 from mmid.session.clouds import Cloud, CloudAudio, Contradiction, Opening
 from mmid.session.endpoint import Endpoint, with_query
-from mmid.settings import License, Settings
+from mmid.settings import Baidu, License, Settings
 from mmid.settings.option import HTTPS_OR_EMPTY, WSS_OR_EMPTY
 
 if TYPE_CHECKING:  # imported when a connection is to be made: settings are judged without
@@ -40,10 +41,7 @@ _KEYS_IN_A_QUERY = re.compile(r"[?&](ak|sk|cfg)=")
 _SIGNATURE = "bce-auth-v1/"
 _ACCESS_KEY = "ALTAK"
 _CONTROL_HOST = re.compile(r"https://([^/?@]*[.@])?baidubce\.com([:/?]|$)")
-_NO_KEYS_HERE = (
-    "AK and SK open the whole account and belong on your server, never on a board: have the "
-    "relay make the instance, and revoke the keys if a board has seen them"
-)
+_NO_KEYS_HERE = f"{Baidu.elsewhere['ak']}, and revoke the keys if a board has seen them"
 
 # Section 2: the id has 64 bits; JSON readers that make a float of it lose its end.
 _INSTANCE_ID = re.compile(r"[0-9]{1,20}")
@@ -86,7 +84,6 @@ def _read(answer: Mapping[str, Any]) -> "Instance":
     Raises:
         HttpFailed: it is no such reply.
     """
-    from mmid.secrets import Secret  # noqa: PLC0415
     from mmid.session.instance import Instance  # noqa: PLC0415
 
     context = answer.get("context")
@@ -175,6 +172,12 @@ def _keys_of_the_account(settings: Settings) -> Iterator[Contradiction]:
             yield Contradiction(key, _NO_KEYS_HERE)
 
 
+def _proof(settings: Settings) -> str:
+    given = settings.baidu
+    relay = f"an instance of {given.instance_url} for each connection"
+    return f"{relay}, AppId {given.app_id}, LicenseKey {MASK}"
+
+
 def _addresses(settings: Settings) -> Mapping[str, str]:
     addresses = {"cloud.ws_url": settings.cloud.ws_url or _WS_URL}
     if settings.baidu.instance_url:
@@ -198,5 +201,6 @@ CLOUD = Cloud(
     contradictions=_contradictions,
     addresses=_addresses,
     registers=lambda _: False,
+    proof=_proof,
     missing=lambda settings: _needs(settings).missing,
 )

@@ -18,7 +18,7 @@ STOP = "[E]:[CMD]:[ASR_STOP_LONGTEXT_REC]"
 INTERRUPT = "[B]"
 
 # Section 5.2: third parties cap a text at 16 KiB.
-_LONGEST_BYTES = 16 * 1024
+LONGEST_BYTES = 16 * 1024
 
 # One message may hold it all (section 5.2); its limit is unknown, 190 KiB is another cloud's.
 _LARGEST_IMAGE_BYTES = 190 * 1024
@@ -71,13 +71,7 @@ def picture(image: bytes) -> str:
 
 
 def result(session_id: str, text: str, *, failed: bool) -> str:
-    """Answer a call of a function.
-
-    Raises:
-        InvalidArgument: the answer is too long.
-    """
-    if len(text.encode()) > _LONGEST_BYTES:
-        raise InvalidArgument(f"a result has at most {_LONGEST_BYTES} bytes")
+    """Answer a call of a function; ``text`` is what it returned, at most ``LONGEST_BYTES``."""
     answer: dict[str, Any] = {"session_id": session_id, "result": "error" if failed else "ok"}
     if text:
         answer["message"] = text
@@ -88,6 +82,6 @@ def _one_line(text: str) -> str:
     line = _CONTROL.sub(" ", text).strip()
     if not line:
         raise InvalidArgument("the text is empty")
-    if len(line.encode()) > _LONGEST_BYTES:
-        raise InvalidArgument(f"a text has at most {_LONGEST_BYTES} bytes")
+    if len(line.encode()) > LONGEST_BYTES:
+        raise InvalidArgument(f"a text has at most {LONGEST_BYTES} bytes")
     return line

@@ -10,10 +10,11 @@ from typing import Any
 from mmid.errors import Busy, InvalidArgument, Unsupported
 from mmid.events import SpeechPrepare, SpeechRestart, SpeechStart
 from mmid.session.dialects.baidu_rtc import commands
+from mmid.session.dialects.baidu_rtc.commands import LONGEST_BYTES
 from mmid.session.dialects.baidu_rtc.machine import RtcMachine
 from mmid.session.dialects.json_text import read_json
 from mmid.session.dialects.stages import TURN_STAGES, TurnStage
-from mmid.session.effects import Effects, Emit
+from mmid.session.effects import Effects, Emit, Note
 
 # A press with less speech than this was a slip: it is cancelled, and the turn ends empty.
 _LEAST_SPEECH_S = 0.1
@@ -126,6 +127,12 @@ def tool_result(machine: RtcMachine, call_id: str, result: str, now: float) -> E
     if call_id not in machine.calls:
         raise InvalidArgument(f"no function waits for an answer under the id {call_id!r}")
     machine.cause = "tool_result"
+    if len(result.encode()) > LONGEST_BYTES:
+        told = f"a result of over {LONGEST_BYTES} bytes, which the cloud does not take"
+        return [
+            Note(f"a function answered with {told}"),
+            *machine.answer(call_id, told, now, failed=True),
+        ]
     answered = machine.answer(call_id, result, now, failed=_is_failure(result))
     if machine.stage is not TurnStage.LISTENING or machine.hearing.open:
         return answered

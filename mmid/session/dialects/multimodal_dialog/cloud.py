@@ -99,6 +99,14 @@ def _registers(settings: Settings) -> bool:
     return settings.license.mode != "pay-as-you-go"
 
 
+def _proof(settings: Settings) -> str:
+    given, cloud = settings.license, settings.cloud
+    if _registers(settings):
+        return f"{given.mode}, at {given.register_url or cloud.license_url}, codec {given.codec}"
+    workspace = cloud.workspace_id or "not set"
+    return f"nothing is registered; the API key is the credential, workspace {workspace}"
+
+
 def _addresses(settings: Settings) -> Mapping[str, str]:
     from mmid.session.license.service import service_urls  # noqa: PLC0415
 
@@ -122,4 +130,5 @@ CLOUD = Cloud(
     contradictions=_contradictions,
     addresses=_addresses,
     registers=_registers,
+    proof=_proof,
 )

@@ -93,6 +93,12 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
         yield Contradiction("qwen.tools_file", str(error))
 
 
+def _proof(settings: Settings) -> str:
+    token_url, workspace = settings.license.token_url, settings.cloud.workspace_id or "not set"
+    key = f"a key from {token_url}" if token_url else "the API key"
+    return f"nothing is registered; {key} is the credential, workspace {workspace}"
+
+
 def _missing(settings: Settings) -> str:
     given = settings.license
     return "" if given.api_key or given.token_url else "license.api_key (or license.token_url)"
@@ -121,5 +127,6 @@ CLOUD = Cloud(
     contradictions=_contradictions,
     addresses=_addresses,
     registers=lambda _: False,
+    proof=_proof,
     missing=_missing,
 )

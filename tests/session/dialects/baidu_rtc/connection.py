@@ -20,6 +20,7 @@ from mmid.session.effects import (
     StartPlayer,
     StartRecorder,
     StopRecorder,
+    ToolCall,
 )
 from mmid.settings import Cloud, Dialog, Settings
 
@@ -81,8 +82,13 @@ def sent(effects: Iterable[Effect]) -> list[str]:
 
 
 def told(effects: Iterable[Effect]) -> list[Any]:
-    """Return the events that are told."""
-    return [effect.event for effect in effects if isinstance(effect, Emit)]
+    """Return the events that are told; of a call that of a board without such a tool."""
+    events = [effect.told if isinstance(effect, ToolCall) else effect for effect in effects]
+    return [
+        getattr(one, "event", one)
+        for one in events
+        if not isinstance(one, Effect) or isinstance(one, Emit)
+    ]
 
 
 def words(effects: Iterable[Effect]) -> list[str]:

@@ -272,9 +272,10 @@ def test_what_this_cloud_cannot_do_is_said() -> None:
 def test_nobody_asks_while_somebody_talks() -> None:
     dialect = opened()
     dialect.start_speech(1.0)
-    for wish in (lambda: dialect.ask("what", 1.0), lambda: dialect.say("yes", 1.0)):
-        with pytest.raises(Busy):
-            wish()
+    with pytest.raises(Busy):
+        dialect.ask("what", 1.0)
+    with pytest.raises(Busy):
+        dialect.say("yes", 1.0)
 
 
 def test_a_picture_answers_a_wish_once_and_is_of_no_other_turn() -> None:
@@ -304,11 +305,16 @@ def test_a_function_is_answered_under_its_id_once(result: str, says: str) -> Non
     (command,) = told(dialect.receive_text(call("s1"), 2.0))
     assert command.name == "tool_call"
     assert told(dialect.receive_text(call("s1"), 2.0)) == []
-    with pytest.raises(InvalidArgument):
-        dialect.tool_result("s1", "x" * 20_000, 3.0)
     assert sent(dialect.tool_result("s1", result, 3.0)) == [f'[F]:{{"session_id":"s1",{says}}}']
     with pytest.raises(InvalidArgument):
         dialect.tool_result("s1", result, 3.0)
+
+
+def test_a_result_that_is_longer_than_a_message_is_told_as_a_failure() -> None:
+    dialect = asked()
+    dialect.receive_text(call("s1"), 2.0)
+    (answer,) = sent(dialect.tool_result("s1", "x" * 20_000, 3.0))
+    assert '"result":"error","message":"a result of over 16384 bytes' in answer
 
 
 def test_a_function_has_30_s_and_more_than_eight_are_not_told() -> None:
