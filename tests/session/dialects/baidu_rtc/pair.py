@@ -75,6 +75,7 @@ class Pair(pair.Pair):
         self.witness.now = self.now
         if self.witness.mode != "duplex":
             self.witness.microphone = self.pressed
+        self.witness.spoken = self.recorded
         self.witness.see(effect)
 
     def hear(self, action: actions.Action) -> None:

@@ -250,12 +250,12 @@ def test_a_service_that_hangs_up_is_told_once_it_costs_something() -> None:
 
 @LIBERTY
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("delay_s", [0.0, 0.08])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_whatever_people_do_the_service_has_no_reason_to_refuse(
-    mode: str, delay_s: float, seed: int, rules: dict[str, Any]
+    mode: str, seed: int, rules: dict[str, Any]
 ) -> None:
     draw = random.Random(seed)  # noqa: S311 - not a secret
+    delay_s = 0.08 * seed
     turns = (TURN, CALLING, ScriptedTurn(spoken=False), SEEING)
     scenario = Scenario(
         thinking_ms=draw.choice([0, 300, 3000]),
@@ -284,7 +284,7 @@ def test_whatever_people_do_the_service_has_no_reason_to_refuse(
             pair.answer("call_1", "{}")
     pair.voice = False
     pair.release()
-    pair.run(90.0)
+    pair.run(40.0)
     assert pair.closed is None
     assert pair.rests()
     assert pair.refusals == []
