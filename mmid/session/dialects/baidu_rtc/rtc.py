@@ -160,8 +160,9 @@ class BaiduRtc(TurnDialect):
         machine = self.machine
         if machine.stage is TurnStage.RESPONDING:
             return [Note("the end of a reply did not come"), *end_reply(machine, now)]
-        read_only = machine.stage is TurnStage.THINKING and machine.reply.told
-        if read_only or machine.stages[machine.stage].exit is Exit.LISTEN:
+        if machine.stage is TurnStage.THINKING and machine.reply.text:
+            return [*machine.reply.end(), *machine.listen(now)]
+        if machine.stages[machine.stage].exit is Exit.LISTEN:
             return machine.listen(now)
         return super()._leave_stage(now)
 

@@ -18,7 +18,7 @@ from mmid.session.effects import Effects, Emit, Note, SaveDialog, ToolCall
 CALL_S = 30.0
 _MOST_CALLS = 8
 
-# A reply whose text is whole and that nobody speaks: it was to be read.
+# A text that is not spoken, nor gone on with, for so long was to be read.
 _VOICE_S = 10.0
 
 # Values of dialog.text_mode without the question's text, and without the reply's.
@@ -158,6 +158,7 @@ def _answer_so_far(machine: RtcMachine, message: RtcMessage, now: float) -> Effe
     if machine.is_stale(message.said, now):
         return []
     begun, reply = _goes_on(machine, now), _coming(machine)
+    _await_voice(machine, now)
     if machine.settings.text_mode in _NO_ANSWER:
         return begun
     return [*begun, *reply.read_more(message.text, now)]
@@ -173,9 +174,14 @@ def _answer(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
         if message.text == machine.reply.text:
             return []
     begun, reply = _goes_on(machine, now), _coming(machine)
+    _await_voice(machine, now)
+    return [*begun, *(reply.read_last(message.text) if wanted else [])]
+
+
+def _await_voice(machine: RtcMachine, now: float) -> None:
+    """A text came: a reply that nobody speaks is over when no more of it comes."""
     if machine.stage is TurnStage.THINKING:
         machine.stage_deadline = now + _VOICE_S
-    return [*begun, *(reply.read_last(message.text) if wanted else [])]
 
 
 def _tts_begin(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:

@@ -404,6 +404,17 @@ def test_a_greeting_that_nobody_asked_for_is_a_reply(mode: str, greeting: Steps)
     play(opened(mode), [*greeting, *HEARD])
 
 
+def test_a_reply_that_nobody_speaks_is_over_soon_whatever_comes_behind_its_text() -> None:
+    dialect = opened()
+    steps: Steps = [
+        ("ask what", ["[T]:what"]),
+        ("[A]:It is noon.", ["LlmComplete It is noon."]),
+        ("[A]:[M]:It is", []),
+        ("wait 10", ["SpeechPrepare"]),
+    ]
+    play(dialect, steps)
+
+
 def test_a_second_reply_is_heard_after_the_first_was_played_out() -> None:
     steps: Steps = [
         ("ask what", ["[T]:what"]),
