@@ -1,4 +1,4 @@
-"""The store that several relays share: a real Redis, where Debian's is installed."""
+"""The store that several relays share: a real Redis or Valkey, where one is installed."""
 
 import asyncio
 import shutil
@@ -12,9 +12,12 @@ from mmid_relay.answers import KEPT_S, Reply, SharedAnswers, connect
 from mmid_relay.problems import Kind, Problem
 from tests.rig import Vendor, relay_for, settings_for
 
-_SERVER = shutil.which("valkey-server") or shutil.which("redis-server")
+# The server's program is also the one that checks its files, and goes by the name it is called:
+# so Debian's redis-tools is enough, which starts no service.
+_PROGRAMS = ("valkey-server", "redis-server", "valkey-check-rdb", "redis-check-rdb")
+_SERVER = next((found for program in _PROGRAMS if (found := shutil.which(program))), None)
 
-pytestmark = pytest.mark.skipif(_SERVER is None, reason="no redis-server or valkey-server")
+pytestmark = pytest.mark.skipif(_SERVER is None, reason="no redis-tools or valkey-tools")
 
 _REPLY = Reply(400, {"code": "100007", "data": None}, "100007", "refused", 5)
 
@@ -23,8 +26,9 @@ _REPLY = Reply(400, {"code": "100007", "data": None}, "100007", "refused", 5)
 async def store(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[str]:
     port = str(unused_tcp_port)
     process = await asyncio.create_subprocess_exec(
-        _SERVER or "",
+        "redis-server",
         *("--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)),
+        executable=_SERVER,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout
