@@ -86,7 +86,7 @@ class RecorderListener(Protocol):
 
 
 class Recorder(Protocol):
-    """A microphone. Its device is open only between ``start`` and ``stop``."""
+    """A microphone. Its device is open between ``start`` and ``stop``, and while there is a tap."""
 
     @property
     def device(self) -> str:
@@ -108,7 +108,9 @@ class Recorder(Protocol):
     def overdue_s(self) -> float:
         """How long ago it should have fetched samples, in seconds; 0 if it need not."""
 
-    def start(self, listener: RecorderListener, *, beside_replies: bool = False) -> None:
+    def start(
+        self, listener: RecorderListener, *, beside_replies: bool = False, preroll_ms: int = 0
+    ) -> None:
         """Open the device; the first sample is the one at this moment.
 
         The listener gets one short chunk first (the card's period), so that the
@@ -118,6 +120,7 @@ class Recorder(Protocol):
             listener: gets the samples.
             beside_replies: it stays open while replies play: what the loudspeaker plays
                 is taken out of what it hears, where an echo canceller is set.
+            preroll_ms: hand over at once what taps heard so long before now, up to 2000.
 
         Raises:
             AudioDeviceFailed: the device is not there, busy or cannot do the rate.
@@ -135,6 +138,19 @@ class Recorder(Protocol):
         A card gives what it recorded at once. A rate converter holds up to a period back:
         then this waits for it, ``recording`` stays true, and the listener hears the rest.
         """
+
+    def add_tap(self, tap: RecorderListener) -> None:
+        """Open the device, if it is not, and let a tap hear all of it beside any ``start``.
+
+        It hears samples even where the listener of ``start`` gets packets, and without the echo
+        of replies where an echo canceller is set.
+
+        Raises:
+            AudioDeviceFailed: the device is not there, busy or cannot do the rate.
+        """
+
+    def remove_tap(self, tap: RecorderListener) -> None:
+        """A tap hears no more; the device is closed when nobody does. Safe to call again."""
 
 
 class PlayerListener(Protocol):

@@ -66,6 +66,9 @@ class Status:
     recorder_overruns: int = 0
     player_underruns: int = 0
     speech_dropped_bytes: int = 0
+    # Who has a tap on the microphone; a client is there once for each.
+    listeners: list[str] = field(default_factory=list)
+    listener_dropped_bytes: int = 0
     # state, erle_db, delay_ms, drift_ppm. Empty if no echo canceller is set.
     echo_cancellation: Mapping[str, str | float] = field(default_factory=dict)
 

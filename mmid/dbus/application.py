@@ -95,6 +95,9 @@ class Application(Protocol):
     def play_prompt(self, name: str) -> Awaitable[None]:
         """Play a file of the board's own prompts; return when it is being played."""
 
+    def open_microphone(self, client: str) -> int:
+        """Let a client hear the microphone; return the reading end of a pipe, to be closed."""
+
     def level(self) -> int:
         """How loud the microphone is now, 0 to 100; 0 while nobody talks."""
 

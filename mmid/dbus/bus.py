@@ -132,6 +132,11 @@ class Bus:
         self._stream.write(self._encoded(message))
         return message.serial
 
+    async def send_with_descriptors(self, message: Message) -> None:
+        """Send a message with copies of its file descriptors, once nothing else waits."""
+        if not self._lost.done():
+            await self._pass(self._encoded(message), message.unix_fds)
+
     async def call(
         self,
         destination: str,
@@ -209,6 +214,10 @@ class Bus:
         self._serial = self._serial % 0xFFFFFFFF + 1
         return wire.encode(message, self._serial)
 
+    async def _pass(self, data: bytes, descriptors: Sequence[int]) -> None:
+        with suppress(ConnectionError):  # the reader sees it too, and says so
+            await self._stream.write_with_descriptors(data, descriptors)
+
     async def _exchange(self, message: Message) -> Message:
         """Send a call and wait for its reply."""
         data = self._encoded(message)
@@ -217,8 +226,7 @@ class Bus:
         try:
             async with asyncio.timeout(_CALL_TIMEOUT_S):
                 if message.unix_fds:
-                    with suppress(ConnectionError):  # the reader sees it too, and says so
-                        await self._stream.write_with_descriptors(data, message.unix_fds)
+                    await self._pass(data, message.unix_fds)
                 else:
                     self._stream.write(data)
                 return await reply

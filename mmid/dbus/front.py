@@ -129,6 +129,8 @@ class Front:
                 self._service.announce(interface, values)
         if "talker" in changed:
             self._watch.watch("talker", filter(None, [changed["talker"]]))
+        if "listeners" in changed:
+            self._watch.watch("taps", changed["listeners"])
         if "names" in changed:
             self._watch.watch("tools", self._application.tool_owners())
 

@@ -53,6 +53,9 @@ def methods(
             raise CallFailed(ACCESS_DENIED, "only root may erase the device record")
         await application.reset()
 
+    async def open_microphone(client: str) -> int:
+        return application.open_microphone(client)
+
     start_speech = _start_speech(application, holder)
     dialog: dict[str, Handler] = {
         "Connect": lambda _: application.connect(),
@@ -71,7 +74,10 @@ def methods(
         "Register": lambda _: application.register(),
         "Reset": reset,
     }
-    audio: dict[str, Handler] = {"PlayPrompt": lambda _, name: application.play_prompt(name)}
+    audio: dict[str, Handler] = {
+        "OpenMicrophone": open_microphone,
+        "PlayPrompt": lambda _, name: application.play_prompt(name),
+    }
     return {DIALOG: dialog, DEVICE: device, TOOLS: _tools(application), AUDIO: audio}
 
 

@@ -54,7 +54,8 @@ class Service:
         bus: where they arrive.
         contract: what they must fit.
         methods: what each method of ours does, by its interface, given the caller's name and
-            the arguments. A file descriptor is open until the method has ended.
+            the arguments. A file descriptor is open until the method has ended. One that it
+            returns, after an await, is closed when it was sent.
         setters: what setting each writable property does, given the value.
         read: finds the value of a property by its name.
     """
@@ -127,9 +128,22 @@ class Service:
 
     async def _wait(self, message: Message, method: Method, result: Awaitable[Any]) -> None:
         try:
-            self._answer(message, method, await result)
+            answer = await result
+            if method.outputs == "h":
+                await self._pass_on(message, answer)
+            else:
+                self._answer(message, method, answer)
         except Exception as error:  # noqa: BLE001 - as in _take
             self._refuse(message, error)
+
+    async def _pass_on(self, message: Message, descriptor: int) -> None:
+        """Answer with a file descriptor, which is closed here: the caller gets a copy."""
+        try:
+            if wants_answer(message):
+                reply = Message.new_method_return(message, "h", [0], [descriptor])
+                await self._bus.send_with_descriptors(reply)
+        finally:
+            close_descriptors([descriptor])
 
     def _answer(self, message: Message, method: Method, result: Any) -> None:
         if wants_answer(message):

@@ -15,6 +15,7 @@ from mmid.gateway.black_box import BlackBox
 from mmid.gateway.loudspeaker import Loudspeaker
 from mmid.gateway.microphone import Microphone
 from mmid.gateway.prompts import PromptPlayer
+from mmid.gateway.taps import Taps
 from mmid.gateway.timeline import Moment, Timeline
 from mmid.gateway.tools import Tools
 from mmid.hal import Clock, Mixer, Player, Recorder
@@ -55,6 +56,7 @@ class Board:
 
     Attributes:
         microphone: who holds it, and what is recorded.
+        taps: who hears it, too.
         loudspeaker: what is heard, and how loud.
         timeline: when what happened in the last turns.
         prompts: what explains a silence.
@@ -86,6 +88,7 @@ class Board:
         self._loop = asyncio.get_running_loop()
         self.timeline = Timeline()
         self.microphone = Microphone(recorder, dialog, status, lambda: self.supervisor, self._tell)
+        self.taps = Taps(recorder, status)
         self.loudspeaker = Loudspeaker(
             player=player,
             mixer=mixer,

@@ -194,6 +194,9 @@ class Gateway:
     def set_muted(self, muted: bool) -> None:
         self._board.loudspeaker.set_muted(muted)
 
+    def open_microphone(self, client: str) -> int:
+        return self._board.taps.open(client)
+
     def level(self) -> int:
         return self._board.microphone.recorder.level
 
@@ -213,6 +216,7 @@ class Gateway:
 
     def client_left(self, client: str) -> None:
         self._board.microphone.left(client)
+        self._board.taps.left(client)
         self._board.tools.left(client)
 
     def _count_connection(self) -> None:

@@ -299,4 +299,5 @@ def _status_line(status: Status, supervisor: Supervisor) -> str:
     """Say in a line what mmid is doing, for ``systemctl status``."""
     if not status.clock_synchronized and status.state is State.CONNECTING:
         return "waiting for the clock to be set"
-    return supervisor.describe() or f"{status.state} as {status.device_name}"
+    heard = "; the microphone is heard by other programs" if status.listeners else ""
+    return (supervisor.describe() or f"{status.state} as {status.device_name}") + heard

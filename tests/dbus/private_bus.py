@@ -88,6 +88,7 @@ class NotingApplication:
         self.registering = asyncio.Event()
         self.reply: str | events.Error = "It is noon."
         self.front: Front | None = None
+        self.tap = -1  # the writing end of the pipe of ``open_microphone``
         self._tools: dict[str, tuple[str, str]] = {}
         self._status = status
 
@@ -120,7 +121,7 @@ class NotingApplication:
         self._status.update(talker="")
 
     def client_left(self, client: str) -> None:
-        self._status.update(talker="")
+        self._status.update(talker="", listeners=[])
         self._note("client_left", client)
 
     def interrupt(self) -> None:
@@ -191,6 +192,12 @@ class NotingApplication:
 
     def timeline(self) -> list[dict[str, float]]:
         return [{"began": 1_795_132_800_000.0, "heard": 1250.5}]
+
+    def open_microphone(self, client: str) -> int:
+        self._note("open_microphone", client)
+        reader, self.tap = os.pipe()
+        self._status.update(listeners=[client])
+        return reader
 
     def level(self) -> int:
         return 50 if self._status.talker else 0

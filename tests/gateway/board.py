@@ -40,6 +40,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.listener: RecorderListener | None = None
+        self.taps: list[RecorderListener] = []
         self.overruns = 0
         self.level = 42
         self.overdue_s = 0.0
@@ -53,11 +54,25 @@ class Recorder:
     def recording(self) -> bool:
         return self.listener is not None
 
-    def start(self, listener: RecorderListener, *, beside_replies: bool = False) -> None:
+    def start(
+        self, listener: RecorderListener, *, beside_replies: bool = False, preroll_ms: int = 0
+    ) -> None:
+        self._open()
+        self.listener = listener
+        if preroll_ms:
+            listener.recorder_audio(b"before " + str(preroll_ms).encode())
+        self.beside_replies = beside_replies
+
+    def add_tap(self, tap: RecorderListener) -> None:
+        self._open()
+        self.taps.append(tap)
+
+    def remove_tap(self, tap: RecorderListener) -> None:
+        self.taps.remove(tap)
+
+    def _open(self) -> None:
         if self.broken:
             raise AudioDeviceFailed("microphone is not there")
-        self.listener = listener
-        self.beside_replies = beside_replies
 
     def stop(self) -> None:
         listener, self.listener = self.listener, None

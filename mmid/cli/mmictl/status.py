@@ -95,6 +95,10 @@ def _audio(audio: Values) -> Iterator[tuple[str, str]]:
         yield "echo", echo_text(echo)
     if lost := audio["SpeechDroppedBytes"]:
         yield "network", f"too slow for speech: {lost} bytes of it were lost"
+    if listeners := audio["Listeners"]:
+        lost = audio["ListenerDroppedBytes"]
+        slow = f"; {lost} bytes were lost by who does not read" if lost else ""
+        yield "listeners", f"{', '.join(listeners)}{slow}"
     yield "volume", f"{audio['Volume']} %{', muted' if audio['Muted'] else ''}"
 
 

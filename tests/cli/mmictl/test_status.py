@@ -41,6 +41,8 @@ AUDIO: dict[str, Any] = {
     "PlayerUnderruns": 0,
     "EchoCancellation": {},
     "SpeechDroppedBytes": 0,
+    "Listeners": [],
+    "ListenerDroppedBytes": 0,
 }
 REFUSED = {
     "code": "100008",

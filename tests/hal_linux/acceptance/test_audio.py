@@ -99,8 +99,10 @@ class LateRecorder(AlsaRecorder):
         super().__init__("paced", 16000, 20)
         self._times = times
 
-    def start(self, listener: RecorderListener, *, beside_replies: bool = False) -> None:
-        super().start(listener, beside_replies=beside_replies)
+    def start(
+        self, listener: RecorderListener, *, beside_replies: bool = False, preroll_ms: int = 0
+    ) -> None:
+        super().start(listener, beside_replies=beside_replies, preroll_ms=preroll_ms)
         self._times -= 1
         if self._times >= 0:
             time.sleep(0.8)

@@ -1,43 +1,28 @@
-"""The microphone: an ALSA PCM read by timers of the event loop.
+"""The microphone: lends one recording to a speech and to the taps beside it.
 
-Not by poll descriptors: those wake at every period of the card, and some
-plug-ins have none that can be polled. A timer wakes when the frames of the
-next chunk will be there, so steady speech costs ten wake-ups a second with
-every kind of device, and there is no timer while nobody records.
-
-A device that goes away in mid-speech is opened again, quietly, for a few
-seconds: the speech goes on with a gap, which counts as an overrun.
+Whoever comes first has the device opened, whoever leaves last has it closed.
 """
 
-import asyncio
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mmid.errors import AudioDeviceFailed
 from mmid.hal import Encoder, RecorderListener
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, DeviceLost, Direction, PcmRequest
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, Direction, PcmRequest
+from mmid.hal_linux.audio.capture.branches import Branches
 from mmid.hal_linux.audio.capture.coded_listener import CodedListener
-from mmid.hal_linux.audio.capture.pcm import CapturePcm
+from mmid.hal_linux.audio.capture.stream import CHUNK_MS, CaptureStream
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.samples import level_percent
 
 if TYPE_CHECKING:
     from mmid.hal_linux.audio.echo.cancellation import EchoCancellation
 
-# Clouds take speech in frames of about this length. 20 ms, the usual period of a card,
-# would cost three times the CPU.
-_CHUNK_MS = 100
-
 # The loop may be late by this much before a syllable is lost.
 _BUFFER_MS = 500
 
-# When the card is a little late: a wake-up for a frame or two costs more than it brings.
-_SHORTEST_WAIT_S = 0.002
-
-# The card's clock may be a little slower than ours. A timer fires late, by up to a
-# millisecond, and never early: more would only be added to every press.
-_TIMER_SLACK_S = 0.0001
+# As much as a press may want of what was said before it.
+LONGEST_PREROLL_MS = 2000
 
 
 class AlsaRecorder(SoundDevice):
@@ -62,11 +47,15 @@ class AlsaRecorder(SoundDevice):
         self._period_ms = period_ms
         self._encoder = encoder
         self._coded: CodedListener | None = None
-        self._recording: _Recording | None = None
+        self._branches = Branches(FRAME_BYTES * rate_hz * LONGEST_PREROLL_MS // 1000)
+        self._recording: CaptureStream | None = None
+        self._cleaned = False  # of the echo
+        self._ending = False  # the speech: what it still hears is the last of it
 
     @property
     def recording(self) -> bool:
-        return self._recording is not None and self._recording.open
+        speaking = self._branches.speech is not None and not self._ending
+        return speaking and self._live is not None
 
     @property
     def overruns(self) -> int:
@@ -90,191 +79,96 @@ class AlsaRecorder(SoundDevice):
         """
         return self._recording.position if self._recording else (0.0, 0)
 
-    def start(self, listener: RecorderListener, *, beside_replies: bool = False) -> None:
+    def start(
+        self, listener: RecorderListener, *, beside_replies: bool = False, preroll_ms: int = 0
+    ) -> None:
         self.stop()
-        self._recording = None
+        if recording := self._live:
+            recording.hand_over()  # what was said before now: it may find that the last tap left
+        if recording := self._live:
+            recording.go_on(self._period_ms)
+        else:
+            self._open(beside_replies=beside_replies)
         if self._encoder is not None:
             listener = self._coded = CodedListener(self._encoder, listener)
-        if self.echo is not None and beside_replies:
-            listener = self.echo.start(self, listener)
-        try:
-            self._recording = _Recording(self, self._period_ms, listener)
-        except AudioDeviceFailed:
-            self._finish()
-            raise
+        self._branches.speech = listener
+        self._ending = False
+        for chunk in self._branches.latest(self.request.rate_hz * preroll_ms // 1000):
+            listener.recorder_audio(chunk)
 
     def stop(self) -> None:
-        if self._recording is not None and self._recording.open:
-            self._recording.stop()
-            self._finish()
+        if (recording := self._live) and self.recording:
+            self._ending = True
+            try:
+                recording.hand_over()
+            finally:
+                self._finish()
 
     def release(self, then: Callable[[], None]) -> None:
-        def released() -> None:
-            self._finish()
+        recording = self._live
+        if recording is None or not self.recording:
+            then()
+            return
+
+        def released(count: int) -> None:
+            self._ending = True
+            try:
+                recording.deliver(count)
+            finally:
+                self._finish()
             then()
 
-        if self._recording is not None and self._recording.open:
-            self._recording.release(released)
-        else:
-            then()
+        recording.wait_for_rest(released)
 
-    def _finish(self) -> None:
-        if self.echo is not None:
-            self.echo.stop()
-        if self._coded is not None:
-            self._coded.finish()
+    def add_tap(self, tap: RecorderListener) -> None:
+        if self._live is None:
+            self._open(beside_replies=True)
+        self._branches.add(tap)
 
-
-class _Recording:
-    """One recording, from ``start`` to ``stop`` or a failure."""
-
-    def __init__(self, device: SoundDevice, period_ms: int, listener: RecorderListener) -> None:
-        self.open = True
-        self.latest = b""
-        self.position = time.monotonic(), 0
-        self._fetched = 0  # bytes
-        self._device = device
-        self._listener = listener
-        self._away = False
-        self._pending = bytearray()  # recorded, not yet a chunk
-        self._pcm = self._start_pcm()
-        self._chunk_bytes = self._bytes_of(period_ms)  # of the next chunk; the first is short
-        self._timer = self._wake_for_chunk()
+    def remove_tap(self, tap: RecorderListener) -> None:
+        self._branches.remove(tap)
+        if self._branches.idle:
+            self._close()
 
     @property
-    def overdue_s(self) -> float:
-        """How long ago it should have woken up, in seconds; each wake-up sees to the next."""
-        late_s = asyncio.get_running_loop().time() - self._timer.when()
-        return max(0.0, late_s) if self.open else 0.0
+    def _live(self) -> CaptureStream | None:
+        """The recording, while the device is open."""
+        return self._recording if self._recording is not None and self._recording.open else None
 
-    def stop(self) -> None:
-        """Close, and deliver what the device has given up to now."""
-        self._fetch_last()
-        self._close()
-        self._deliver_rest()
-
-    def release(self, then: Callable[[], None]) -> None:
-        """Close, and deliver what was recorded up to now, once the device has given it."""
-        held = self._pcm.held_frames if self._fetch_last() else 0
-        opened = self._pcm.opened
-        longest_s = 2 * _SHORTEST_WAIT_S + opened.period_frames / opened.rate_hz
-        deadline = asyncio.get_running_loop().time() + longest_s
-        self._wait_for_rest(len(self._pending) + held * FRAME_BYTES, deadline, then)
-
-    def _wait_for_rest(self, count: int, deadline: float, then: Callable[[], None]) -> None:
-        """End with so many bytes pending; with less if the device fails or the time is up."""
-
-        def look() -> None:
-            alive = self._fetch_last()
-            self._wait_for_rest(count, deadline if alive else 0.0, then)
-
-        self._timer.cancel()
-        if len(self._pending) < count and asyncio.get_running_loop().time() < deadline:
-            self._timer = self._wake_for(count, look)
-            return
-        del self._pending[count:]  # what was said after the release
-        self._close()
-        self._deliver_rest()
-        then()
-
-    def _fetch_last(self) -> bool:
-        """Fetch what there is; a device that fails now is no matter, for the end is here."""
-        if self._away:
-            return False
+    def _open(self, *, beside_replies: bool) -> None:
+        listener: RecorderListener = self._branches
+        if self.echo is not None and beside_replies:
+            listener = self.echo.start(self, listener)
+        self._cleaned = listener is not self._branches
+        self._recording = None
         try:
-            self._fetch()
+            self._recording = CaptureStream(self, self._period_ms, listener)
         except AudioDeviceFailed:
-            return False
-        return True
-
-    def _start_pcm(self) -> CapturePcm:
-        pcm = CapturePcm(self._device.open_pcm())
-        try:
-            pcm.start()
-        except AudioDeviceFailed as error:
-            pcm.close()
-            self._device.failed(error)
+            self._close()
             raise
-        return pcm
 
-    def _bytes_of(self, duration_ms: int) -> int:
-        return self._pcm.opened.rate_hz * duration_ms // 1000 * FRAME_BYTES
+    def _finish(self) -> None:
+        """End the speech; the recording goes on for the taps."""
+        if self._coded is not None:
+            self._coded.finish()
+        self._coded = self._branches.speech = None
+        if self._branches.idle:
+            self._close()
+        elif self.echo is not None and not self._cleaned:
+            self._open_anew()
+        elif recording := self._live:
+            recording.go_on(CHUNK_MS)
 
-    def _wake_for_chunk(self) -> asyncio.TimerHandle:
-        """Wake up when the frames that the next chunk lacks will be there."""
-        return self._wake_for(self._chunk_bytes, self._tick)
-
-    def _wake_for(self, wanted_bytes: int, action: Callable[[], None]) -> asyncio.TimerHandle:
-        """Wake up when so much will be pending, or sooner if the device cannot keep as much."""
-        frames = (wanted_bytes - len(self._pending)) // FRAME_BYTES
-        delay = max(_SHORTEST_WAIT_S, self._pcm.wait_s(frames) + _TIMER_SLACK_S)
-        return asyncio.get_running_loop().call_later(delay, action)
-
-    def _tick(self) -> None:
-        try:
-            self._fetch()
-        except DeviceLost as error:
-            self._away = True
-            self._pcm.close()
-            self._device.failed(error)
-            self._device.count_xruns()
-            self._wait_for_device(error)
-            return
-        except AudioDeviceFailed as error:
-            self._fail(error)
-            return
-        # The listener may stop the recording while it hears this: then nothing is pending.
-        while len(self._pending) >= self._chunk_bytes:
-            self._deliver(self._chunk_bytes)
-            self._chunk_bytes = self._bytes_of(_CHUNK_MS)
-        if self.open:
-            self._timer = self._wake_for_chunk()
-
-    def _fetch(self) -> None:
-        before, pending = self._pcm.overruns, len(self._pending)
-        try:
-            if self._pcm.read(self._pending):
-                self._device.works()
-        finally:
-            asked, there = self._pcm.asked
-            self.position = asked, self._fetched // FRAME_BYTES + there
-            self._fetched += len(self._pending) - pending
-            if self._pcm.overruns != before:
-                self._device.count_xruns(self._pcm.overruns - before)
-
-    def _wait_for_device(self, error: AudioDeviceFailed) -> None:
-        delay = self._device.next_try_s()
-        if delay is None:
-            self._fail(error)
-        else:
-            self._timer = asyncio.get_running_loop().call_later(delay, self._come_back)
-
-    def _come_back(self) -> None:
-        try:
-            self._pcm = self._start_pcm()
-        except AudioDeviceFailed as error:
-            self._wait_for_device(error)
-        else:
-            self._away = False
-            self._timer = self._wake_for_chunk()
-
-    def _deliver(self, count: int) -> None:
-        self.latest = bytes(self._pending[:count])
-        del self._pending[:count]
-        self._listener.recorder_audio(self.latest)
-
-    def _deliver_rest(self) -> None:
-        # In chunks of the usual length: the first one, a period, may still be to come.
-        while self._pending:
-            self._deliver(self._bytes_of(_CHUNK_MS))
-
-    def _fail(self, error: AudioDeviceFailed) -> None:
-        self._device.failed(error)
+    def _open_anew(self) -> None:
+        """Go on for taps that came during a press: from here on they could hear replies."""
         self._close()
-        self._deliver_rest()
-        self._listener.recorder_failed(error)
+        try:
+            self._open(beside_replies=True)
+        except AudioDeviceFailed as error:
+            self._branches.recorder_failed(error)
 
     def _close(self) -> None:
-        self.open = False
-        self._timer.cancel()
-        self._pcm.close()
+        if self._recording is not None:
+            self._recording.close()
+        if self.echo is not None:
+            self.echo.stop()

@@ -375,3 +375,87 @@ async def test_a_recording_that_an_unforeseen_error_ended_is_overdue_and_no_othe
     assert recorder.overdue_s < 0.3
     recorder.stop()
     assert recorder.overdue_s == 0
+
+
+# --- taps ----------------------------------------------------------------------------------
+
+
+@both_kinds
+async def test_a_tap_hears_every_sample_through_a_press_that_begins_at_its_own_moment(
+    device: str,
+) -> None:
+    tap, ears = Ears(), Ears()
+    recorder: Recorder = AlsaRecorder(device, RATE_HZ, 20)
+    recorder.add_tap(tap)
+    await tap.until(lambda e: len(e.chunks) == 3)
+    recorder.start(ears)
+    said_before = len(tap.speech)
+    await ears.until(lambda e: len(e.chunks) == 3)
+    assert [len(chunk) for chunk in ears.chunks] == [PERIOD, CHUNK, CHUNK], "as without a tap"
+    recorder.stop()
+    said = len(tap.speech)
+    await tap.until(lambda e: len(e.speech) > said + CHUNK)
+    recorder.remove_tap(tap)
+    recorder.remove_tap(tap)
+    assert tap.speech == counting(len(tap.speech) // 2)
+    assert tap.speech[said_before:said] == ears.speech
+    assert recorder.overruns == 0
+    assert recorder.overdue_s == 0
+
+
+async def test_a_release_ends_the_speech_and_loses_nothing_for_the_tap(define: Define) -> None:
+    define(CONVERTED)
+    tap, ears = Ears(), Ears()
+    recorder = AlsaRecorder("converted", RATE_HZ, 20)
+    recorder.add_tap(tap)
+    recorder.start(ears)
+    await ears.until(lambda e: len(e.chunks) == 2)
+    released = asyncio.Event()
+    recorder.release(released.set)
+    await asyncio.wait_for(released.wait(), 5)
+    said = len(tap.speech)
+    assert not recorder.recording
+    assert tap.speech.endswith(ears.speech[-CHUNK:])
+    await tap.until(lambda e: len(e.speech) > said + 2 * CHUNK)
+    recorder.remove_tap(tap)
+    assert recorder.overruns == 0
+
+
+async def test_what_was_said_before_a_press_goes_before_it(define: Define) -> None:
+    tap, ears, cold = Ears(), Ears(), Ears()
+    recorder = AlsaRecorder("file", RATE_HZ, 20)
+    recorder.add_tap(tap)
+    await tap.until(lambda e: len(e.chunks) == 5)
+    recorder.start(ears, preroll_ms=200)
+    assert len(ears.speech) == 2 * CHUNK
+    assert ears.speech == tap.speech[-2 * CHUNK :]
+    await ears.until(lambda e: len(e.chunks) == 4)
+    recorder.stop()
+    assert ears.speech == tap.speech[-len(ears.speech) :], "without a seam"
+    recorder.start(ears, preroll_ms=2000)
+    assert len(ears.speech) > len(tap.speech), "all that there is"
+    recorder.stop()
+    recorder.remove_tap(tap)
+    recorder.start(cold, preroll_ms=2000)
+    assert cold.chunks == [], "nobody heard what was said before"
+    recorder.stop()
+
+
+async def test_a_device_that_stays_away_ends_taps_and_speech_and_can_be_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_OUTAGE_S", 0.05)
+    tap, ears, again = Ears(), Ears(), Ears()
+    recorder = AlsaRecorder("unplugged", RATE_HZ, 20)
+    recorder.add_tap(tap)
+    recorder.start(ears)
+    (tmp_path / "away").touch()
+    await ears.until(lambda e: e.failure is not None)
+    assert tap.failure is ears.failure
+    with pytest.raises(AudioDeviceFailed):
+        recorder.add_tap(again)
+    (tmp_path / "away").unlink()
+    recorder.add_tap(again)
+    await again.until(lambda e: len(e.chunks) == 1)
+    recorder.remove_tap(again)
+    assert not recorder.recording
