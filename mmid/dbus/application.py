@@ -18,10 +18,13 @@ class Application(Protocol):
     def disconnect(self) -> None:
         """End the session and stay offline until ``connect``."""
 
-    def start_speech(self, client: str, max_s: float = 0.0) -> Awaitable[None] | None:
+    def start_speech(
+        self, client: str, max_s: float = 0.0, preroll_ms: int = 0
+    ) -> Awaitable[None] | None:
         """Give the microphone to a client and record; it may take a moment to be accepted.
 
         ``max_s``: end the speech by itself after so many seconds; 0: as the settings say.
+        ``preroll_ms``: what a tap heard so long before belongs to it.
         """
 
     def stop_speech(self, client: str) -> None:

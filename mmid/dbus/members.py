@@ -24,6 +24,8 @@ Handler = Callable[..., Any]
 
 # How long a press may want to be; the settings' limit holds as well.
 _SHORTEST_MS, _LONGEST_MS = 100, 600_000
+# As much as is kept of what taps heard.
+_LONGEST_PREROLL_MS = 2000
 _LONGEST_REASON = 64
 # Longer than any question of a person, short enough for any cloud.
 _TEXT_LIMIT = 4096
@@ -96,10 +98,10 @@ def _tools(application: Application) -> dict[str, Handler]:
 
 
 def _start_speech(application: Application, holder: Callable[[], Awaitable[str]]) -> Handler:
-    def start_speech(client: str, max_s: float = 0.0) -> Awaitable[None] | None:
+    def start_speech(client: str, **meant: Any) -> Awaitable[None] | None:
         # The microphone is taken here and now: a StopSpeech may be right behind.
         try:
-            pressed = application.start_speech(client, max_s)
+            pressed = application.start_speech(client, **meant)
         except Busy as error:
             return busy(error)
         return None if pressed is None else accepted(pressed)
@@ -118,21 +120,29 @@ def _start_speech(application: Application, holder: Callable[[], Awaitable[str]]
     return start_speech
 
 
-def _press(options: dict[str, Variant]) -> dict[str, float]:
+def _press(options: dict[str, Variant]) -> dict[str, Any]:
     """Return how a press is meant: the options of StartSpeechWith."""
-    if unknown := sorted(options.keys() - {"max_ms", "reason"}):
+    if unknown := sorted(options.keys() - {"max_ms", "preroll_ms", "reason"}):
         raise InvalidArgument(f"StartSpeechWith: there is no option {unknown[0][:40]!r}")
-    reason, max_ms = (plain(options.get(key)) for key in ("reason", "max_ms"))
-    if reason is not None and not (isinstance(reason, str) and len(reason) <= _LONGEST_REASON):
-        raise InvalidArgument(f"StartSpeechWith: reason has at most {_LONGEST_REASON} characters")
-    if max_ms is None:
-        return {}
-    if not (type(max_ms) is int and _SHORTEST_MS <= max_ms <= _LONGEST_MS):
-        text = f"max_ms is {_SHORTEST_MS} to {_LONGEST_MS}, not {max_ms!r}"
+    reason = plain(options.get("reason", ""))
+    if not (isinstance(reason, str) and len(reason) <= _LONGEST_REASON and reason.isprintable()):
+        text = f"reason has at most {_LONGEST_REASON} characters of one line"
         raise InvalidArgument(f"StartSpeechWith: {text}")
+    meant: dict[str, Any] = {}
+    if "max_ms" in options:
+        meant["max_s"] = _milliseconds(options, "max_ms", _SHORTEST_MS, _LONGEST_MS) / 1000
+    if "preroll_ms" in options:
+        meant["preroll_ms"] = _milliseconds(options, "preroll_ms", 0, _LONGEST_PREROLL_MS)
     if reason:
         _log.info("a press because of %s", reason)
-    return {"max_s": max_ms / 1000}
+    return meant
+
+
+def _milliseconds(options: dict[str, Variant], name: str, least: int, most: int) -> int:
+    value = plain(options[name])
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidArgument(f"StartSpeechWith: {name} is {least} to {most}, not {value!r}")
+    return value
 
 
 def _questions(application: Application) -> dict[str, Handler]:

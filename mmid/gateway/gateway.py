@@ -81,12 +81,14 @@ class Gateway:
         self._board.microphone.refuse(NotReady("Disconnect came before the dialog was ready"))
         self._supervisor.disconnect()
 
-    def start_speech(self, client: str, max_s: float = 0.0) -> Awaitable[None] | None:
+    def start_speech(
+        self, client: str, max_s: float = 0.0, preroll_ms: int = 0
+    ) -> Awaitable[None] | None:
         microphone, pressed = self._board.microphone, self._loop.time()
         again = microphone.holder == client
         self._board.prompts.silence()
         try:
-            waiting = microphone.press(client, max_s)
+            waiting = microphone.press(client, max_s, preroll_ms)
         except NotReady:
             self._board.prompts.refused()
             raise

@@ -101,15 +101,18 @@ class Microphone:
 
     # --- what a client wants --------------------------------------------------------------
 
-    def press(self, client: str, max_s: float = 0.0) -> Awaitable[None] | None:
-        """Open it for a client, for so many seconds at most if it is not 0."""
-        waiting = self._press_for(client)
+    def press(self, client: str, max_s: float = 0.0, preroll_ms: int = 0) -> Awaitable[None] | None:
+        """Open it for a client, for so many seconds at most if it is not 0.
+
+        ``preroll_ms``: what a tap heard so long before goes first.
+        """
+        waiting = self._press_for(client, preroll_ms)
         if max_s and self._press is not None and self._press.limit is None:
             loop = asyncio.get_running_loop()
             self._press.limit = loop.call_later(max_s, self._time_is_up, self._press)
         return waiting
 
-    def _press_for(self, client: str) -> Awaitable[None] | None:
+    def _press_for(self, client: str, preroll_ms: int) -> Awaitable[None] | None:
         if self._press and self._press.held and self._press.released:
             self._end_press()  # somebody speaks again already
         press, conversation = self._press, self._conversation
@@ -120,13 +123,17 @@ class Microphone:
         if press and press.early:
             raise Busy(f"a speech of {press.client} waits for the dialog")
         if conversation is None or not conversation.ready:
-            return self._press_early(client)
+            return self._press_early(client, preroll_ms)
         try:
             conversation.check_speech()
         except NotReady:  # it is being left, for another connection
-            return self._press_early(client)
-        self._lend(client, conversation.record)
+            return self._press_early(client, preroll_ms)
+        said_before: list[bytes] = []
+        self._lend(client, said_before.append, preroll_ms)
+        self._sink = conversation.record
         conversation.start_speech()
+        for chunk in said_before:
+            conversation.record(chunk, early=True)
         return None
 
     def release(self, client: str) -> None:
@@ -256,7 +263,7 @@ class Microphone:
             raise NotTalking(f"{client} does not hold the microphone, {holder} does")
         return self._press
 
-    def _press_early(self, client: str) -> Awaitable[None]:
+    def _press_early(self, client: str, preroll_ms: int) -> Awaitable[None]:
         """Record already, if there is hope that the dialog is ready in time."""
         supervisor, wait_s = self._supervisor(), self._dialog.press_wait_s
         if not supervisor.pressed_mode:
@@ -270,24 +277,30 @@ class Microphone:
             if dropped := speech.push(data):
                 self.dropped(dropped)
 
-        press = self._lend(client, keep)
+        press = self._lend(client, keep, preroll_ms)
         loop = asyncio.get_running_loop()
         too_late = NotReady(f"no dialog was ready within {wait_s:g} s")
         timeout = loop.call_later(wait_s, self.refuse, too_late)
         press.early = _EarlyPress(loop.create_future(), timeout, speech)
         return asyncio.shield(press.early.accepted)
 
-    def _lend(self, client: str, sink: Callable[[bytes], None]) -> _Press:
-        self._start(sink)
+    def _lend(self, client: str, sink: Callable[[bytes], None], preroll_ms: int) -> _Press:
+        self._start(sink, preroll_ms=preroll_ms)
         self._press = _Press(client)
         self._status.update(talker=client)
         return self._press
 
-    def _start(self, sink: Callable[[bytes], None], *, beside_replies: bool = False) -> None:
+    def _start(
+        self,
+        sink: Callable[[bytes], None],
+        *,
+        beside_replies: bool = False,
+        preroll_ms: int = 0,
+    ) -> None:
         self._sink = sink
         self._loss_told = False
         if not self.recorder.recording:
-            self.recorder.start(self, beside_replies=beside_replies)
+            self.recorder.start(self, beside_replies=beside_replies, preroll_ms=preroll_ms)
         self._failure = ""
 
     def _end_press(self) -> None:

@@ -107,8 +107,8 @@ class NotingApplication:
     def disconnect(self) -> None:
         self._note("disconnect")
 
-    def start_speech(self, client: str, max_s: float = 0.0) -> None:
-        self._note("start_speech", client, *([max_s] if max_s else []))
+    def start_speech(self, client: str, max_s: float = 0.0, preroll_ms: int = 0) -> None:
+        self._note("start_speech", client, *filter(None, (max_s, preroll_ms)))
         self._status.update(talker=client)
 
     def stop_speech(self, client: str) -> None:

@@ -129,6 +129,7 @@ def test_the_result_of_a_tool_is_handed_on_if_it_is_not_too_long(
     [
         ({}, ("start_speech", ":1.1")),
         ({"max_ms": Variant("u", 3000)}, ("start_speech", ":1.1", 3.0)),
+        ({"preroll_ms": Variant("u", 2000)}, ("start_speech", ":1.1", 2000)),
         ({"reason": Variant("s", "wake-word")}, ("start_speech", ":1.1")),
     ],
 )
@@ -147,6 +148,9 @@ def test_a_press_may_have_options(
         ({"max_ms": Variant("u", 600001)}, "not 600001"),
         ({"max_ms": Variant("s", "3000")}, "not '3000'"),
         ({"max_ms": Variant("b", value=True)}, "not True"),
+        ({"preroll_ms": Variant("u", 2001)}, "0 to 2000, not 2001"),
+        ({"preroll_ms": Variant("d", 1.5)}, "not 1.5"),
+        ({"reason": Variant("s", "two\nlines")}, "one line"),
         ({"reason": Variant("u", 1)}, "64 characters"),
         ({"reason": Variant("s", "x" * 65)}, "64 characters"),
     ],

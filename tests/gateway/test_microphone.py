@@ -546,3 +546,12 @@ async def test_a_press_that_was_released_in_time_is_ended_once(board: Board) -> 
         await board.wire.until("StopSpeech")
         await asyncio.sleep(0.05)
         assert board.wire.directives.count("StopSpeech") == 1
+
+
+async def test_what_a_tap_heard_before_a_press_is_said_first(board: Board) -> None:
+    async with board.connected():
+        assert board.gateway.start_speech(ALICE, preroll_ms=800) is None
+        board.recorder.hear(b" and after")
+        board.gateway.stop_speech(ALICE)
+        await board.wire.until("StopSpeech")
+        assert board.wire.speech == b"before 800 and after"
