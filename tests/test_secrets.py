@@ -82,7 +82,7 @@ def test_a_copy_is_as_secret_as_the_original() -> None:
     ("text", "safe"),
     [
         ("Authorization: Bearer abc.def/ghi", f"Authorization: Bearer {MASK}"),
-        ("key sk-0123456789abcdef, next", f"key sk-{MASK}, next"),
+        ("key sk-nobodydeclared99, next", f"key sk-{MASK}, next"),
         ("token st-fedcba9876543210", f"token st-{MASK}"),
         ('{"signature":"a/b+c=","n":1}', f'{{"signature":"{MASK}","n":1}}'),
         (r"{\"dashToken\":\"a1\"}", rf"{{\"dashToken\":\"{MASK}\"}}"),
