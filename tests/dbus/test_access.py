@@ -21,22 +21,29 @@ from mmid.dbus.interface import (
     PROPERTIES,
     TOOLS,
 )
+from mmid.dbus.stream import close_descriptors
 from mmid.dbus.wire import Message, Variant
 from mmid.errors import BusFailed, ToolFailed
 from mmid.status import Status
-from tests.dbus.descriptors import copies
+from tests.dbus.descriptors import Program, copies
 from tests.dbus.private_bus import NotingApplication
 from tests.dbus.system_bus import KINDS, MEMBER, MMID, ROOT, STRANGER, SystemBus, User, acting_as
 
 CALLS: list[tuple[str, str, str, list[Any]]] = [
     (DIALOG, "Interrupt", "", []),
     (DIALOG, "StartSpeech", "", []),
+    (DIALOG, "StartSpeechWith", "a{sv}", [{"preroll_ms": Variant("u", 500)}]),
+    (DIALOG, "ForgetInfo", "", []),
     (DIALOG, "Ask", "s", ["What time is it?"]),
     (DEVICE, "Register", "", []),
+    (AUDIO, "PlayPrompt", "s", ["offline.wav"]),
     (TOOLS, "Register", "osss", ["/lamp", "lamp", "", ""]),
     (TOOLS, "Unregister", "s", ["lamp"]),
     (PROPERTIES, "GetAll", "s", [DIALOG]),
+    (PROPERTIES, "Get", "ss", [DIALOG, "Voice"]),
+    (PROPERTIES, "Get", "ss", [AUDIO, "Listeners"]),
     (PROPERTIES, "Set", "ssv", [AUDIO, "Volume", Variant("u", 7)]),
+    (PROPERTIES, "Set", "ssv", [DIALOG, "Voice", Variant("s", "longanhuan")]),
     (INTROSPECTABLE, "Introspect", "", []),
     (PEER, "Ping", "", []),
 ]
@@ -139,17 +146,16 @@ async def test_root_and_members_hear_what_is_said_and_nobody_else_does(
         for rule in RULES:
             await bus.ask_bus("AddMatch", "s", rule)
     front.emit(events.AsrComplete("a secret"))
+    front.emit(events.DisplayText("another secret"))
     status.update(dialog_id="another")
     # The answer follows the signals out of mmid, so the bus has passed them on.
     await root.call(NAME, PATH, PEER, "Ping")
     for bus in heard:
         await bus.ask_bus("GetId", "")
+    told = ["AsrComplete", "DisplayText", "PropertiesChanged"]
     for bus in (root, member):
-        assert [name for name in heard[bus] if name in {"AsrComplete", "PropertiesChanged"}] == [
-            "AsrComplete",
-            "PropertiesChanged",
-        ]
-    assert {"AsrComplete", "PropertiesChanged"}.isdisjoint(heard[stranger])
+        assert [name for name in heard[bus] if name in told] == told
+    assert set(told).isdisjoint(heard[stranger])
 
 
 async def test_only_root_may_erase_the_record(
@@ -238,6 +244,25 @@ async def test_an_image_comes_over_either_bus_and_no_descriptor_stays_open(
         assert copies(memory) == 1
     finally:
         os.close(memory)
+
+
+async def test_a_member_hears_the_microphone_over_either_bus_and_a_stranger_does_not(
+    front: Front, system_bus: SystemBus, stranger: Bus, application: NotingApplication
+) -> None:
+    refused = await refusal(stranger, AUDIO, "OpenMicrophone")
+    assert refused.name == ACCESS_DENIED
+    assert application.calls.empty()
+    with acting_as(MEMBER):
+        program = await Program.connect(system_bus.address)
+    assert isinstance(program, Program)
+    assert await program.call(NAME, PATH, AUDIO, "OpenMicrophone") == [0]
+    [reader] = program.kept
+    try:
+        os.write(application.tap, b"hear")
+        assert os.read(reader, 100) == b"hear"
+    finally:
+        close_descriptors([reader, application.tap])
+    await program.close()
 
 
 @pytest.mark.parametrize("user", [MEMBER, STRANGER], ids=lambda user: user.name)

@@ -9,26 +9,13 @@ from mmid.dbus.bus import Bus
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO, NAME, PATH
-from mmid.dbus.stream import Stream, close_descriptors
+from mmid.dbus.stream import close_descriptors
 from mmid.dbus.wire import Message, MessageFlag
 from mmid.errors import Busy
-from tests.dbus.descriptors import copies
+from tests.dbus.descriptors import Program, copies
 from tests.dbus.private_bus import NotingApplication
 
 OPEN = (NAME, PATH, AUDIO, "OpenMicrophone")
-
-
-class Program(Bus):
-    """A program's connection, which keeps the file descriptors that come with answers."""
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__(stream)
-        self.kept: list[int] = []
-
-    def _take(self, message: Message) -> None:
-        self.kept += message.unix_fds
-        message.unix_fds = []
-        super()._take(message)
 
 
 @pytest.fixture
