@@ -54,7 +54,7 @@ FLOOR_PLAN = {
     "mmid.settings mmid.session mmid.hal_linux mmid.dbus mmid.gateway mmid.service",
     "mmid.cli": "mmid mmid.errors mmid.secrets mmid.cli",
     "mmid.cli.mmid": "mmid mmid.errors mmid.secrets mmid.settings mmid.service mmid.hal_linux "
-    "mmid.session.license.record mmid.session.clouds mmid.cli",
+    "mmid.session.license.record mmid.session.clouds mmid.gateway.prompts mmid.cli",
     "mmid.cli.mmictl": "mmid mmid.errors mmid.secrets mmid.dbus mmid.cli",
     "mmid.cli.doctor": "mmid mmid.errors mmid.secrets mmid.settings mmid.hal_linux "
     "mmid.session.clouds mmid.session.license.record mmid.session.proxy mmid.session.tls "

@@ -85,7 +85,7 @@ class PromptPlayer:
             raise Unsupported("prompts.directory is not set")
         if Path(name).name != name or name.startswith("."):
             raise InvalidArgument(f"{name[:80]!r} is no name of a file in prompts.directory")
-        rate_hz, samples = await asyncio.to_thread(_read, Path(self._files.directory, name))
+        rate_hz, samples = await asyncio.to_thread(read_prompt, Path(self._files.directory, name))
         if self._replying() or self._player is not None:
             raise Busy("the loudspeaker is in use")
         player = self._player = self._open_player(rate_hz)
@@ -157,8 +157,12 @@ class PromptPlayer:
         self._tell(error)
 
 
-def _read(path: Path) -> tuple[int, bytes]:
-    """Return the rate and the samples of a WAV file."""
+def read_prompt(path: Path) -> tuple[int, bytes]:
+    """Return the rate in Hz and the samples of a WAV file of 16-bit mono.
+
+    Raises:
+        InvalidArgument: it cannot be read, is no such file, or is longer than 10 s.
+    """
     import wave  # noqa: PLC0415 - few boards have prompts
 
     try:

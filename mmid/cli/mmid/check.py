@@ -6,6 +6,7 @@ It stays on the board: whether the servers answer is a question for ``mmictl doc
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from mmid.cli.doctor.as_daemon import as_daemon
 from mmid.cli.doctor.board import load_codecs, load_echo_canceller
@@ -13,13 +14,14 @@ from mmid.cli.doctor.exposure import exposures
 from mmid.cli.doctor.finding import Finding, Verdict
 from mmid.cli.doctor.network import check_trust, ways_of
 from mmid.cli.streams import print_lines
-from mmid.errors import TABLE, NotProvisioned, SettingsInvalid, StorageFailed
+from mmid.errors import TABLE, InvalidArgument, NotProvisioned, SettingsInvalid, StorageFailed
+from mmid.gateway.prompts import Occasion, read_prompt
 from mmid.hal_linux.storage import describe, open_store
 from mmid.hal_linux.time.clock import KernelClock
 from mmid.secrets import MASK
 from mmid.session.clouds import cloud_of
 from mmid.session.license.record import DeviceRecord
-from mmid.settings import License, Settings, Storage
+from mmid.settings import License, PromptFiles, Settings, Storage
 
 
 def check(settings: Settings, options: Namespace) -> int:
@@ -29,8 +31,8 @@ def check(settings: Settings, options: Namespace) -> int:
 
     Raises:
         SettingsInvalid: what the cloud cannot do without is not set; a codec or an echo canceller
-            is asked for whose library is not installed; or the file of authorities or the proxy of
-            the service cannot be used.
+            is asked for whose library is not installed; a prompt cannot be played; or the file of
+            authorities or the proxy of the service cannot be used.
         StorageFailed: the device record cannot be read.
     """
     if missing := cloud_of(settings.cloud.protocol).missing(settings):
@@ -39,6 +41,7 @@ def check(settings: Settings, options: Namespace) -> int:
         )
     load_codecs(settings.dialog)
     load_echo_canceller(settings.audio)
+    _read_prompts(settings.prompts)
     storage = settings.storage
     record = open_store(storage.target, key=storage.key).load()
     clock = KernelClock(settings.clock.require_sync)
@@ -48,6 +51,18 @@ def check(settings: Settings, options: Namespace) -> int:
     open_ones = exposures(options.config, settings)
     print_lines(f"{'open':8} {one.text}: {one.remedy}" for one in open_ones)
     return 0
+
+
+def _read_prompts(files: PromptFiles) -> None:
+    """Read the prompts as the daemon would, which reads one only when it is to be heard."""
+    for occasion in Occasion:
+        name = getattr(files, occasion.value)
+        if not (files.directory and name):
+            continue
+        try:
+            read_prompt(Path(files.directory, name))
+        except InvalidArgument as error:
+            raise SettingsInvalid(f'prompts.{occasion} = "{name}": {error}') from None
 
 
 async def _try(settings: Settings) -> dict[str, str]:

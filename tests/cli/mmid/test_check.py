@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,34 @@ def test_a_codec_without_its_library_is_refused_with_the_package_to_install(
     key = variable.removeprefix("MMID_DIALOG__").lower()
     assert f"dialog.{key} = {mode!r} needs lib" in one_line(result)
     assert f"install {package}" in one_line(result)
+
+
+def write_prompt(path: Path, *, channels: int = 1, seconds: int = 1) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(2 * channels * 8000 * seconds))
+
+
+def test_a_prompt_that_could_not_be_played_is_one_line_and_exit_2(
+    config: Path, tmp_path: Path
+) -> None:
+    write_prompt(tmp_path / "good.wav", seconds=10)
+    write_prompt(tmp_path / "stereo.wav", channels=2)
+    write_prompt(tmp_path / "long.wav", seconds=11)
+    (tmp_path / "text.wav").write_text("no sound")
+    prompts = {"MMID_PROMPTS__DIRECTORY": str(tmp_path), "MMID_PROMPTS__OFFLINE": "good.wav"}
+    assert mmid("check", "--config", config, **prompts).returncode == 0
+    for name, why in (
+        ("none.wav", "cannot be read: No such file or directory"),
+        ("stereo.wav", "is no WAV of 16-bit mono"),
+        ("text.wav", "is no WAV of 16-bit mono"),
+        ("long.wav", "is longer than 10 s"),
+    ):
+        result = mmid("check", "--config", config, **prompts, MMID_PROMPTS__ERROR=name)
+        assert result.returncode == TABLE[SettingsInvalid].exit_code
+        assert f'prompts.error = "{name}": {tmp_path}/{name} {why}' in one_line(result)
 
 
 def test_it_changes_nothing(config: Path, tmp_path: Path) -> None:
