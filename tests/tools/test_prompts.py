@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmid.gateway.prompts import _read
+from mmid.gateway.prompts import read_prompt
 from tests.rig.processes import REPOSITORY
 from tools import prompts
 
@@ -14,6 +14,6 @@ def test_the_package_has_what_the_script_writes(tmp_path: Path) -> None:
     names = sorted(path.name for path in PACKAGED.iterdir())
     assert names == ["error.wav", "license.wav", "offline.wav", "ready.wav"]
     for name in names:
-        rate_hz, samples = _read(PACKAGED / name)
-        assert (rate_hz, samples) == _read(tmp_path / name)
+        rate_hz, samples = read_prompt(PACKAGED / name)
+        assert (rate_hz, samples) == read_prompt(tmp_path / name)
         assert 0.3 < len(samples) / 2 / rate_hz < 1
