@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator
 
 from mmid.dbus import wire
 from mmid.dbus.handshake import socket_names
-from mmid.dbus.interface import DBUS, DIALOG, NAME, PATH, PROPERTIES, TOOLS
+from mmid.dbus.interface import AUDIO, DBUS, DIALOG, NAME, PATH, PROPERTIES, TOOLS
+from mmid.dbus.stream import close_descriptors
 from mmid.dbus.wire import Message, MessageFlag
 
 BEGUN = "raging"
 
 _LISTENERS = 200
 _CALLS_PER_S = 5000
+_TAPS = 4
 _DBUS_PATH = "/org/freedesktop/DBus"
 
 # A storm yields whenever it has done a bit: the first time, it has begun.
@@ -35,9 +37,10 @@ class RawClient:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(socket_names(address)[0])
         identity = str(os.geteuid()).encode().hex()
-        self.send(f"\0AUTH EXTERNAL {identity}\r\nBEGIN\r\n".encode())
-        while not self.socket.recv(4096).endswith(b"\r\n"):
-            pass
+        self.send(f"\0AUTH EXTERNAL {identity}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".encode())
+        answers = b""
+        while answers.count(b"\r\n") < 2:
+            answers += self.socket.recv(4096)
         self.send(call(DBUS, _DBUS_PATH, DBUS, "Hello"))
         self.socket.recv(65536)
 
@@ -179,6 +182,26 @@ def tools(address: str) -> Iterator[None]:
         time.sleep(0.02)
 
 
+def taps(address: str) -> Iterator[None]:
+    """Have four taps on the microphone: never read one, read, close and open the others at once."""
+    client = RawClient(address)
+    open_tap = call(NAME, PATH, AUDIO, "OpenMicrophone")
+    serial = 2
+    opened: list[int] = []
+    while True:
+        # mmid sees at the next period that a pipe was closed; until then it answers Busy.
+        while len(opened) < _TAPS:
+            client.send(numbered(open_tap, serial))
+            serial += 1
+            opened += socket.recv_fds(client.socket, 65536, _TAPS)[1]
+            time.sleep(0.005)  # calling faster, it would be refused for the rest of the second
+        yield
+        for reader in opened[1:]:
+            os.read(reader, 65536)
+        close_descriptors(opened[1:])
+        del opened[1:]
+
+
 def busy(_: str) -> Iterator[None]:
     """Keep a processor busy and leave the bus alone: so much of a storm is mere load."""
     while True:
@@ -203,6 +226,7 @@ STORMS: dict[str, Storm] = {
     "malformed": malformed,
     "matches": matches,
     "tools": tools,
+    "taps": taps,
 }
 
 
