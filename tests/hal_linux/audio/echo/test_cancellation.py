@@ -108,6 +108,23 @@ async def test_a_press_is_recorded_bit_by_bit_whatever_is_set() -> None:
     assert duplex.echo.status == OFF
 
 
+async def test_a_tap_that_came_during_a_press_hears_no_reply_afterwards() -> None:
+    duplex, tap = Duplex("room"), Ears()
+    duplex.recorder.start(duplex.ears)
+    duplex.recorder.add_tap(tap)
+    duplex.recorder.stop()
+    duplex.play(speech(8))
+    await duplex.until("on")
+    begin = len(tap.samples)
+    await asyncio.sleep(1.5)  # of the reply
+    duplex.recorder.remove_tap(tap)
+    duplex.stop()
+    assert len(tap.samples) - begin > 2 * RATE_HZ
+    assert decibels(tap.samples[begin:]) < decibels(speech(8)) - 12 - 20
+    assert tap.failure is None
+    assert duplex.echo.status == OFF
+
+
 async def test_after_lost_samples_it_says_so_and_is_on_again() -> None:
     duplex = Duplex("room")
     duplex.recorder.start(duplex.ears, beside_replies=True)
