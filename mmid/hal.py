@@ -192,8 +192,12 @@ class Player(Protocol):
     def overdue_s(self) -> float:
         """How long ago it should have fed the device, in seconds; 0 if it need not."""
 
-    def start(self, listener: PlayerListener) -> None:
+    def start(self, listener: PlayerListener, *, samples: bool = False) -> None:
         """Open the device for a new reply; a reply still playing is flushed first.
+
+        Args:
+            listener: told of this reply.
+            samples: what is written is samples, whatever codec the replies of the cloud have.
 
         Raises:
             AudioDeviceFailed: the device is not there, busy or cannot do the rate.

@@ -79,7 +79,6 @@ class Board:
         player: Player,
         mixer: Mixer,
         prompts: PromptFiles,
-        open_player: Callable[[int], Player],
     ) -> None:
         self._status = status
         self._book = book
@@ -100,8 +99,8 @@ class Board:
         self.prompts = PromptPlayer(
             prompts,
             status,
-            open_player=open_player,
-            replying=lambda: self.loudspeaker.player.playing,
+            player=player,
+            rate_hz=dialog.ds_sample_rate,
             tell=self._tell,
         )
         self.tools = Tools(lambda: self.supervisor.conversation, status, self._tell)

@@ -1,10 +1,12 @@
 """Silence is explained: a sound of the board's own for a press that cannot be answered.
 
-Played by a player as replies are, at the same volume; never over a reply, and a press silences it.
+Played by the player of the replies, as one of them: at the same volume, and heard by the echo
+canceller, too. Never over a reply, and a press silences it.
 """
 
 import asyncio
 import logging
+from array import array
 from collections.abc import Callable
 from enum import StrEnum
 from math import inf
@@ -48,8 +50,8 @@ class PromptPlayer:
     Args:
         files: where they are, and which is for what.
         status: says whether the board is let in.
-        open_player: makes a player of samples of a rate.
-        replying: whether a reply is heard.
+        player: the loudspeaker, which plays the replies.
+        rate_hz: samples a second that it plays.
         tell: makes an error known that no caller is told.
     """
 
@@ -58,16 +60,17 @@ class PromptPlayer:
         files: PromptFiles,
         status: Status,
         *,
-        open_player: Callable[[int], Player],
-        replying: Callable[[], bool],
+        player: Player,
+        rate_hz: int,
         tell: Callable[[MmidError], None],
     ) -> None:
         self._files = files
         self._status = status
-        self._open_player = open_player
-        self._replying = replying
+        self._player = player
+        self._rate_hz = rate_hz
         self._tell = tell
-        self._player: Player | None = None
+        self._playing = False  # what the player plays is a prompt
+        self._silenced = 0  # how often: what is still being read then is not played
         self._played_at: dict[Occasion, float] = {}
         self._unanswered = False
         self._explaining: set[asyncio.Task[None]] = set()
@@ -78,32 +81,30 @@ class PromptPlayer:
         Raises:
             Unsupported: there is no directory.
             InvalidArgument: it is no name of a file there, or no sound of at most 10 s.
-            Busy: a reply or another prompt is heard.
+            Busy: a reply or another prompt is heard, or somebody began to talk.
             AudioDeviceFailed: the loudspeaker cannot be opened.
         """
         if not self._files.directory:
             raise Unsupported("prompts.directory is not set")
         if Path(name).name != name or name.startswith("."):
             raise InvalidArgument(f"{name[:80]!r} is no name of a file in prompts.directory")
-        rate_hz, samples = await asyncio.to_thread(read_prompt, Path(self._files.directory, name))
-        if self._replying() or self._player is not None:
+        silenced, path = self._silenced, Path(self._files.directory, name)
+        samples = await asyncio.to_thread(lambda: _resampled(*read_prompt(path), self._rate_hz))
+        if self._player.playing:
             raise Busy("the loudspeaker is in use")
-        player = self._player = self._open_player(rate_hz)
-        try:
-            player.start(self)
-        except AudioDeviceFailed:
-            self._player = None
-            raise
-        player.write(samples)
-        player.finish()
+        if silenced != self._silenced:  # while the file was read
+            raise Busy("somebody has begun to talk, or to be answered")
+        self._player.start(self, samples=True)
+        self._playing = True
+        self._player.write(samples)
+        self._player.finish()
 
     def silence(self) -> None:
         """Somebody talks, or a reply begins: it explains nothing any more."""
-        for task in self._explaining:
-            task.cancel()
-        player, self._player = self._player, None
-        if player is not None:
-            player.flush()
+        self._silenced += 1
+        if self._playing:
+            self._playing = False
+            self._player.flush()
 
     def refused(self) -> None:
         """A press was refused because no cloud is connected."""
@@ -136,6 +137,8 @@ class PromptPlayer:
     async def _explained(self, occasion: Occasion, name: str) -> None:
         try:
             await self.play(name)
+        except Busy:
+            pass  # there is no silence to be explained any more
         except MmidError as error:
             _log.warning("the prompt %s was not played: %s", name, error)
         else:
@@ -147,10 +150,10 @@ class PromptPlayer:
         """It is heard."""
 
     def player_finished(self) -> None:
-        self._player = None
+        self._playing = False
 
     def player_failed(self, error: AudioDeviceFailed) -> None:
-        self._player = None
+        self._playing = False
         self._tell(error)
 
     def player_refused(self, error: AudioFormatRefused) -> None:
@@ -177,3 +180,26 @@ def read_prompt(path: Path) -> tuple[int, bytes]:
         raise InvalidArgument(f"{path} cannot be read: {error.strerror}") from None
     except (wave.Error, EOFError):
         raise InvalidArgument(f"{path} is no WAV of 16-bit mono") from None
+
+
+def _resampled(from_hz: int, samples: bytes, to_hz: int) -> bytes:
+    """Return samples at the rate of the replies, which is the loudspeaker's.
+
+    Straight lines are drawn between the samples. Where several fall on one, their mean is
+    taken first: it dampens the tones that the lower rate cannot have.
+    """
+    if from_hz == to_hz:
+        return samples
+    numbers, several = array("h", samples), max(1, from_hz // to_hz)
+    if several > 1:
+        groups = zip(*(numbers[at::several] for at in range(several)), strict=False)
+        numbers = array("h", (sum(group) // several for group in groups))
+    step = from_hz / several / to_hz
+    count = int(len(numbers) / step)
+    numbers += numbers[-1:]  # what the last line is drawn to
+    resampled = array("h")
+    for number in range(count):
+        place = number * step
+        before = numbers[at := int(place)]
+        resampled.append(round(before + (place - at) * (numbers[at + 1] - before)))
+    return resampled.tobytes()

@@ -142,9 +142,6 @@ def _build(
         player=player,
         mixer=_mixer(audio, gain),
         prompts=settings.prompts,
-        open_player=lambda rate_hz: AlsaPlayer(
-            audio.playback_device, rate_hz, audio.period_ms, gain
-        ),
     )
     cloud = cloud_of(settings.cloud.protocol)
     dialer = Dialer(settings)

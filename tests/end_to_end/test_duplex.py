@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from demo.speech import speak, write_wav
+from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO
 from tests.end_to_end.conftest import MakeBoard
+from tests.hal_linux.audio.echo.rehearsal import decibels
 from tests.rig.alsa_plugin import compile_plugin
 from tests.rig.board import PROTOCOLS, REPLY_HZ, Board
 from tests.rig.listener import WAIT_S, Listener
@@ -137,3 +139,27 @@ async def test_a_reply_is_no_voice_and_whoever_talks_into_it_is_heard(
     silent = silent_from(board.sounded(), int((heard - started[0]) * RATE_HZ))
     assert started[0] + silent / RATE_HZ - heard < 0.2
     assert await listener.client.get(AUDIO, "RecorderOverruns") == 0
+
+
+async def test_a_prompt_is_heard_and_its_echo_is_no_voice_either(
+    make_board: MakeBoard, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "story.wav", speak(STORY, 8000, tmp_path)[: 9 * 2 * 8000], 8000)
+    settings = {
+        "dialog": {"work_mode": "duplex"},
+        "audio": {"echo_canceller": "speex"},
+        "prompts": {"directory": str(tmp_path)},
+    }
+    board = await make_board(settings=settings, kind=RoomBoard)
+    assert isinstance(board, RoomBoard)
+    listener = await board.start()
+    await listener.wait_for(".State", "listening")
+    # The stream that never stops has the loudspeaker, which is for one only.
+    await listener.client.call(AUDIO, "PlayPrompt", "s", "story.wav")
+    await until_it_is(listener, "on")  # by nothing but the prompt
+    begin = len(board.sounded())
+    await asyncio.sleep(1.5)  # of the prompt
+    with pytest.raises(CallFailed, match="in use"):
+        await listener.client.call(AUDIO, "PlayPrompt", "s", "story.wav")
+    assert decibels(board.sounded()[begin:].tobytes()) > 60
+    assert not board.journal("speech-begin"), "the prompt was heard as a voice"

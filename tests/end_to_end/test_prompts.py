@@ -31,7 +31,9 @@ async def until_played(board: Board, name: str) -> None:
 
 async def test_a_press_without_a_cloud_is_answered_by_a_prompt(make_board: MakeBoard) -> None:
     prompts = {"directory": str(PACKAGED), "offline": "offline.wav"}
-    board = await make_board(settings={"prompts": prompts, "dialog": {"press_wait_s": 0.2}})
+    board = await make_board(
+        settings={"prompts": prompts, "dialog": {"press_wait_s": 0.2, "ds_sample_rate": 8000}}
+    )
     await board.start_cloud()
     await board.stop("simcloud")
     await board.start_bus()

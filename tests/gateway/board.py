@@ -106,7 +106,7 @@ class Player:
         self.played = b""
         self.underruns = 0
         self.overdue_s = 0.0
-        self.broken = self.finishing = False
+        self.broken = self.finishing = self.samples = False
         self.room = asyncio.Event()
         self.room.set()
 
@@ -114,10 +114,10 @@ class Player:
     def playing(self) -> bool:
         return self.listener is not None
 
-    def start(self, listener: PlayerListener) -> None:
+    def start(self, listener: PlayerListener, *, samples: bool = False) -> None:
         if self.broken:
             raise AudioDeviceFailed("loudspeaker is not there")
-        self.listener = listener
+        self.listener, self.samples = listener, samples
 
     def write(self, data: bytes) -> None:
         assert self.listener is not None
@@ -277,7 +277,6 @@ class Board:
     def __init__(
         self, press_wait_s: float = 2.0, *, prompts: PromptFiles | None = None, **settings: Any
     ) -> None:
-        self.prompt, self.prompt_hz = Player(), 0
         dialog = dialog_settings(press_wait_s=press_wait_s, **settings)
         self.status = Status()
         self.store = MemoryStore(DeviceRecord(app_id="mm_01").encode())
@@ -295,7 +294,6 @@ class Board:
             player=self.player,
             mixer=self.mixer,
             prompts=prompts or PromptFiles(),
-            open_player=self._open_prompt,
         )
         self.host.supervisor = self.supervision
         self.gateway = Gateway(
@@ -312,10 +310,6 @@ class Board:
         self.wire = Wire()
         self._news = asyncio.Event()
         self.status.observe(lambda _: self._news.set())
-
-    def _open_prompt(self, rate_hz: int) -> Player:
-        self.prompt_hz = rate_hz
-        return self.prompt
 
     def _heard(self, event: Event) -> None:
         self.events.append(event)

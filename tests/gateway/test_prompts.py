@@ -1,7 +1,9 @@
 """Sounds that explain a silence: when, which, and when not."""
 
 import asyncio
+import math
 import wave
+from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,10 +16,23 @@ from mmid.settings import PromptFiles
 from mmid.status import LicenseState
 from tests.gateway.board import ALICE, Board
 
+RATE_HZ = 24000  # of the replies
 SOUND = bytes(range(200)) * 8
 
 
-def write(path: Path, *, rate_hz: int = 8000, channels: int = 1, sound: bytes = SOUND) -> None:
+def tone(rate_hz: int) -> bytes:
+    """Return a second of 440 Hz."""
+    return array(
+        "h", (round(9000 * math.sin(math.tau * 440 * at / rate_hz)) for at in range(rate_hz))
+    ).tobytes()
+
+
+def loudness(one: "array[int]", other: "array[int]", late: int = 0) -> float:
+    """Return how loud the difference of two sounds is."""
+    return math.hypot(*(a - b for a, b in zip(one[late:], other, strict=False)))
+
+
+def write(path: Path, *, rate_hz: int = RATE_HZ, channels: int = 1, sound: bytes = SOUND) -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(channels)
         file.setsampwidth(2)
@@ -39,18 +54,18 @@ async def board(tmp_path: Path) -> AsyncIterator[Board]:
 async def played(board: Board) -> str:
     """Wait for a prompt to be played; return which, and let it end."""
     async with asyncio.timeout(10):
-        while not board.prompt.finishing:  # noqa: ASYNC110 - a double tells nobody
+        while not board.player.finishing:  # noqa: ASYNC110 - a double tells nobody
             await asyncio.sleep(0.001)
-    name = board.prompt.played[len(SOUND) :].decode().strip()
-    board.prompt.played, board.prompt.finishing = b"", False
-    board.prompt.drain()
+    name = board.player.played[len(SOUND) :].decode().strip()
+    board.player.played, board.player.finishing = b"", False
+    board.player.drain()
     return name
 
 
 async def nothing_played(board: Board) -> None:
     tasks = list(board.host.prompts._explaining)
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert board.prompt.played == b""
+    assert board.player.played == b""
 
 
 @pytest.mark.parametrize(
@@ -69,7 +84,7 @@ async def test_a_press_that_no_cloud_takes_is_explained(
     with pytest.raises(NotReady):
         board.gateway.start_speech(ALICE)
     assert await played(board) == name
-    assert board.prompt_hz == 8000
+    assert board.player.samples
 
 
 async def test_a_press_that_waited_in_vain_is_explained(tmp_path: Path, board: Board) -> None:
@@ -114,20 +129,55 @@ async def test_a_press_and_a_reply_silence_it(board: Board) -> None:
     async with board.connected():
         await board.gateway.play_prompt("error.wav")
         board.gateway.start_speech(ALICE)
-        assert not board.prompt.playing
+        assert not board.player.playing
         board.gateway.cancel_speech(ALICE)
     await board.gateway.play_prompt("error.wav")
     board.host.perform(StartPlayer())
-    assert not board.prompt.playing
+    assert board.player.listener is board.host.loudspeaker
     with pytest.raises(Busy):
         await board.gateway.play_prompt("error.wav")
+    board.player.drain()
+    await board.gateway.play_prompt("error.wav")
+
+
+async def test_a_press_silences_a_prompt_and_no_reply(board: Board) -> None:
+    await board.gateway.play_prompt("error.wav")
+    board.player.drain()
+    board.host.perform(StartPlayer())
+    with pytest.raises(NotReady):
+        board.gateway.start_speech(ALICE)
+    assert board.player.listener is board.host.loudspeaker
+
+
+async def test_one_that_was_still_being_read_at_a_press_is_not_played(board: Board) -> None:
+    async with board.connected():
+        reading = asyncio.ensure_future(board.gateway.play_prompt("error.wav"))
+        await asyncio.sleep(0)
+        board.gateway.start_speech(ALICE)
+        with pytest.raises(Busy, match="begun to talk"):
+            await reading
+    assert not board.player.playing
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 32000, 44100, 48000, 96000])
+async def test_one_of_another_rate_sounds_as_it_was(
+    board: Board, tmp_path: Path, rate_hz: int
+) -> None:
+    write(tmp_path / "tone.wav", rate_hz=rate_hz, sound=tone(rate_hz))
+    await board.gateway.play_prompt("tone.wav")
+    played = array("h", board.player.played)
+    assert len(played) == RATE_HZ
+    wanted = array("h", tone(RATE_HZ))
+    # A mean of several samples comes up to half of one of them late.
+    error = min(loudness(wanted, played, late) for late in range(2))
+    assert error < 0.05 * loudness(wanted, array("h", bytes(2 * RATE_HZ)))
 
 
 async def test_one_is_heard_at_a_time(board: Board) -> None:
     await board.gateway.play_prompt("error.wav")
     with pytest.raises(Busy):
         await board.gateway.play_prompt("error.wav")
-    board.prompt.drain()
+    board.player.drain()
     await board.gateway.play_prompt("offline.wav")
 
 
@@ -143,7 +193,7 @@ async def test_what_is_no_short_sound_of_16_bit_mono_is_refused(
     board: Board, tmp_path: Path
 ) -> None:
     write(tmp_path / "stereo.wav", channels=2)
-    write(tmp_path / "long.wav", sound=bytes(2 * 8000 * 11))
+    write(tmp_path / "long.wav", sound=bytes(2 * RATE_HZ * 11))
     (tmp_path / "text.wav").write_text("no sound")
     (tmp_path / "empty.wav").write_bytes(b"")
     for name in ("stereo.wav", "long.wav", "text.wav", "empty.wav"):
@@ -163,12 +213,12 @@ async def test_without_a_directory_none_is_played(board: Board) -> None:
 async def test_a_loudspeaker_that_cannot_be_opened_is_told_to_whoever_asked(
     board: Board, caplog: pytest.LogCaptureFixture
 ) -> None:
-    board.prompt.broken = True
+    board.player.broken = True
     with pytest.raises(AudioDeviceFailed):
         await board.gateway.play_prompt("error.wav")
     with pytest.raises(NotReady):
         board.gateway.start_speech(ALICE)
     await nothing_played(board)
     assert "was not played" in caplog.text
-    board.prompt.broken = False
+    board.player.broken = False
     await board.gateway.play_prompt("error.wav")

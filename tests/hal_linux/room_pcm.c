@@ -181,6 +181,7 @@ void room_hear(struct room *room, int16_t *samples, int16_t *dry, int count)
 static struct {
 	struct room *room;
 	int64_t playback_ns, capture_ns; /* when they started; 0: they do not run */
+	int playing; /* the loudspeaker is open: as a card's, it is for one only */
 } place;
 
 struct end {
@@ -343,6 +344,8 @@ static int end_close(snd_pcm_ioplug_t *io)
 {
 	if (io->stream == SND_PCM_STREAM_CAPTURE)
 		place.capture_ns = 0;
+	else
+		place.playing = 0;
 	discard(io->private_data);
 	return 0;
 }
@@ -421,13 +424,20 @@ SND_PCM_PLUGIN_DEFINE_FUNC(room)
 	end->io.callback = &callbacks;
 	end->io.private_data = end;
 	end->io.poll_fd = -1;
-	error = exists(end->away) ? -ENODEV : snd_pcm_ioplug_create(&end->io, name, stream, mode);
+	if (exists(end->away))
+		error = -ENODEV;
+	else if (stream == SND_PCM_STREAM_PLAYBACK && place.playing)
+		error = -EBUSY;
+	else
+		error = snd_pcm_ioplug_create(&end->io, name, stream, mode);
 	if (!error)
 		error = limit(&end->io, end->channels);
 	if (error) {
 		discard(end);
 		return error;
 	}
+	if (stream == SND_PCM_STREAM_PLAYBACK)
+		place.playing = 1;
 	*pcmp = end->io.pcm;
 	return 0;
 }

@@ -67,11 +67,12 @@ class AlsaPlayer(SoundDevice):
     def overdue_s(self) -> float:
         return self._reply.overdue_s if self._reply is not None else 0.0
 
-    def start(self, listener: PlayerListener) -> None:
+    def start(self, listener: PlayerListener, *, samples: bool = False) -> None:
         self.flush()
         self._reply = None
+        decoder = PcmDecoder(self.request.rate_hz) if samples else self._decoder
         playout = Playout(self, self._gain, self._jitter, listener)
-        self._reply = CodedReply(playout, self._decoder, self._ahead_bytes)
+        self._reply = CodedReply(playout, decoder, self._ahead_bytes)
 
     def write(self, data: bytes) -> None:
         if self._reply is not None:

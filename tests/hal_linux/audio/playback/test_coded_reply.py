@@ -138,6 +138,17 @@ async def test_the_loudspeaker_gets_what_the_decoder_makes_of_the_reply(
         assert not player.playing
 
 
+async def test_samples_of_the_boards_own_are_played_as_they_are(out: Path) -> None:
+    player, audience = player_of(make_decoder("opus", RATE)), Audience()
+    player.start(audience, samples=True)
+    player.write(sound(RATE))
+    player.finish()
+    await audience.until("finished")
+    assert heard(out) == sound(RATE)
+    await play(player, audience, *frames("opus", RATE))
+    assert audience.refused == []
+
+
 async def test_a_long_message_is_decoded_only_as_fast_as_it_is_played(out: Path) -> None:
     decoder = Doubling()
     player = player_of(decoder)
