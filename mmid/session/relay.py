@@ -16,7 +16,7 @@ from mmid.child import Child, from_plain, python, to_plain
 from mmid.errors import TABLE, CloudRefused, ConnectionLost, HttpFailed, MmidError
 from mmid.secrets import redact, shown_url
 from mmid.session.dialects.json_text import read_json
-from mmid.session.license.messages import Way
+from mmid.session.license.messages import HttpsEndpoint
 from mmid.session.license.reply_body import as_text, printable
 
 # The child's start on the slowest board, and the network's time-outs.
@@ -61,17 +61,19 @@ class RelayBusy(HttpFailed):
 class AskRelay(Protocol):
     """One question to a relay; see ``ask_relay``."""
 
-    async def __call__(self, way: Way, body: Mapping[str, str | int]) -> dict[str, Any]:
+    async def __call__(
+        self, endpoint: HttpsEndpoint, body: Mapping[str, str | int]
+    ) -> dict[str, Any]:
         """Send it and return the answer."""
 
 
 async def ask_relay(
-    way: Way, body: Mapping[str, str | int], *, timeout_s: float = _ANSWER_S
+    endpoint: HttpsEndpoint, body: Mapping[str, str | int], *, timeout_s: float = _ANSWER_S
 ) -> dict[str, Any]:
     """Post JSON to a relay and return the object that it answers: bare, or in ``data``.
 
     Args:
-        way: to the relay, with what this board proves itself by.
+        endpoint: the relay's, with what this board proves itself by.
         body: what it is asked.
         timeout_s: longest time for all of it, the child's start included.
 
@@ -83,8 +85,8 @@ async def ask_relay(
         HttpFailed: its answer is no success, or no JSON object of at most 64 KiB.
         SettingsInvalid: our certificate, its key, the CA file or a proxy cannot be used.
     """
-    where = f"The relay at {shown_url(way.url)}"
-    question = {"way": to_plain(way), "body": dict(body), "timeout_s": timeout_s}
+    where = f"The relay at {shown_url(endpoint.url)}"
+    question = {"endpoint": to_plain(endpoint), "body": dict(body), "timeout_s": timeout_s}
     try:
         child = Child.run(python("-m", "mmid.session.relay"), json.dumps(question).encode())
     except OSError as error:  # memory or processes are short: that may pass
@@ -156,11 +158,14 @@ def main() -> int:
     from mmid.session.license.https_post import post  # noqa: PLC0415 - the daemon has none of it
 
     question = json.load(sys.stdin)
-    way, timeout_s = from_plain(Way, question["way"]), float(question["timeout_s"])
+    endpoint, timeout_s = (
+        from_plain(HttpsEndpoint, question["endpoint"]),
+        float(question["timeout_s"]),
+    )
     signal.alarm(math.ceil(timeout_s) + _GRACE_S)
     heard: dict[str, Any]
     try:
-        response = post(way, json.dumps(question["body"]).encode(), timeout_s)
+        response = post(endpoint, json.dumps(question["body"]).encode(), timeout_s)
         if response.cut is not None:
             raise response.cut
         heard = {

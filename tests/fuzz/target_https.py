@@ -18,14 +18,14 @@ from unittest.mock import patch
 from mmid.secrets import Secret
 from mmid.session.license import https_post
 from mmid.session.license.exchange_child import answer
-from mmid.session.license.messages import ExchangeRequest, Kind, Way
+from mmid.session.license.messages import ExchangeRequest, HttpsEndpoint, Kind
 from tests.fuzz.harness import mutated
 from tests.session.dialects.multimodal_dialog.test_mutated_frames import bent
 from tests.session.license.test_exchange import DEVICE
 from tests.session.license.test_odd_answers import TIME_MS, answer_to, http
 
-WAY = Way("https://license.example/register", "")
-ASKED = ExchangeRequest(Kind.REGISTER, WAY, DEVICE, "ab" * 13, int(TIME_MS), Secret("sk-1"))
+ENDPOINT = HttpsEndpoint("https://license.example/register", "")
+ASKED = ExchangeRequest(Kind.REGISTER, ENDPOINT, DEVICE, "ab" * 13, int(TIME_MS), Secret("sk-1"))
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 DATES = [

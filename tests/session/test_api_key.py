@@ -11,7 +11,7 @@ from mmid.secrets import Secret, redact
 from mmid.session.api_key import ApiKey
 from mmid.session.effects import Next
 from mmid.session.endpoint import CredentialRefused
-from mmid.session.license.messages import Way
+from mmid.session.license.messages import HttpsEndpoint
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
 from mmid.session.relay import RelayBusy, RelayRefused
@@ -34,10 +34,12 @@ class Relay:
 
     def __init__(self, *answers: dict[str, Any] | MmidError) -> None:
         self._answers = list(answers)
-        self.asked: list[tuple[Way, Mapping[str, str | int]]] = []
+        self.asked: list[tuple[HttpsEndpoint, Mapping[str, str | int]]] = []
 
-    async def __call__(self, way: Way, body: Mapping[str, str | int]) -> dict[str, Any]:
-        self.asked.append((way, body))
+    async def __call__(
+        self, endpoint: HttpsEndpoint, body: Mapping[str, str | int]
+    ) -> dict[str, Any]:
+        self.asked.append((endpoint, body))
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, MmidError):
             raise answer
@@ -110,14 +112,14 @@ async def test_each_connection_has_a_key_of_its_own_from_the_relay() -> None:
     tokens = [(await key.credential()).token for _ in range(2)]
     assert [token.reveal() for token in tokens] == ["st-first-key", "st-other-key"]
     assert redact("a st-first-key b") == "a *** b"
-    way, body = relay.asked[0]
+    endpoint, body = relay.asked[0]
     assert body == {"deviceName": "kitchen"}
-    assert (way.url, way.ca_file, way.client_cert) == (
+    assert (endpoint.url, endpoint.ca_file, endpoint.client_cert) == (
         "https://relay.example/key",
         "/etc/ca.pem",
         "/etc/board.pem",
     )
-    assert way.headers == RELAYED.headers
+    assert endpoint.headers == RELAYED.headers
     key.accepted()
     assert status.license_state.value == LicenseState.AUTHORIZED.value
     assert status.token_expiry == 1_800_000_000_000

@@ -12,7 +12,7 @@ import pytest
 
 from mmid.errors import ConnectionLost, HttpFailed, SettingsInvalid, TlsFailed
 from mmid.secrets import Secret
-from mmid.session.license.messages import BODY_LIMIT, Way
+from mmid.session.license.messages import BODY_LIMIT, HttpsEndpoint
 from mmid.session.relay import RelayBusy, RelayRefused, ask_relay, judged
 from mmid.simcloud.core.certificates import Certificates
 from tests.rig.client_certificate import make_client_certificate
@@ -39,10 +39,10 @@ class Relay:
 
 
 @asynccontextmanager
-async def way_to(relay: Relay, certificates: Certificates) -> AsyncIterator[Way]:
+async def https_endpoint(relay: Relay, certificates: Certificates) -> AsyncIterator[HttpsEndpoint]:
     async with peer(relay.serve, certificates.server_context()) as port:
         url = f"https://localhost:{port}/v1/key?tenant=4711"
-        yield Way(url, str(certificates.ca_file), HEADERS, whose="relay")
+        yield HttpsEndpoint(url, str(certificates.ca_file), HEADERS, whose="relay")
 
 
 def heard(status: int, text: str = "{}", **more: Any) -> dict[str, Any]:
@@ -67,8 +67,8 @@ async def test_a_question_goes_as_json_with_what_the_board_proves_itself_by(
     certificates: Certificates,
 ) -> None:
     relay = Relay(200, b'\xef\xbb\xbf{"token": "st-1"}')
-    async with way_to(relay, certificates) as way:
-        assert await ask_relay(way, QUESTION) == {"token": "st-1"}
+    async with https_endpoint(relay, certificates) as endpoint:
+        assert await ask_relay(endpoint, QUESTION) == {"token": "st-1"}
     assert json.loads(relay.bodies[0]) == QUESTION
     (head,) = relay.heads
     assert head.startswith("POST /v1/key?tenant=4711 HTTP/1.1\r\n")
@@ -80,9 +80,9 @@ async def test_a_board_that_is_not_let_in_is_refused_in_the_relays_words_without
     certificates: Certificates,
 ) -> None:
     body = {"title": "Forbidden", "detail": f"I do not know\n{HEADERS.reveal()}"}
-    async with way_to(Relay(403, json.dumps(body).encode()), certificates) as way:
+    async with https_endpoint(Relay(403, json.dumps(body).encode()), certificates) as endpoint:
         with pytest.raises(RelayRefused, match="HTTP 403: I do not know ") as caught:
-            await ask_relay(way, QUESTION)
+            await ask_relay(endpoint, QUESTION)
     assert caught.value.code == "403"
     assert "license.headers" in caught.value.remedy
     for secret in ("0123456789abcdef", "4711"):
@@ -147,9 +147,9 @@ def test_a_relay_that_wants_to_be_asked_later_is_within_reason(
 async def test_an_odd_answer_comes_through_the_child(
     certificates: Certificates, relay: Relay, told: str
 ) -> None:
-    async with way_to(relay, certificates) as way:
+    async with https_endpoint(relay, certificates) as endpoint:
         with pytest.raises(HttpFailed, match=told) as caught:
-            await ask_relay(way, QUESTION)
+            await ask_relay(endpoint, QUESTION)
     assert str(caught.value).startswith("The relay at https://localhost:")
     assert len(relay.heads) == 1  # a redirect is not followed
     assert isinstance(caught.value, RelayBusy) is (told == "HTTP 429")
@@ -163,9 +163,11 @@ async def test_a_relay_that_says_nothing_is_given_up_in_time(certificates: Certi
         gone.set()
 
     async with peer(wait, certificates.server_context()) as port:
-        way = Way(f"https://localhost:{port}/", str(certificates.ca_file), whose="relay")
+        endpoint = HttpsEndpoint(
+            f"https://localhost:{port}/", str(certificates.ca_file), whose="relay"
+        )
         with pytest.raises(ConnectionLost, match=r"relay.*(within|timed out)"):
-            await ask_relay(way, QUESTION, timeout_s=1.5)
+            await ask_relay(endpoint, QUESTION, timeout_s=1.5)
         await asyncio.wait_for(gone.wait(), 10)  # no child is left behind
 
 
@@ -181,8 +183,10 @@ async def test_who_is_cancelled_leaves_no_child_behind(certificates: Certificate
             gone.set()
 
     async with peer(wait, certificates.server_context()) as port:
-        way = Way(f"https://localhost:{port}/", str(certificates.ca_file), whose="relay")
-        asking = asyncio.create_task(ask_relay(way, QUESTION))
+        endpoint = HttpsEndpoint(
+            f"https://localhost:{port}/", str(certificates.ca_file), whose="relay"
+        )
+        asking = asyncio.create_task(ask_relay(endpoint, QUESTION))
         await asyncio.wait_for(asked.wait(), 20)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -193,14 +197,16 @@ async def test_who_is_cancelled_leaves_no_child_behind(certificates: Certificate
 async def test_the_way_there_may_fail_in_ways_that_are_told_apart(
     certificates: Certificates,
 ) -> None:
-    async with way_to(Relay(), certificates) as way:
+    async with https_endpoint(Relay(), certificates) as endpoint:
         with pytest.raises(TlsFailed, match="The relay at"):
-            await ask_relay(Way(way.url, whose="relay"), QUESTION)
-        lost = Way(way.url, way.ca_file, client_cert="/nowhere/board.pem", whose="relay")
+            await ask_relay(HttpsEndpoint(endpoint.url, whose="relay"), QUESTION)
+        lost = HttpsEndpoint(
+            endpoint.url, endpoint.ca_file, client_cert="/nowhere/board.pem", whose="relay"
+        )
         with pytest.raises(SettingsInvalid, match="client_cert"):
             await ask_relay(lost, QUESTION)
     with pytest.raises(ConnectionLost, match="The relay at"):
-        await ask_relay(way, QUESTION)
+        await ask_relay(endpoint, QUESTION)
 
 
 async def test_a_client_certificate_is_shown(certificates: Certificates, tmp_path: Path) -> None:
@@ -210,11 +216,11 @@ async def test_a_client_certificate_is_shown(certificates: Certificates, tmp_pat
     context.load_verify_locations(device.certificate_file)
     relay = Relay(200, b'{"token": "st-1"}')
     async with peer(relay.serve, context) as port:
-        way = Way(
+        endpoint = HttpsEndpoint(
             f"https://localhost:{port}/",
             str(certificates.ca_file),
             client_cert=str(device.certificate_file),
             client_key=str(device.key_file),
             whose="relay",
         )
-        assert await ask_relay(way, QUESTION) == {"token": "st-1"}
+        assert await ask_relay(endpoint, QUESTION) == {"token": "st-1"}

@@ -13,12 +13,12 @@ from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import (
     ExchangeReply,
     ExchangeRequest,
+    HttpsEndpoint,
     Identity,
     Kind,
     Refusal,
     Registration,
     Token,
-    Way,
     make_nonce,
 )
 from mmid.simcloud.cloud import SimCloud
@@ -31,7 +31,7 @@ async def ask(cloud: SimCloud, kind: Kind, device_secret: str = "") -> ExchangeR
     path = next(path for path, asked in PATHS.items() if asked is kind)
     request = ExchangeRequest(
         kind=kind,
-        way=Way(cloud.line["license_url"] + path, str(cloud.ca_file)),
+        endpoint=HttpsEndpoint(cloud.line["license_url"] + path, str(cloud.ca_file)),
         identity=Identity(
             cloud.product.app_id, cloud.product.app_secret, "board-1", Secret(device_secret)
         ),

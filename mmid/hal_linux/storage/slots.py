@@ -99,13 +99,13 @@ class SlotStore:
 
     def load(self) -> bytes | None:
         with self._opened("read", write=False):
-            newest = _newest(self._sound(force=False))
+            newest = _newest(self._healthy(force=False))
         return self._payload(newest) if newest else None
 
     def save(self, payload: bytes, *, always: bool = False, both: bool = True) -> None:
         with self._opened("written", write=True):
             known, self._known = self._known, None
-            copies = known or self._sound(force=self._force)
+            copies = known or self._healthy(force=self._force)
             newest = _newest(copies)
             if newest is None or always or not self._holds(newest, payload):
                 if newest is None and self._medium.torn_writes:
@@ -120,7 +120,7 @@ class SlotStore:
     def erase(self) -> None:
         with self._opened("erased", write=True):
             self._known = None
-            copies = self._sound(force=self._force, damaged_too=True)
+            copies = self._healthy(force=self._force, damaged_too=True)
             if all(copy.state is SlotState.BLANK for copy in copies):
                 return
             if not self._medium.torn_writes:
@@ -156,7 +156,7 @@ class SlotStore:
 
     # --- reading --------------------------------------------------------------------------
 
-    def _sound(self, *, force: bool, damaged_too: bool = False) -> list[Copy]:
+    def _healthy(self, *, force: bool, damaged_too: bool = False) -> list[Copy]:
         """Return the copies if they can be trusted to be all there is.
 
         Raises:

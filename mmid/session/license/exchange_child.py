@@ -124,7 +124,7 @@ def answer(
         return _open(codec, partial(_kept_data, request.unopened))
     body = codec.request_body()
     tell({"stage": "asking"})
-    response = post(request.way, body, timeout_s)
+    response = post(request.endpoint, body, timeout_s)
     # The answer to a registration comes once: the parent has it before anybody judges it.
     once = to_plain(codec.unopened(response.body)) if request.kind is Kind.REGISTER else None
     tell({"stage": "opening", "unopened": once})
@@ -169,7 +169,9 @@ def _kept_data(kept: Unopened) -> dict[str, Any]:
 
 def _data(request: ExchangeRequest, response: Response) -> dict[str, Any] | Refusal:
     """Return the answer in a response, or the service's refusal."""
-    where = f"The license service at {shown_url(request.way.url)} answered HTTP {response.status}"
+    where = (
+        f"The license service at {shown_url(request.endpoint.url)} answered HTTP {response.status}"
+    )
     try:
         data = envelope_data(document(response.body, response.charset))
     except (ValueError, RecursionError):

@@ -29,7 +29,7 @@ from mmid.errors import (
 )
 from mmid.frozen import frozen
 from mmid.secrets import shown_url
-from mmid.session.license.messages import BODY_LIMIT, SERVICE_TIMES_MS, Way
+from mmid.session.license.messages import BODY_LIMIT, SERVICE_TIMES_MS, HttpsEndpoint
 from mmid.session.license.reply_body import printable
 from mmid.session.proxy import NEXT_ADDRESS_S, proxy_for
 from mmid.session.tls import make_context
@@ -95,7 +95,7 @@ class Response:
         return float(told) if re.fullmatch(r"[0-9]{1,9}", told) else None
 
 
-def post(way: Way, body: bytes, timeout_s: float) -> Response:
+def post(endpoint: HttpsEndpoint, body: bytes, timeout_s: float) -> Response:
     """Send a body of JSON; return the answer, whatever its status.
 
     Raises:
@@ -104,37 +104,39 @@ def post(way: Way, body: bytes, timeout_s: float) -> Response:
         HttpFailed: it does not speak HTTP, or says too much.
         SettingsInvalid: our certificate or its key cannot be used.
     """
-    if not way.url.startswith("https://"):
-        raise HttpFailed(f"{shown_url(way.url)} is not an https:// address")
-    context = _tls(way)
+    if not endpoint.url.startswith("https://"):
+        raise HttpFailed(f"{shown_url(endpoint.url)} is not an https:// address")
+    context = _tls(endpoint)
     headers = {
         "Accept": "*/*",
         "Connection": "close",
         "Content-Type": "application/json",
         "User-Agent": f"mmid/{__version__}",
     }
-    for line in way.headers.reveal().splitlines():
+    for line in endpoint.headers.reveal().splitlines():
         name, _, value = line.partition(":")
         headers[name.strip()] = value.strip()
     try:
-        path = urlsplit(way.url)._replace(scheme="", netloc="").geturl() or "/"
-        with closing(_connection(way, context, timeout_s)) as connection:
+        path = urlsplit(endpoint.url)._replace(scheme="", netloc="").geturl() or "/"
+        with closing(_connection(endpoint, context, timeout_s)) as connection:
             sent_ms = _now_ms()
             connection.request("POST", path, body, headers)
             # Of every status: one of a failure may hold a license code. A redirect is not
             # followed: a signed request goes where the settings say and nowhere else.
             response = connection.getresponse()
             received_ms = _now_ms()
-            body, cut = _read(response, way)
+            body, cut = _read(response, endpoint)
             our_ms = (sent_ms + received_ms) // 2
             return Response(response.status, response.headers, body, our_ms, cut)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _failure(error, way) from None
+        raise _failure(error, endpoint) from None
 
 
-def _connection(way: Way, context: ssl.SSLContext, timeout_s: float) -> http.client.HTTPSConnection:
+def _connection(
+    endpoint: HttpsEndpoint, context: ssl.SSLContext, timeout_s: float
+) -> http.client.HTTPSConnection:
     """Return the connection to ask on, which is made when it is asked."""
-    parts, proxy = urlsplit(way.url), proxy_for(way.url)
+    parts, proxy = urlsplit(endpoint.url), proxy_for(endpoint.url)
     host, port = parts.hostname or "", parts.port or 443
     if proxy is None:
         connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
@@ -148,7 +150,7 @@ def _connection(way: Way, context: ssl.SSLContext, timeout_s: float) -> http.cli
         )
     else:
         raise SettingsInvalid(
-            f"{proxy.variable} of the environment is {proxy.shown}: the {way.whose} can be "
+            f"{proxy.variable} of the environment is {proxy.shown}: the {endpoint.whose} can be "
             "asked through an http:// proxy only",
             advice="Name one as https_proxy; wss_proxy may name another for the dialog.",
         )
@@ -173,21 +175,23 @@ async def _first_that_answers(host: str, port: int, timeout_s: float) -> socket.
     return connected
 
 
-def _tls(way: Way) -> ssl.SSLContext:
-    context = make_context(way.ca_file)
-    if way.client_cert:
+def _tls(endpoint: HttpsEndpoint) -> ssl.SSLContext:
+    context = make_context(endpoint.ca_file)
+    if endpoint.client_cert:
         try:
             # A key with a passphrase is refused: nobody is there to type one.
-            context.load_cert_chain(way.client_cert, way.client_key or None, password="")
+            context.load_cert_chain(endpoint.client_cert, endpoint.client_key or None, password="")
         except (OSError, ValueError) as error:
-            files = " with ".join(filter(None, (way.client_cert, way.client_key)))
+            files = " with ".join(filter(None, (endpoint.client_cert, endpoint.client_key)))
             raise SettingsInvalid(
                 f"license.client_cert: {files} cannot be used: {_words(error)}"
             ) from None
     return context
 
 
-def _read(response: http.client.HTTPResponse, way: Way) -> tuple[bytes, CloudError | None]:
+def _read(
+    response: http.client.HTTPResponse, endpoint: HttpsEndpoint
+) -> tuple[bytes, CloudError | None]:
     """Return the body, and why it is not whole if it is not: its JSON may be all the same."""
     body = bytearray()
     try:
@@ -195,17 +199,17 @@ def _read(response: http.client.HTTPResponse, way: Way) -> tuple[bytes, CloudErr
         while len(body) <= BODY_LIMIT and (piece := response.read(1)):
             body += piece
     except (OSError, http.client.HTTPException) as error:
-        return bytes(body), _failure(error, way)
+        return bytes(body), _failure(error, endpoint)
     if len(body) > BODY_LIMIT:
-        raise HttpFailed(f"{_where(way)} answered with more than {BODY_LIMIT} bytes")
+        raise HttpFailed(f"{_where(endpoint)} answered with more than {BODY_LIMIT} bytes")
     left: int | None = response.length
-    cut = _failure(http.client.IncompleteRead(bytes(body), left), way) if left else None
+    cut = _failure(http.client.IncompleteRead(bytes(body), left), endpoint) if left else None
     return bytes(body), cut
 
 
-def _failure(error: Exception, way: Way) -> CloudError:
+def _failure(error: Exception, endpoint: HttpsEndpoint) -> CloudError:
     """Return what an exception of the HTTP client means to us."""
-    where = _where(way)
+    where = _where(endpoint)
     if isinstance(error, ssl.SSLError) and not isinstance(
         error, ssl.SSLEOFError | ssl.SSLZeroReturnError
     ):
@@ -225,8 +229,8 @@ def _failure(error: Exception, way: Way) -> CloudError:
     return HttpFailed(f"{where} does not speak HTTP, or its URL or a header is wrong ({kind})")
 
 
-def _where(way: Way) -> str:
-    return f"The {way.whose} at {shown_url(way.url)}"
+def _where(endpoint: HttpsEndpoint) -> str:
+    return f"The {endpoint.whose} at {shown_url(endpoint.url)}"
 
 
 def _words(error: Exception) -> str:

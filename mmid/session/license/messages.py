@@ -56,8 +56,8 @@ class Identity:
 
 
 @frozen
-class Way:
-    """How the license service, or a relay, is reached.
+class HttpsEndpoint:
+    """Where the license service, or a relay, is asked over HTTPS, and with what proof.
 
     Attributes:
         url: the whole ``https://`` address.
@@ -127,7 +127,7 @@ class ExchangeRequest:
 
     Attributes:
         kind: what is asked for.
-        way: to the service; not used for ``SIGN`` and for what is only opened.
+        endpoint: the service's; not used for ``SIGN`` and for what is only opened.
         identity: who asks.
         nonce: from ``make_nonce``, used for this request only. A vendor's codec makes its own.
         request_time_ms: Unix ms; the service accepts five minutes of error.
@@ -141,7 +141,7 @@ class ExchangeRequest:
     """
 
     kind: Kind
-    way: Way
+    endpoint: HttpsEndpoint
     identity: Identity
     nonce: str
     request_time_ms: int

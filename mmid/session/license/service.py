@@ -10,13 +10,13 @@ from mmid.session.license.codes import lookup
 from mmid.session.license.messages import (
     ExchangeReply,
     ExchangeRequest,
+    HttpsEndpoint,
     Identity,
     Kind,
     Refusal,
     Registration,
     TaskSignature,
     Token,
-    Way,
     make_nonce,
 )
 from mmid.session.license.record import Pending
@@ -53,10 +53,10 @@ def service_urls(settings: Settings) -> dict[str, str]:
     }
 
 
-def way_to(url: str, settings: Settings, whose: str = "license service") -> Way:
-    """Return the way to a server, with what this device proves itself by to it or to a relay."""
+def https_endpoint(url: str, settings: Settings, whose: str = "license service") -> HttpsEndpoint:
+    """Return where a server is asked, and what this device proves itself by."""
     given = settings.license
-    return Way(
+    return HttpsEndpoint(
         url=url,
         ca_file=settings.cloud.ca_file,
         headers=given.headers,
@@ -95,7 +95,7 @@ class LicenseService:
         url = service_urls(self._settings).get(_URL_KEYS.get(kind, ""), "")
         return ExchangeRequest(
             kind=kind,
-            way=way_to(url, self._settings),
+            endpoint=https_endpoint(url, self._settings),
             identity=identity,
             nonce=make_nonce(),
             request_time_ms=self._clock.now_ms(),

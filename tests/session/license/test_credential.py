@@ -75,8 +75,10 @@ async def test_headers_and_certificate_go_to_the_relay() -> None:
     given = replace(GIVEN, mode="semi-managed", **relay)  # type: ignore[arg-type]
     await (await boot(desk, given=given)).access.credential()
     for request in desk.requests:
-        way = request.way
-        assert (way.headers, way.client_cert, way.client_key) == tuple(relay.values())
+        endpoint = request.endpoint
+        assert (endpoint.headers, endpoint.client_cert, endpoint.client_key) == tuple(
+            relay.values()
+        )
 
 
 async def test_the_paths_are_appended_to_the_base_url_unless_overridden() -> None:
@@ -85,7 +87,7 @@ async def test_the_paths_are_appended_to_the_base_url_unless_overridden() -> Non
     await (
         await boot(desk, given=given, cloud=Cloud(license_url="https://a/b/"))
     ).access.credential()
-    assert [request.way.url for request in desk.requests] == [
+    assert [request.endpoint.url for request in desk.requests] == [
         "https://a/b/api/device/v1/register",
         "https://relay.example/my/token",
     ]

@@ -30,12 +30,12 @@ from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import (
     ExchangeReply,
     ExchangeRequest,
+    HttpsEndpoint,
     Identity,
     Kind,
     Refusal,
     Registration,
     Token,
-    Way,
     make_nonce,
 )
 from mmid.simcloud.core.certificates import Certificates, make_certificates
@@ -78,7 +78,7 @@ def request(
 ) -> ExchangeRequest:
     return ExchangeRequest(
         kind,
-        Way(url + PATH_OF[kind], str(ca_file)),
+        HttpsEndpoint(url + PATH_OF[kind], str(ca_file)),
         device,
         make_nonce(),
         time.time_ns() // 1_000_000,
@@ -283,7 +283,9 @@ async def test_only_a_proper_https_address_is_asked(url: str) -> None:
 
 
 async def test_the_query_of_an_address_is_not_shown(certificates: Certificates) -> None:
-    asked = replace(request("", ""), way=Way("https://u:pass@127.0.0.1:9/x?key=hidden"))
+    asked = replace(
+        request("", ""), endpoint=HttpsEndpoint("https://u:pass@127.0.0.1:9/x?key=hidden")
+    )
     with pytest.raises(ConnectionLost) as caught:
         await exchange(asked, timeout_s=AMPLE_S)
     assert "https://***@127.0.0.1:9/x?*** " in str(caught.value)
@@ -449,7 +451,7 @@ async def test_further_headers_are_sent_and_shown_nowhere(certificates: Certific
     headers = Secret("X-Relay-Key: swordfish-0815\nX-Group:kitchen\n")
     async with server(talk, certificates) as address:
         asked = request(f"https://{address}", certificates.ca_file)
-        asked = replace(asked, way=replace(asked.way, headers=headers))
+        asked = replace(asked, endpoint=replace(asked.endpoint, headers=headers))
         assert isinstance(await exchange(asked, timeout_s=AMPLE_S), Refusal)
     assert b"\r\nX-Relay-Key: swordfish-0815\r\n" in heads[0]
     assert b"\r\nX-Group: kitchen\r\n" in heads[0]
@@ -475,8 +477,8 @@ async def ask_the_relay(
     tls.load_verify_locations(device.certificate_file)
     async with server(says(HEAD + REPLY), tls=tls) as address:
         asked = request(f"https://{address}", certificates.ca_file)
-        way = replace(asked.way, client_cert=str(cert), client_key=str(key))
-        return await exchange(replace(asked, way=way), timeout_s=AMPLE_S)
+        endpoint = replace(asked.endpoint, client_cert=str(cert), client_key=str(key))
+        return await exchange(replace(asked, endpoint=endpoint), timeout_s=AMPLE_S)
 
 
 async def test_a_client_certificate_is_shown_to_a_relay_that_asks_for_it(

@@ -9,7 +9,7 @@ import pytest
 
 from mmid.errors import ConnectionLost, SettingsInvalid
 from mmid.session.license.https_post import Response, post
-from mmid.session.license.messages import Way
+from mmid.session.license.messages import HttpsEndpoint
 from mmid.simcloud.core.certificates import Certificates
 from tests.session.doubles import dead_first_address, peer
 
@@ -47,8 +47,8 @@ class Proxy:
         await self._service.serve(reader, writer)
 
 
-async def ask(way: Way) -> Response:
-    return await asyncio.to_thread(post, way, b"{}", LIMIT_S)
+async def ask(endpoint: HttpsEndpoint) -> Response:
+    return await asyncio.to_thread(post, endpoint, b"{}", LIMIT_S)
 
 
 @pytest.fixture(autouse=True)
@@ -64,8 +64,8 @@ async def test_an_address_that_nobody_answers_at_costs_a_moment(
     async with peer(Service().serve, certificates.server_context()) as port:
         with dead_first_address(port, monkeypatch):
             began = time.monotonic()
-            way = Way(f"https://localhost:{port}/", str(certificates.ca_file))
-            assert (await ask(way)).body == b"{}"
+            endpoint = HttpsEndpoint(f"https://localhost:{port}/", str(certificates.ca_file))
+            assert (await ask(endpoint)).body == b"{}"
             assert time.monotonic() - began < 2.0
 
 
@@ -84,7 +84,7 @@ async def test_a_proxy_is_read_as_the_dialog_reads_it(
     proxy = service.proxy(certificates)
     async with peer(proxy.serve) as port:
         monkeypatch.setenv("https_proxy", spelling.format(port))
-        await ask(Way("https://localhost:8443/v1/x?y=z", str(certificates.ca_file)))
+        await ask(HttpsEndpoint("https://localhost:8443/v1/x?y=z", str(certificates.ca_file)))
     (head,) = proxy.heads
     assert head.startswith("CONNECT localhost:8443 HTTP/1.")
     basic = base64.b64encode(user.encode()).decode() if user else None
@@ -100,7 +100,7 @@ async def test_a_network_of_no_proxy_is_gone_to_directly(
     monkeypatch.setenv("https_proxy", "127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
     async with peer(Service().serve, certificates.server_context()) as port:
-        await ask(Way(f"https://127.0.0.1:{port}/", str(certificates.ca_file)))
+        await ask(HttpsEndpoint(f"https://127.0.0.1:{port}/", str(certificates.ca_file)))
 
 
 @pytest.mark.parametrize("proxy", ["socks5h://u:hunter2@h", "https://u:hunter2@h", "ftp://hunter2"])
@@ -109,14 +109,14 @@ async def test_a_proxy_that_cannot_be_used_is_told_before_anything_is_sent(
 ) -> None:
     monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(SettingsInvalid, match="https_proxy of the environment") as caught:
-        await ask(Way("https://localhost:9/"))
+        await ask(HttpsEndpoint("https://localhost:9/"))
     assert "hunter2" not in str(caught.value)
 
 
 async def test_a_proxy_that_is_away_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "127.0.0.1:1")
     with pytest.raises(ConnectionLost, match="Connection refused"):
-        await ask(Way("https://localhost:9/"))
+        await ask(HttpsEndpoint("https://localhost:9/"))
 
 
 async def test_no_variable_makes_it_write_its_keys(
@@ -124,5 +124,5 @@ async def test_no_variable_makes_it_write_its_keys(
 ) -> None:
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     async with peer(Service().serve, certificates.server_context()) as port:
-        await ask(Way(f"https://localhost:{port}/", str(certificates.ca_file)))
+        await ask(HttpsEndpoint(f"https://localhost:{port}/", str(certificates.ca_file)))
     assert not await asyncio.to_thread((tmp_path / "keys").exists)

@@ -56,8 +56,8 @@ def http(body: bytes, head: str = "", status: str = "200 OK", length: int | None
 async def told(certificates: Certificates, asked: ExchangeRequest, answer: bytes) -> ExchangeReply:
     """Return what comes of this answer."""
     async with server(says(answer), certificates) as address:
-        way = request(f"https://{address}", certificates.ca_file).way
-        return await exchange(replace(asked, way=way), timeout_s=AMPLE_S)
+        endpoint = request(f"https://{address}", certificates.ca_file).endpoint
+        return await exchange(replace(asked, endpoint=endpoint), timeout_s=AMPLE_S)
 
 
 @pytest.fixture
@@ -206,10 +206,12 @@ async def test_what_is_kept_and_not_understood_does_not_stand_in_the_way() -> No
 async def test_a_header_that_cannot_be_sent_is_not_quoted(
     certificates: Certificates, asked: ExchangeRequest
 ) -> None:
-    way = request("https://127.0.0.1:9", certificates.ca_file).way
+    endpoint = request("https://127.0.0.1:9", certificates.ca_file).endpoint
     async with server(says(b""), certificates) as address:
-        way = replace(way, url=f"https://{address}", headers=Secret("X-Key: swordfish\u4f60"))
+        endpoint = replace(
+            endpoint, url=f"https://{address}", headers=Secret("X-Key: swordfish\u4f60")
+        )
         with pytest.raises(HttpFailed, match="header is wrong") as caught:
-            await exchange(replace(asked, way=way), timeout_s=AMPLE_S)
+            await exchange(replace(asked, endpoint=endpoint), timeout_s=AMPLE_S)
     assert "swordfish" not in repr(caught.value)
     assert "4f60" not in ascii(caught.value)

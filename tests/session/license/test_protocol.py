@@ -12,12 +12,12 @@ from mmid.secrets import Secret
 from mmid.session.license.codec import CodecParameters, Context, Message, compact, seal, unseal
 from mmid.session.license.messages import (
     ExchangeRequest,
+    HttpsEndpoint,
     Identity,
     Kind,
     Refusal,
     Registration,
     Token,
-    Way,
     make_nonce,
 )
 from mmid.session.license.protocol import envelope_data, open_reply, request_body
@@ -39,7 +39,7 @@ def request(
     app_secret = Secret("00112233445566778899aabbccddeeff")
     identity = Identity(APP_ID, app_secret, name, Secret(SECRET))
     return ExchangeRequest(
-        kind, Way("https://a/b"), identity, REQUEST_NONCE, NOW_MS, api_key, workspace_id
+        kind, HttpsEndpoint("https://a/b"), identity, REQUEST_NONCE, NOW_MS, api_key, workspace_id
     )
 
 

@@ -30,10 +30,10 @@ from mmid.session.license.codec import Context, Message, unseal
 from mmid.session.license.exchange import exchange
 from mmid.session.license.messages import (
     ExchangeRequest,
+    HttpsEndpoint,
     Identity,
     Kind,
     TaskSignature,
-    Way,
     make_nonce,
 )
 from mmid.session.license.record_book import RecordBook
@@ -196,7 +196,7 @@ async def test_a_task_is_signed_with_the_device_secret_for_its_id(
     identity = Identity(PRODUCT.app_id, PRODUCT.app_secret, "board1", secret)
     asked = ExchangeRequest(
         Kind.SIGN,
-        Way(""),
+        HttpsEndpoint(""),
         identity,
         make_nonce(),
         time.time_ns() // 1_000_000,

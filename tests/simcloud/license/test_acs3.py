@@ -15,7 +15,7 @@ from darabonba.policy.retry import RetryOptions
 from darabonba.runtime import RuntimeOptions
 
 from mmid.errors import CloudRefused
-from mmid.session.license.messages import ExchangeRequest, Identity, Kind, Way, make_nonce
+from mmid.session.license.messages import ExchangeRequest, HttpsEndpoint, Identity, Kind, make_nonce
 from mmid.session.license.protocol import request_body
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.https import Call
@@ -144,7 +144,9 @@ async def register(cloud: SimCloud, secret: str = "") -> Any:
     )
     device = Identity(product.app_id, product.app_secret, "board1")
     now_ms = cloud.find(LicenseServer).now_ms()
-    body = request_body(ExchangeRequest(Kind.REGISTER, Way(""), device, make_nonce(), now_ms))
+    body = request_body(
+        ExchangeRequest(Kind.REGISTER, HttpsEndpoint(""), device, make_nonce(), now_ms)
+    )
     request = DeviceRegisterRequest(
         app_id=body["appId"],
         nonce=body["nonce"],

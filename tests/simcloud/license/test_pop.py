@@ -15,11 +15,11 @@ from mmid.errors import CloudRefused
 from mmid.secrets import Secret
 from mmid.session.license.messages import (
     ExchangeRequest,
+    HttpsEndpoint,
     Identity,
     Kind,
     Registration,
     Token,
-    Way,
     make_nonce,
 )
 from mmid.session.license.protocol import open_reply, request_body
@@ -52,7 +52,9 @@ def relayed(book: LicenseBook, asked: ExchangeRequest, **changes: str) -> Regist
 
 
 def request(kind: Kind, device: Identity = BOARD, **changes: Any) -> ExchangeRequest:
-    return replace(ExchangeRequest(kind, Way(""), device, make_nonce(), now_ms()), **changes)
+    return replace(
+        ExchangeRequest(kind, HttpsEndpoint(""), device, make_nonce(), now_ms()), **changes
+    )
 
 
 def registered(book: LicenseBook) -> Identity:

@@ -20,11 +20,11 @@ from mmid.secrets import Secret
 from mmid.session.license.codec import Context, Message, compact, seal
 from mmid.session.license.messages import (
     ExchangeRequest,
+    HttpsEndpoint,
     Identity,
     Kind,
     Registration,
     Token,
-    Way,
     make_nonce,
 )
 from mmid.session.license.protocol import open_reply, request_body
@@ -98,7 +98,7 @@ def send(
 
 def request(kind: Kind, device: Identity = BOARD, **changes: Any) -> ExchangeRequest:
     now_ms = time.time_ns() // 1_000_000
-    asked = ExchangeRequest(kind, Way(""), device, make_nonce(), now_ms, PRODUCT.api_key)
+    asked = ExchangeRequest(kind, HttpsEndpoint(""), device, make_nonce(), now_ms, PRODUCT.api_key)
     return replace(asked, **changes)
 
 
