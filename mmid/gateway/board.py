@@ -36,6 +36,7 @@ from mmid.session.effects import (
     StartRecorder,
     StopRecorder,
     ToolCall,
+    Unauthorized,
 )
 from mmid.session.license.record_book import RecordBook
 from mmid.session.supervisor import Supervisor
@@ -139,6 +140,8 @@ class Board:
                     self._book.remember_dialog(dialog_id)
             case Authorized():
                 self.supervisor.authorized()
+            case Unauthorized(error):
+                self.supervisor.refused(error)
             case Spent():
                 self._status.update(usage=effect.added_to(self._status.usage))
             case Moved(stage, cause):

@@ -6,30 +6,28 @@ key is good, the answer to the upgrade alone tells. One that was refused is not 
 until somebody gives another or asks to: it would be refused again.
 """
 
-import random
 import re
 from typing import Any
 
 from mmid.errors import HttpFailed, MmidError, NotProvisioned
 from mmid.hal import Clock
 from mmid.secrets import Secret, shown_url
-from mmid.session.access import Access, Credential
+from mmid.session.access import Credential
 from mmid.session.effects import Next
 from mmid.session.endpoint import CredentialRefused
 from mmid.session.license.codes import Remedy
 from mmid.session.license.messages import SERVICE_TIMES_MS
 from mmid.session.license.record_book import RecordBook
-from mmid.session.license.refusals import LicenseTrouble
-from mmid.session.license.service import way_to
-from mmid.session.relay import AskRelay, RelayBusy, RelayRefused, ask_relay
+from mmid.session.relay import AskRelay, RelayRefused, ask_relay
+from mmid.session.relay_access import RelayAccess
 from mmid.settings import Settings
-from mmid.status import LicenseState, Status
+from mmid.status import Status
 
 # What fits into an HTTP header, and is no longer than any key.
 _KEY = re.compile(r"[!-~]{1,1024}")
 
 
-class ApiKey(Access):
+class ApiKey(RelayAccess):
     """The key of the settings is the credential, else one that the relay gives for it.
 
     One class for both, because a reload of the settings may go from one to the other.
@@ -52,29 +50,19 @@ class ApiKey(Access):
         ask: AskRelay = ask_relay,
         **_: object,
     ) -> None:
-        self._settings = settings
+        super().__init__(settings, clock=clock, status=status, ask=ask)
         self._book = book
-        self._clock = clock
-        self._status = status
-        self._ask = ask
         self._accepted = False
         self._fetched_anew = False
         self._expiry_ms = 0
-        self._wait_s = 0.0
-        self._trouble: LicenseTrouble | None = None
 
     def show(self) -> None:
-        state = LicenseState.AUTHORIZED if self._accepted else LicenseState.REGISTERED
-        if self._trouble is not None:
-            state = LicenseState.REFUSED
-        if self._missing():
-            state = LicenseState.UNPROVISIONED
         self._status.update(
             app_id="",
             device_name=self._device_name,
             registered=False,
             license_mode="temporary-key" if self._temporary else "api-key",
-            license_state=state,
+            license_state=self._state(let_in=self._accepted),
             license_error=self._trouble.to_plain() if self._trouble else {},
             token_expiry=self._expiry_ms,
         )
@@ -83,7 +71,7 @@ class ApiKey(Access):
         self.show()
         if missing := self._missing():
             raise NotProvisioned(
-                f"this device is not provisioned: {missing} not set",
+                f"this device is not provisioned: {missing}",
                 advice="Give the credential api_key, or set license.api_key; or, where a relay "
                 "gives temporary keys, set license.token_url and license.device_name.",
             )
@@ -96,35 +84,16 @@ class ApiKey(Access):
         self.show()
 
     def after(self, error: MmidError) -> Next | None:
-        if isinstance(error, RelayBusy):
-            self._wait_s = error.wait_s
-            return Next.HOURS
-        if not isinstance(error, CredentialRefused | RelayRefused):
-            return None
-        self._accepted, self._expiry_ms = False, 0
-        fetches_anew = self._temporary and isinstance(error, CredentialRefused)
-        if fetches_anew and not self._fetched_anew:
+        if isinstance(error, CredentialRefused | RelayRefused):
+            self._accepted, self._expiry_ms = False, 0
+        if not isinstance(error, CredentialRefused):
+            return super().after(error)
+        if self._temporary and not self._fetched_anew:
             # It may have expired on its way, or not every server of the cloud knows it yet.
             self._fetched_anew = True
             self.show()
             return Next.RETRY
-        message = f"{error}. {error.advice}"
-        by_clock = isinstance(error, RelayRefused) and error.clock
-        remedy = Remedy.FIX_CLOCK if by_clock else Remedy.FIX_SETTINGS
-        self._trouble = LicenseTrouble(error.code, message, remedy, self._clock.now_ms())
-        self.show()
-        return Next.STOP
-
-    def long_wait_s(self) -> float:
-        """Return how long the relay asked us to stay away, and a little more, by chance."""
-        wait_s, self._wait_s = self._wait_s, 0.0
-        # S311 is about keys: this is a spread, so that a fleet does not come back at one moment.
-        return wait_s * random.uniform(1, 1.25) if wait_s else super().long_wait_s()  # noqa: S311
-
-    @property
-    def clock_refused(self) -> bool:  # type: ignore[override]  # it changes here
-        """Whether it is our clock that the relay does not accept."""
-        return self._trouble is not None and self._trouble.remedy is Remedy.FIX_CLOCK
+        return self._stop(error, Remedy.FIX_SETTINGS)
 
     def forgive(self) -> None:
         self._fetched_anew, self._trouble = False, None
@@ -137,11 +106,6 @@ class ApiKey(Access):
             self._expiry_ms, self._trouble = 0, None
         self.show()
 
-    def describe(self) -> str:
-        if missing := self._missing():
-            return f"not provisioned: set {missing}"
-        return f"refused: {self._trouble.message}" if self._trouble else ""
-
     @property
     def _temporary(self) -> bool:
         """Whether the key comes from a relay."""
@@ -153,16 +117,15 @@ class ApiKey(Access):
         return self._settings.license.device_name or self._book.record.device_name
 
     def _missing(self) -> str:
-        """Return what is not set and must be, or nothing."""
         if self._temporary:
-            return "" if self._device_name else "license.device_name"
-        return "" if self._settings.license.api_key else "license.api_key or license.token_url"
+            return "" if self._device_name else "license.device_name not set"
+        key = self._settings.license.api_key
+        return "" if key else "license.api_key or license.token_url not set"
 
     async def _fetch(self) -> Credential:
         """Fetch a key for one connection."""
         url = self._settings.license.token_url
-        way = way_to(url, self._settings, "relay")
-        answer = await self._ask(way, {"deviceName": self._device_name})
+        answer = await self._ask_relay(url, {"deviceName": self._device_name})
         token = answer.get("token")
         if not isinstance(token, str) or not _KEY.fullmatch(token):
             raise HttpFailed(

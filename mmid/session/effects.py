@@ -81,6 +81,16 @@ class Authorized(Effect):
 
 
 @frozen
+class Unauthorized(Effect):
+    """The cloud has said that this device may not use it; comes before anybody is told.
+
+    Whoever hears the ``Error`` then finds the refusal in the status.
+    """
+
+    error: MmidError
+
+
+@frozen
 class Close(Effect):
     """Close the connection; nothing is sent after it.
 

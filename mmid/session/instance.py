@@ -11,7 +11,6 @@ An instance is used once, and stopped through the relay when the connection has 
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import Any
@@ -20,17 +19,15 @@ from mmid.errors import LicenseRefused, MmidError, NotProvisioned, StorageFailed
 from mmid.frozen import frozen
 from mmid.hal import Clock
 from mmid.secrets import Secret, masked
-from mmid.session.access import Access, Credential
+from mmid.session.access import Credential
 from mmid.session.effects import Next
 from mmid.session.endpoint import ClosedUnheard, CredentialRefused
 from mmid.session.license.codes import Remedy
-from mmid.session.license.messages import Way
 from mmid.session.license.record_book import RecordBook
-from mmid.session.license.refusals import LicenseTrouble
-from mmid.session.license.service import way_to
 from mmid.session.relay import AskRelay, RelayRefused, ask_relay
+from mmid.session.relay_access import RelayAccess
 from mmid.settings import Settings, WorkMode
-from mmid.status import LicenseState, Status
+from mmid.status import Status
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +65,7 @@ class InstanceNeeds:
     """What a cloud needs of the settings before an instance can be asked for.
 
     Attributes:
+        read: makes an ``Instance`` of the relay's answer; raises ``HttpFailed``.
         url: where the relay is asked.
         question: what it is asked besides the device's name and the work mode.
         app_id: the application, to be shown.
@@ -75,6 +73,7 @@ class InstanceNeeds:
         missing: what is not set and must be, by its names in the settings; may be empty.
     """
 
+    read: Callable[[Mapping[str, Any]], Instance]
     url: str
     question: Mapping[str, str]
     app_id: str
@@ -82,13 +81,12 @@ class InstanceNeeds:
     missing: str
 
 
-class InstanceAccess(Access):
+class InstanceAccess(RelayAccess):
     """An instance for each connection, and one name for ever.
 
     Args:
         settings: who this device is, and how it proves itself to the relay.
         needs: what the cloud needs of the settings.
-        read: makes an ``Instance`` of the relay's answer; raises ``HttpFailed``.
         book: keeps the name.
         clock: when it was refused.
         status: shows how far we are.
@@ -101,7 +99,6 @@ class InstanceAccess(Access):
         settings: Settings,
         *,
         needs: Callable[[Settings], InstanceNeeds],
-        read: Callable[[Mapping[str, Any]], Instance],
         book: RecordBook,
         clock: Clock,
         status: Status,
@@ -109,46 +106,39 @@ class InstanceAccess(Access):
         ask: AskRelay = ask_relay,
         **_: object,
     ) -> None:
-        self._settings = settings
-        self._needs, self._read = needs, read
-        self._clock, self._status, self._work_mode = clock, status, work_mode
+        super().__init__(settings, clock=clock, status=status, ask=ask)
+        self._needs, self._work_mode = needs, work_mode
         self._device = _Device(book)
-        self._relay = _Relay(ask)
         self._instance: Instance | None = None
         self._unheard = 0  # connections in a row that ended without a word
         self._refusal: MmidError | None = None
-        self._trouble: LicenseTrouble | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._one_stop = asyncio.Lock()
 
     def show(self) -> None:
-        state = LicenseState.AUTHORIZED if self._device.confirmed else LicenseState.REGISTERED
-        if self._refusal is not None:
-            state = LicenseState.REFUSED
-        if self._objection():
-            state = LicenseState.UNPROVISIONED
         self._status.update(
             app_id=self._needs(self._settings).app_id,
             device_name=self._device.known_as or self._settings.license.device_name,
             registered=self._device.activated,
             license_mode="activation",
-            license_state=state,
+            license_state=self._state(let_in=self._device.confirmed),
             license_error=self._trouble.to_plain() if self._trouble else {},
         )
 
     async def credential(self) -> Instance:
         self.show()
-        if objection := self._objection():
+        if missing := self._missing():
             raise NotProvisioned(
-                f"this device is not provisioned: {objection}",
+                f"this device is not provisioned: {missing}",
                 advice="Correct the settings. The device's name must stay what it is: the cloud "
                 "counts another one as another device.",
             )
         if self._refusal is not None:  # Connect is no reason to try again: that may cost money
             raise self._refusal.with_traceback(None)
-        settings, mode = self._settings, self._work_mode()
-        name, needs = settings.license.device_name or self._device.known_as, self._needs(settings)
+        name = self._settings.license.device_name or self._device.known_as
+        needs, mode = self._needs(self._settings), self._work_mode()
         question = {"deviceName": name, **needs.question, "mode": mode}
-        answer = await self._relay.ask(way_to(needs.url, settings, "relay"), question)
-        instance = self._read(answer)
+        instance = needs.read(await self._ask_relay(needs.url, question))
         self._instance = replace(
             instance, device_name=name, work_mode=mode, again=self._unheard > 0
         )
@@ -162,12 +152,10 @@ class InstanceAccess(Access):
 
     def ended(self) -> None:
         instance, self._instance = self._instance, None
-        if instance is not None and instance.stop_url:
-            question = {
-                "deviceName": instance.device_name,
-                "ai_agent_instance_id": instance.instance_id,
-            }
-            self._relay.stop(way_to(instance.stop_url, self._settings, "relay"), question)
+        if instance is not None and instance.stop_url and len(self._stopping) < _MOST_TO_STOP:
+            stop = asyncio.create_task(self._stop_instance(instance), name="mmid-stop-instance")
+            self._stopping.add(stop)
+            stop.add_done_callback(self._stopping.discard)
 
     def after(self, error: MmidError) -> Next | None:
         if isinstance(error, ClosedUnheard | CredentialRefused):
@@ -175,20 +163,13 @@ class InstanceAccess(Access):
             # One instance may be lost on its way. Two in a row are a fault that stays a while.
             return Next.RETRY if self._unheard == 1 else Next.LATER
         self._unheard = 0
-        if not isinstance(error, LicenseRefused | RelayRefused | NotProvisioned):
-            return None
-        refused = not isinstance(error, NotProvisioned)
-        self._refusal = error if refused else self._refusal
-        by_cloud = isinstance(error, LicenseRefused)
-        trouble = LicenseTrouble(
-            error.code,
-            str(error) if by_cloud else f"{error}. {error.advice}",
-            Remedy.ENABLE_IN_CONSOLE if by_cloud else Remedy.FIX_SETTINGS,
-            self._clock.now_ms(),
-        )
-        self._trouble = trouble.after(self._trouble)
-        self.show()
-        return Next.STOP
+        if isinstance(error, LicenseRefused | RelayRefused):
+            self._refusal = error
+        if isinstance(error, LicenseRefused):
+            return self._stop(error, Remedy.ENABLE_IN_CONSOLE, str(error))
+        if isinstance(error, NotProvisioned):
+            return self._stop(error, Remedy.FIX_SETTINGS)
+        return super().after(error)
 
     def forgive(self) -> None:
         self._unheard, self._refusal, self._trouble = 0, None, None
@@ -204,21 +185,31 @@ class InstanceAccess(Access):
             self._device.confirmed = False
             self.forgive()
 
-    def describe(self) -> str:
-        if objection := self._objection():
-            return f"not provisioned: {objection}"
-        return f"refused: {self._trouble.message}" if self._trouble else ""
-
     async def see_through(self) -> None:
         self.ended()
         await self._device.see_through()
-        await self._relay.see_through()
+        if stopping := set(self._stopping):
+            _, late = await asyncio.wait(stopping, timeout=_SEE_THROUGH_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
-    def _objection(self) -> str:
-        """Say why no instance may be asked for, or nothing."""
+    def _missing(self) -> str:
         if missing := self._needs(self._settings).missing:
             return f"{missing} not set"
         return self._device.objection(self._settings.license.device_name)
+
+    async def _stop_instance(self, instance: Instance) -> None:
+        """Have it stopped through the relay; nobody waits for that."""
+        question = {
+            "deviceName": instance.device_name,
+            "ai_agent_instance_id": instance.instance_id,
+        }
+        try:
+            async with self._one_stop, asyncio.timeout(_STOP_S):  # each is a process of its own
+                await self._ask_relay(instance.stop_url, question)
+        except (MmidError, TimeoutError) as error:
+            _log.info("an instance was not stopped, the cloud will end it: %r", error)
 
 
 class _Device:
@@ -278,42 +269,3 @@ class _Device:
         """Wait until the name is kept; a save cannot be cut."""
         if self._saving is not None:
             await asyncio.wait({self._saving}, timeout=_SEE_THROUGH_S)
-
-
-class _Relay:
-    """Asks for instances, and has them stopped, one after the other, when nobody waits for it."""
-
-    def __init__(self, ask: AskRelay) -> None:
-        self._ask = ask
-        self._to_stop: deque[tuple[Way, Mapping[str, str | int]]] = deque(maxlen=_MOST_TO_STOP)
-        self._stopping: asyncio.Task[None] | None = None
-
-    async def ask(self, way: Way, question: Mapping[str, str]) -> dict[str, Any]:
-        """Ask; raises as ``ask_relay``, without the device's name in any text."""
-        name = question["deviceName"]
-        try:
-            return await self._ask(way, question)
-        except MmidError as error:
-            error.args = tuple(str(text).replace(name, masked(name)) for text in error.args)
-            raise
-
-    def stop(self, way: Way, question: Mapping[str, str | int]) -> None:
-        """Have an instance stopped soon."""
-        self._to_stop.append((way, question))
-        if self._stopping is None or self._stopping.done():
-            self._stopping = asyncio.create_task(self._stop_all(), name="mmid-stop-instance")
-
-    async def _stop_all(self) -> None:
-        while self._to_stop:
-            try:
-                async with asyncio.timeout(_STOP_S):
-                    await self._ask(*self._to_stop.popleft())
-            except (MmidError, TimeoutError) as error:
-                _log.info("an instance was not stopped, the cloud will end it: %r", error)
-
-    async def see_through(self) -> None:
-        """Give what is to be stopped its last chance: we are told to stop."""
-        if self._stopping is not None:
-            await asyncio.wait({self._stopping}, timeout=_SEE_THROUGH_S)
-            self._stopping.cancel()
-            await asyncio.gather(self._stopping, return_exceptions=True)

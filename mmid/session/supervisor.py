@@ -153,6 +153,10 @@ class Supervisor:
         """In the dialog, the cloud has said that this device may use it."""
         self._access.authorized()
 
+    def refused(self, error: MmidError) -> None:
+        """In the dialog, the cloud has refused this device; it closes with the same error."""
+        self._access.after(error)
+
     def clock_set(self) -> None:
         """The time is another now: what was refused for its sake is tried again.
 

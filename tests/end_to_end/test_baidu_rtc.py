@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,11 +62,21 @@ async def test_a_whole_dialog_is_told_in_the_order_and_whole_in_both_directions(
     assert board.cloud["baidu_license_key"] not in board.log()
 
 
-async def test_the_next_start_costs_no_second_activation(make_board: MakeBoard) -> None:
+@pytest.mark.parametrize("state_kept", [True, False])
+async def test_the_next_start_costs_no_second_activation(
+    make_board: MakeBoard, tmp_path: Path, state_kept: bool
+) -> None:
+    """Nor does one without the state directory: the record alone has the name."""
     board = await make_board(protocol=PROTOCOL, scenario=QUICK)
+    state = tmp_path / "state"
+    state.mkdir()
+    board.environment["STATE_DIRECTORY"] = str(state)
     listener = await board.start()
     await listener.wait_for(".State", "listening")
     await board.stop("mmid")
+    assert list(state.iterdir()), "mmid keeps something there"
+    if not state_kept:
+        shutil.rmtree(state)
     await board.start_mmid()
     again = await board.listener()
     await again.wait_for(".State", "listening")
@@ -205,8 +217,9 @@ async def test_a_refused_licence_waits_for_register_and_burns_nothing(
     scenario = QUICK + '\n[baidu-rtc]\nrefuse = "quota is used up"\n'
     board = await make_board(protocol=PROTOCOL, scenario=scenario)
     listener = await board.start()
-    await listener.wait_for("Error")
-    await listener.wait_for(".LicenseState", "refused")
+    told = await listener.wait_for("Error")
+    shown = await listener.wait_for(".LicenseState", "refused")
+    assert listener.heard.index(shown) < listener.heard.index(told), "who hears it can read it"
     device = await listener.client.get_all(DEVICE)
     assert "quota is used up" in device["LicenseError"]["message"]
     before = len(listener.heard)

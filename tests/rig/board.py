@@ -84,6 +84,7 @@ class Board:
         self.cloud: dict[str, str] = {}
         self.scenario = scenario
         self.settings = settings or {}
+        self.environment: dict[str, str] = {}  # of the daemon, besides what it needs
         self._stack = AsyncExitStack()
         self._processes: dict[str, Process] = {}
         directory.mkdir(parents=True, exist_ok=True)
@@ -143,6 +144,7 @@ class Board:
         environment = {
             "ALSA_CONFIG_PATH": str(self._write("asound.conf", asound.encode())),
             "RUNTIME_DIRECTORY": str(runtime),
+            **self.environment,
         }
         command = python("mmid.cli.mmid", "run", "--config", self.directory / "mmid.toml")
         mmid = self._process("mmid", command, environment)

@@ -10,7 +10,7 @@ from mmid.events import DataInit, SpeechPrepare, State
 from mmid.secrets import Secret
 from mmid.session.clouds import cloud_of, with_own_rates
 from mmid.session.dialer import Dialer
-from mmid.session.effects import Authorized, Effect, Emit, SaveDialog, Show
+from mmid.session.effects import Authorized, Effect, Emit, SaveDialog, Show, Unauthorized
 from mmid.session.license.messages import Refusal
 from mmid.session.license.record_book import RecordBook
 from mmid.session.license.service import Exchange
@@ -106,6 +106,8 @@ async def supervised(
                 status.update(state=state)
             case Authorized():
                 made.authorized()
+            case Unauthorized(error):
+                made.refused(error)
             case SaveDialog(dialog_id):
                 status.update(dialog_id=dialog_id)
                 book.remember_dialog(dialog_id)

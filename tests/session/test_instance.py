@@ -9,14 +9,15 @@ import pytest
 
 from mmid.errors import ConnectionLost, HttpFailed, LicenseRefused, MmidError, NotProvisioned
 from mmid.secrets import Secret
+from mmid.session.access import HOURS_S
 from mmid.session.clouds import cloud_of, with_own_rates
 from mmid.session.effects import Next
 from mmid.session.endpoint import ClosedUnheard, CredentialRefused
 from mmid.session.instance import Instance, InstanceAccess
-from mmid.session.license.messages import Way
+from mmid.session.license.messages import HttpsEndpoint
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import RecordBook
-from mmid.session.relay import RelayRefused
+from mmid.session.relay import RelayBusy, RelayRefused
 from mmid.settings import Baidu, Cloud, License, Settings, WorkMode
 from mmid.status import Status
 from tests.session.doubles import MemoryStore, TestClock
@@ -38,10 +39,12 @@ class Relay:
 
     def __init__(self, *answers: dict[str, Any] | MmidError) -> None:
         self._answers = list(answers or [REPLY])
-        self.asked: list[tuple[Way, Mapping[str, str | int]]] = []
+        self.asked: list[tuple[HttpsEndpoint, Mapping[str, str | int]]] = []
 
-    async def __call__(self, way: Way, body: Mapping[str, str | int]) -> dict[str, Any]:
-        self.asked.append((way, body))
+    async def __call__(
+        self, endpoint: HttpsEndpoint, body: Mapping[str, str | int]
+    ) -> dict[str, Any]:
+        self.asked.append((endpoint, body))
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, MmidError):
             raise answer
@@ -123,16 +126,16 @@ async def test_each_connection_has_an_instance_of_its_own_that_is_stopped_afterw
     board = await Board().start()
     board.mode = "duplex"
     instance = await board.connect()
-    (way, asked), (stop_way, stopped) = board.relay.asked
+    (endpoint, asked), (stop_endpoint, stopped) = board.relay.asked
     assert asked == {"deviceName": "kitchen-0001", "codec": "raw16k", "mode": "duplex"}
-    assert (way.url, way.ca_file, way.client_cert) == (
+    assert (endpoint.url, endpoint.ca_file, endpoint.client_cert) == (
         f"{RELAY}/instance",
         "/etc/ca.pem",
         "/etc/board.pem",
     )
-    assert "kitchen.1.0f" in way.headers.reveal()
+    assert "kitchen.1.0f" in endpoint.headers.reveal()
     assert (instance.instance_id, instance.work_mode) == (9_007_199_254_740_993, "duplex")
-    assert stop_way.url == f"{RELAY}/stop?proof=1"
+    assert stop_endpoint.url == f"{RELAY}/stop?proof=1"
     assert stopped == {
         "deviceName": "kitchen-0001",
         "ai_agent_instance_id": 9_007_199_254_740_993,
@@ -166,7 +169,7 @@ async def test_a_stop_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch
         await asyncio.Event().wait()
         return {}
 
-    board.access._relay._ask = hang  # type: ignore[assignment]
+    board.access._ask = hang  # type: ignore[assignment]
     board.access.ended()
     async with asyncio.timeout(5):
         await board.access.see_through()
@@ -266,6 +269,30 @@ async def test_other_settings_are_a_reason_to_try_again() -> None:
     board.access.use(settings_of("kitchen-0001", license_key=Secret("lic-9876543210")))
     assert board.state == "registered"
     await board.access.credential()
+
+
+async def test_a_relay_that_names_a_time_is_left_alone_so_long() -> None:
+    board = await Board().start()
+    busy = RelayBusy("HTTP 429")
+    busy.wait_s = 120.0
+    assert board.access.after(busy) is Next.HOURS
+    assert 120 <= board.access.long_wait_s() <= 150
+    assert board.access.long_wait_s() >= HOURS_S[0], "it said so once"
+    assert board.status.license_error == {}
+
+
+async def test_a_refusal_for_our_clock_is_told_as_one_and_waits_for_the_time() -> None:
+    refusal = RelayRefused("HTTP 403; its clock is +90 s from ours", "403", advice="Set it.")
+    refusal.clock = True
+    board = await Board(refusal).start()
+    with pytest.raises(RelayRefused) as caught:
+        await board.access.credential()
+    assert not board.access.clock_refused
+    assert board.access.after(caught.value) is Next.STOP
+    assert board.access.clock_refused
+    assert (board.state, board.status.license_error["remedy"]) == ("refused", "fix-clock")
+    board.access.forgive()  # the time was set
+    assert not board.access.clock_refused
 
 
 @pytest.mark.parametrize("error", [ConnectionLost("no"), HttpFailed("HTTP 503")])

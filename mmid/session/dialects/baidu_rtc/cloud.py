@@ -52,7 +52,7 @@ _TOKEN = re.compile(r"[!-~]{1,4096}")
 def _access(settings: Settings, **parts: Any) -> "Access":
     from mmid.session.instance import InstanceAccess  # noqa: PLC0415
 
-    return InstanceAccess(settings, needs=_needs, read=_read, **parts)
+    return InstanceAccess(settings, needs=_needs, **parts)
 
 
 def _needs(settings: Settings) -> "InstanceNeeds":
@@ -65,6 +65,7 @@ def _needs(settings: Settings) -> "InstanceNeeds":
         "baidu.license_key": given.license_key,
     }
     return InstanceNeeds(
+        read=_read,
         url=given.instance_url,
         question={"codec": _codec(settings)},
         app_id=given.app_id,

@@ -13,7 +13,7 @@ from mmid.session.dialects.baidu_rtc.machine import RtcMachine
 from mmid.session.dialects.baidu_rtc.messages import RtcMessage, Said
 from mmid.session.dialects.baidu_rtc.server_messages import ignored, on_message
 from mmid.session.dialects.stages import TurnStage
-from mmid.session.effects import Authorized, Effects, Emit, Next, StartRecorder
+from mmid.session.effects import Authorized, Effects, Emit, Next, StartRecorder, Unauthorized
 
 # The PASS of a license that was asked for late (rule 3: 10 to 15 s in all).
 _PASS_S = 15.0
@@ -55,7 +55,7 @@ def _refused(machine: RtcMachine, reason: str, now: float) -> Effects:
     told = f"{meaning}. {_REFUSED_ADVICE}"
     error = LicenseRefused(told, _REFUSED_CODE, _REFUSED_ADVICE, meaning=meaning)
     shown = Emit(Error(_REFUSED_CODE, meaning, _REFUSED_ADVICE))
-    return [shown, *machine.fail(error, Next.STOP, now, meaning)]
+    return [Unauthorized(error), shown, *machine.fail(error, Next.STOP, now, meaning)]
 
 
 def give_up_pass(machine: RtcMachine, now: float) -> Effects:

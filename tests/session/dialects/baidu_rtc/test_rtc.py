@@ -11,7 +11,16 @@ from mmid.events import Command, Error, Heartbeat, LlmComplete
 from mmid.secrets import redact
 from mmid.session.dialects.baidu_rtc.rtc import BaiduRtc
 from mmid.session.dialects.stages import TurnStage
-from mmid.session.effects import Close, Next, Note, Play, SaveDialog, SendAudio, SpeechDropped
+from mmid.session.effects import (
+    Close,
+    Next,
+    Note,
+    Play,
+    SaveDialog,
+    SendAudio,
+    SpeechDropped,
+    Unauthorized,
+)
 from mmid.session.endpoint import ClosedUnheard
 from tests.session.dialects.baidu_rtc.connection import (
     BEGIN,
@@ -60,6 +69,7 @@ def test_a_refusal_is_told_with_the_reason_and_is_final() -> None:
     assert isinstance(close, Close)
     assert isinstance(close.error, LicenseRefused)
     assert close.next is Next.STOP
+    assert effects[0] == Unauthorized(close.error), "shown before it is told"
     assert dialect.receive_text(PASS, 0.3) == []
 
 
