@@ -8,9 +8,9 @@ import pytest
 
 from mmid.errors import InvalidArgument, NotReady, Unsupported
 from mmid.events import State
-from mmid.gateway import wishes
-from mmid.session.clouds import Contradiction
-from mmid.settings import Settings
+from mmid.gateway.wishes import Wishes
+from mmid.session.clouds import with_own_rates
+from mmid.settings import Cloud, Settings
 from tests.gateway.board import ALICE, Board
 from tests.rig.dialog_settings import dialog_settings
 
@@ -78,13 +78,11 @@ async def test_what_is_no_name_of_a_voice_is_refused(board: Board, voice: str) -
     assert board.supervision.told == []
 
 
-async def test_a_cloud_that_lets_nobody_choose_says_so(
-    board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    why = [Contradiction("dialog.voice", "the console chooses the voice")]
-    monkeypatch.setattr(wishes, "contradictions", lambda _: iter(why))
-    with pytest.raises(Unsupported, match="the console chooses"):
-        board.gateway.set_voice("Tina")
+async def test_a_cloud_that_lets_nobody_choose_says_so(board: Board) -> None:
+    baidu = Settings(cloud=Cloud(protocol="baidu-rtc"))
+    wishes = Wishes(with_own_rates(baidu), board.status, board.supervision)
+    with pytest.raises(Unsupported, match="part of the instance"):
+        wishes.set_voice("Tina")
     assert (board.supervision.told, board.status.voice) == ([], "")
 
 

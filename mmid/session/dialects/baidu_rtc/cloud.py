@@ -154,6 +154,9 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
         elif dialog.us_sample_rate != dialog.ds_sample_rate:
             why = "as pcm this cloud has one rate for both ways: set dialog.us_sample_rate as well"
             yield Contradiction("dialog.ds_sample_rate", why)
+    if dialog.voice:
+        why = "this cloud's voice is part of the instance: whoever makes that, the relay, names it"
+        yield Contradiction("dialog.voice", why)
     yield from _keys_of_the_account(settings)
 
 

@@ -17,8 +17,11 @@ from mmid.session.dialects.turn_machine import TurnMachine
 from mmid.session.effects import Effects, FlushPlayer
 from mmid.settings import Dialog
 
-# What is still on its way of a reply that was interrupted comes so soon; the longer time where
-# it had begun to speak [deduced].
+# Nothing in a reply says which question it answers, and the cloud does not confirm an
+# interruption. So what comes so soon after one is taken for the rest of the old reply [deduced]:
+# the cloud takes a second at least to answer (section 6: chat 1.2 to 2 s, functions 1 to 1.8 s).
+# The longer time is that of a reply which had begun to speak: of it TTS_END may come, too. A
+# question that the cloud has understood ends both (``understood``).
 _STALE_S, _STALE_VOICE_S = 0.5, 1.0
 
 # Speech that waits, when the license is asked for late: as long as a press waits for a dialog.

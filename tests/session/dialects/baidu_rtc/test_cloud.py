@@ -69,6 +69,7 @@ def test_settings_that_are_complete_have_no_contradiction(dialog: Dialog) -> Non
         ({"dialog": Dialog(ds_sample_rate=8000)}, "dialog.ds_sample_rate"),
         ({"dialog": replace(OPUS, upstream_mode="pcm")}, "dialog.downstream_mode"),
         ({"dialog": Dialog(downstream_mode="mp3")}, "dialog.downstream_mode"),
+        ({"dialog": Dialog(voice="Tina")}, "dialog.voice"),
         ({"license": License(mode="semi-managed")}, "license.mode"),
         ({"license": License(app_id="mm_01")}, "license.app_id"),
         ({"license": License(api_key=Secret("sk-0123456789"))}, "license.api_key"),
