@@ -3,7 +3,8 @@
 The vendor is a stand-in that answers after 50 ms. CPU is of the relay's process, a token
 request of a device on an open connection; its floor is the bare proxy of ``bare_relay``:
 Starlette, httpx and uvicorn with TLS on both sides, that passes on what comes. The relay also
-proves who asks, counts it, checks and signs what it sends, and writes a line of it. Of the
+proves who asks, counts it, checks and signs what it sends, and writes a line of it. It asks by
+aiohttp, which is much quicker; so what all that adds is told beside a proxy that has it too. Of the
 thousand devices, each with a TLS handshake of its own, the baseline is what the stand-in
 itself took while they asked; what is lost or sent twice fails the benchmark. The baseline of
 the memory is what the relay had after the requests of which the CPU was measured.
@@ -49,7 +50,8 @@ async def _measure(effort: Effort) -> list[Figure]:
     async with _Parts.made() as parts:
         figures = [await _at_once(parts, effort)]
         async with parts.relay() as relay:
-            figures += [await _cpu(parts, relay, effort), await _memory(parts, relay, effort)]
+            figures += await _cpu(parts, relay, effort)
+            figures.append(await _memory(parts, relay, effort))
         return figures
 
 
@@ -74,20 +76,23 @@ async def _at_once(parts: "_Parts", effort: Effort) -> Figure:
     return Figure(name, "ms", ours, "the stand-in of the vendor, p99", stand_in)
 
 
-async def _cpu(parts: "_Parts", relay: Running, effort: Effort) -> Figure:
-    """Compare with the bare proxy, in turns."""
+async def _cpu(parts: "_Parts", relay: Running, effort: Effort) -> list[Figure]:
+    """Compare with the bare proxies, in turns."""
     requests = effort.times(2000, least=40)
-    ours: list[float] = []
-    bare: list[float] = []
-    async with parts.bare_relay() as floor:
-        for (process, port), figures in [(relay, ours), (floor, bare)] * (effort.runs + 1):
-            before = cpu_s(process.pid)
-            await parts.ask([port], "/v1/token", requests, _BUSY_CONNECTIONS)
-            figures.append((cpu_s(process.pid) - before) * 1000 / requests)
+    async with parts.bare_relay("httpx") as httpx, parts.bare_relay("aiohttp") as aiohttp:
+        taken: dict[Running, list[float]] = {relay: [], httpx: [], aiohttp: []}
+        for _ in range(effort.runs + 1):
+            for (process, port), figures in taken.items():
+                before = cpu_s(process.pid)
+                await parts.ask([port], "/v1/token", requests, _BUSY_CONNECTIONS)
+                figures.append((cpu_s(process.pid) - before) * 1000 / requests)
     # The first of each warms up: connections, caches.
-    return Figure(
-        "relay, CPU a request", "ms", ours[1:], "Starlette and httpx, passing on", bare[1:], 1.5
-    )
+    ours, *floors = (figures[1:] for figures in taken.values())
+    name, others = "relay, CPU a request", "Starlette and {}, passing on"
+    return [
+        Figure(name, "ms", ours, others.format("httpx"), floors[0], 1.5),
+        Figure(name, "ms", ours, others.format("aiohttp"), floors[1]),
+    ]
 
 
 async def _memory(parts: "_Parts", relay: Running, effort: Effort) -> Figure:
@@ -142,14 +147,14 @@ class _Parts:
             yield process, port
 
     @asynccontextmanager
-    async def bare_relay(self) -> AsyncIterator[Running]:
-        """Start the bare proxy; yield it and its port."""
+    async def bare_relay(self, library: str) -> AsyncIterator[Running]:
+        """Start the bare proxy that asks by this library; yield it and its port."""
         port, made = free_port(), self._certificates
-        files = (made.certificate_file, made.key_file, made.ca_file)
+        files = (made.ca_file, made.certificate_file, made.key_file)
         interpreter = PROGRAM.with_name("python")
         script = REPOSITORY / "bench" / "bare_relay.py"
         vendor = f"https://127.0.0.1:{self._vendor_port}"
-        command = [str(part) for part in (interpreter, script, vendor, port, *files)]
+        command = [str(part) for part in (interpreter, script, library, vendor, port, *files)]
         async with self._started(_quiet(command), port) as process:
             yield process, port
 

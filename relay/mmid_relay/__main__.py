@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
     # They log each request's URL, and their own way of failing.
-    for chatty in ("httpx", "httpcore", "darabonba-core"):
+    for chatty in ("aiohttp", "darabonba-core"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     try:
         status: int = options.run(options)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -26,7 +25,7 @@ from mmid_relay.trace import trace_of
 from mmid_relay.vendors.alibaba import LicenseApi
 from mmid_relay.vendors.baidu import AgentApi
 from mmid_relay.vendors.dashscope import KeyMint
-from mmid_relay.vendors.upstream import Upstream, make_client
+from mmid_relay.vendors.upstream import Connections, Upstream
 
 # A registration that still runs then has this long to keep what came of it.
 _LAST_S = 1.0
@@ -44,12 +43,12 @@ def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None
     Raises:
         SettingsInvalid: a file that the settings name cannot be used.
     """
-    client = make_client(settings.server.ca_file)
+    connections = Connections(settings.server.ca_file)
     wait_s = settings.limits.vendor_timeout_s
     pool = connect(settings.limits.shared_store) if settings.limits.shared_store else None
     answers = SharedAnswers(pool, wait_s) if pool else MemoryAnswers()
     registrations = Registrations(answers)
-    relay = Relay(registrations, *_vendors(settings, client))
+    relay = Relay(registrations, *_vendors(settings, connections))
     doorkeeper = Doorkeeper(settings.server, settings.devices, Revocations(settings.devices))
 
     quota = Quota(settings.limits, pool)
@@ -59,7 +58,7 @@ def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None
         yield
         # The server has waited for all requests; this is for what it had to cut off after 20 s.
         await registrations.finish(_LAST_S)
-        await client.aclose()
+        await connections.aclose()
         if pool:
             await pool.aclose()
 
@@ -87,12 +86,12 @@ def make_app(settings: Settings, *, audit: Callable[[str], object] | None = None
 
 
 def _vendors(
-    settings: Settings, client: httpx.AsyncClient
+    settings: Settings, connections: Connections
 ) -> tuple[LicenseApi | None, KeyMint | None, AgentApi | None]:
     """Return the vendors that the settings name."""
 
     def upstream(name: str) -> Upstream:
-        return Upstream(name, client, settings.limits.vendor_timeout_s)
+        return Upstream(name, connections, settings.limits.vendor_timeout_s)
 
     alibaba, dashscope, baidu = settings.alibaba, settings.dashscope, settings.baidu
     return (

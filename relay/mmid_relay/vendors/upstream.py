@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import getproxies_environment, proxy_bypass
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from mmid_relay.metrics import CIRCUIT_OPEN, UPSTREAM_SECONDS
 from mmid_relay.problems import Kind, Problem
@@ -24,12 +26,17 @@ from mmid_relay.vendors.circuit import Circuit
 _ANSWER_LIMIT = 64 * 1024
 # To connect, and for TLS: each of them.
 _SOON_S = 2.0
-# So many requests to a vendor at a time; the others wait in line here. httpx's own line is
-# walked with all its connections several times for each request: with 500 in it nothing else
-# was done any more. A vendor that answers in 50 ms is asked 1000 times a second by so many.
+# So many requests to a vendor at a time; the others wait in line here. A vendor that answers in
+# 50 ms is asked 1000 times a second by so many.
 _AT_ONCE = 50
 # With what the vendor may take then it is still less than the 30 s that a board waits.
 _LINE_S = 15.0
+
+_NOT_REACHED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+)
 
 # What a gateway says when there is nobody behind it.
 _AWAY = frozenset({502, 503, 504})
@@ -55,22 +62,49 @@ class Answer:
         return 200 <= self.status < 300
 
 
-def make_client(ca_file: str) -> httpx.AsyncClient:
-    """Return the client that all vendors share.
+class Connections:
+    """The connections to all vendors; they stay open between requests.
+
+    Args:
+        ca_file: whose certificates are trusted; empty for those of the system.
 
     Raises:
         SettingsInvalid: ``server.ca_file`` cannot be used.
     """
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ValueError):
-        raise SettingsInvalid(f"server.ca_file: {ca_file} holds no certificates") from None
-    return httpx.AsyncClient(
-        verify=context,
-        follow_redirects=False,
-        # The lines before it are the limit.
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-    )
+
+    def __init__(self, ca_file: str) -> None:
+        try:
+            self._tls = ssl.create_default_context(cafile=ca_file or None)
+        except (OSError, ValueError):
+            raise SettingsInvalid(f"server.ca_file: {ca_file} holds no certificates") from None
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies = getproxies_environment()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The library's connections: made with the first request, for they need its loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                # No limit: the lines before it are the limit.
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            )
+        return self._session
+
+    def proxy(self, host: str) -> str | None:
+        """Return the proxy that the environment names for a vendor.
+
+        The library's own look at it also reads a file for each request, in a thread.
+        """
+        if not self._proxies or proxy_bypass(host):
+            return None
+        return self._proxies.get("https")
+
+    async def aclose(self) -> None:
+        """Close them all."""
+        if self._session is not None:
+            await self._session.close()
 
 
 class Upstream:
@@ -78,7 +112,7 @@ class Upstream:
 
     Args:
         name: what it is called in metrics and messages.
-        client: the connections.
+        connections: shared by all vendors.
         timeout_s: longest wait for an answer; connecting has 2 s more, a step.
         now: monotonic clock, s.
     """
@@ -86,13 +120,13 @@ class Upstream:
     def __init__(
         self,
         name: str,
-        client: httpx.AsyncClient,
+        connections: Connections,
         timeout_s: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.circuit = Circuit(now)
-        self._client = client
+        self._connections = connections
         self._timeout_s = timeout_s
         self._now = now
         self._line = asyncio.Semaphore(_AT_ONCE)
@@ -146,46 +180,46 @@ class Upstream:
             CIRCUIT_OPEN.labels(self.name).set(self.circuit.is_open)
 
     async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        # Only httpx's own time-outs: whoever cancels it from outside (asyncio.timeout, a task's
-        # cancel) leaves connections in its pool that are never used again, until none is left.
         soon_s = min(_SOON_S, self._timeout_s / 2)
-        timeout = httpx.Timeout(soon_s, read=self._timeout_s)
-        deadline = self._now() + self._timeout_s + 3 * soon_s
+        timeout = aiohttp.ClientTimeout(
+            total=self._timeout_s + 2 * soon_s, connect=2 * soon_s, sock_connect=soon_s
+        )
+        # As it was signed: the library would write some characters in another way.
+        target = URL(url, encoded=True)
+        request = self._connections.session.post(
+            target,
+            data=content,
+            proxy=self._connections.proxy(target.host or ""),
+            headers=headers,
+            timeout=timeout,
+            allow_redirects=False,
+        )
         try:
-            request = self._client.build_request(
-                "POST", url, headers=headers, content=content, timeout=timeout
-            )
-            response = await self._client.send(request, stream=True)
-            try:
-                body = await self._read(response, deadline)
-            finally:
-                await response.aclose()
-        except httpx.HTTPError as error:
+            async with request as response:
+                return self._understood(response, await self._read(response))
+        except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
             raise self._failure(error) from None
-        return self._understood(response, body)
 
-    async def _read(self, response: httpx.Response, deadline: float) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
-        async for piece in response.aiter_bytes():
+        async for piece in response.content.iter_any():
             body += piece
             if len(body) > _ANSWER_LIMIT:
                 raise self._nonsense("with more than 64 KiB")
-            if self._now() > deadline:  # a piece now and then is no answer either
-                raise self._slow()
         return bytes(body)
 
-    def _understood(self, response: httpx.Response, body: bytes) -> Answer:
-        if 300 <= response.status_code < 400:
+    def _understood(self, response: aiohttp.ClientResponse, body: bytes) -> Answer:
+        if 300 <= response.status < 400:
             raise self._nonsense("with a redirect, which is not followed")
         document = None
         with suppress(ValueError, RecursionError):
             document = json.loads(body)
-        if isinstance(document, dict) and response.status_code not in _AWAY:
-            return Answer(response.status_code, document, response.headers.get("date", ""))
-        if response.status_code >= 500:
+        if isinstance(document, dict) and response.status not in _AWAY:
+            return Answer(response.status, document, response.headers.get("date", ""))
+        if response.status >= 500:
             raise Problem(
                 Kind.VENDOR_AWAY,
-                f"{self.name} answered HTTP {response.status_code}.",
+                f"{self.name} answered HTTP {response.status}.",
                 retry_after_s=5,
                 sent=True,
             )
@@ -204,21 +238,21 @@ class Upstream:
             sent=True,
         )
 
-    def _failure(self, error: httpx.HTTPError) -> Problem:
+    def _failure(self, error: Exception) -> Problem:
         """Return what went wrong; the library's own text may name this server's files and hosts."""
-        if isinstance(error, httpx.ConnectError) and _is_certificate(error):
+        if isinstance(error, aiohttp.ClientSSLError):
             return Problem(
                 Kind.VENDOR_NOT_TRUSTED,
                 f"The certificate of {self.name} cannot be trusted; nothing was sent.",
                 retry_after_s=60,
             )
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        if isinstance(error, _NOT_REACHED):
             return Problem(
                 Kind.VENDOR_AWAY,
                 f"{self.name} cannot be reached; nothing was sent.",
                 retry_after_s=5,
             )
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, TimeoutError):
             return self._slow()
         return Problem(
             Kind.VENDOR_AWAY,
@@ -226,12 +260,3 @@ class Upstream:
             retry_after_s=5,
             sent=True,
         )
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    """Whether TLS is at the bottom of a failed connection."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

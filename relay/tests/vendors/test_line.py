@@ -1,13 +1,14 @@
 """Many requests at once wait in line before a vendor, and not for ever."""
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from mmid_relay.problems import Kind, Problem
 from mmid_relay.vendors import upstream as module
-from mmid_relay.vendors.upstream import Upstream, make_client
+from mmid_relay.vendors.upstream import Connections, Upstream
 from tests.rig import Vendor
 
 
@@ -25,8 +26,8 @@ async def test_no_more_than_a_few_are_sent_at_once_and_all_are_answered(
         at_once -= 1
 
     vendor.before = look
-    async with make_client(str(ca_file)) as client:
-        upstream = Upstream("dashscope", client, 5)
+    async with aclosing(Connections(str(ca_file))) as connections:
+        upstream = Upstream("dashscope", connections, 5)
         url = f"https://localhost:{vendor.port}/api/v1/tokens"
         asked = [upstream.post(url, headers={}, content=b"") for _ in range(20)]
         answers = await asyncio.gather(*asked)
@@ -38,8 +39,8 @@ async def test_who_waits_too_long_hears_that_nothing_was_sent(
     vendor: Vendor, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LINE_S", 0.05)
-    async with make_client(str(ca_file)) as client:
-        upstream = Upstream("dashscope", client, 5)
+    async with aclosing(Connections(str(ca_file))) as connections:
+        upstream = Upstream("dashscope", connections, 5)
         while not upstream._line.locked():
             await upstream._line.acquire()
         url = f"https://localhost:{vendor.port}/api/v1/tokens"

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from mmid_relay.problems import Problem
 from mmid_relay.vendors import upstream
 from mmid_relay.vendors.circuit import Circuit
-from mmid_relay.vendors.upstream import Upstream
+from mmid_relay.vendors.upstream import Connections, Upstream
 from tests.certificates import make_authority
 from tests.rig import SECRETS, Board, Vendor, relay_for, serving, settings_for
 
@@ -18,7 +19,14 @@ _NO_WAIT = {"vendor_timeout_s": 0.2}
 
 
 def _says_nothing_of_ours(text: str, vendor: Vendor, ca_file: Path) -> None:
-    for secret in (*SECRETS.values(), str(vendor.port), "localhost", str(ca_file), "httpx", ".py"):
+    for secret in (
+        *SECRETS.values(),
+        str(vendor.port),
+        "localhost",
+        str(ca_file),
+        "aiohttp",
+        ".py",
+    ):
         assert secret not in text
 
 
@@ -60,19 +68,78 @@ async def test_no_connection_is_lost_to_a_slow_vendor(
             await asyncio.gather(*(board.get_token() for _ in range(6)))
         vendor.before = None
         statuses = [(await board.get_token()).status_code for _ in range(4)]
-        app = board.http._transport.app  # type: ignore[attr-defined]
-        pool = app.state.relay.licenses.upstream._client._transport._pool
-        assert all(connection.is_idle() for connection in pool.connections)
     assert statuses == [200] * 4
 
 
-async def test_an_answer_that_trickles_has_a_deadline(vendor: Vendor, ca_file: Path) -> None:
-    moments = itertools.count(0, 10)  # each look at the clock is ten seconds later
-    client = upstream.make_client(str(ca_file))
-    slow = Upstream("alibaba", client, 2.0, lambda: next(moments))
-    with pytest.raises(Problem, match="gave no answer in time"):
-        await slow.post(f"https://localhost:{vendor.port}/api/v1/tokens", headers={}, content=b"")
-    await client.aclose()
+async def test_an_answer_that_trickles_has_a_deadline(
+    authority: tuple[Path, Path], ca_file: Path
+) -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")  # each of them well within any time-out of its own
+            await asyncio.sleep(0.02)
+
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(authority[1])
+    connections = Connections(str(ca_file))
+    slow = Upstream("alibaba", connections, 0.2)
+    async with await asyncio.start_server(trickle, "localhost", 0, ssl=tls) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Problem, match="gave no answer in time"):
+            await slow.post(f"https://localhost:{port}/", headers={}, content=b"")
+        await connections.aclose()
+
+
+class _Proxy:
+    """Connects, or refuses to."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.asked: list[bytes] = []
+        self._answer = answer
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked.append((await reader.readuntil(b"\r\n\r\n")).partition(b"\r")[0])
+        writer.write(self._answer)
+        if b" 200 " in self._answer:
+            host, port = self.asked[-1].split()[1].decode().rsplit(":", 1)
+            back, forth = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(self._pass_on(reader, forth), self._pass_on(back, writer))
+        writer.close()
+
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(4096):
+            sink.write(data)
+        sink.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(b"HTTP/1.1 200 Connected\r\n\r\n", 200), (b"HTTP/1.1 403 No\r\n\r\n", 502)],
+)
+async def test_the_proxy_of_the_environment_is_the_way_to_a_vendor(
+    vendor: Vendor, ca_file: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, status: int
+) -> None:
+    proxy = _Proxy(answer)
+    async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        async with relay_for(settings_for(vendor, ca_file)) as board:
+            got = await board.get_token()
+    assert got.status_code == status
+    assert proxy.asked == [f"CONNECT localhost:{vendor.port} HTTP/1.1".encode()]
+    if status == 502:
+        assert got.json()["detail"] == "alibaba cannot be reached; nothing was sent."
+
+
+async def test_a_vendor_that_no_proxy_names_is_asked_without_one(
+    vendor: Vendor, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "localhost")
+    async with relay_for(settings_for(vendor, ca_file)) as board:
+        assert (await board.get_token()).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["localhost", "example.com"])
@@ -156,8 +223,8 @@ async def test_an_answer_without_what_was_asked_for_is_502(
 
 async def test_the_circuit_opens_and_closes_by_itself(vendor: Vendor, ca_file: Path) -> None:
     moment = 0.0
-    client = upstream.make_client(str(ca_file))
-    asked = Upstream("alibaba", client, 2.0, lambda: moment)
+    connections = Connections(str(ca_file))
+    asked = Upstream("alibaba", connections, 2.0, lambda: moment)
     url = f"https://localhost:{vendor.port}/"
     settings = settings_for(vendor, ca_file)
     async with relay_for(settings) as board:
@@ -177,4 +244,4 @@ async def test_the_circuit_opens_and_closes_by_itself(vendor: Vendor, ca_file: P
         assert (await board.get_token()).status_code == 200
         assert (await board.http.get("/readyz")).json()["vendors"]["alibaba"] == "ok"
     assert (await asked.post(url, headers={}, content=b"")).status == 200
-    await client.aclose()
+    await connections.aclose()
