@@ -45,11 +45,13 @@ def config(tmp_path: Path, vendor: Vendor, ca_file: Path) -> Config:
 
 
 @asynccontextmanager
-async def _running(file: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the command until it listens."""
+async def _running(file: Path, stop_s: int = 20) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the command until it listens; ``stop_s`` in place of the time that a stop may take."""
+    program = "import sys, mmid_relay.serve as serve; from mmid_relay.__main__ import main; "
+    program += f"serve._STOP_S = {stop_s}; sys.exit(main(sys.argv[1:]))"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "mmid_relay", "serve", "--config", str(file)),
+        *("-c", program, "serve", "--config", str(file)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -160,6 +162,29 @@ async def test_a_board_that_hung_up_is_waited_for_at_a_stop_too(
     assert status == 0
     assert [line["result"] for line in lines] == ["ok"]
     assert "Traceback" not in words
+
+
+async def test_a_stop_cuts_off_what_a_vendor_never_answers(
+    config: Config, vendor: Vendor, unused_tcp_port: int
+) -> None:
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        asked.set()
+        await never.wait()
+
+    vendor.before = hold
+    async with _running(config(f"127.0.0.1:{unused_tcp_port}"), stop_s=1) as process:
+        board = _board(unused_tcp_port)
+        under_way = asyncio.create_task(board.get_token())
+        await asked.wait()
+        _, lines, words = await _stopped(process)
+        answer = await under_way
+        await board.http.aclose()
+    never.set()
+    assert answer.status_code == 500
+    assert [line["path"] for line in lines] == ["/v1/token"]
+    assert "timeout graceful shutdown exceeded" in words
 
 
 async def test_it_listens_on_a_unix_socket_and_believes_the_proxy_there(
