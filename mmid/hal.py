@@ -206,6 +206,10 @@ class Player(Protocol):
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte. Never blocks: see ``wait_room``."""
 
+    @property
+    def full(self) -> bool:
+        """Whether 4 MiB of the reply wait: then no more is to be written before ``wait_room``."""
+
     async def wait_room(self) -> None:
         """Return once less than 4 MiB of the reply wait: the socket's back-pressure.
 

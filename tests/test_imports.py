@@ -83,7 +83,7 @@ HOMES = {
     "pydantic_settings": "mmid.settings.load",
     "systemd": "mmid.service.sysd",
     "urllib.request": "",
-    "websockets": "mmid.session.link",
+    "websockets": "mmid.session.link mmid.session.bounded_connection",
 }
 
 # What acts on the world, reads a clock or rolls dice: not in a dialect.

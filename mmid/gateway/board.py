@@ -153,6 +153,10 @@ class Board:
     def speech_dropped(self, count: int) -> None:
         self.microphone.dropped(count)
 
+    @property
+    def full(self) -> bool:
+        return self.loudspeaker.player.full
+
     async def room(self) -> None:
         await self.loudspeaker.player.wait_room()
 

@@ -47,8 +47,12 @@ class Host(Protocol):
     def perform(self, effect: Effect) -> None:
         """Carry out one effect."""
 
+    @property
+    def full(self) -> bool:
+        """Whether the loudspeaker's ring takes no more: then the reader waits for ``room``."""
+
     async def room(self) -> None:
-        """Return when the loudspeaker's ring takes more: the reader waits meanwhile."""
+        """Return when the loudspeaker's ring takes more."""
 
     def speech_sent(self) -> None:
         """A frame of speech went to the socket."""
@@ -251,18 +255,21 @@ class Conversation:
 
     async def _read(self) -> None:
         while True:
-            frame = await self._link.receive()
-            if isinstance(frame, str):
-                self._trace("<", frame)
-                effects = self._understood(self.dialect.receive_text, frame)
-            else:
-                effects = self._understood(self.dialect.receive_binary, frame)
-            self._carry_out(effects)
-            kinds = set(map(type, effects))
-            if kinds != {Play}:  # mere sound puts deadlines off: ``_tick`` sees to it
-                self._arm()
-            if Play in kinds:
-                await self._host.room()
+            await self._link.receive(self._take)
+            await self._host.room()
+
+    def _take(self, message: str | bytes) -> bool:
+        """Obey what the cloud sent; return whether the loudspeaker has room for what follows."""
+        if isinstance(message, str):
+            self._trace("<", message)
+            effects = self._understood(self.dialect.receive_text, message)
+        else:
+            effects = self._understood(self.dialect.receive_binary, message)
+        self._carry_out(effects)
+        kinds = set(map(type, effects))
+        if kinds != {Play}:  # mere sound puts deadlines off: ``_tick`` sees to it
+            self._arm()
+        return Play not in kinds or not self._host.full
 
     def _understood(self, take: Callable[..., Effects], *received: Any) -> Effects:
         """Return what follows from something the cloud sent, whatever that does to our code.

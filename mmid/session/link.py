@@ -6,7 +6,6 @@ what they mean.
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +19,6 @@ from websockets.exceptions import (
     ProxyError,
     WebSocketException,
 )
-from websockets.frames import Frame, Opcode
 
 from mmid.errors import (
     ConnectionLost,
@@ -30,30 +28,10 @@ from mmid.errors import (
     TlsFailed,
     certificate_advice,
 )
+from mmid.session.bounded_connection import CLOSE_S, UNSENT_BYTES, BoundedConnection, Take
 from mmid.session.endpoint import CredentialRefused, Endpoint, LinkClosed, unforeseen
 from mmid.session.proxy import NEXT_ADDRESS_S, Proxy, proxy_for
 from mmid.session.tls import Tls
-
-# Frames that wait inside websockets before it stops reading the socket: the
-# back-pressure that ends at the cloud. Audio frames have about 8000 bytes.
-_QUEUED_FRAMES = 4
-
-# The kernel must not hide stale speech either: it holds half a second of
-# 16 kHz speech beyond what is in flight.
-_UNSENT_BYTES = 16384
-
-# A peer that does not acknowledge what was sent for so long is gone; without
-# this the kernel would try for a quarter of an hour.
-_UNACKNOWLEDGED_MS = 15_000
-
-_CLOSE_S = 0.5
-
-# Bounds of what an honest cloud never comes near. The smallest frame has two bytes and becomes
-# an object of 300, so what arrived is taken in by pieces: four thousand frames at a time.
-_PIECE_BYTES = 8192
-_MOST_FRAGMENTS = 4096  # of one message
-_MOST_WAITING = 4096  # frames, beyond those that stop the reading
-_MOST_PINGS = 1000  # and pongs, in one read, or while the cloud reads none of our answers
 
 # Status codes of a close that say "you sent nonsense", "too much" or "it was too big".
 _TOO_MUCH = 1008
@@ -64,9 +42,7 @@ _NONSENSE_CODES = frozenset({1002, 1003, 1007, _TOO_MUCH, _TOO_BIG})
 class Link:
     """An open connection. Sending is for one task, receiving for another."""
 
-    def __init__(
-        self, connection: "_BoundedConnection", tls: Tls, message_limit_bytes: int
-    ) -> None:
+    def __init__(self, connection: BoundedConnection, tls: Tls, message_limit_bytes: int) -> None:
         self._connection = connection
         self._tls = tls
         self._message_limit_bytes = message_limit_bytes
@@ -83,19 +59,23 @@ class Link:
         except ConnectionClosed as error:
             raise _how_it_ended(error, self._message_limit_bytes) from error
 
-    async def receive(self) -> str | bytes:
-        """Wait for the next frame.
+    async def receive(self, take: Take) -> None:
+        """Hand each message to ``take`` the moment it arrives; return when that wants no other.
+
+        What arrives before the next call waits, and after a few messages in the cloud.
+
+        Args:
+            take: gets a message; returns whether the next one may come. What it raises ends
+                the call.
 
         Raises:
             LinkClosed: the connection has ended.
             MalformedMessage: the cloud broke the rules of WebSocket, or sent too much at once.
         """
         try:
-            return await self._connection.recv()
+            await self._connection.receive(take)
         except ConnectionClosed as error:
             raise _how_it_ended(error, self._message_limit_bytes) from error
-        except Exception as error:  # noqa: BLE001 - a case that the library did not think of
-            raise unforeseen("what the cloud sent", error) from None
 
     async def ping(self) -> None:
         """Ask whether the cloud lives; return with its answer.
@@ -112,61 +92,10 @@ class Link:
         """Say goodbye; after half a second just go."""
         self._tls.keep_session(self._connection.ssl_object)
         try:
-            async with asyncio.timeout(_CLOSE_S):
+            async with asyncio.timeout(CLOSE_S):
                 await self._connection.close()
         except TimeoutError:
             self._connection.transport.abort()
-
-
-class _BoundedConnection(ClientConnection):
-    """A connection that a hostile cloud cannot fill our memory through, as websockets lets it."""
-
-    _fragments = _waiting = _pings = 0
-    _end: asyncio.TimerHandle | None = None
-    ssl_object: ssl.SSLObject
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask the transport what we need of it: once it was closed twice, it raises."""
-        self.ssl_object = transport.get_extra_info("ssl_object")
-        _tune(transport.get_extra_info("socket"))
-        super().connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Take in what arrived; websockets makes objects of all of it before it looks at one."""
-        if (
-            self._pings
-            and not self.transport.is_closing()
-            and self.transport.get_write_buffer_size() <= _UNSENT_BYTES
-        ):
-            self._pings = 0
-        for at in range(0, len(data), _PIECE_BYTES):
-            if self.protocol.handshake_exc is not None:
-                return  # it was no upgrade; websockets raises EOFError over what still comes
-            super().data_received(data[at : at + _PIECE_BYTES])
-        if self._end is None and self.protocol.close_expected():
-            # The cloud, which is to close TCP now, may never do so; websockets would wait.
-            self._end = self.loop.call_later(_CLOSE_S, self.transport.abort)
-
-    def process_event(self, event: Any) -> None:
-        """Pass a frame on, or end the connection."""
-        super().process_event(event)
-        if not isinstance(event, Frame) or self.transport.is_closing():
-            return
-        if event.opcode is Opcode.PING or event.opcode is Opcode.PONG:
-            self._pings += 1
-        else:
-            self._fragments = 0 if event.fin else self._fragments + 1
-            self._waiting = 0 if self.transport.is_reading() else self._waiting + 1
-        if self._fragments > _MOST_FRAGMENTS:
-            self._refuse(f"a message in more than {_MOST_FRAGMENTS} fragments")
-        elif self._waiting > _MOST_WAITING:
-            self._refuse(f"more than {_MOST_WAITING} small frames at once")
-        elif self._pings > _MOST_PINGS:
-            self._refuse(f"more than {_MOST_PINGS} pings at once")
-
-    def _refuse(self, why: str) -> None:
-        self.protocol.fail(_TOO_MUCH, why)
-        self.transport.abort()  # it would not read a close frame either
 
 
 class _HandsShaken(Exception):
@@ -203,8 +132,8 @@ async def open_link(endpoint: Endpoint, tls: Tls, timeout_s: float) -> Link:
         ConnectionLost: no connection in time, or no WebSocket at the other end.
         SettingsInvalid: the CA file or the proxy cannot be used.
     """
-    connection = await _connect(endpoint, tls, timeout_s, _BoundedConnection)
-    return Link(cast("_BoundedConnection", connection), tls, endpoint.message_limit_bytes)
+    connection = await _connect(endpoint, tls, timeout_s, BoundedConnection)
+    return Link(cast("BoundedConnection", connection), tls, endpoint.message_limit_bytes)
 
 
 async def rehearse(
@@ -252,10 +181,9 @@ async def _connect(
                 proxy=proxy.url if proxy else None,
                 open_timeout=None,
                 ping_interval=None,
-                close_timeout=_CLOSE_S,
+                close_timeout=CLOSE_S,
                 max_size=endpoint.message_limit_bytes,
-                max_queue=_QUEUED_FRAMES,
-                write_limit=_UNSENT_BYTES,
+                write_limit=UNSENT_BYTES,
                 logger=_websockets_log(),
                 create_connection=kind,
                 **more,
@@ -327,18 +255,6 @@ def _check_headers(headers: Mapping[str, str]) -> None:
                 advice="Look at the key it is made of: license.api_key, or what the license "
                 "service or a relay gives.",
             )
-
-
-def _tune(sock: socket.socket | None) -> None:
-    if sock is None:
-        return
-    options = (
-        (socket.TCP_NODELAY, 1),
-        (socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES),
-        (socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
-    )
-    for option, value in options:
-        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _websockets_log() -> logging.Logger:

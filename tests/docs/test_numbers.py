@@ -17,7 +17,16 @@ from mmid.hal_linux.audio.playback import coded_reply, jitter, player, playout
 from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
 from mmid.hal_linux.time import clock
-from mmid.session import backlog, backoff, conversation, endpoint, link, outbox, relay, supervisor
+from mmid.session import (
+    backlog,
+    backoff,
+    bounded_connection,
+    conversation,
+    endpoint,
+    outbox,
+    relay,
+    supervisor,
+)
 from mmid.session.dialects import heartbeat
 from mmid.session.dialects.baidu_rtc import paced_queue, server_messages
 from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
@@ -29,6 +38,9 @@ from tests.rig.processes import REPOSITORY
 _SIGNALS = bus._WAITING_LIMITS[MessageType.SIGNAL]
 _MESSAGE_BYTES = endpoint._MESSAGE_LIMIT_BYTES
 _REPLIES = bus._WAITING_LIMITS[MessageType.METHOD_RETURN]
+_CLOSE_S = bounded_connection.CLOSE_S
+_UNACKNOWLEDGED_S = bounded_connection._UNACKNOWLEDGED_MS / 1000
+
 KIB, MIB = 1024, 1024 * 1024
 
 TOLD = {
@@ -54,13 +66,13 @@ TOLD = {
         f"while nobody talks | {heartbeat.SILENCE_S:g} s, then a heartbeat;",
         f"in a turn | {heartbeat.TURN_SILENCE_S:g} s, then a heartbeat;",
         f"then a heartbeat; {heartbeat.ANSWER_S:g} s for its answer",
-        f"| nothing acknowledged of what was sent | {link._UNACKNOWLEDGED_MS / 1000:g} s |",
-        f"{conversation._FLUSH_S:g} s for its last message, {link._CLOSE_S:g} s for the close",
+        f"| nothing acknowledged of what was sent | {_UNACKNOWLEDGED_S:g} s |",
+        f"{conversation._FLUSH_S:g} s for its last message, {_CLOSE_S:g} s for the close",
         f"| `dialog.press_wait_s`, {Dialog().press_wait_s:g} s |",
         f"A press does too, at most every {supervisor._HURRY_S:g} s.",
         f"what is said is kept ({backlog.BACKLOG_S:g} s at most)",
         f"Up to {ByteRing.READ_AHEAD_BYTES // MIB} MiB of a reply wait on the board",
-        f"to hold {link._UNSENT_BYTES // KIB} KiB that were not sent",
+        f"to hold {bounded_connection.UNSENT_BYTES // KIB} KiB that were not sent",
         f"its last {black_box.CAPACITY} transitions",
         f"its last {black_box._TAIL_LINES} moves",
         f"journalctl MESSAGE_ID={black_box.UNCLEAN_END}",
@@ -127,7 +139,7 @@ TOLD = {
     ],
     "performance.md": [
         f"| one message of the cloud | {_MESSAGE_BYTES // MIB} MiB | the connection is closed",
-        f"| messages that wait inside websockets | {link._QUEUED_FRAMES} |",
+        f"| messages that nobody has taken yet | {bounded_connection._QUEUED_MESSAGES} |",
         f"| text frames to the cloud | {outbox._TEXT_LIMIT} |",
         f"| a call on the bus | {members.LONGEST_CALL:,} bytes,",
         f"| a reply or a signal to a client | {incoming.BODY_LIMIT // MIB} MiB |",

@@ -123,6 +123,10 @@ class Player:
         assert self.listener is not None
         self.played += data
 
+    @property
+    def full(self) -> bool:
+        return not self.room.is_set()
+
     async def wait_room(self) -> None:
         await self.room.wait()
 
@@ -181,11 +185,11 @@ class Wire(Link):
         self.sent.append(frame)
         self._news.set()
 
-    async def receive(self) -> str | bytes:
-        frame = await self._said.get()
-        if frame is None:
-            raise LinkClosed
-        return frame
+    async def receive(self, take: Callable[[str | bytes], bool]) -> None:
+        while (frame := await self._said.get()) is not None:
+            if not take(frame):
+                return
+        raise LinkClosed
 
     async def close(self) -> None:
         """Nothing to close."""

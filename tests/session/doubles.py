@@ -141,6 +141,7 @@ class Host:
         self.effects: list[Effect] = []
         self.on_effect: Callable[[Effect], None] = lambda _: None
         self.dropped_bytes = 0
+        self.full = False
         self._news = asyncio.Event()
 
     def perform(self, effect: Effect) -> None:

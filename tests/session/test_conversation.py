@@ -239,7 +239,10 @@ async def test_two_turns_lose_no_byte_either_way(cloud_directory: Path) -> None:
 
 async def test_the_reader_waits_while_the_loudspeaker_is_full(cloud_directory: Path) -> None:
     class Full(Host):
-        opened = asyncio.Event()
+        def __init__(self) -> None:
+            super().__init__()
+            self.full = True
+            self.opened = asyncio.Event()
 
         async def room(self) -> None:
             await self.opened.wait()

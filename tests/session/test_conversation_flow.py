@@ -9,7 +9,7 @@ import pytest
 
 from mmid.errors import ConnectionLost
 from mmid.events import SpeechPrepare, TtsEnd
-from mmid.session import link
+from mmid.session import bounded_connection
 from mmid.session.effects import Emit, Play
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.certificates import Certificates
@@ -66,7 +66,7 @@ async def test_memory_does_not_grow_while_nothing_leaves(certificates: Certifica
 async def test_a_network_that_takes_nothing_while_somebody_talks_is_given_up(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "_UNACKNOWLEDGED_MS", 300)
+    monkeypatch.setattr(bounded_connection, "_UNACKNOWLEDGED_MS", 300)
     async with stuck(certificates) as (talk, _):
         close = await talk.end()
         assert isinstance(close.error, ConnectionLost)
@@ -82,6 +82,7 @@ class SlowLoudspeaker(Host):
         super().__init__()
         self.takes = asyncio.Semaphore(0)
         self.at_once = False
+        self.full = True
 
     async def room(self) -> None:
         if not self.at_once:

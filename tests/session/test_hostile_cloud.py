@@ -13,7 +13,7 @@ from mmid.errors import MalformedMessage, MmidError
 from mmid.session.link import Link, open_link
 from mmid.simcloud.core.certificates import Certificates
 from tests.session.doubles import peer
-from tests.session.test_link import AMPLE_S, MEBIBYTE, ends, options
+from tests.session.test_link import AMPLE_S, MEBIBYTE, ends, next_message, options
 
 PING, PONG, TEXT, CONTINUED, BAD_OPCODE, CLOSE = 0x89, 0x8A, 0x01, 0x00, 0x8B, 0x88
 
@@ -92,7 +92,7 @@ async def stuck_reader(link: Link) -> MmidError:
     """Read one frame, as a reader that waits for the loudspeaker; return how the link ended."""
     async with asyncio.timeout(AMPLE_S):
         try:
-            await link.receive()
+            await next_message(link)
         except MmidError as error:
             return error
         await link._connection.wait_closed()
@@ -104,7 +104,7 @@ async def test_a_cloud_that_sends_too_much_with_its_upgrade_is_left_in_order(
 ) -> None:
     async with hostile(certificates, bytes((TEXT, 0)) + bytes((CONTINUED, 0)) * 9000) as link:
         with pytest.raises(MalformedMessage, match="fragments"):
-            await link.receive()
+            await next_message(link)
 
 
 @pytest.mark.parametrize("frame", [bytes((BAD_OPCODE, 0)), bytes((CLOSE, 2, 0x03, 0xE8))])

@@ -22,7 +22,7 @@ from mmid.session.endpoint import Endpoint
 from mmid.session.link import Link, open_link
 from mmid.session.tls import Tls, lacking
 from mmid.simcloud.core.certificates import Certificates, make_certificates
-from tests.session.test_link import server
+from tests.session.test_link import next_message, server
 
 AMPLE_S = 10.0
 
@@ -47,7 +47,7 @@ class Dialler:
         link = await open_link(Endpoint(url, url, {}), self.tls, AMPLE_S)
         try:
             await link.send("hello")
-            assert await link.receive() == "hello"
+            assert await next_message(link) == "hello"
             yield link
         finally:
             await link.close()

@@ -76,6 +76,11 @@ class CodedReply:
         self._coded.append(data)
         self._go_on()
 
+    @property
+    def full(self) -> bool:
+        """Whether 4 MiB wait to be decoded, or to be played: see ``Player``."""
+        return max(self._coded_bytes, self._playout.waiting_bytes) >= ByteRing.READ_AHEAD_BYTES
+
     async def wait_room(self) -> None:
         """Return once less than 4 MiB wait to be decoded, or to be played: see ``Player``."""
         while self._coded_bytes >= ByteRing.READ_AHEAD_BYTES:

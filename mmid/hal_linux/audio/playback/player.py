@@ -78,6 +78,10 @@ class AlsaPlayer(SoundDevice):
         if self._reply is not None:
             self._reply.write(data)
 
+    @property
+    def full(self) -> bool:
+        return self._reply is not None and self._reply.full
+
     async def wait_room(self) -> None:
         if self._reply is not None:
             await self._reply.wait_room()
