@@ -6,8 +6,11 @@ import time
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mmid.secrets import MASK, Secret, redact
+from mmid import secrets
+from mmid.secrets import MASK, Secret, redact, shown_url
 
 VALUE = "f00dfacecafebeef"
 
@@ -115,6 +118,14 @@ def test_what_headers_carry_is_known_value_by_value() -> None:
     headers = Secret("X-Relay-Key: swordfish\nX-Group: kitchen-1")
     assert redact("got 'swordfish' of kitchen-1") == f"got '{MASK}' of {MASK}"
     assert redact(repr(headers.reveal())) == f"'{MASK}'"
+
+
+PIECES = """Bearer |sk-|st-|app_secret|'|"|:|=|12345678| |MMID_A__KEY|https://|@|?|_proxy|SetCredential"""
+
+
+@given(st.lists(st.sampled_from(PIECES.split("|")), max_size=12).map("".join))
+def test_no_shape_goes_past_the_quick_look(text: str) -> None:
+    assert redact(text) == secrets._SHAPES.sub(secrets._mask, shown_url(text))
 
 
 def test_a_text_of_nothing_but_urls_is_read_once() -> None:
