@@ -46,6 +46,7 @@ class BoundedConnection(ClientConnection):
 
     Attributes:
         ssl_object: of the transport, which forgets it when it is closed.
+        on_writable: called when the network, which took no more, takes frames again.
     """
 
     ssl_object: ssl.SSLObject
@@ -59,6 +60,7 @@ class BoundedConnection(ClientConnection):
         self._messages: deque[str | bytes] = deque()  # nobody took them yet
         self._take: Take = lambda _: False
         self._taking: asyncio.Future[bool] | None = None  # pending while ``_take`` wants more
+        self.on_writable: Callable[[], None] = lambda: None
 
     async def receive(self, take: Take) -> None:
         """Hand each message to ``take`` the moment it is there, until that wants no other.
@@ -84,6 +86,11 @@ class BoundedConnection(ClientConnection):
         self.ssl_object = transport.get_extra_info("ssl_object")
         _tune(transport.get_extra_info("socket"))
         super().connection_made(transport)
+
+    def resume_writing(self) -> None:
+        """Let whoever sends go on: the network has taken what waited."""
+        super().resume_writing()
+        self.on_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the reader see that it is over."""

@@ -1,14 +1,15 @@
 """One connection's life: a dialect, its link, and the time between them.
 
 Feeds the dialect with frames and the time, sends what it wants sent, and hands every other
-effect to the host. A reader and a writer are tasks, and so is a ping where the cloud wants
-one; a timer is armed for the dialect's deadline only, so an idle connection wakes for its
-heartbeat and nothing else.
+effect to the host. The reader is a task, and so is a ping where the cloud wants one; what is
+sent leaves at once, or as soon as the network takes it. A timer is armed for the dialect's
+deadline only, so an idle connection wakes for its heartbeat and nothing else.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -95,8 +96,8 @@ class Conversation:
 
     async def run(self) -> Close:
         """Talk until the connection ends; return why, and what should follow."""
-        writer = asyncio.create_task(self._write(), name="mmid-writer")
-        tasks = [writer, asyncio.create_task(self._read(), name="mmid-reader")]
+        self._link.on_writable(self._send)
+        tasks = [asyncio.create_task(self._read(), name="mmid-reader")]
         if self._ping_s:
             tasks.append(asyncio.create_task(self._ping(), name="mmid-ping"))
         try:
@@ -104,7 +105,7 @@ class Conversation:
             ends: set[asyncio.Future[Any]] = {*tasks, self._close}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self._notice_failures(tasks)
-            await self._flush(writer)
+            await self._flush()
             return self._close.result()
         finally:
             if self._timer is not None:
@@ -204,6 +205,7 @@ class Conversation:
                     self._host.perform(effect)
                 case _:
                     self._host.perform(effect)
+        self._send()
 
     def record(self, data: bytes, *, early: bool = False) -> None:
         """Pass on what the microphone recorded.
@@ -232,7 +234,7 @@ class Conversation:
             self._close.set_result(close)
 
     def _notice_failures(self, tasks: list[asyncio.Task[None]]) -> None:
-        """See why reader, writer or ping ended, if one did; then it is clear what follows."""
+        """See why reader or ping ended, if one did; then it is clear what follows."""
         for task in tasks:
             error = task.exception() if task.done() else None
             if isinstance(error, LinkClosed):
@@ -246,12 +248,22 @@ class Conversation:
                 raise error
         self._end(Close(None, Next.RETRY))
 
-    async def _flush(self, writer: asyncio.Task[None]) -> None:
-        """Let the last messages leave; the writer ends when the queue is empty."""
-        if writer.done():
-            return
-        self._outbox.finish()
-        await asyncio.wait({writer}, timeout=_FLUSH_S)
+    def _send(self) -> None:
+        """Send what waits, for as long as the network takes it; the link calls this again."""
+        while self._link.writable and (message := self._outbox.get()):
+            if isinstance(message, Send):
+                self._link.send(message.text)
+            else:
+                self._link.send(self.dialect.speech_frame(message.data))
+                self._host.speech_sent()
+
+    async def _flush(self) -> None:
+        """Let the last messages leave."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH_S):
+                while len(self._outbox):
+                    await self._link.drain()
+                    self._send()
 
     async def _read(self) -> None:
         while True:
@@ -282,14 +294,6 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - see above
             told = unforeseen("what the cloud sent", error)
             return [Emit(Error(told.code, str(told))), Close(told, what_follows(told))]
-
-    async def _write(self) -> None:
-        while (message := await self._outbox.get()) is not None:
-            if isinstance(message, Send):
-                await self._link.send(message.text)
-            else:
-                await self._link.send(self.dialect.speech_frame(message.data))
-                self._host.speech_sent()
 
     async def _ping(self) -> None:
         """Ask whether the cloud lives, now and then; one that does not answer is gone."""

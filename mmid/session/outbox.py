@@ -6,7 +6,6 @@ dropped; of live speech only so much may wait, and the oldest goes first: a
 slow network must not deliver a stale minute later.
 """
 
-import asyncio
 from collections import deque
 
 from mmid.errors import Busy, ConnectionLost
@@ -36,8 +35,6 @@ class Outbox:
         self._items: deque[Send | SendAudio] = deque()
         self._live_bytes = self._live_chunks = 0
         self._texts = self._text_bytes = 0
-        self._news = asyncio.Event()
-        self._finishing = False
         self.dropped_bytes = 0
 
     def check_room(self) -> None:
@@ -61,7 +58,6 @@ class Outbox:
         self._texts += 1
         self._text_bytes += size
         self._items.append(message)
-        self._news.set()
 
     def put_speech(self, speech: SendAudio) -> int:
         """Queue speech; live speech over the limit pushes the oldest live chunks out.
@@ -76,21 +72,12 @@ class Outbox:
         self._items.append(self._counted(speech, 1))
         while self._live_bytes > self._limit and self._live_chunks > 1:
             self._drop_oldest_live()
-        self._news.set()
         return self.dropped_bytes - before
 
-    def finish(self) -> None:
-        """Nothing more will be queued: ``get`` hands out the rest, then None."""
-        self._finishing = True
-        self._news.set()
-
-    async def get(self) -> Send | SendAudio | None:
-        """Wait for the next frame to send, speech joined; None after the last. For one task."""
-        while not self._items:
-            if self._finishing:
-                return None
-            self._news.clear()
-            await self._news.wait()
+    def get(self) -> Send | SendAudio | None:
+        """Return the next frame to send, speech joined; None if nothing waits."""
+        if not self._items:
+            return None
         item = self._items.popleft()
         if isinstance(item, Send):
             self._texts -= 1

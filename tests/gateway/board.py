@@ -181,7 +181,14 @@ class Wire(Link):
         self._said: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._news = asyncio.Event()
 
-    async def send(self, frame: str | bytes) -> None:
+    @property
+    def writable(self) -> bool:
+        return True
+
+    def on_writable(self, act: Callable[[], None]) -> None:
+        """It always is."""
+
+    def send(self, frame: str | bytes) -> None:
         self.sent.append(frame)
         self._news.set()
 

@@ -1,7 +1,5 @@
 """What waits for the socket: one order, whole frames, and old live speech the first to go."""
 
-import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from mmid.session.outbox import Outbox
 
 LIMIT, FRAME = 20, 10
 MIB = 1 << 20
-WAIT_S = 5.0
 
 
 def outbox(*, limit: int = LIMIT, frame: int = FRAME) -> Outbox:
@@ -23,22 +20,15 @@ def outbox(*, limit: int = LIMIT, frame: int = FRAME) -> Outbox:
 
 
 def take(box: Outbox) -> str | bytes | None:
-    """Get what is there now; fail if that would wait."""
-    got: Coroutine[Any, Any, Send | SendAudio | None] = box.get()
-    try:
-        got.send(None)
-    except StopIteration as done:
-        message: Send | SendAudio | None = done.value
-        if isinstance(message, Send):
-            return message.text
-        return message.data if message else None
-    got.close()
-    raise AssertionError("nothing is there to get")
+    """Get the next frame; None if nothing waits."""
+    message = box.get()
+    if isinstance(message, Send):
+        return message.text
+    return message.data if message else None
 
 
 def take_all(box: Outbox) -> list[str | bytes]:
     """Get everything, to the end."""
-    box.finish()
     frames = []
     while (frame := take(box)) is not None:
         frames.append(frame)
@@ -217,39 +207,10 @@ def test_texts_that_left_make_room_for_others() -> None:
         assert take(box) == str(count)
 
 
-def test_after_the_end_the_rest_comes_and_then_none_for_ever() -> None:
+def test_when_all_has_left_there_is_none() -> None:
     box = outbox()
     box.put_text(Send("Stop"))
-    box.finish()
     assert [take(box), take(box), take(box)] == ["Stop", None, None]
-
-
-@pytest.mark.parametrize(
-    ("put", "frame"),
-    [
-        (lambda box: box.put_text(Send("Stop")), Send("Stop")),
-        (lambda box: box.put_speech(SendAudio(b"one")), SendAudio(b"one")),
-        (lambda box: box.finish(), None),
-    ],
-)
-async def test_whoever_waits_is_woken(put: Any, frame: Send | SendAudio | None) -> None:
-    box = outbox()
-    async with asyncio.TaskGroup() as tasks:
-        waiting = tasks.create_task(box.get())
-        await asyncio.sleep(0)  # let it begin to wait
-        assert not waiting.done()
-        put(box)
-        assert await asyncio.wait_for(waiting, WAIT_S) == frame
-
-
-async def test_a_wait_that_is_cancelled_loses_nothing() -> None:
-    box = outbox()
-    waiting = asyncio.create_task(box.get())
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await asyncio.wait({waiting}, timeout=WAIT_S)
-    speak(box, b"one")
-    assert await asyncio.wait_for(box.get(), WAIT_S) == SendAudio(b"one")
 
 
 # --- against a model ---------------------------------------------------------------------------

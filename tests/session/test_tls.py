@@ -46,7 +46,7 @@ class Dialler:
         url = f"wss://{self.host}:{self.port}/"
         link = await open_link(Endpoint(url, url, {}), self.tls, AMPLE_S)
         try:
-            await link.send("hello")
+            link.send("hello")
             assert await next_message(link) == "hello"
             yield link
         finally:
