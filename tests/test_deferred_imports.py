@@ -56,9 +56,10 @@ def test_what_is_loaded_already_or_not_there_is_left_alone() -> None:
 
 def test_mmid_run_imports_no_more_than_it_needs_to_be_ready() -> None:
     lines = told(
-        "from mmid.cli.mmid import __main__ as mmid\n"
+        "import os; from mmid.cli.mmid import __main__ as mmid\n"
         "class Loading:\n"
         "    def finish(self): print(*sys.modules); raise SystemExit\n"
+        "os.sched_getaffinity = lambda _: {0, 1}\n"
         "mmid.fork_loading = lambda config: Loading()\n"
         "sys.argv = ['mmid', 'run']\n"
         "mmid.main()\n"
@@ -69,6 +70,21 @@ def test_mmid_run_imports_no_more_than_it_needs_to_be_ready() -> None:
     assert loaded.isdisjoint({"argparse", "xml.etree.ElementTree"})
     assert loaded.isdisjoint({"websockets", "mmid.session.link", "mmid.session.outbox"})
     assert loaded.isdisjoint({"dbus_next.message_bus", "dbus_next.service", "dbus_next.aio"})
+
+
+def test_on_a_single_core_the_daemon_is_imported_when_the_settings_are_read() -> None:
+    lines = told(
+        "import os; from mmid.cli.mmid import __main__ as mmid\n"
+        "class Loading:\n"
+        "    def finish(self): print('mmid.service.daemon' in sys.modules)\n"
+        "mmid.fork_loading = lambda config: Loading()\n"
+        "class daemon: run = lambda settings, _: print('runs') or 0\n"
+        "mmid.import_daemon = lambda: print('imported') or daemon\n"
+        "os.sched_getaffinity = lambda _: {0}\n"
+        "sys.argv = ['mmid', 'run']\n"
+        "mmid.main()\n"
+    )
+    assert lines == ["False", "imported", "runs"]
 
 
 def test_all_of_dbus_next_is_there_for_whoever_wants_it() -> None:

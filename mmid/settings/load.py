@@ -7,7 +7,6 @@ Precedence: environment, systemd credentials, ``FILE.d/*.toml`` (a later name
 wins), ``FILE``, the defaults in ``mmid.settings``.
 """
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, fields
@@ -124,6 +123,8 @@ def _problem(found: Mapping[str, Any], layers: list[Layer]) -> str:
 
 
 def _unknown(name: str, known: Iterable[str], what: str) -> str:
+    import difflib  # noqa: PLC0415 - for who wrote something wrong
+
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
     return f"unknown {what}; {hint}"

@@ -37,17 +37,19 @@ class Loading:
         return _settings(await self._child.finished(_LONGEST_S), _LONGEST_S)
 
 
-def start_loading(config: Path | None) -> Loading:
+def start_loading(config: Path | None, *, anew: bool = False) -> Loading:
     """Start reading.
 
     Args:
         config: the TOML file; None is the default one.
+        anew: judge the settings even if they were judged before.
 
     Raises:
         SettingsInvalid: there is no memory or process number for it.
     """
     try:
-        child = Child.run(python("-m", "mmid.settings.proven", *([config] if config else [])))
+        how = "anew" if anew else "proven"
+        child = Child.run(python("-m", "mmid.settings.proven", how, *([config] if config else [])))
     except OSError as error:
         raise SettingsInvalid(
             f"no process can read the settings: {error.strerror}",

@@ -36,6 +36,9 @@ CREDENTIALS = {
 # else what it will be given (the names are those of mmid.service).
 CREDENTIAL_FILES = ("/run/credentials/mmid.service/{}", "/etc/credstore/mmid.{}")
 
+# What StateDirectory= of mmid.service is outside of it.
+SERVICE_STATE = Path("/var/lib/mmid")
+
 # All keys with their help are 10 KiB: a file of this size is something else.
 _LONGEST_FILE_BYTES = 1 << 20
 
@@ -78,10 +81,17 @@ def read_layers(file: Path | None) -> list[Layer]:
     return layers
 
 
-def state_directory() -> Path | None:
-    """Return where systemd lets the service keep things; None where nobody said."""
-    first = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(first) if first else None
+def state_directory(file: Path | None) -> Path | None:
+    """Return where systemd lets the service keep things; None where nobody said.
+
+    Args:
+        file: what ``read_layers`` was given: a tool of root has the service's directory only
+            for the service's settings.
+    """
+    if first := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(first)
+    is_services = file is None and os.geteuid() == 0 and SERVICE_STATE.is_dir()
+    return SERVICE_STATE if is_services else None
 
 
 def _environment() -> Iterator[Layer]:

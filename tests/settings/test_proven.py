@@ -1,12 +1,14 @@
 import os
-from collections.abc import Callable
+import pwd
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from mmid.errors import SettingsInvalid
-from mmid.settings import load, proven
+from mmid.settings import load, proven, sources
 from mmid.settings.proven import load_proven
 from mmid.settings.sources import Layer, read_layers
 from tests.rig.script import run_script
@@ -38,6 +40,15 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory.mkdir()
     monkeypatch.setenv("STATE_DIRECTORY", f"{directory}:/var/lib/another")
     return directory
+
+
+@pytest.fixture
+def services_state() -> Iterator[Path]:
+    """A directory of another user, as the service's is, which pytest's own keep him from."""
+    with TemporaryDirectory() as name:
+        user = pwd.getpwnam("daemon")
+        os.chown(name, user.pw_uid, user.pw_gid)
+        yield Path(name)
 
 
 @pytest.fixture
@@ -110,6 +121,56 @@ def test_without_a_state_directory_every_start_is_judged(
     load_proven(config)
     load_proven(config)
     assert len(judged) == 2
+
+
+def test_to_check_is_to_judge_whatever_was_found_before(
+    config: Path, state: Path, judged: list[Any]
+) -> None:
+    load_proven(config)
+    assert load_proven(config, anew=True) == load_proven(config)
+    assert len(judged) == 2
+    assert [path.name for path in state.iterdir()] == ["settings.proven"]
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has tools for the service")
+
+
+@as_root
+def test_what_root_has_checked_need_not_be_judged_by_the_service(
+    config: Path, judged: list[Any], monkeypatch: pytest.MonkeyPatch, services_state: Path
+) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setattr(sources, "SERVICE_STATE", services_state)
+    monkeypatch.setattr(sources, "DEFAULT_FILE", config)
+    monkeypatch.setattr(proven, "_become_owner", lambda _: None)
+    load_proven(None, anew=True)
+    load_proven(None)
+    assert len(judged) == 1, "another tool of root finds the proof"
+    load_proven(config)
+    assert len(judged) == 2, "a file that root names is not the service's"
+    monkeypatch.setenv("STATE_DIRECTORY", str(services_state))
+    load_proven(None)
+    assert len(judged) == 2
+
+
+@as_root
+def test_the_proof_is_written_by_the_owner_of_its_directory(services_state: Path) -> None:
+    run_script(
+        "from pathlib import Path; from mmid.settings import proven, sources\n"
+        f"sources.SERVICE_STATE = Path({str(services_state)!r})\n"
+        "sources.DEFAULT_FILE = Path('/no/such/mmid.toml')\n"
+        "proven.load_proven(None, anew=True)",
+        STATE_DIRECTORY="",
+    )
+    kept = services_state / "settings.proven"
+    assert kept.owner() == services_state.owner() == "daemon"
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_pipe_in_place_of_the_proof_holds_nobody_up(config: Path, state: Path) -> None:
+    os.mkfifo(state / "settings.proven")
+    load_proven(config)
+    assert (state / "settings.proven").is_file()
 
 
 @pytest.mark.parametrize("kept", [b"", b"nonsense", bytes(48)])
@@ -189,6 +250,16 @@ def test_no_plugin_of_pydantics_has_a_part_in_the_judgement(config: Path, tmp_pa
         "print('pydantic' in sys.modules, 'meddler' in sys.modules)"
     )
     assert printed(script, PYTHONPATH=tmp_path) == "True False"
+
+
+def test_pydantic_does_not_judge_what_it_made_itself(config: Path) -> None:
+    """Its checker of schemas takes 4 MiB; releases after Debian 13's leave it out themselves."""
+    script = (
+        "import pydantic_core; from pathlib import Path; from mmid.settings import proven\n"
+        "pydantic_core.validate_core_schema = lambda schema, **_: print('judged') or schema\n"
+        f"print(len(proven.load_proven(Path({str(config)!r}))) > 5)"
+    )
+    assert printed(script) == "True"
 
 
 def test_what_the_judgement_does_not_use_is_not_loaded(config: Path) -> None:

@@ -14,7 +14,9 @@ name; it is imported when it is asked for, so that the daemon carries none.
 
 import gc
 import logging
+import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +26,8 @@ from mmid.cli.streams import complain, internal_error, open_closed_streams, sett
 from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.secrets import redact
-from mmid.settings.loading import fork_loading, start_loading
+from mmid.settings import Settings
+from mmid.settings.loading import Loading, fork_loading, start_loading
 
 if TYPE_CHECKING:
     import argparse
@@ -66,14 +69,25 @@ def _parsed() -> int:
 
 
 def _run(config: Path | None) -> int:
-    """Read the settings and import the daemon side by side, then run it."""
+    """Read the settings and import the daemon, then run it."""
     # Imports make next to no garbage: looking for it would be a tenth of the start. The
     # daemon does so once it is ready; the fork never lives that long.
     gc.disable()
-    loading = fork_loading(config)
-    daemon = import_daemon()
-    status: int = daemon.run(loading.finish(), lambda: start_loading(config))
+    settings, daemon = _side_by_side(fork_loading(config), import_daemon)
+    status: int = daemon.run(settings, lambda: start_loading(config))
     return status
+
+
+def _side_by_side(loading: Loading, load: Callable[[], ModuleType]) -> tuple[Settings, ModuleType]:
+    """Have the settings read while a module is imported; on a single core one after the other.
+
+    There nothing is done sooner side by side, and the board is small: it need not hold what
+    judges the settings and what uses them at the same time.
+    """
+    if len(os.sched_getaffinity(0)) == 1:
+        return loading.finish(), load()
+    module = load()
+    return loading.finish(), module
 
 
 def import_daemon() -> ModuleType:
@@ -88,12 +102,13 @@ def import_daemon() -> ModuleType:
 
 def _use_tool(options: "argparse.Namespace") -> int:
     """Have the settings read, import the tool beside that, and use it."""
-    loading = start_loading(options.config)
+    # To check is to judge; every other tool is content with what was found good before.
+    loading = start_loading(options.config, anew=options.command == "check")
     # ``mmid storage show`` is the function storage_show of the module storage.
     name = options.command.replace("-", "_")
-    module = import_module(f"mmid.cli.mmid.{name}")
+    settings, module = _side_by_side(loading, lambda: import_module(f"mmid.cli.mmid.{name}"))
     tool = getattr(module, f"{name}_{options.action}" if options.action else name)
-    status: int = tool(loading.finish(), options)
+    status: int = tool(settings, options)
     return status
 
 

@@ -1,4 +1,7 @@
-"""``mmid check``: what the daemon would use, and whether it could. Changes nothing.
+"""``mmid check``: what the daemon would use, and whether it could.
+
+It changes nothing, but notes where the service keeps its state that the settings are good
+(``mmid.settings.proven``): the service need not judge them again.
 
 It stays on the board: whether the servers answer is a question for ``mmictl doctor``.
 """

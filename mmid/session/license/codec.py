@@ -11,8 +11,9 @@ padding, 4-byte tag, base64 with padding, which fields); what lengths cannot
 prove is a named attribute of ``CodecParameters``, so that a first contact with
 the real service can only ever change values there.
 
-The only module of the license that imports cryptography; it runs in the
-license child and in simcloud, never in the resident daemon.
+The only module of the license that imports cryptography, when it first seals or opens: a
+vendor's codec needs none of it. It runs in the license child and in simcloud, never in the
+resident daemon.
 """
 
 import base64
@@ -22,14 +23,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from typing import TYPE_CHECKING, Any
 
 from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
 from mmid.session.license.messages import Identity
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 
 class Message(StrEnum):
@@ -183,6 +184,8 @@ def unseal(
     Raises:
         MalformedMessage: it is cut or changed, or was sealed with another key or nonce.
     """
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see above
+
     owner = parameters.keys[context.message]
     try:
         sealed = base64.b64decode(signature, validate=True)
@@ -200,7 +203,9 @@ def unseal(
     return fields
 
 
-def _cipher(context: Context, parameters: CodecParameters) -> AESCCM:
+def _cipher(context: Context, parameters: CodecParameters) -> "AESCCM":
+    from cryptography.hazmat.primitives.ciphers.aead import AESCCM  # noqa: PLC0415 - see above
+
     identity, owner = context.identity, parameters.keys[context.message]
     secret = identity.app_secret if owner is KeyOwner.PRODUCT else identity.device_secret
     try:

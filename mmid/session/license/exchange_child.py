@@ -1,8 +1,8 @@
 """The child process of ``exchange``: does one HTTPS request and ends.
 
 Reads one JSON object from standard input; prints what it is at, a line of JSON
-each, and in the last line what came of it. Everything heavy is imported here
-and is gone with the process.
+each, and in the last line what came of it. Everything heavy is imported here, by the
+request that needs it, and is gone with the process.
 """
 
 import json
@@ -21,7 +21,6 @@ from mmid.child import from_plain, to_plain
 from mmid.errors import HttpFailed, MalformedMessage, MmidError
 from mmid.secrets import shown_url
 from mmid.session.license.codec import compact
-from mmid.session.license.https_post import Response, post
 from mmid.session.license.messages import (
     BUILT_IN,
     ExchangeReply,
@@ -42,6 +41,7 @@ from mmid.session.license.protocol import (
 from mmid.session.license.reply_body import as_bytes, as_text, document, printable
 
 if TYPE_CHECKING:
+    from mmid.session.license.https_post import Response
     from mmid.session.license.vendor_codec import VendorCodec
 
 # Time after its deadline at which the child ends even if its parent died.
@@ -122,6 +122,8 @@ def answer(
     if request.unopened is not None:
         tell({"stage": "opening", "unopened": to_plain(request.unopened)})
         return _open(codec, partial(_kept_data, request.unopened))
+    from mmid.session.license.https_post import post  # noqa: PLC0415 - to sign, nobody is asked
+
     body = codec.request_body()
     tell({"stage": "asking"})
     response = post(request.endpoint, body, timeout_s)
@@ -167,7 +169,7 @@ def _kept_data(kept: Unopened) -> dict[str, Any]:
     return data
 
 
-def _data(request: ExchangeRequest, response: Response) -> dict[str, Any] | Refusal:
+def _data(request: ExchangeRequest, response: "Response") -> dict[str, Any] | Refusal:
     """Return the answer in a response, or the service's refusal."""
     where = (
         f"The license service at {shown_url(request.endpoint.url)} answered HTTP {response.status}"
@@ -190,7 +192,7 @@ def _data(request: ExchangeRequest, response: Response) -> dict[str, Any] | Refu
     return data
 
 
-def _from_service(response: Response, refusal: Refusal) -> bool:
+def _from_service(response: "Response", refusal: Refusal) -> bool:
     """Tell a refusal from a gateway's words of the same shape: its codes have not 6 digits."""
     return response.succeeded or bool(re.fullmatch(r"[0-9]{6}", refusal.code))
 
