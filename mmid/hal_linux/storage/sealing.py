@@ -14,8 +14,9 @@ from mmid.child import Child, python
 from mmid.errors import StorageFailed
 from mmid.secrets import Secret
 
-# Run as a file: as a module it would import all of the package that it lies in.
-_CHILD = Path(__file__).with_name("sealing_child.py")
+# Run as a file: as a module it would import all of the package that it lies in. It has our
+# suffix, because an image may hold no .py, only .pyc.
+_CHILD = Path(__file__).with_stem("sealing_child")
 # A slow board needs three seconds.
 _LONGEST_S = 30.0
 

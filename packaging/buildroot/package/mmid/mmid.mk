@@ -28,6 +28,14 @@ endef
 MMID_POST_INSTALL_TARGET_HOOKS += MMID_REMOVE_SIMCLOUD
 endif
 
+ifeq ($(BR2_PACKAGE_MMID_SLIM),y)
+# On the copy that the image is made of: the target directory keeps what a later build may want.
+define MMID_SLIM_PYTHON
+	$(HOST_DIR)/bin/python3 $(BR2_EXTERNAL_MMID_PATH)/slim_python.py $(TARGET_DIR)
+endef
+MMID_ROOTFS_PRE_CMD_HOOKS += MMID_SLIM_PYTHON
+endif
+
 define MMID_USERS
 	mmid -1 mmid -1 * /var/lib/mmid - audio Voice gateway
 endef
