@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -14,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.errors import ConnectionLost, MmidError, SettingsInvalid, TlsFailed
 from mmid.secrets import Secret
-from mmid.session.clouds import with_own_rates
+from mmid.session.clouds import CLOUDS, with_own_rates
 from mmid.session.dialer import Dialer
 from mmid.session.license.access import LicenseCredential
 from mmid.settings import Cloud, License, Settings, WorkMode
@@ -247,3 +249,27 @@ async def test_a_rehearsal_fails_as_the_dialog_would(
         untrusted = replace(cloud.settings, cloud=replace(cloud.settings.cloud, ca_file=""))
         with pytest.raises(type(error), match=str(error)):
             await Dialer(untrusted).rehearse(replace(CREDENTIAL, token=Secret(token)))
+
+
+_IN_A_SMALL_THREAD = """
+import asyncio, socket, sys, threading
+from mmid.session.dialer import Dialer
+from mmid.session.tls import Tls
+from mmid.settings import Cloud, Settings
+
+threading.stack_size(128 << 10)
+
+async def dial():
+    for protocol in sys.argv[1:]:
+        await Dialer(Settings(cloud=Cloud(protocol=protocol))).load()
+    await asyncio.to_thread(Tls("").context)
+    await asyncio.get_running_loop().getaddrinfo("localhost", 443)
+
+asyncio.run(dial())
+"""
+
+
+def test_what_threads_do_for_a_connection_fits_the_stack_that_musl_gives_them() -> None:
+    """128 KiB, where glibc gives 8 MiB: beyond it the daemon would end by SIGSEGV."""
+    command = [sys.executable, "-c", _IN_A_SMALL_THREAD, *CLOUDS]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0

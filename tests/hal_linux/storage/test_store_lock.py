@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -140,5 +141,6 @@ def test_a_symbolic_link_and_what_it_leads_to_have_one_lock(tmp_path: Path) -> N
 def test_a_lock_whose_place_cannot_be_found_is_told(tmp_path: Path) -> None:
     link = tmp_path / "device.bin"
     link.symlink_to(link)
-    with pytest.raises(StorageFailed, match="Too many levels"), hold_store(f"file:{link}"):
+    loop = os.strerror(errno.ELOOP)  # musl says it in other words
+    with pytest.raises(StorageFailed, match=loop), hold_store(f"file:{link}"):
         pytest.fail("no lock")
