@@ -31,6 +31,7 @@ BENCHMARKS = (
     "idle",
     "memory",
     "turn",
+    "instructions",
     "dialog_cpu",
     "codecs",
     "echo",

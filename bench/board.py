@@ -1,6 +1,7 @@
 """The board that is measured: the tests' rig, with a dialog of known length."""
 
 import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -10,8 +11,9 @@ from pathlib import Path
 from demo.speech import write_wav
 from mmid.simcloud.core.voice import phrase
 from tests.rig.alsa_plugin import compile_plugin
-from tests.rig.board import PROTOCOLS, REPLY_HZ, Board, silence
+from tests.rig.board import PROTOCOLS, REPLY_HZ, Board, Tables, silence
 from tests.rig.listener import Listener
+from tests.rig.processes import EMULATED_START_S
 
 UP_HZ = 16000
 
@@ -45,7 +47,9 @@ async def board(
     reply_s: float = 0.3,
     pace: float = 1.0,
     more: str = "",
-    paced: bool = False,
+    paced: bool | Path = False,
+    interpreter: str = sys.executable,
+    settings: Tables | None = None,
     work_mode: str = "push2talk",
     protocol: str = PROTOCOLS[0],
 ) -> AsyncIterator[tuple[Board, Listener]]:
@@ -56,7 +60,10 @@ async def board(
         pace: how fast the cloud sends it, times real time; 0: as fast as it is read.
         more: further lines of the cloud's scenario.
         paced: the sound card takes its time, and runs over and under as a card does;
-            otherwise it takes and gives at once what there is.
+            otherwise it takes and gives at once what there is. A path: ``paced_pcm.c``
+            compiled for another machine's interpreter.
+        interpreter: the Python that runs mmid.
+        settings: tables of mmid's settings to add.
         work_mode: who hears where a speech begins and ends.
         protocol: which cloud it talks with.
     """
@@ -66,18 +73,21 @@ async def board(
         line, length = phrase(rate_hz), int(reply_s * rate_hz) * 2
         write_wav(wav, (line * (length // len(line) + 1))[:length], rate_hz)
         scenario = _SCENARIO.format(pace=float(pace), reply_wav=wav, more=more)
-        silent, settings = silence(_MICROPHONE_S), {"dialog": {"work_mode": work_mode}}
+        silent = silence(_MICROPHONE_S)
         async with Board(
             Path(folder),
             microphone=silent,
             scenario=scenario,
-            settings=settings,
+            settings={"dialog": {"work_mode": work_mode}, **(settings or {})},
             protocol=protocol,
         ) as made:
+            made.interpreter = interpreter
             if paced:
-                made.asound = _PACED.format(plugin=compile_plugin("paced_pcm.c", Path(folder)))
+                here = paced is True
+                plugin = compile_plugin("paced_pcm.c", Path(folder)) if here else paced
+                made.asound = _PACED.format(plugin=plugin)
             listener = await made.start()
-            await listener.wait_for(".State", "listening")
+            await listener.wait_for(".State", "listening", timeout_s=EMULATED_START_S)
             yield made, listener
 
 

@@ -1,5 +1,6 @@
 """What a running process costs, as the kernel counts it."""
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,3 +58,8 @@ def wake_ups(pid: int) -> int:
         for line in status.read_text().splitlines()
         if line.startswith("voluntary_ctxt_switches")
     )
+
+
+def instructions(counts: Path, pid: int) -> float:
+    """Return how many million instructions ``count_instructions.c`` has counted in a process."""
+    return int.from_bytes((counts / str(pid)).read_bytes(), sys.byteorder) / 1e6

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
-from bench.bare_dialog import connected
+from bench.bare_clouds import connected
 from bench.board import board
 from bench.figure import Effort, Figure
 from tests.rig.listener import Listener

@@ -26,7 +26,12 @@ def environment() -> Iterator[None]:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=needs_relay if name == "relay" else ()) for name in BENCHMARKS],
+    # Instructions are counted in a Debian of its own, which takes minutes: test_instructions.py.
+    [
+        pytest.param(name, marks=needs_relay if name == "relay" else ())
+        for name in BENCHMARKS
+        if name != "instructions"
+    ],
 )
 def test_a_benchmark_still_measures(name: str) -> None:
     figures = list(measure_of(name)(Effort(runs=1, scale=0.02)))

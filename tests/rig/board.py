@@ -9,6 +9,7 @@ TLS and a CA of its own.
 import asyncio
 import json
 import signal
+import sys
 import wave
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ from typing import Any, Self
 
 from mmid.dbus.client import Client
 from tests.rig.listener import WAIT_S, Listener
-from tests.rig.processes import Process, python
+from tests.rig.processes import EMULATED_START_S, Process, python
 
 Tables = dict[str, dict[str, Any]]
 
@@ -66,6 +67,9 @@ class Board:
         settings: tables to add to, or replace in, the settings.
         asound: alsa-lib's configuration, in place of the two files.
         protocol: which cloud it talks with, as ``cloud.protocol`` names it.
+
+    Attributes:
+        interpreter: the Python that runs mmid; the one that runs this, if no other is set.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Board:
     ) -> None:
         self.directory = directory
         self.asound = asound
+        self.interpreter = sys.executable
         self.protocol = protocol
         self.cloud: dict[str, str] = {}
         self.scenario = scenario
@@ -146,7 +151,8 @@ class Board:
             "RUNTIME_DIRECTORY": str(runtime),
             **self.environment,
         }
-        command = python("mmid.cli.mmid", "run", "--config", self.directory / "mmid.toml")
+        arguments = ("run", "--config", self.directory / "mmid.toml")
+        command = python("mmid.cli.mmid", *arguments, interpreter=self.interpreter)
         mmid = self._process("mmid", command, environment)
         await mmid.start()
         return mmid
@@ -219,7 +225,7 @@ class Board:
     async def _ready(self, listener: Listener, mmid: Process) -> None:
         """Wait until the daemon is on the bus; say why if it ended instead."""
         ended = asyncio.create_task(mmid.wait())
-        ready = asyncio.create_task(listener.wait_for(".State"))
+        ready = asyncio.create_task(listener.wait_for(".State", timeout_s=EMULATED_START_S))
         await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
         try:
             if not ready.done():

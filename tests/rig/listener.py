@@ -107,11 +107,13 @@ class Listener:
             raise AssertionError(f"waited in vain for {what}; heard {said}") from None
 
     async def _listen(self) -> None:
+        pause_s = 0.02
         while True:
             with suppress(CallFailed, BusFailed):
                 await self.client.listen()
                 break
-            await asyncio.sleep(0.02)  # mmid owns its name once it is ready
+            await asyncio.sleep(pause_s)  # mmid owns its name once it is ready
+            pause_s *= 1.1  # each try adds two rules to the bus, which takes 512 of a client
         for name, value in (await self.client.get_all(DIALOG)).items():
             self._note(f".{name}", (value,))
         async for signal in self.client.signals():

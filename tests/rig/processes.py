@@ -13,10 +13,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 START_S = 30.0
 STOP_S = 20.0
 
+# The same for an interpreter that is emulated, with other work going on.
+EMULATED_START_S = 120.0
 
-def python(module: str, *arguments: str | Path) -> list[str]:
+
+def python(module: str, *arguments: str | Path, interpreter: str = sys.executable) -> list[str]:
     """Return the command line that runs a module of this checkout."""
-    return [sys.executable, "-m", module, *map(str, arguments)]
+    return [interpreter, "-m", module, *map(str, arguments)]
 
 
 class Process:
@@ -75,11 +78,11 @@ class Process:
             self._close()
         return output
 
-    async def first_line(self) -> str:
+    async def first_line(self, timeout_s: float = START_S) -> str:
         """Wait for the line by which it says that it is ready."""
         assert self._child is not None
         assert self._child.stdout is not None
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(timeout_s):
             line = await self._child.stdout.readline()
         if not line:
             raise AssertionError(f"{self._command} ended: {self.log_text()[-2000:]}")

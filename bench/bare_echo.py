@@ -1,0 +1,42 @@
+"""The floor of echo cancellation: the calls of libspeexdsp, and nothing that finds the echo.
+
+No delay is searched, no clock watched, nothing judged or muted.
+"""
+
+from mmid.hal_linux.audio.echo.libspeexdsp import LibspeexdspCanceller, LibspeexdspResampler
+
+# How long a room answers, as mmid has it.
+TAIL_MS = 200
+
+_PERIODS_S = 50
+_UP_HZ = 16000
+_UP_BYTES = 2 * _UP_HZ // _PERIODS_S
+
+
+class BareCanceller:
+    """Takes what was played out of what was heard, a period of 20 ms at a time.
+
+    Args:
+        down_hz: rate of what is played.
+    """
+
+    def __init__(self, down_hz: int) -> None:
+        self._resampler = LibspeexdspResampler(down_hz, _UP_HZ)
+        self._canceller = LibspeexdspCanceller(_UP_HZ, _UP_HZ // _PERIODS_S, TAIL_MS)
+        self._down_bytes = 2 * down_hz // _PERIODS_S
+        self._played = bytearray()
+
+    def play(self, samples: bytes) -> None:
+        """Take what goes to the loudspeaker."""
+        self._played += samples
+
+    def clean(self, heard: bytes) -> bytes:
+        """Return whole periods of the microphone without what was played; else silence was."""
+        periods = [heard[at : at + _UP_BYTES] for at in range(0, len(heard), _UP_BYTES)]
+        return b"".join(self._canceller.cancel(period, self._next()) for period in periods)
+
+    def _next(self) -> bytes:
+        played = bytes(self._played[: self._down_bytes]).ljust(self._down_bytes, b"\0")
+        del self._played[: self._down_bytes]
+        # At first the resampler keeps some back.
+        return self._resampler.convert(played).ljust(_UP_BYTES, b"\0")[:_UP_BYTES]
