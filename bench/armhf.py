@@ -39,7 +39,8 @@ _INTERPRETER = """\
 exec qemu-arm -cpu cortex-a7 -L {folder}/root -0 "$0" \\
     -plugin {folder}/count_instructions.so,counts={folder}/counts \\
     -U PYTHONDONTWRITEBYTECODE -E PYTHONPYCACHEPREFIX={folder}/pycache \\
-    -E PYTHONHOME={folder}/root/usr -E PYTHONHASHSEED=0 {folder}/root/usr/bin/python3 "$@"
+    -E PYTHONHOME={folder}/root/usr -E PYTHONPATH={repository} -E PYTHONHASHSEED=0 \\
+    {folder}/root/usr/bin/python3 "$@"
 """
 
 # So that it is compiled before anything has to be in time.
@@ -81,7 +82,7 @@ def _make(interpreter: Path) -> None:
     archive = _FOLDER / "root.tar"
     _run(["tar", "-C", str(_FOLDER / "root"), "-xf", str(archive)])
     archive.unlink()
-    interpreter.write_text(_INTERPRETER.format(folder=_FOLDER))
+    interpreter.write_text(_INTERPRETER.format(folder=_FOLDER, repository=REPOSITORY))
     interpreter.chmod(0o755)
     _run([str(interpreter), "-c", f"import {_IMPORTS}"])
 
