@@ -150,8 +150,8 @@ class _BaiduRtc(Dialog):
         push_to_talk = self._facts["mode"] == "push2talk"
         await self.until("[E]:[LIC]:[MUST]")
         await self._connection.send(f"[E]:[LIC]:[ACTIVE]:{active}")
-        await self.until("[E]:[LIC]:[RES]:[PASS]")
-        await self.until("[E]:[MEDIA]:[READY]")
+        # A slow client is told of the second one first.
+        await self.until("[E]:[LIC]:[RES]:[PASS]", "[E]:[MEDIA]:[READY]")
         await self._connection.send('[SET]:[DEVICE_INFO]:{"os":"linux"}')
         mode = "DISABLE" if push_to_talk else "ENABLE"
         await self._connection.send(f"[E]:[CMD]:[ASR_{mode}_REALTIME]")

@@ -24,16 +24,20 @@ class BareCanceller:
         self._resampler = LibspeexdspResampler(down_hz, _UP_HZ)
         self._canceller = LibspeexdspCanceller(_UP_HZ, _UP_HZ // _PERIODS_S, TAIL_MS)
         self._down_bytes = 2 * down_hz // _PERIODS_S
-        self._played = bytearray()
+        self._played, self._heard = bytearray(), bytearray()
 
     def play(self, samples: bytes) -> None:
         """Take what goes to the loudspeaker."""
         self._played += samples
 
     def clean(self, heard: bytes) -> bytes:
-        """Return whole periods of the microphone without what was played; else silence was."""
-        periods = [heard[at : at + _UP_BYTES] for at in range(0, len(heard), _UP_BYTES)]
-        return b"".join(self._canceller.cancel(period, self._next()) for period in periods)
+        """Return what was heard without what was played, in whole periods; the rest is kept."""
+        self._heard += heard
+        cleaned = []
+        while len(self._heard) >= _UP_BYTES:
+            cleaned.append(self._canceller.cancel(bytes(self._heard[:_UP_BYTES]), self._next()))
+            del self._heard[:_UP_BYTES]
+        return b"".join(cleaned)
 
     def _next(self) -> bytes:
         played = bytes(self._played[: self._down_bytes]).ljust(self._down_bytes, b"\0")

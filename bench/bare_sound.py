@@ -86,8 +86,10 @@ class Dialog(ABC):
         began, chunks = time.monotonic(), int(seconds / _CHUNK_S)
         for number in range(1, chunks + 1):
             await asyncio.sleep(began + number * _CHUNK_S - time.monotonic())
-            while frame := recorder.read()[1]:
-                frames.append(frame)
+            # If it ran over, 0.10 raises, too.
+            with suppress(alsaaudio.ALSAAudioError):
+                while frame := recorder.read()[1]:
+                    frames.append(frame)
             samples = b"".join(frames)
             if self._canceller is not None:
                 samples = self._canceller.clean(samples)
@@ -115,10 +117,11 @@ class Dialog(ABC):
             return instructions(Path(counts), os.getpid())
         return 1000 * time.process_time()
 
-    async def until(self, name: str) -> None:
-        """Wait for a piece of news."""
-        while await self._news.get() != name:
-            pass
+    async def until(self, *names: str) -> None:
+        """Wait for pieces of news, in any order."""
+        awaited = set(names)
+        while awaited:
+            awaited.discard(await self._news.get())
 
     async def _read(self) -> None:
         async for frame in self._connection:
