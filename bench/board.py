@@ -31,8 +31,8 @@ reply_wav = "{reply_wav}"
 # Its braces are doubled, for the board formats it once more.
 _PACED = """\
 pcm_type.paced {{{{ lib "{plugin}" }}}}
-pcm.microphone {{{{ type paced silent 1 }}}}
-pcm.loudspeaker {{{{ type paced }}}}
+pcm.microphone {{{{ type paced silent 1 echo {echo} }}}}
+pcm.loudspeaker {{{{ type paced echo {echo} }}}}
 """
 
 
@@ -49,7 +49,7 @@ async def board(
     more: str = "",
     paced: bool | Path = False,
     interpreter: str = sys.executable,
-    settings: Tables | None = None,
+    cancelling: bool = False,
     work_mode: str = "push2talk",
     protocol: str = PROTOCOLS[0],
 ) -> AsyncIterator[tuple[Board, Listener]]:
@@ -63,7 +63,8 @@ async def board(
             otherwise it takes and gives at once what there is. A path: ``paced_pcm.c``
             compiled for another machine's interpreter.
         interpreter: the Python that runs mmid.
-        settings: tables of mmid's settings to add.
+        cancelling: the paced microphone hears the loudspeaker, too quiet for a voice, and mmid
+            takes it out.
         work_mode: who hears where a speech begins and ends.
         protocol: which cloud it talks with.
     """
@@ -74,18 +75,21 @@ async def board(
         write_wav(wav, (line * (length // len(line) + 1))[:length], rate_hz)
         scenario = _SCENARIO.format(pace=float(pace), reply_wav=wav, more=more)
         silent = silence(_MICROPHONE_S)
+        settings: Tables = {"dialog": {"work_mode": work_mode}}
+        if cancelling:
+            settings["audio"] = {"echo_canceller": "speex"}
         async with Board(
             Path(folder),
             microphone=silent,
             scenario=scenario,
-            settings={"dialog": {"work_mode": work_mode}, **(settings or {})},
+            settings=settings,
             protocol=protocol,
         ) as made:
             made.interpreter = interpreter
             if paced:
                 here = paced is True
                 plugin = compile_plugin("paced_pcm.c", Path(folder)) if here else paced
-                made.asound = _PACED.format(plugin=plugin)
+                made.asound = _PACED.format(plugin=plugin, echo=int(cancelling))
             listener = await made.start()
             await listener.wait_for(".State", "listening", timeout_s=EMULATED_START_S)
             yield made, listener

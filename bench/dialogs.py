@@ -72,12 +72,11 @@ async def hold(kind: Kind, machine: Machine, effort: Effort) -> tuple[list[float
     """
     reply_s, seconds = kind.seconds(effort)
     ours, bare = [], []
-    audio = {"audio": {"echo_canceller": "speex"}} if kind.cancelling else {}
     async with board(
         reply_s=reply_s,
         paced=machine.paced,
         interpreter=machine.interpreter,
-        settings=audio,
+        cancelling=kind.cancelling,
         work_mode=kind.mode,
         protocol=kind.protocol,
     ) as (made, listener):

@@ -24,6 +24,7 @@
  *   gone_ms     from then on the device is unplugged
  *   deaf        1: no frame is taken
  *   silent      1: it records silence
+ *   echo        1: it records what one of this process plays, 30 ms later and 30 dB quieter
  */
 #include <errno.h>
 #include <stdint.h>
@@ -39,12 +40,22 @@ struct paced {
 	snd_pcm_ioplug_t io;
 	FILE *file, *heard;
 	char *starts, *away;
-	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, silent, coarse, channels, bits;
+	long late_ms, stuck_ms, gone_ms, suspend_ms, deaf, silent, echo, coarse, channels, bits;
 	int64_t started_ns;
 	/* Since the last start: the frames that were written, and how many of them sounded. */
 	char *frames;
 	size_t written, sounded;
 };
+
+#define ECHO_NS 30000000
+#define ECHO_FRAMES (1 << 16)
+
+/* What the last loudspeaker with an echo plays, since it started. */
+static struct {
+	int64_t started_ns, written;
+	unsigned int rate;
+	int16_t frames[ECHO_FRAMES];
+} loudspeaker;
 
 static int64_t now_ns(void)
 {
@@ -88,6 +99,10 @@ static int paced_start(snd_pcm_ioplug_t *io)
 		fclose(starts);
 	}
 	paced->started_ns = now_ns();
+	if (paced->echo && io->stream == SND_PCM_STREAM_PLAYBACK) {
+		loudspeaker.started_ns = paced->started_ns;
+		loudspeaker.rate = io->rate;
+	}
 	return 0;
 }
 
@@ -98,6 +113,8 @@ static int paced_stop(snd_pcm_ioplug_t *io)
 	sound(paced);
 	paced->written = paced->sounded = 0;
 	paced->started_ns = 0;
+	if (paced->echo && io->stream == SND_PCM_STREAM_PLAYBACK)
+		loudspeaker.started_ns = loudspeaker.written = 0;
 	return 0;
 }
 
@@ -132,6 +149,23 @@ static snd_pcm_sframes_t paced_pointer(snd_pcm_ioplug_t *io)
 	return frames % io->buffer_size;
 }
 
+/* Record the echo: a loudspeaker's frame for each of the microphone's, in steps of 1/65536. */
+static void hear(const snd_pcm_ioplug_t *io, const struct paced *paced, int16_t *samples, int size)
+{
+	int64_t start_ns = paced->started_ns - ECHO_NS - loudspeaker.started_ns;
+	int64_t at = 0, step = ((int64_t)loudspeaker.rate << 16) / io->rate;
+	int i;
+
+	if (loudspeaker.started_ns)
+		at = start_ns / 1000 * loudspeaker.rate / 1000000 * 65536 + io->appl_ptr * step;
+	for (i = 0; i < size; i++, at += step) {
+		int64_t frame = at >> 16, ago = loudspeaker.written - frame;
+
+		samples[i] = frame > 0 && ago > 0 && ago <= ECHO_FRAMES
+			? loudspeaker.frames[frame % ECHO_FRAMES] / 32 : 0;
+	}
+}
+
 static snd_pcm_sframes_t paced_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *areas,
 					snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
 {
@@ -142,6 +176,12 @@ static snd_pcm_sframes_t paced_transfer(snd_pcm_ioplug_t *io, const snd_pcm_chan
 
 	if (paced->deaf)
 		return -EAGAIN;
+	if (paced->echo && io->stream == SND_PCM_STREAM_CAPTURE) {
+		hear(io, paced, (int16_t *)samples, size);
+		return size;
+	}
+	for (i = 0; paced->echo && i < size; i++, loudspeaker.written++)
+		loudspeaker.frames[loudspeaker.written % ECHO_FRAMES] = ((int16_t *)samples)[i];
 	if (io->stream == SND_PCM_STREAM_CAPTURE) {
 		uint16_t first = io->appl_ptr;
 
@@ -265,6 +305,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(paced)
 		busy = text(entry, id, "busy", busy);
 		number(entry, id, "deaf", &paced->deaf);
 		number(entry, id, "silent", &paced->silent);
+		number(entry, id, "echo", &paced->echo);
 		number(entry, id, "coarse", &paced->coarse);
 		number(entry, id, "late_ms", &paced->late_ms);
 		number(entry, id, "stuck_ms", &paced->stuck_ms);
