@@ -37,6 +37,7 @@ class BlockMedium(DeviceMedium):
         super().__init__(f"block:{path}", places, calls)
         self._slot_bytes = _SLOT_DISTANCE_BYTES
         self._direct = False
+        self._measured: int | None = None  # the number of the device whose sizes are known
 
     def write(self, index: int, data: bytes) -> None:
         whole = data.ljust(self._record_bytes, b"\x00")
@@ -66,12 +67,18 @@ class BlockMedium(DeviceMedium):
         facts = self._calls.fstat(self._descriptor)
         if not stat.S_ISBLK(facts.st_mode):
             raise self._refused("is not a block device; use file: for a file")
-        size = self._calls.size(self._descriptor)
-        if size < _LEAST_BYTES:
-            raise self._refused(f"has {size} bytes, the device record needs {_LEAST_BYTES}")
         user = "" if write else self._user(facts.st_rdev)
         if user:
             raise self._refused(f"is in use: {user}")
+        if self._measured != facts.st_rdev:  # each save opens it, and its sizes stay
+            self._measure()
+            self._measured = facts.st_rdev
+
+    def _measure(self) -> None:
+        """See whether there is room for both slots, and how much of one a write fills."""
+        size = self._calls.size(self._descriptor)
+        if size < _LEAST_BYTES:
+            raise self._refused(f"has {size} bytes, the device record needs {_LEAST_BYTES}")
         _, answer = self._calls.ioctl(self._descriptor, _BLKSSZGET, bytes(4))
         alignment = max(int.from_bytes(answer, sys.byteorder), _LEAST_ALIGNMENT_BYTES)
         self._record_bytes = -(-MAX_RECORD_BYTES // alignment) * alignment

@@ -224,27 +224,26 @@ class SlotStore:
             StorageFailed: it is sealed with another key or none is given; or it is plain
                 although there is a key.
         """
-        if record.sealed and self._sealing is None:
-            raise StorageFailed(
-                f"the device record in {self.name} is sealed, and there is no key",
-                advice="Give the credential storage_key.",
-            )
+        if record.sealed:
+            if self._sealing is None:
+                raise StorageFailed(
+                    f"the device record in {self.name} is sealed, and there is no key",
+                    advice="Give the credential storage_key.",
+                )
+            payload = self._sealing.unseal(record.body, record.header, self.name)
+            return None if record.erased else payload
         # Whoever can write the medium could put a record there that suits him: with a key,
         # only what was sealed with it counts. The exception is the mark of a new medium, on
         # media where mmid writes it: it says no more than a blank one, and every record there
         # has a higher number. On the others the first record has the same number as the mark,
         # which would then hide it.
-        marks_new = record == INITIAL and self._medium.torn_writes
-        if self._sealing and not record.sealed and not marks_new:
+        if self._sealing and not (self._medium.torn_writes and record == INITIAL):
             raise StorageFailed(
                 f"the device record in {self.name} is not sealed although there is a key, so "
                 "somebody else may have written it",
                 advice="If it is yours, seal it with 'mmid storage seal'.",
             )
-        payload = record.body
-        if self._sealing and record.sealed:
-            payload = self._sealing.unseal(record.body, record.header, self.name)
-        return None if record.erased else payload
+        return None if record.erased else record.body
 
     def _holds(self, record: Record, payload: bytes) -> bool:
         """Whether a record already says this, in the form in which it would be written."""

@@ -1,8 +1,11 @@
 import errno
 import os
 import shutil
+import stat
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -168,6 +171,31 @@ def test_without_direct_io_it_is_synchronous_and_read_back_from_the_medium(
     SlotStore(BlockMedium(path, without)).save(b"payload")
     assert store_in(block_device).load() == b"payload"
     assert len(without.log) >= 4
+
+
+class Swapped(BlockDouble):
+    """A name that may mean another device later; how often it was measured is counted."""
+
+    number = 0x0801
+    measured = 0
+
+    def fstat(self, descriptor: int) -> Any:  # noqa: ARG002 - there is one
+        return SimpleNamespace(st_mode=stat.S_IFBLK | 0o600, st_rdev=self.number)
+
+    def size(self, descriptor: int) -> int:
+        self.measured += 1
+        return super().size(descriptor)
+
+
+def test_a_device_is_measured_once_and_another_one_of_its_name_again() -> None:
+    double = Swapped()
+    store = store_on(double)
+    for payload in (b"one", b"two", b"three"):
+        store.save(payload, both=False)
+    assert double.measured == 1
+    double.number, double.size_bytes = 0x0802, 4096
+    with pytest.raises(StorageFailed, match="4096 bytes"):
+        store.save(b"four")
 
 
 def test_a_drive_that_forgets_is_found_out() -> None:
