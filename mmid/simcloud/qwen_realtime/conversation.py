@@ -17,10 +17,18 @@ from mmid.simcloud.qwen_realtime.response import (
     call_steps,
     reply_steps,
 )
-from mmid.simcloud.qwen_realtime.session import InvalidRequest, Session, rate_hz
+from mmid.simcloud.qwen_realtime.session import (
+    MODALITIES,
+    InvalidRequest,
+    Session,
+    is_3_8,
+    rate_hz,
+)
 from mmid.simcloud.qwen_realtime.vocabulary import RealtimeRules, RealtimeTurn
 
 NEVER = float("inf")
+
+_WRITTEN = "input_text"
 
 
 class RealtimeConversation:
@@ -104,17 +112,11 @@ class RealtimeConversation:
     def add_item(self, item: Any) -> None:
         """Take a user's text, or what a function of the client returned."""
         kind = item.get("type") if isinstance(item, dict) else None
+        if kind is not None and not isinstance(item.get("id", ""), str):
+            raise InvalidRequest("item.id must be a text", param="item.id")
         if kind == "function_call_output":
-            call_id, output = item.get("call_id"), item.get("output")
-            if not isinstance(output, str) or call_id not in self._calls:
-                raise InvalidRequest("function_call_output needs a call_id of a call, and a text")
-            if self._calls[call_id]:
-                raise InvalidRequest("This call has been answered", param="item.call_id")
-            self._calls[call_id] = True
-            self._outlet.put(
-                JournalLine("tool-result", self._outlet.now, {"id": call_id, "output": output})
-            )
-        elif kind == "message":
+            self._take_output(item.get("call_id"), item.get("output"))
+        elif kind == "message" and not is_3_8(self.session["model"]):
             self._texts += _text_of(item)
             self.hearing.script = next(self._run.turns)
         else:
@@ -123,14 +125,28 @@ class RealtimeConversation:
         created = {"object": "realtime.item", **item, "id": item.get("id", self._new_id("item"))}
         self._outlet.event("conversation.item.created", item=created)
 
+    def _take_output(self, call_id: Any, output: Any) -> None:
+        known = isinstance(call_id, str) and call_id in self._calls
+        if not isinstance(output, str) or not known:
+            raise InvalidRequest("function_call_output needs a call_id of a call, and a text")
+        if self._calls[call_id]:
+            raise InvalidRequest("This call has been answered", param="item.call_id")
+        self._calls[call_id] = True
+        facts = {"id": call_id, "output": output}
+        self._outlet.put(JournalLine("tool-result", self._outlet.now, facts))
+
     def create_response(self, options: Any) -> None:
         """The client asks for a response."""
-        options = options or {}
-        if not isinstance(options, dict):
-            raise InvalidRequest("response must be an object", param="response")
+        options = {} if options is None else options
+        if not isinstance(options, dict) or not {*options} <= {"instructions", "modalities"}:
+            raise InvalidRequest("response has instructions and modalities", param="response")
+        said = options.get("instructions")
+        if not isinstance(said, str | None):
+            raise InvalidRequest("instructions must be a text", param="response.instructions")
+        if "modalities" in options and not MODALITIES(options["modalities"]):
+            raise InvalidRequest("Invalid value for modalities", param="response.modalities")
         if self.response is not None:
             raise InvalidRequest("Conversation already has an active response", harmless=True)
-        said = options.get("instructions")
         if not self._new_input and not said:
             raise InvalidRequest("Conversation has no new input")
         script = ScriptedTurn(reply=said) if said else self.hearing.script
@@ -244,10 +260,13 @@ class RealtimeConversation:
 
 
 def _text_of(item: Any) -> str:
+    """Return what the user says in writing (section 4)."""
     content = item.get("content")
-    parts = content if isinstance(content, list) else []
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    said = "".join(text for text in texts if isinstance(text, str))
-    if not said:
+    parts: list[Any] = content if isinstance(content, list) else []
+    written = [part for part in parts if isinstance(part, dict) and part.get("type") == _WRITTEN]
+    texts = [text for part in written if isinstance(text := part.get("text"), str) and text]
+    if item.get("role") != "user":
+        raise InvalidRequest("item.role must be user", param="item.role")
+    if not texts or len(texts) < len(parts):
         raise InvalidRequest("item.content must be input_text parts", param="item.content")
-    return said
+    return "".join(texts)

@@ -18,6 +18,7 @@ from mmid.simcloud.qwen_realtime.vocabulary import RealtimeTurn
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 _PREVIEW_S = 0.4  # one preview for so much speech
 _LARGEST_IMAGE = 256 * 1024  # of its base64
+_LONG_SIDE, _SHORT_SIDE = 1920, 1080  # of the largest picture (section 9)
 
 
 class AudioBuffer:
@@ -87,6 +88,8 @@ class AudioBuffer:
             width, height = usage.jpeg_size(data)
         except usage.NoJpeg as error:
             raise InvalidRequest(f"Invalid image: {error}", param="image") from error
+        if max(width, height) > _LONG_SIDE or min(width, height) > _SHORT_SIDE:
+            raise InvalidRequest(f"The image of {width}x{height} is over 1080p", param="image")
         self.tokens += usage.image_tokens(model, width, height)
         self._outlet.put(JournalLine("image", self._outlet.now, {"bytes": len(data)}))
 

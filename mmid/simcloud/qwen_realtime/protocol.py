@@ -21,11 +21,16 @@ from mmid.simcloud.core.scenario import ScenarioRun, own_table
 from mmid.simcloud.qwen_realtime.conversation import NEVER, RealtimeConversation
 from mmid.simcloud.qwen_realtime.names import Event, from_handbook, is_handbook
 from mmid.simcloud.qwen_realtime.outlet import RealtimeOutlet
-from mmid.simcloud.qwen_realtime.session import InvalidRequest, new_session, updated
+from mmid.simcloud.qwen_realtime.session import (
+    InvalidRequest,
+    new_session,
+    updated,
+    voice_refusal,
+)
 from mmid.simcloud.qwen_realtime.vocabulary import RealtimeRules
 
 # No page has a table of close codes. What was seen: 1007 with a reason that says it.
-_IDLE_CODE = 1007
+_IDLE_CODE = _REFUSED_CODE = 1007
 _LIFE_CODE = 1011
 _UNSUPPORTED_DATA = 1003
 
@@ -119,6 +124,8 @@ class RealtimeProtocol:
             raise InvalidRequest("the event is not JSON") from error
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise InvalidRequest("an event is an object with a type", param="type")
+        if not isinstance(event.get("event_id", ""), str):
+            raise InvalidRequest("event_id must be a text", param="event_id")
         self._outlet.handbook = self._outlet.handbook or is_handbook(event)
         for one in from_handbook(event) if self._outlet.handbook else (event,):
             self._obey(one)
@@ -147,6 +154,10 @@ class RealtimeProtocol:
             spoken=conversation.spoken,
             heard=conversation.hearing.heard,
         )
+        if refusal := voice_refusal(conversation.session):
+            self._outlet.refuse(InvalidRequest(refusal))
+            self._outlet.close(_REFUSED_CODE, refusal)
+            return
         self._outlet.event("session.updated", session=conversation.session)
 
     def _append_image(self, event: Event) -> None:

@@ -61,6 +61,8 @@ def _flag(value: Any) -> bool:
 
 _FORMAT = _one_of("pcm", "pcm16", "pcm24")
 _LARGEST_SEED = 2**31 - 1
+# Seen to be refused by 3.8, all others were not tried.
+_OLDER_VOICES = ("Cherry", "Ethan", "Chelsie")
 
 _DETECTION: Mapping[str, Callable[..., bool]] = {
     "type": _one_of("server_vad", "semantic_vad"),
@@ -96,21 +98,27 @@ def _audio(value: Any) -> bool:
 
 
 def _tools(value: Any) -> bool:
-    if not isinstance(value, list):
+    """Nested declarations (section 10), each function once."""
+    if not isinstance(value, list) or not all(_tool(tool) for tool in value):
         return False
-    functions = [tool.get("function") if isinstance(tool, dict) else None for tool in value]
-    names = [one.get("name") if isinstance(one, dict) else None for one in functions]
-    kinds = {tool.get("type") for tool in value if isinstance(tool, dict)}
-    return (
-        all(isinstance(name, str) and name for name in names)
-        and len(set(names)) == len(names)
-        and kinds <= {"function"}
-    )
+    names = [tool["function"]["name"] for tool in value]
+    return len(set(names)) == len(names)
 
+
+def _tool(value: Any) -> bool:
+    function = value.get("function") if isinstance(value, dict) else None
+    if not isinstance(function, dict) or value.get("type") != "function":
+        return False
+    named = _text(function.get("name")) and bool(function["name"])
+    parameters = function.get("parameters", {})
+    return named and _text(function.get("description", "")) and isinstance(parameters, dict)
+
+
+MODALITIES = _one_of(["text", "audio"], ["audio", "text"], ["text"])
 
 _FIELDS: Mapping[str, Callable[..., bool]] = {
     "model": _text,
-    "modalities": _one_of(["text", "audio"], ["audio", "text"], ["text"]),
+    "modalities": MODALITIES,
     "voice": lambda value: _text(value) and bool(value),
     "input_audio_format": _FORMAT,
     "output_audio_format": _FORMAT,
@@ -182,6 +190,18 @@ def updated(session: Session, wanted: Any, *, spoken: bool, heard: bool) -> Sess
     if wanted.get("turn_detection") is not None:
         after["turn_detection"] = _vad(wanted["turn_detection"])
     return after
+
+
+def voice_refusal(session: Session) -> str:
+    """Say that the model has not the voice, which ends the session; empty: it has (section 18)."""
+    voice = session["voice"]
+    wrong = is_3_8(session["model"]) and voice in _OLDER_VOICES
+    return f"Voice '{voice}' is not supported by the model." if wrong else ""
+
+
+def is_3_8(model: str) -> bool:
+    """Whether it is of the newest family, which takes less than the ones before (section 18)."""
+    return model.startswith("qwen3.8-")
 
 
 def rate_hz(session: Session, side: str) -> int:

@@ -18,6 +18,9 @@ CALLING = ScriptedTurn(
 )
 
 
+WRITTEN = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+
+
 def pushed(talk: Talk) -> list[str]:
     """Hold a turn of push-to-talk up to the request for its response."""
     talk.update(turn_detection=None)
@@ -130,8 +133,7 @@ def test_a_function_that_is_not_declared_is_not_called() -> None:
 def test_a_text_is_answered_and_an_instruction_spoken_to_the_letter() -> None:
     talk = Talk()
     talk.update(turn_detection=None)
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
-    talk.send("conversation.item.create", item=item)
+    talk.send("conversation.item.create", item=WRITTEN)
     talk.send("response.create")
     assert talk.run() == SPEAKING
     talk.send("response.create", response={"instructions": "good morning"})
@@ -189,6 +191,29 @@ def test_odd_deltas_are_the_whole_reply_together() -> None:
             {"item": {"type": "function_call_output", "call_id": "x", "output": "{}"}},
             "a call_id of a call",
         ),
+        (
+            "conversation.item.create",
+            {"item": {"type": "function_call_output", "call_id": ["x"], "output": "{}"}},
+            "a call_id of a call",
+        ),
+        ("conversation.item.create", {"item": {"type": "message", "id": 7}}, "item.id"),
+        (
+            "conversation.item.create",
+            {"item": WRITTEN | {"role": "assistant"}},
+            "role must be user",
+        ),
+        ("conversation.item.create", {"item": WRITTEN | {"content": "hi"}}, "input_text parts"),
+        (
+            "conversation.item.create",
+            {"item": WRITTEN | {"content": [{"type": "text", "text": "hi"}]}},
+            "input_text parts",
+        ),
+        ("response.create", {"response": []}, "instructions and modalities"),
+        ("response.create", {"response": {"voice": "Tina"}}, "instructions and modalities"),
+        ("response.create", {"response": {"instructions": 7}}, "instructions must be a text"),
+        ("response.create", {"response": {"modalities": ["audio"]}}, "value for modalities"),
+        ("response.create", {"event_id": 7}, "event_id must be a text"),
+        ("conversation.item.truncate", {"item_id": "item_1"}, "Invalid event type"),
         ("session.create2", {}, "Invalid event type"),
     ],
 )
@@ -209,10 +234,26 @@ def test_a_picture_belongs_to_a_speech_and_is_a_small_jpeg() -> None:
     talk.update(turn_detection=None)
     talk.audio(tone(0.1))
     assert talk.send("input_image_buffer.append", image=base64.b64encode(JPEG).decode()) == []
-    for bad, reason in ((b"PNG" * 10, "Invalid image"), (JPEG + bytes(200_000), "larger than")):
+    wide = JPEG.replace(bytes((1, 0xE0, 2, 0x80)), bytes((4, 0x38, 7, 0x90)))  # 1936 by 1080
+    for bad, reason in (
+        (b"PNG" * 10, "Invalid image"),
+        (JPEG + bytes(200_000), "larger than"),
+        (wide, "over 1080p"),
+    ):
         text = base64.b64encode(bad).decode()
         (word,) = talk.send("input_image_buffer.append", image=text)
         assert reason in word
+
+
+def test_the_newest_family_takes_less_than_the_ones_before() -> None:
+    talk = Talk(model="qwen3.8-omni-flash-realtime")
+    talk.update(turn_detection=None, voice="Serena")
+    (word,) = talk.send("conversation.item.create", item=WRITTEN)
+    assert word.startswith("error item.type must be")
+    assert talk.update(voice="Cherry")[1:] == [
+        "close 1007 Voice 'Cherry' is not supported by the model."
+    ]
+    assert len(talk.refusals) == 2
 
 
 def test_commit_is_refused_while_the_service_detects_turns() -> None:
