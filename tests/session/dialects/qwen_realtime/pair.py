@@ -38,6 +38,7 @@ class Pair(pair.Pair):
         delay_s: how long a frame is on its way.
         scenario: what the service says.
         tools: the functions that are declared.
+        model: the one that the URL names.
         qwen: settings of its table.
 
     Attributes:
@@ -51,6 +52,7 @@ class Pair(pair.Pair):
         delay_s: float = 0.0,
         scenario: Scenario | None = None,
         tools: list[Any] | None = None,
+        model: str = MODEL,
         **qwen: Any,
     ) -> None:
         self.witness = Witness(mode)
@@ -64,7 +66,7 @@ class Pair(pair.Pair):
         )
         ours = realtime(mode, tools, **qwen)
         self.machine = ours.machine
-        super().__init__(ours, RealtimeProtocol(MODEL, run, 0.0), delay_s=delay_s)
+        super().__init__(ours, RealtimeProtocol(model, run, 0.0), delay_s=delay_s)
 
     @property
     def ended(self) -> bool:

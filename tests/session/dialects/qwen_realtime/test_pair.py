@@ -193,6 +193,20 @@ def test_a_text_is_answered_and_another_is_spoken() -> None:
     assert pair.refusals == []
 
 
+def test_a_model_that_takes_no_text_costs_the_question_and_nothing_else() -> None:
+    pair = Pair("push2talk", model="qwen3.8-omni-flash-realtime")
+    pair.run(1.0)
+    assert pair.ask("what time is it")
+    pair.run(5.0)
+    told = {event.code for event in pair.events if isinstance(event, Error)}
+    assert told == {"invalid_value"}, "the service's own words"
+    assert pair.rests()
+    assert not pair.ended
+    pair.say("good morning")
+    pair.run(5.0)
+    assert count(pair, LlmComplete) == 1
+
+
 def test_a_picture_is_asked_about() -> None:
     pair = Pair("push2talk")
     pair.run(1.0)
