@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap bootstrap-relay demo test bench vm-test image-test image-test-board guide-test fault-runs
 .PHONY: relay-demo relay-test relay-lint relay-lock relay-image-test
-.PHONY: fuzz deb deb-test autopkgtest deb12 docs lint format clean
+.PHONY: fuzz deb deb-test autopkgtest deb12 musl-test docs lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -82,6 +82,9 @@ autopkgtest: deb  ## all tests, on the packages and with what Debian 13 has
 
 deb12:  ## the package for Debian 12, in build/deb12 (ARCH=arm64 for another machine)
 	@packaging/build-deb12 $(ARCH)
+
+musl-test:  ## build Python and mmid's libraries with musl, and play the demo there
+	@packaging/test-musl
 
 docs: bootstrap  ## write mmid.toml and mmid.toml(5) from the settings; man pages in build/man
 	@$(PYTHON_IN_VENV) -m tools.settings_documents
