@@ -7,7 +7,8 @@ SOURCES := mmid tests $(sort $(dir $(wildcard demo/*.py bench/*.py tools/*.py)))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap bootstrap-relay demo test bench vm-test image-test image-test-board guide-test fault-runs
+.PHONY: help bootstrap bootstrap-relay demo test bench vm-test image-test image-test-board guide-test
+.PHONY: board-test fault-runs
 .PHONY: relay-demo relay-test relay-lint relay-lock relay-image-test
 .PHONY: fuzz deb deb-test autopkgtest deb12 musl-test docs lint format clean
 
@@ -61,6 +62,9 @@ image-test-board: bootstrap
 
 guide-test: bootstrap deb  ## follow docs/oem-guide.md on that board, and the unit's recipes
 	@$(PYTHON_IN_VENV) -m tests.image --only recipes. guide.
+
+board-test: bootstrap deb  ## 100 dialogs over each cloud on an emulated board with 64 MiB of RAM
+	@$(PYTHON_IN_VENV) -m tests.board
 
 fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud; PROTOCOL=
 	@$(PYTHON_IN_VENV) -m tests.fault_runs $(if $(PROTOCOL),--protocol $(PROTOCOL))

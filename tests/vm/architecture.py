@@ -76,4 +76,19 @@ _ARM64 = Architecture(
     build_suffix="-arm64",
 )
 
+# The board test's: an RV1103 is one Cortex-A7.
+ARMHF = Architecture(
+    name="armhf",
+    emulator="qemu-system-arm",
+    emulator_package="qemu-system-arm",
+    hardware=("-machine", "virt", "-cpu", "cortex-a7"),
+    ports=(),
+    console="ttyAMA0",
+    kernel_package="linux-image-armmp",
+    not_loaded=(),
+    flash=False,
+    build_suffix="-armhf",
+)
+
+# What the virtual machine and the image test can be run on.
 ARCHITECTURES = {one.name: one for one in (AMD64, _ARM64)}
