@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 # Deeper than any message of any cloud. Python 3.11 reads what is nested almost as deep as
 # its own limit, and then fails to write it or to print it.
 _DEEPEST = 32
+_NESTS = (dict, list)
+_LONG = 4096  # characters
 
 
 def _no_json(constant: str) -> NoReturn:
@@ -34,16 +36,18 @@ def read_json(text: str) -> Any:
         value = _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
-    # Few brackets cannot be deep: that saves most messages the walk.
-    if text.count("{") + text.count("[") > _DEEPEST and _deeper(value, _DEEPEST):
+    # Few brackets cannot be deep: that saves most messages the walk. In a long one, which is
+    # mostly base64, to count them would take longer.
+    few = len(text) < _LONG and text.count("{") + text.count("[") <= _DEEPEST
+    if not few and _deeper(value, _DEEPEST):
         raise ValueError("it is nested too deep")
     return value
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, dict | list):
+    if not isinstance(value, _NESTS):
         return False
+    inner = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
