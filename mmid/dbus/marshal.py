@@ -93,7 +93,7 @@ def _append_signature(out: bytearray, value: str) -> None:
 
 
 def _append_array(out: bytearray, kind: SignatureType, value: Any) -> None:
-    """Add an array of this type; a dictionary is one of its pairs."""
+    """Add an array of this type; a dictionary is one of its pairs. Bytes are items made before."""
     out += padding(len(out), 4)
     length_at = len(out)
     out += _LENGTH.pack(0)

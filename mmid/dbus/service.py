@@ -11,6 +11,7 @@ import inspect
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from mmid.dbus.interface import (
 )
 from mmid.dbus.members import LONGEST_CALL, Handler
 from mmid.dbus.stream import close_descriptors
-from mmid.dbus.wire import Message, MessageType, Variant, variant, wants_answer
+from mmid.dbus.wire import Message, MessageType, Variant, pairs, variant, wants_answer
 from mmid.errors import MmidError
 from mmid.secrets import redact
 
@@ -43,6 +44,10 @@ _WAITING_LIMIT = 64
 _WAITING_LIMIT_OF_ONE = 8
 
 _MACHINE_ID_FILE = Path("/etc/machine-id")
+
+# Each turn of a dialog goes through the same states, and to write their names and variants anew
+# takes longer than all else that is to be done to tell them. Lists and tables cannot be looked up.
+_same_pairs = lru_cache(maxsize=64)(pairs)
 
 _log = logging.getLogger(__name__)
 
@@ -92,8 +97,10 @@ class Service:
     def announce(self, interface: str, changed: Mapping[str, Any]) -> None:
         """Tell that properties of an interface have new values."""
         properties = self._contract.interfaces[interface].properties
-        values = {name: variant(properties[name].type, value) for name, value in changed.items()}
-        self.emit(PROPERTIES, "PropertiesChanged", [interface, values, []])
+        values = tuple((name, properties[name].type, value) for name, value in changed.items())
+        simple = all(len(kind) == 1 for _, kind, _ in values)
+        told = (_same_pairs if simple else pairs)(values)
+        self.emit(PROPERTIES, "PropertiesChanged", [interface, told, []])
 
     async def close(self) -> None:
         """Give up the calls that still wait."""

@@ -11,6 +11,7 @@ not learn who calls, and a handler's traceback is sent to the caller.
 Pure: bytes in, messages out.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
 from operator import attrgetter
@@ -35,6 +36,7 @@ __all__ = [
     "body_bytes",
     "encode",
     "header_bytes",
+    "pairs",
     "plain",
     "read_body",
     "read_header",
@@ -203,6 +205,17 @@ def _header_fields(*values: str | int | None) -> bytes:
             fields += bytes((code, 1, ord(kind), 0))  # the signature: its length, it, and a NUL
             append(fields, _TYPES[kind], value)
     return bytes(fields)
+
+
+def pairs(values: Sequence[tuple[str, str, Any]]) -> bytes:
+    """Return a dictionary of variants (``a{sv}``) as bytes, which may be sent in its place.
+
+    Args:
+        values: the key of each, its type and its value.
+    """
+    kind = _tree("a{sv}").types[0].children[0]
+    made = [(key, variant(signature, value)) for key, signature, value in values]
+    return bytes(marshal([kind] * len(made), made))
 
 
 # Counters of 32 bits, as the contract has them.

@@ -129,6 +129,13 @@ def test_a_message_is_written_as_dbus_next_writes_it(message: Message, serial: i
     assert wire.encode(message, serial) == bytes(message._marshall(negotiate_unix_fd=True))  # type: ignore[no-untyped-call]
 
 
+def test_pairs_that_were_made_before_are_written_as_dbus_next_writes_the_dictionary() -> None:
+    made = wire.pairs([("State", "s", "thinking"), ("Connected", "b", True)])
+    for interface in ("a.b", "org.mmid1.Dialog"):
+        expected = theirs("sa{sv}as", [interface, CHANGED, []])
+        assert ours("sa{sv}as", [interface, made, []]) == expected
+
+
 @pytest.mark.parametrize(
     ("text", "sent"),
     [("a\0b", "a\N{REPLACEMENT CHARACTER}b"), ("half \ud83d pair", "half ? pair")],
