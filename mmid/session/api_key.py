@@ -52,18 +52,15 @@ class ApiKey(RelayAccess):
     ) -> None:
         super().__init__(settings, clock=clock, status=status, ask=ask)
         self._book = book
-        self._accepted = False
         self._fetched_anew = False
         self._expiry_ms = 0
 
     def show(self) -> None:
-        self._status.update(
+        self._show_license(
+            "temporary-key" if self._temporary else "api-key",
             app_id="",
             device_name=self._device_name,
             registered=False,
-            license_mode="temporary-key" if self._temporary else "api-key",
-            license_state=self._state(let_in=self._accepted),
-            license_error=self._trouble.to_plain() if self._trouble else {},
             token_expiry=self._expiry_ms,
         )
 
@@ -80,12 +77,12 @@ class ApiKey(RelayAccess):
         return await self._fetch()
 
     def accepted(self) -> None:
-        self._accepted, self._fetched_anew, self._trouble = True, False, None
+        self._let_in, self._fetched_anew, self._trouble = True, False, None
         self.show()
 
     def after(self, error: MmidError) -> Next | None:
         if isinstance(error, CredentialRefused | RelayRefused):
-            self._accepted, self._expiry_ms = False, 0
+            self._let_in, self._expiry_ms = False, 0
         if not isinstance(error, CredentialRefused):
             return super().after(error)
         if self._temporary and not self._fetched_anew:
@@ -96,13 +93,13 @@ class ApiKey(RelayAccess):
         return self._stop(error, Remedy.FIX_SETTINGS)
 
     def forgive(self) -> None:
-        self._fetched_anew, self._trouble = False, None
-        self.show()
+        self._fetched_anew = False
+        super().forgive()
 
     def use(self, settings: Settings) -> None:
         before, self._settings = self._settings, settings
         if settings.license != before.license:
-            self._accepted = self._fetched_anew = False
+            self._let_in = self._fetched_anew = False
             self._expiry_ms, self._trouble = 0, None
         self.show()
 

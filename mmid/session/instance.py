@@ -116,13 +116,11 @@ class InstanceAccess(RelayAccess):
         self._one_stop = asyncio.Lock()
 
     def show(self) -> None:
-        self._status.update(
+        self._show_license(
+            "activation",
             app_id=self._needs(self._settings).app_id,
             device_name=self._device.known_as or self._settings.license.device_name,
             registered=self._device.activated,
-            license_mode="activation",
-            license_state=self._state(let_in=self._device.confirmed),
-            license_error=self._trouble.to_plain() if self._trouble else {},
         )
 
     async def credential(self) -> Instance:
@@ -147,7 +145,7 @@ class InstanceAccess(RelayAccess):
     def authorized(self) -> None:
         if self._instance is not None:
             self._device.confirm(self._instance.device_name)
-        self._unheard, self._trouble = 0, None
+        self._let_in, self._unheard, self._trouble = True, 0, None
         self.show()
 
     def ended(self) -> None:
@@ -172,17 +170,18 @@ class InstanceAccess(RelayAccess):
         return super().after(error)
 
     def forgive(self) -> None:
-        self._unheard, self._refusal, self._trouble = 0, None, None
-        self.show()
+        self._unheard, self._refusal = 0, None
+        super().forgive()
 
     def forget(self) -> None:
         self._device.forget()
+        self._let_in = False
         self.show()
 
     def use(self, settings: Settings) -> None:
         before, self._settings = self._settings, settings
         if (before.license, self._needs(before)) != (settings.license, self._needs(settings)):
-            self._device.confirmed = False
+            self._let_in = False
             self.forgive()
 
     async def see_through(self) -> None:
@@ -213,17 +212,12 @@ class InstanceAccess(RelayAccess):
 
 
 class _Device:
-    """The name that a cloud knows this device by, which must never change.
-
-    Attributes:
-        confirmed: the cloud has let it in since mmid started, or since the settings changed.
-    """
+    """The name that a cloud knows this device by, which must never change."""
 
     def __init__(self, book: RecordBook) -> None:
         self._book = book
         self._let_in = ""  # also while the record cannot be written
         self._saving: asyncio.Task[None] | None = None
-        self.confirmed = False
 
     @property
     def activated(self) -> bool:
@@ -250,7 +244,7 @@ class _Device:
 
     def confirm(self, name: str) -> None:
         """The cloud has let the device in by this name; the record keeps it."""
-        self.confirmed, self._let_in = True, name
+        self._let_in = name
         if self._book.record.activated_name != name:
             self._saving = asyncio.create_task(self._save(name), name="mmid-activation")
 
@@ -263,7 +257,7 @@ class _Device:
 
     def forget(self) -> None:
         """The record was erased."""
-        self._let_in, self.confirmed = "", False
+        self._let_in = ""
 
     async def see_through(self) -> None:
         """Wait until the name is kept; a save cannot be cut."""

@@ -35,8 +35,13 @@ class RelayAccess(Access):
     def __init__(self, settings: Settings, *, clock: Clock, status: Status, ask: AskRelay) -> None:
         self._settings = settings
         self._clock, self._status, self._ask = clock, status, ask
+        self._let_in = False  # by the cloud, with this proof, since mmid started
         self._trouble: LicenseTrouble | None = None
         self._wait_s = 0.0
+
+    def forgive(self) -> None:
+        self._trouble = None
+        self.show()
 
     def after(self, error: MmidError) -> Next | None:
         if isinstance(error, RelayBusy):
@@ -66,13 +71,15 @@ class RelayAccess(Access):
     def _missing(self) -> str:
         """Say what of the settings keeps us from asking anybody; empty: nothing."""
 
-    def _state(self, *, let_in: bool) -> LicenseState:
-        """Return what is shown of a device that the cloud has let in by this proof, or not yet."""
-        if self._missing():
-            return LicenseState.UNPROVISIONED
+    def _show_license(self, mode: str, **facts: Any) -> None:
+        """Show how far we are, with what only this way knows."""
+        state = LicenseState.AUTHORIZED if self._let_in else LicenseState.REGISTERED
         if self._trouble is not None:
-            return LicenseState.REFUSED
-        return LicenseState.AUTHORIZED if let_in else LicenseState.REGISTERED
+            state = LicenseState.REFUSED
+        if self._missing():
+            state = LicenseState.UNPROVISIONED
+        error = self._trouble.to_plain() if self._trouble else {}
+        self._status.update(license_mode=mode, license_state=state, license_error=error, **facts)
 
     def _stop(self, error: MmidError, remedy: Remedy, message: str = "") -> Next:
         """Show what stands in the way until somebody acts."""
