@@ -111,10 +111,11 @@ class Listener:
         while True:
             with suppress(CallFailed, BusFailed):
                 await self.client.listen()
+                now = await self.client.get_all(DIALOG)
                 break
             await asyncio.sleep(pause_s)  # mmid owns its name once it is ready
             pause_s *= 1.1  # each try adds two rules to the bus, which takes 512 of a client
-        for name, value in (await self.client.get_all(DIALOG)).items():
+        for name, value in now.items():
             self._note(f".{name}", (value,))
         async for signal in self.client.signals():
             if signal.changed:
