@@ -80,8 +80,10 @@ _COMMANDS = {
     "[C]": ("custom", "json"),
 }
 
-_KNOWN = {*_BEGINNINGS, *_COMMANDS}
-_MOST_WORDS = 4  # in brackets, of any of them
+# Longest first; of several that fit, ``re`` takes the first.
+_BEGINNING = re.compile(
+    "|".join(map(re.escape, sorted({*_BEGINNINGS, *_COMMANDS}, key=len, reverse=True)))
+)
 
 # Who spoke and in what mood, behind a transcript (section 5.1): nothing that was said.
 _SPEAKER = re.compile(r"\|\|\|\[\w+\]:[^|]*\Z")
@@ -111,28 +113,17 @@ class RtcMessage:
 
 def parse(text: str) -> RtcMessage | None:
     """Return what a text frame says; None: nothing that is known."""
-    begins = _beginning(text)
-    if not begins:
+    found = _BEGINNING.match(text)
+    if found is None:
         return _unlisted(text)
-    payload = text[len(begins) :].removeprefix(":")
-    if begins in _COMMANDS:
-        name, meaning = _COMMANDS[begins]
+    payload = text[found.end() :].removeprefix(":")
+    if found[0] in _COMMANDS:
+        name, meaning = _COMMANDS[found[0]]
         return _command(name, meaning, payload)
-    if begins.startswith("[Q]"):
+    said = _BEGINNINGS[found[0]]
+    if found[0].startswith("[Q]"):
         payload = _SPEAKER.sub("", payload)
-    return RtcMessage(_BEGINNINGS[begins], payload[:LONGEST_TEXT])
-
-
-def _beginning(text: str) -> str:
-    """Return the longest beginning that is known and fits; empty: there is none."""
-    longest, end = "", 0
-    for _ in range(_MOST_WORDS):
-        end = text.find("]", end) + 1
-        if not end:
-            break
-        if text[:end] in _KNOWN:
-            longest = text[:end]
-    return longest
+    return RtcMessage(said, payload[:LONGEST_TEXT])
 
 
 def _unlisted(text: str) -> RtcMessage | None:
