@@ -113,7 +113,13 @@ echo_cancelled() {
     kill "$echo"
 }
 
-support_bundle() { mmictl support-bundle bundle.tar.gz; }
+# Three Pythons, the daemon, mmictl and a child that judges for it, are more than such a board has.
+support_bundle() {
+    systemctl stop mmid
+    mmictl support-bundle bundle.tar.gz
+    systemctl start mmid
+    listening
+}
 
 if [ $# -gt 0 ]; then
     "$@"

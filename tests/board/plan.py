@@ -16,7 +16,7 @@ _LICENSED = {
 }
 # Duplex at the very end: its microphone stays open, and an emulated board has enough to do then.
 _AT_LAST = {
-    "support bundle": "support_bundle",
+    "support bundle, mmid stopped": "support_bundle",
     "duplex, echo cancelled": "echo_cancelled duplex",
 }
 
