@@ -2,16 +2,15 @@
 
 Only the signs of the samples are compared, 8000 a second, as the bits of one long number
 each: a conjunction and a count of bits do a whole lag (a polarity-coincidence correlator,
-Wolff, Thomas and Williams, 1962). All lags of half a second take some 20 ms here, in plain
-Python. The first difference of the samples is taken before: it makes speech white enough
-for a peak that is sharp.
+Wolff, Thomas and Williams, 1962). One sign in eight first, at all lags, and then all of them at
+those lags that agree best so far: a third of the work, and the same result wherever an echo
+is clear. The first difference of the samples is taken before: it makes speech white enough for
+a peak that is sharp.
 """
 
-import sys
-from array import array
 from collections.abc import Iterator
 from math import sqrt
-from operator import sub
+from operator import lt
 
 from mmid.hal_linux.audio.samples import to_numbers
 
@@ -20,13 +19,15 @@ ANALYSIS_HZ = 8000
 # Chance gives 4 standard deviations over some thousand lags; speech, which is not white, 8.
 _CLEAR_DEVIATIONS = 12.0
 
-# Here 0.2 ms.
+# At first one sign in so many is compared; of an echo that is clear enough the lag was then
+# always among the best five.
+_EVERY = 8
+_BEST = 64
+
+# A step takes this many, here some 50 us.
 _LAGS_A_STEP = 64
 
-# The high byte of a number tells its sign.
-_SIGN = bytes(b"01"[byte >> 7] for byte in range(256))
-_INT_BYTES = array("i").itemsize
-_HIGH_BYTE = _INT_BYTES - 1 if sys.byteorder == "little" else 0
+_TO_DIGITS = bytes.maketrans(b"\0\1", b"01")
 
 
 def find_delay(played: bytes, heard: bytes, rate_hz: int) -> Iterator[int | None]:
@@ -42,26 +43,40 @@ def find_delay(played: bytes, heard: bytes, rate_hz: int) -> Iterator[int | None
         rate_hz: of both, a multiple of 8000.
     """
     step = rate_hz // ANALYSIS_HZ
-    loudspeaker, longer = _signs(played, step)
-    microphone, count = _signs(heard, step)
-    mask, falling = (1 << count) - 1, microphone.bit_count()
-    best, best_agreement = 0, 0.0
-    for lag in range(longer - count):
-        there = loudspeaker >> lag & mask
-        # About half of the signs agree by chance; with swapped wires fewer do.
-        both = (there & microphone).bit_count()
-        agreement = abs(both - there.bit_count() * falling / count)
-        if agreement > best_agreement:
-            best, best_agreement = lag, agreement
+    loudspeaker, microphone = _signs(played, step), _signs(heard, step)
+    lags = range(len(loudspeaker) - len(microphone))
+    parts = [_bits(loudspeaker, _EVERY, skipped) for skipped in range(_EVERY)]
+    few, few_count = _bits(microphone, _EVERY), len(microphone[::_EVERY])
+    coarse = []
+    for lag in lags:
+        coarse.append(_agreement(parts[lag % _EVERY] >> lag // _EVERY, few, few_count))
         if not lag % _LAGS_A_STEP:
             yield None
+    every, all_heard, count = _bits(loudspeaker), _bits(microphone), len(microphone)
+    best_agreement, best = max(
+        (_agreement(every >> lag, all_heard, count), lag)
+        for lag in sorted(lags, key=coarse.__getitem__)[-_BEST:]
+    )
     clear = best_agreement > _CLEAR_DEVIATIONS * sqrt(count) / 4
     yield best * step if clear else -1
 
 
-def _signs(samples: bytes, step: int) -> tuple[int, int]:
-    """Return the signs of the samples' differences as bits, the last one lowest; and how many."""
+def _agreement(loudspeaker: int, microphone: int, count: int) -> float:
+    """Return by how many more of the last ``count`` signs agree, or fewer, than by chance.
+
+    With swapped wires it is fewer.
+    """
+    there = loudspeaker & ((1 << count) - 1)
+    both = (there & microphone).bit_count()
+    return abs(both - there.bit_count() * microphone.bit_count() / count)
+
+
+def _bits(signs: bytes, every: int = 1, skipped: int = 0) -> int:
+    """Return one sign in so many as a bit, the last one lowest; some of the last are skipped."""
+    return int(signs[::-1][skipped::every][::-1], 2)
+
+
+def _signs(samples: bytes, step: int) -> bytes:
+    """Return the signs of the samples' differences as binary digits."""
     numbers = to_numbers(samples)[::step]
-    differences = array("i", map(sub, numbers[1:], numbers))
-    high = differences.tobytes()[_HIGH_BYTE::_INT_BYTES]
-    return int(high.translate(_SIGN) or b"0", 2), len(high)
+    return bytes(map(lt, numbers[1:], numbers)).translate(_TO_DIGITS)
