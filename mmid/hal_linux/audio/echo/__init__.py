@@ -5,6 +5,7 @@
     loopback             the other way to a reference: a channel of the microphone's device
     alignment            which sample of the one stream belongs to which of the other
     canceller            the two together: from samples to samples
+    bypass               the canceller rests while nothing is played
     convergence          how much echo is taken out, and whether that is enough
     reference, delay, clock_drift, libspeexdsp   what those stand on
 

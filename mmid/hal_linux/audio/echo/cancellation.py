@@ -174,6 +174,8 @@ class EchoCancellation:
         self._alignment.recorded(now, index)
         if self._playback is not None and (offset := self._alignment.new_offset()) is not None:
             self._canceller.restart(offset)
+        if self._playback is not None:
+            self._playback.awake()
         if now - self._told_at >= _TOLD_S and self._cleaner is not None:
             self._told_at = now
             self._tell(self._figures())

@@ -8,19 +8,18 @@ at the wrong time. No device, no clock: time is the number of samples.
 
 from operator import mul
 
+from mmid.hal_linux.audio.echo.bypass import Bypass
 from mmid.hal_linux.audio.echo.convergence import Convergence, EchoState
 from mmid.hal_linux.audio.echo.delay_watch import LATE_MS, DelayWatch
-from mmid.hal_linux.audio.echo.libspeexdsp import LibspeexdspCanceller
+from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS, LibspeexdspCanceller
 from mmid.hal_linux.audio.echo.reference import Reference
 from mmid.hal_linux.audio.samples import to_numbers
-
-_FRAME_MS = 20
 
 # Mean square of a frame (-61 dBFS) from which on the loudspeaker is heard.
 _SOUNDS = 900.0
 
-# Of so many samples one is looked at.
-_EVERY = 8
+# So many samples of a frame, or a few more, tell its loudness.
+_LOOKED_AT = 40
 
 # The direct sound is put this far behind the filter's beginning: the search may be wrong by a
 # sample or two, and drift moves it.
@@ -38,7 +37,7 @@ class EchoCanceller:
     Attributes:
         convergence: how well it does.
         index: of the next frame's first sample, counted from the first that was ever heard.
-        frame: how many samples it takes at a time: 20 ms.
+        frame: how many samples it takes at a time.
         delay: by how many samples the echo comes after the sound, as the streams' positions
             have it; None: it was not found yet.
     """
@@ -47,10 +46,11 @@ class EchoCanceller:
         self.convergence = Convergence()
         self.delay: int | None = None
         self.index = 0
-        self.frame = rate_hz * _FRAME_MS // 1000
+        self.frame = rate_hz * FRAME_MS // 1000
         self._tail = rate_hz * tail_ms // 1000
         self._reference = reference
-        self._filter = LibspeexdspCanceller(rate_hz, self.frame, tail_ms)
+        canceller = LibspeexdspCanceller(rate_hz, self.frame, tail_ms)
+        self._filter = Bypass(canceller, self.frame, tail_ms)
         self._watch = DelayWatch(rate_hz, reference)
         self._shift = 0  # the index of a microphone's sample less that of the one beside it
         self._echo_ends = 0  # until there the room answers
@@ -84,7 +84,7 @@ class EchoCanceller:
         self.index += self.frame
         if sounds:
             # Where an echo that is not taken out ends is not known.
-            late = self.frame * LATE_MS // _FRAME_MS if self.muted else 0
+            late = self.frame * LATE_MS // FRAME_MS if self.muted else 0
             self._echo_ends = self.index + self._tail + late
         found = self._watch.hear(heard, self.index, loud=sounds)
         if found is not None:
@@ -99,7 +99,7 @@ class EchoCanceller:
 
     def _place(self, delay: int) -> None:
         """Put the reference before an echo that comes so late, unless the filter reaches it."""
-        margin = self.frame * _MARGIN_MS // _FRAME_MS
+        margin = self.frame * _MARGIN_MS // FRAME_MS
         reached = self._watch.offset + delay - self._shift
         if self.delay is None or not margin // 4 <= reached <= self._tail // 2:
             self._shift += reached - margin
@@ -116,6 +116,7 @@ class EchoCanceller:
 
 
 def _loudness(samples: bytes) -> float:
-    """Return the mean square of one sample in eight: enough for a loudness."""
-    numbers = to_numbers(samples)[::_EVERY]
+    """Return the mean square of some of the samples: enough for a loudness."""
+    numbers = to_numbers(samples)
+    numbers = numbers[:: len(numbers) // _LOOKED_AT]
     return float(sum(map(mul, numbers, numbers))) / len(numbers)

@@ -22,9 +22,13 @@ from mmid.hal_linux.audio.samples import ramp_down
 
 # So much is in the device: a reply begins, or is silent, that much later. It is filled up again
 # when so much is left: a loop on a busy board is late by tens of milliseconds, and a device
-# that ran dry costs the alignment.
+# that ran dry costs the alignment. The two are 50 ms apart, so that every second turn can be
+# the recorder's, which wakes up every 100 ms.
 _LEAD_S = 0.12
-_REFILL_S = 0.08
+_REFILL_S = 0.07
+
+# What is due so soon is done when the loop is awake anyway.
+_SOON_S = 0.03
 
 # While a reply is under way silence waits until no more than this is left: its next samples
 # may come in time.
@@ -108,6 +112,13 @@ class ContinuousPlayback:
         if self._timer is not None and self._stream is not None and self._stream.low:
             self._timer.cancel()
             self._timer = asyncio.get_running_loop().call_later(0, self._turn)
+
+    def awake(self) -> None:
+        """The loop is awake: feed the device now rather than wake up again soon."""
+        timer = self._timer
+        if timer is not None and timer.when() - asyncio.get_running_loop().time() < _SOON_S:
+            timer.cancel()
+            self._turn()
 
     def leave(self, last: int) -> None:
         """The reply has ended; the device has its samples up to one of that value."""

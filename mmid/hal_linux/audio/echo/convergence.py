@@ -10,6 +10,8 @@ from collections import deque
 from enum import StrEnum
 from math import log10
 
+from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
+
 # Enough that what is left of a reply is no voice: clouds take what is 20 dB above the noise.
 GOOD_DB = 15.0
 _POOR_DB = 10.0
@@ -17,15 +19,15 @@ _POOR_DB = 10.0
 # Left over no louder than this much above the room's noise: nothing is heard of it.
 _ABOVE_NOISE_DB = 6.0
 
-# Frames of 20 ms in which the loudspeaker was heard: 0.6 s prove it good, three seconds prove
-# it poor, and in eight it should have learnt the room.
-_PROOF = 30
-_DOUBT = 150
-_LONGEST = 400
-_EVERY = 10  # so often it is judged
+# Frames in which the loudspeaker was heard: 0.6 s prove it good, three seconds prove it poor,
+# and in eight it should have learnt the room.
+_PROOF = 600 // FRAME_MS
+_DOUBT = 3000 // FRAME_MS
+_LONGEST = 8000 // FRAME_MS
+_EVERY = 200 // FRAME_MS  # so often it is judged
 
 # The noise is the quietest that was heard of late: it is taken to rise by 1 dB in a second.
-_NOISE_RISES = 10 ** (0.1 / 50)
+_NOISE_RISES = 10 ** (0.1 * FRAME_MS / 1000)
 
 
 class EchoState(StrEnum):

@@ -5,6 +5,7 @@ from itertools import islice
 
 from mmid.hal_linux.audio.alsa import FRAME_BYTES
 from mmid.hal_linux.audio.echo.delay import find_delay
+from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
 from mmid.hal_linux.audio.echo.reference import Reference
 
 # The echo is looked for this much around the place that the positions of the streams tell. They
@@ -14,16 +15,16 @@ LATE_MS = 500
 
 # The search looks at so much sound, of which the loudspeaker was heard in so many frames.
 _SPAN_MS = 1000
-_LOUD_FRAMES = 25
+_LOUD_FRAMES = 500 // FRAME_MS
 
-# A pause of so many frames ends a reply.
-_PAUSE_FRAMES = 50
+# A pause of a second ends a reply.
+_PAUSE_FRAMES = 1000 // FRAME_MS
 
 # After so many searches without a result there is none to be heard, or none to be found.
 _SEARCHES = 3
 
 # In each frame: here 0.4 ms, on the smallest board some 10.
-_STEPS_A_FRAME = 2
+_STEPS_A_FRAME = 8
 
 
 class DelayWatch:

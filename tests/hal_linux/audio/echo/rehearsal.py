@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 from demo.speech import speak
 from mmid.hal_linux.audio.echo.alignment import Alignment
 from mmid.hal_linux.audio.echo.canceller import EchoCanceller
+from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
 from mmid.hal_linux.audio.echo.reference import Reference
 
 RATE_HZ = 16000
-_FRAME = RATE_HZ // 50
-_FRAME_S = 0.02
+_FRAME = RATE_HZ * FRAME_MS // 1000
+_FRAME_S = FRAME_MS / 1000
 _LEAD_S = 0.08
 
 _REPLY = (
@@ -72,9 +73,9 @@ class RoomLibrary:
         library.room_free.argtypes = [ctypes.c_void_p]
 
     def frames(
-        self, room: Room, reply: bytes, reply_hz: int, changes: dict[float, Room]
+        self, room: Room, reply: bytes, reply_hz: int, changes: dict[int, Room]
     ) -> Iterator[bytes]:
-        """Yield what the microphone hears, 20 ms at a time; the room changes at those seconds."""
+        """Yield what the microphone hears, a frame at a time; the room changes in those frames."""
         options = (room.rt60_ms, room.drift_ppm, room.clip, room.noise)
         made = self._library.room_new(reply_hz, RATE_HZ, *options)
         try:
@@ -83,7 +84,7 @@ class RoomLibrary:
             out = ctypes.create_string_buffer(2 * _FRAME)
             count = 0
             while True:
-                if change := changes.get(round(count * _FRAME_S, 2)):
+                if change := changes.get(count):
                     self._library.room_change(made, change.delay_ms, change.gain)
                 self._library.room_hear(made, out, None, _FRAME)
                 count += 1
@@ -107,13 +108,18 @@ class Outcome:
         heard, left = (decibels(self._part(one, begin_s, end_s)) for one in (self.heard, self.left))
         return heard - left
 
+    def loudest_db(self, begin_s: float = 0.0, end_s: float = 1000.0) -> float:
+        """Return the loudness of the loudest 20 ms that came out."""
+        left, block = self._part(self.left, begin_s, end_s), RATE_HZ // 50 * 2
+        return max(decibels(left[at : at + block]) for at in range(0, len(left), block))
+
     def loudness_db(self, begin_s: float, end_s: float) -> float:
         """Return the loudness of what came out."""
         return decibels(self._part(self.left, begin_s, end_s))
 
     def since_on_s(self, after_s: float = 0.0) -> float:
         """Return how long after a moment the canceller was on."""
-        states = self.states[int(after_s / _FRAME_S) :]
+        states = self.states[_frame_at(after_s) :]
         return states.index("on") * _FRAME_S
 
     def _part(self, frames: list[bytes], begin_s: float, end_s: float) -> bytes:
@@ -150,10 +156,11 @@ def rehearse(
     alignment = Alignment(reference, reply_hz, RATE_HZ)
     outcome, written = Outcome(), 0
     rate = reply_hz * (1 + room.drift_ppm / 1e6)
-    frames = library.frames(room, reply, reply_hz, changes or {})
+    changing = {_frame_at(second): change for second, change in (changes or {}).items()}
+    frames = library.frames(room, reply, reply_hz, changing)
     for count in range(int(len(reply) / 2 / rate / _FRAME_S)):
         now = count * _FRAME_S
-        if round(now, 2) in breaks:
+        if count in map(_frame_at, breaks):
             alignment.broke()
         sounded = int((now + position_error_s) * rate)
         if written:
@@ -170,6 +177,10 @@ def rehearse(
         outcome.states.append(str(canceller.convergence.state))
     outcome.drift_ppm, outcome.delay = alignment.drift.ppm, canceller.delay
     return outcome
+
+
+def _frame_at(second: float) -> int:
+    return round(second / _FRAME_S)
 
 
 def _mixed(one: bytes, other: bytes) -> bytes:
