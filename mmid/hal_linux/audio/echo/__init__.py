@@ -2,6 +2,7 @@
 
     cancellation         what recorder and player see of it, and what is told of it
     continuous_playback  the loudspeaker's stream, which runs as long as the microphone's
+    playback_stream      the loudspeaker's device, and how far it is
     loopback             the other way to a reference: a channel of the microphone's device
     alignment            which sample of the one stream belongs to which of the other
     canceller            the two together: from samples to samples

@@ -9,32 +9,25 @@ begins nor for one that is silenced.
 
 import asyncio
 import errno
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, AlsaError, OpenPcm, PcmRequest, failure
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, OpenPcm, PcmRequest
 from mmid.hal_linux.audio.device import SoundDevice
+from mmid.hal_linux.audio.echo.playback_stream import LEAD_S, REFILL_S, PlaybackStream
 from mmid.hal_linux.audio.samples import ramp_down
-
-# So much is in the device: a reply begins, or is silent, that much later. It is filled up again
-# when so much is left: a loop on a busy board is late by tens of milliseconds, and a device
-# that ran dry costs the alignment. The two are 50 ms apart, so that every second turn can be
-# the recorder's, which wakes up every 100 ms.
-_LEAD_S = 0.12
-_REFILL_S = 0.07
 
 # What is due so soon is done when the loop is awake anyway.
 _SOON_S = 0.03
 
-# While a reply is under way silence waits until no more than this is left: its next samples
-# may come in time.
-_LOW_S = 0.06
+# While a reply is under way silence waits until no more than this is left, a short period and
+# some: its next samples may come in time. The jitter buffer's margin must be more.
+_LOW_S = 0.03
 
-# What a reply may lay in beyond that, as it would into a card.
+# What a reply may lay in beyond the lead, as it would into a card.
 _REPLY_S = 0.3
 
 # Of a ramp to silence, so that it does not click.
@@ -68,10 +61,10 @@ class ContinuousPlayback:
     """
 
     def __init__(self, request: PcmRequest, listener: PlaybackListener) -> None:
-        buffer_ms = max(request.buffer_ms, int(2000 * _LEAD_S))
+        buffer_ms = max(request.buffer_ms, int(2000 * LEAD_S))
         self._device = SoundDevice(replace(request, buffer_ms=buffer_ms))
         self._listener = listener
-        self._stream: _Stream | None = None
+        self._stream: PlaybackStream | None = None
         self._reply: _ReplyPcm | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = False
@@ -120,19 +113,18 @@ class ContinuousPlayback:
             timer.cancel()
             self._turn()
 
-    def leave(self, last: int) -> None:
-        """The reply has ended; the device has its samples up to one of that value."""
+    def leave(self, reply: "_ReplyPcm") -> None:
+        """The reply has ended."""
         self._reply = None
-        if last and self._stream is not None:
-            period = self._stream.opened.period_frames
-            edge = ramp_down(last, min(period, int(_EDGE_S * self._stream.opened.rate_hz)))
+        if reply.sounds and self._stream is not None:
+            silence = bytes(self._stream.opened.period_frames * FRAME_BYTES)
             with suppress(AudioDeviceFailed):  # the next turn meets it again
-                self._write(self._stream, edge.ljust(period * FRAME_BYTES, b"\0"))
+                self._write(self._stream, reply.interrupt(silence))
         if not self._wanted:
             self._close()
 
-    def _open(self) -> "_Stream":
-        self._stream = _Stream(self._device.open_pcm())
+    def _open(self) -> PlaybackStream:
+        self._stream = PlaybackStream(self._device.open_pcm())
         return self._stream
 
     def _turn(self) -> None:
@@ -143,7 +135,7 @@ class ContinuousPlayback:
             wait_s = _RETRY_S
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._turn)
 
-    def _feed(self, stream: "_Stream") -> float:
+    def _feed(self, stream: PlaybackStream) -> float:
         """Fill the device up to the lead; return in how many seconds it wants more."""
         if stream.ask():
             self._listener.playback_position(stream.asked, stream.sounded, stream.held)
@@ -151,16 +143,19 @@ class ContinuousPlayback:
             self._listener.playback_broke()
             if self._reply is not None:
                 self._reply.ran_dry = True
-        laid, refill_s = b"", _REFILL_S
-        if self._reply is not None:
-            laid = self._reply.take(stream.wanted(_LEAD_S))
-            refill_s = _REFILL_S if laid else _LOW_S
-        taken = self._write(stream, laid + stream.silence(laid, refill_s))
-        if self._reply is not None:
-            self._reply.given(laid[: taken * FRAME_BYTES], stream.written - taken)
+        reply, refill_s = self._reply, REFILL_S
+        if reply is None:
+            self._write(stream, stream.silence(REFILL_S))
+        elif laid := reply.take(stream.wanted(LEAD_S)):
+            taken = self._write(stream, laid)
+            reply.given(laid[: taken * FRAME_BYTES], stream.written - taken)
+        else:
+            refill_s = _LOW_S
+        if reply is not None and (silence := stream.silence(_LOW_S)):
+            self._write(stream, reply.interrupt(silence))
         return max(_LEAST_WAIT_S, stream.held / stream.opened.rate_hz - refill_s)
 
-    def _write(self, stream: "_Stream", samples: bytes) -> int:
+    def _write(self, stream: PlaybackStream, samples: bytes) -> int:
         taken = stream.write(samples) if samples else 0
         self._listener.played(samples[: taken * FRAME_BYTES])
         return taken
@@ -182,113 +177,17 @@ class ContinuousPlayback:
         self._stream = None
 
 
-class _Stream:
-    """The open device, and what of its stream has sounded.
-
-    A device that does not pace itself (``type file``) is paced by the clock.
-
-    Attributes:
-        opened: the PCM.
-        written: how many samples went to it.
-        asked: when it was asked last, by the monotonic clock.
-        held: how many of them had not sounded then, and what was written since.
-    """
-
-    def __init__(self, opened: OpenPcm) -> None:
-        self.opened = opened
-        self.written = 0
-        self.asked = 0.0
-        self.held = 0
-        self._paced = False
-        self._since = 0.0  # of a device that is paced by the clock: the first sample sounded
-
-    @property
-    def sounded(self) -> int:
-        """How many samples had sounded when it was asked."""
-        return self.written - self.held
-
-    @property
-    def sounding(self) -> int:
-        """How many samples have sounded by now, reckoned since it was asked."""
-        since = int((time.monotonic() - self.asked) * self.opened.rate_hz)
-        return self.written - max(0, self.held - since)
-
-    @property
-    def low(self) -> bool:
-        """Whether it wants more, reckoned since it was asked."""
-        return self.written - self.sounding < _REFILL_S * self.opened.rate_hz
-
-    def wanted(self, lead_s: float) -> int:
-        """How many bytes bring it up to a lead: whole periods, as a rate converter passes."""
-        missing = int(lead_s * self.opened.rate_hz) - self.held
-        period = self.opened.period_frames
-        room = (self.opened.buffer_frames - self.held) // period
-        return max(0, min(-(-missing // period), room)) * period * FRAME_BYTES
-
-    def silence(self, laid: bytes, least_s: float) -> bytes:
-        """Return what goes in behind samples that alone leave it with less than so much."""
-        if self.held + len(laid) // FRAME_BYTES > least_s * self.opened.rate_hz:
-            return b""
-        return bytes(max(0, self.wanted(_LEAD_S) - len(laid)))
-
-    def ask(self) -> bool:
-        """Ask the device what it holds; False if it holds nothing and starts with a write.
-
-        Raises:
-            AudioDeviceFailed: it failed.
-        """
-        available = self.opened.pcm.avail()
-        self.asked = time.monotonic()
-        if available < 0 and available != -errno.EPIPE:
-            raise failure(self.opened.device, available)
-        if self._paced:
-            self.held = 0 if available < 0 else max(0, self.opened.buffer_frames - available)
-        else:
-            elapsed = int((self.asked - self._since) * self.opened.rate_hz)
-            self.held = max(0, self.written - elapsed)
-        if not self.held:
-            self._since = self.asked - self.written / self.opened.rate_hz
-        return self.held > 0
-
-    def write(self, samples: bytes) -> int:
-        """Write; return how many samples were taken.
-
-        Raises:
-            AudioDeviceFailed: it failed.
-        """
-        write = self.opened.pcm.write
-        try:
-            taken = write(samples)
-            if taken == -errno.EPIPE:
-                taken = write(samples)  # the first one recovered the stream
-        except AlsaError as error:
-            raise failure(self.opened.device, error) from error
-        if taken < 0:
-            raise failure(self.opened.device, taken)
-        self.written += taken
-        self.held += taken
-        if not self._paced:  # right now a card still has it all
-            self._paced = 0 <= self.opened.pcm.avail() < self.opened.buffer_frames
-        return taken
-
-    def close(self) -> None:
-        """Be silent now, and close the device."""
-        with suppress(AlsaError):  # a device that is gone is silent
-            self.opened.pcm.drop()
-        self.opened.pcm.close()
-
-
 class _ReplyPcm:
     """A reply's place in the stream: a ``Pcm`` of its own to the player.
 
     Attributes:
         buffer_frames: how many samples it holds, with those in the device.
-        ran_dry: samples of the reply were late; told once.
+        ran_dry: samples of the reply are late; told once.
         lost: the device is away.
     """
 
-    def __init__(self, playback: ContinuousPlayback, stream: _Stream) -> None:
-        self.buffer_frames = int((_REPLY_S + _LEAD_S) * stream.opened.rate_hz)
+    def __init__(self, playback: ContinuousPlayback, stream: PlaybackStream) -> None:
+        self.buffer_frames = int((_REPLY_S + LEAD_S) * stream.opened.rate_hz)
         self.ran_dry = False
         self.lost = False
         self._playback = playback
@@ -296,6 +195,7 @@ class _ReplyPcm:
         self._waiting = bytearray()
         self._end = 0  # where in the stream the last of its samples is that went to the device
         self._last = b"\0" * FRAME_BYTES
+        self._interrupted = False  # silence is behind it
 
     def read(self) -> tuple[int, bytes]:
         """Nothing: it plays."""
@@ -323,7 +223,25 @@ class _ReplyPcm:
         return 0
 
     def close(self) -> None:
-        self._playback.leave(int.from_bytes(self._last, "little", signed=True))
+        self._playback.leave(self)
+
+    @property
+    def sounds(self) -> bool:
+        """Whether the last sample that the device has is its own, and not silence."""
+        return any(self._last)
+
+    def interrupt(self, silence: bytes) -> bytes:
+        """Silence goes in behind its last sample: return it with a soft edge.
+
+        Whatever comes of the reply then, a gap was heard before it.
+        """
+        opened = self._stream.opened
+        if self._end and not self._interrupted:
+            self._interrupted = self.ran_dry = True
+        last, self._last = self._last, b"\0" * FRAME_BYTES
+        level = int.from_bytes(last, "little", signed=True)
+        edge = ramp_down(level, min(opened.period_frames, int(_EDGE_S * opened.rate_hz)))
+        return edge + silence[len(edge) :] if level else silence
 
     def take(self, limit: int) -> bytes:
         """Return what goes to the device next, at most ``limit`` bytes: whole periods.
@@ -338,6 +256,7 @@ class _ReplyPcm:
         if taken:
             self._end = begin + len(taken) // FRAME_BYTES
             self._last = taken[-FRAME_BYTES:]
+            self._interrupted = False
             del self._waiting[: len(taken)]
 
     @property

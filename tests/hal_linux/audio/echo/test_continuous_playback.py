@@ -242,3 +242,20 @@ async def test_a_reply_that_plays_when_the_microphone_closes_is_heard_out(
     await asyncio.wait_for(audience.ended.wait(), 10)
     await stage.until(lambda: REPLY in loudspeaker.heard())
     assert stage.playback.overdue_s == 0
+
+
+@pytest.mark.parametrize("short_s", [0.0, 0.02, 0.04, 0.06, 0.08])
+async def test_as_many_underruns_are_counted_as_gaps_are_heard(
+    loudspeaker: Loudspeaker, stages: MakeStage, short_s: float
+) -> None:
+    stage = stages("card")
+    audience = Audience()
+    stage.player.start(audience)
+    for begin in range(0, len(REPLY), 4000):  # 125 ms, the next of which come sooner or later
+        stage.player.write(REPLY[begin : begin + 4000])
+        await asyncio.sleep(0.09 + short_s)
+    stage.player.finish()
+    await asyncio.wait_for(audience.ended.wait(), 10)
+    played = stage.counter.samples.strip(b"\0")
+    gaps = len([part for part in played.split(bytes(2 * 80)) if part.strip(b"\0")]) - 1
+    assert stage.player.underruns == gaps
