@@ -3,18 +3,22 @@
 No delay is searched, no clock watched, nothing judged or muted.
 """
 
-from mmid.hal_linux.audio.echo.libspeexdsp import LibspeexdspCanceller, LibspeexdspResampler
+from mmid.hal_linux.audio.echo.libspeexdsp import (
+    FRAME_MS,
+    LibspeexdspCanceller,
+    LibspeexdspResampler,
+)
 
 # How long a room answers, as mmid has it.
 TAIL_MS = 200
 
-_PERIODS_S = 50
 _UP_HZ = 16000
-_UP_BYTES = 2 * _UP_HZ // _PERIODS_S
+_UP_FRAMES = _UP_HZ * FRAME_MS // 1000
+_UP_BYTES = 2 * _UP_FRAMES
 
 
 class BareCanceller:
-    """Takes what was played out of what was heard, a period of 20 ms at a time.
+    """Takes what was played out of what was heard, in frames as long as mmid's.
 
     Args:
         down_hz: rate of what is played.
@@ -22,8 +26,8 @@ class BareCanceller:
 
     def __init__(self, down_hz: int) -> None:
         self._resampler = LibspeexdspResampler(down_hz, _UP_HZ)
-        self._canceller = LibspeexdspCanceller(_UP_HZ, _UP_HZ // _PERIODS_S, TAIL_MS)
-        self._down_bytes = 2 * down_hz // _PERIODS_S
+        self._canceller = LibspeexdspCanceller(_UP_HZ, _UP_FRAMES, TAIL_MS)
+        self._down_bytes = 2 * (down_hz * FRAME_MS // 1000)
         self._played, self._heard = bytearray(), bytearray()
 
     def play(self, samples: bytes) -> None:
@@ -31,7 +35,7 @@ class BareCanceller:
         self._played += samples
 
     def clean(self, heard: bytes) -> bytes:
-        """Return what was heard without what was played, in whole periods; the rest is kept."""
+        """Return what was heard without what was played, in whole frames; the rest is kept."""
         self._heard += heard
         cleaned = []
         while len(self._heard) >= _UP_BYTES:

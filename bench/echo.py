@@ -1,7 +1,8 @@
 """What echo cancellation costs: CPU and memory of a dialog in duplex that has it, less one without.
 
-Recorder and player run in real time, on ALSA's ``null`` device, while a reply plays.
-The floor is a fixed 10 ms of CPU a second and 1 MiB, and the bare calls of libspeexdsp
+Recorder and player run in real time, on ALSA's ``null`` device, while a reply plays: its first
+second is searched for the delay. The same with a reply of silence is what it costs between
+replies. The floor is a fixed 10 ms of CPU a second and 1 MiB, and the bare calls of libspeexdsp
 (echo canceller, preprocessor, resampler) for the same sound: what no binding can be without.
 Memory is the growth of a process that has done all but this, when it begins to cancel.
 """
@@ -53,6 +54,10 @@ def dialog_cpu(reply: bytes, *, cancelling: bool) -> float:
     return cpu(lambda: asyncio.run(converse(*pair, reply)))
 
 
+def _added_cpu(reply: bytes) -> float:
+    return dialog_cpu(reply, cancelling=True) - dialog_cpu(reply, cancelling=False)
+
+
 def bare(seconds: float) -> None:
     """Cancel so much sound with nothing but the library's calls, as often as a recorder wakes."""
     from bench.bare_echo import BareCanceller  # noqa: PLC0415 - the library comes with it
@@ -92,10 +97,12 @@ def _figures(seconds: float, runs: int) -> Iterator[Figure]:
     reply = speech_like(DOWN_HZ, seconds)
     times = []
     for _ in range(runs):
-        added_s = dialog_cpu(reply, cancelling=True) - dialog_cpu(reply, cancelling=False)
-        times.append((1000 * added_s / seconds, 1000 * cpu(lambda: bare(seconds)) / seconds))
-    added, bare_ms = zip(*times, strict=True)
+        silent_s, added_s = _added_cpu(bytes(len(reply))), _added_cpu(reply)
+        bare_s = cpu(lambda: bare(seconds))
+        times.append([1000 * one / seconds for one in (silent_s, added_s, bare_s)])
+    silent, added, bare_ms = zip(*times, strict=True)
     what = "CPU per second of echo cancellation"
+    yield Figure(f"{what}, nothing played", "ms/s", silent, "a hundredth of a core", [10.0], 1.0)
     yield Figure(what, "ms/s", added, "a hundredth of a core", [10.0], 1.0)
     yield Figure(f"{what}, beside its library", "ms/s", added, "bare calls of libspeexdsp", bare_ms)
     yield Figure("memory of echo cancellation", "MiB", grown, "1 MiB", [1.0], 1.0)

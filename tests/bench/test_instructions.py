@@ -15,6 +15,7 @@ from bench.bare_echo import BareCanceller
 from bench.dialogs import Machine
 from bench.figure import Effort
 from bench.process import instructions as counted
+from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
 
 # Any architecture will do: what counts knows none.
 _QEMU = f"qemu-{platform.machine()}"
@@ -71,11 +72,12 @@ def test_what_all_threads_of_a_program_execute_can_be_read_while_it_runs(tmp_pat
 
 def test_the_floor_of_echo_cancellation_takes_an_echo_out() -> None:
     canceller = BareCanceller(16000)
-    heard = cleaned = played = bytes(640)
+    count = 16 * FRAME_MS
+    heard = cleaned = played = bytes(2 * count)
     for _ in range(100):
         heard, played = (
             played,
-            array("h", (20 * (value - 128) for value in os.urandom(320))).tobytes(),
+            array("h", (20 * (value - 128) for value in os.urandom(count))).tobytes(),
         )
         canceller.play(played)
         cleaned = canceller.clean(heard)

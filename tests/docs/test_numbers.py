@@ -9,10 +9,11 @@ from mmid.hal_linux.audio import alsa, device, samples
 from mmid.hal_linux.audio.capture import recorder
 from mmid.hal_linux.audio.echo import (
     alignment,
-    continuous_playback,
     convergence,
     delay_watch,
+    playback_stream,
 )
+from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
 from mmid.hal_linux.audio.playback import coded_reply, jitter, player, playout
 from mmid.hal_linux.audio.playback import pcm as playback_pcm
 from mmid.hal_linux.audio.ring import ByteRing
@@ -106,11 +107,12 @@ TOLD = {
         f"it is also looked at every {clock._LOOK_EVERY_S:g} s",
     ],
     "duplex.md": [
-        f"up to {1000 * continuous_playback._LEAD_S:g} ms later",
+        f"up to {1000 * playback_stream.LEAD_S:g} ms later",
         f"what the microphone heard, {delay_watch.LATE_MS} ms far",
         f"From {alignment._OTHER_PPM:g} ppm on,",
         f"when it is known to {alignment._KNOWN_PPM:g}, the reference is resampled",
-        f"({convergence._PROOF / 50:g} s of echo with {convergence.GOOD_DB:g} dB less behind it",
+        f"({convergence._PROOF * FRAME_MS / 1000:.1g} s of echo with",
+        f"echo with {convergence.GOOD_DB:g} dB less behind it",
         f"are worse than {convergence._POOR_DB:g} dB",
     ],
     "codecs.md": [
