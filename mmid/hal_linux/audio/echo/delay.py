@@ -46,29 +46,36 @@ def find_delay(played: bytes, heard: bytes, rate_hz: int) -> Iterator[int | None
     loudspeaker, microphone = _signs(played, step), _signs(heard, step)
     lags = range(len(loudspeaker) - len(microphone))
     parts = [_bits(loudspeaker, _EVERY, skipped) for skipped in range(_EVERY)]
-    few, few_count = _bits(microphone, _EVERY), len(microphone[::_EVERY])
+    few = _Signs(microphone[::-_EVERY][::-1])
     coarse = []
     for lag in lags:
-        coarse.append(_agreement(parts[lag % _EVERY] >> lag // _EVERY, few, few_count))
+        coarse.append(few.agreement(parts[lag % _EVERY] >> lag // _EVERY))
         if not lag % _LAGS_A_STEP:
             yield None
-    every, all_heard, count = _bits(loudspeaker), _bits(microphone), len(microphone)
+    every, heard_signs = _bits(loudspeaker), _Signs(microphone)
     best_agreement, best = max(
-        (_agreement(every >> lag, all_heard, count), lag)
+        (heard_signs.agreement(every >> lag), lag)
         for lag in sorted(lags, key=coarse.__getitem__)[-_BEST:]
     )
-    clear = best_agreement > _CLEAR_DEVIATIONS * sqrt(count) / 4
+    clear = best_agreement > _CLEAR_DEVIATIONS * sqrt(len(microphone)) / 4
     yield best * step if clear else -1
 
 
-def _agreement(loudspeaker: int, microphone: int, count: int) -> float:
-    """Return by how many more of the last ``count`` signs agree, or fewer, than by chance.
+class _Signs:
+    """What the microphone heard, to compare with what was played."""
 
-    With swapped wires it is fewer.
-    """
-    there = loudspeaker & ((1 << count) - 1)
-    both = (there & microphone).bit_count()
-    return abs(both - there.bit_count() * microphone.bit_count() / count)
+    def __init__(self, signs: bytes) -> None:
+        self._bits = _bits(signs)
+        self._mask = (1 << len(signs)) - 1
+        self._share = self._bits.bit_count() / len(signs)
+
+    def agreement(self, loudspeaker: int) -> float:
+        """Return by how many more of the last signs agree, or fewer, than by chance.
+
+        With swapped wires it is fewer.
+        """
+        there = loudspeaker & self._mask
+        return abs((there & self._bits).bit_count() - there.bit_count() * self._share)
 
 
 def _bits(signs: bytes, every: int = 1, skipped: int = 0) -> int:
