@@ -23,9 +23,9 @@ from mmid.hal_linux.audio.samples import ramp_down
 # What is due so soon is done when the loop is awake anyway.
 _SOON_S = 0.03
 
-# While a reply is under way silence waits until no more than this is left, a short period and
-# some: its next samples may come in time. The jitter buffer's margin must be more.
-_LOW_S = 0.03
+# While a reply is under way silence waits until a period and so much is left: its next samples
+# may come in time. The player, whose reply it is, has put some in before that, unless it is late.
+_LOW_S = 0.01
 
 # What a reply may lay in beyond the lead, as it would into a card.
 _REPLY_S = 0.3
@@ -144,14 +144,15 @@ class ContinuousPlayback:
             if self._reply is not None:
                 self._reply.ran_dry = True
         reply, refill_s = self._reply, REFILL_S
+        low_s = stream.opened.period_frames / stream.opened.rate_hz + _LOW_S
         if reply is None:
             self._write(stream, stream.silence(REFILL_S))
         elif laid := reply.take(stream.wanted(LEAD_S)):
             taken = self._write(stream, laid)
             reply.given(laid[: taken * FRAME_BYTES], stream.written - taken)
         else:
-            refill_s = _LOW_S
-        if reply is not None and (silence := stream.silence(_LOW_S)):
+            refill_s = low_s
+        if reply is not None and (silence := stream.silence(low_s)):
             self._write(stream, reply.interrupt(silence))
         return max(_LEAST_WAIT_S, stream.held / stream.opened.rate_hz - refill_s)
 
