@@ -10,8 +10,8 @@ from mmid.hal_linux.audio.alsa import FRAME_BYTES, AlsaError, OpenPcm, failure
 # when so much is left: a loop on a busy board is late by tens of milliseconds, and a device
 # that ran dry costs the alignment. The two are 50 ms apart, so that every second turn can be
 # the recorder's, which wakes up every 100 ms.
-LEAD_S = 0.12
-REFILL_S = 0.07
+LEAD_S = 0.13
+REFILL_S = 0.08
 
 
 class PlaybackStream:
