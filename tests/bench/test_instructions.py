@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import subprocess
 from array import array
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import instructions
-from bench.armhf import compile_plugin
+from bench.armhf import compile_plugin, takes_plugins
 from bench.bare_echo import BareCanceller
 from bench.dialogs import Machine
 from bench.figure import Effort
@@ -57,7 +56,7 @@ def _count(folder: Path, *rounds: int) -> float:
         return counted(folder, program.pid)
 
 
-@pytest.mark.skipif(not shutil.which(_QEMU), reason=f"there is no {_QEMU} (Debian: qemu-user)")
+@pytest.mark.skipif(not takes_plugins(_QEMU), reason=f"no {_QEMU} that takes plug-ins")
 def test_what_all_threads_of_a_program_execute_can_be_read_while_it_runs(tmp_path: Path) -> None:
     compile_plugin(tmp_path)
     source = tmp_path / "rounds.c"
