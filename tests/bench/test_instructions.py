@@ -19,7 +19,7 @@ from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
 # Any architecture will do: what counts knows none.
 _QEMU = f"qemu-{platform.machine()}"
 
-# Each thread goes round so often; then it says so, and waits.
+# One thread after the other goes round so often; then it says so, and waits.
 _ROUNDS = """\
 #include <pthread.h>
 #include <stdlib.h>
@@ -34,13 +34,13 @@ static void *go_round(void *rounds)
 
 int main(int count, char **rounds)
 {
-    pthread_t threads[8];
+    pthread_t thread;
     char end;
 
-    for (int i = 1; i < count; i++)
-        pthread_create(&threads[i], NULL, go_round, (void *)atol(rounds[i]));
-    for (int i = 1; i < count; i++)
-        pthread_join(threads[i], NULL);
+    for (int i = 1; i < count; i++) {
+        pthread_create(&thread, NULL, go_round, (void *)atol(rounds[i]));
+        pthread_join(thread, NULL);
+    }
     return write(1, ".", 1) != 1 || read(0, &end, 1);
 }
 """
