@@ -30,7 +30,13 @@ from mmid.session import (
 )
 from mmid.session.dialects import heartbeat
 from mmid.session.dialects.baidu_rtc import paced_queue, server_messages
-from mmid.session.dialects.multimodal_dialog import commands, dialog, directives, turn, upload
+from mmid.session.dialects.multimodal_dialog import (
+    device_commands,
+    dialog,
+    directives,
+    turn,
+    upload,
+)
 from mmid.session.license import messages
 from mmid.session.license import service as license_service
 from mmid.settings import Audio, Cloud, Dialog
@@ -125,7 +131,7 @@ TOLD = {
         f"is closed after `dialog.max_speech_s` ({Dialog().max_speech_s:g} s)",
         f"in {turn._BURST_S:g} s wait a little",
         f"A picture may have {directives.IMAGE_LIMIT_BYTES // KIB} KiB",
-        f"a value is cut after {commands._LONGEST_VALUE} characters",
+        f"a value is cut after {device_commands._LONGEST_VALUE} characters",
         f"No answer within {heartbeat.ANSWER_S:g} s is a lost connection",
     ],
     "license.md": [

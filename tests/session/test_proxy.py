@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from websockets.proxy import parse_proxy
+from websockets.asyncio.client import parse_proxy  # type: ignore[attr-defined]  # where 15 has it, too
 
 from mmid.errors import SettingsInvalid
 from mmid.session.proxy import proxy_for

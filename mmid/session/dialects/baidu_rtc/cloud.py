@@ -121,7 +121,7 @@ def _endpoint(settings: Settings, credential: "Instance") -> Endpoint:
 
 
 def _dialect(opening: Opening) -> "Dialect":
-    from mmid.session.dialects.baidu_rtc.entrance import ActivationIdentity  # noqa: PLC0415
+    from mmid.session.dialects.baidu_rtc.activation import ActivationIdentity  # noqa: PLC0415
     from mmid.session.dialects.baidu_rtc.rtc import BaiduRtc  # noqa: PLC0415
 
     settings, instance = opening.settings, opening.credential

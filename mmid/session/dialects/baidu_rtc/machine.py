@@ -6,8 +6,8 @@ these. Nothing is sent but through the ``PacedQueue``.
 
 from math import inf
 
-from mmid.session.dialects.baidu_rtc import commands
-from mmid.session.dialects.baidu_rtc.entrance import ActivationIdentity, Entrance
+from mmid.session.dialects.baidu_rtc import client_messages
+from mmid.session.dialects.baidu_rtc.activation import Activation, ActivationIdentity
 from mmid.session.dialects.baidu_rtc.messages import Said
 from mmid.session.dialects.baidu_rtc.paced_queue import PacedQueue
 from mmid.session.dialects.baidu_rtc.stages import STAGES
@@ -44,7 +44,7 @@ class RtcMachine(TurnMachine):
         ready_by: monotonic time by which the cloud must take speech.
 
     Attributes:
-        entrance: whether the cloud lets us in.
+        activation: whether the cloud lets us in.
         outlet: what we send.
         calls: functions that were called: id -> when they must have answered.
         picture_wanted: the cloud asked for one, and has none yet.
@@ -61,7 +61,7 @@ class RtcMachine(TurnMachine):
         super().__init__(STAGES, settings, work_mode, ready_by=ready_by)
         self.packets = settings.downstream_mode != "pcm"
         self.hearing, self.reply = Question(), SpokenReply(over=True)
-        self.entrance = Entrance(identity)
+        self.activation = Activation(identity)
         self.outlet = PacedQueue(_ROOM_S * settings.speech_bytes_per_s)
         self.calls: dict[str, float] = {}
         self.picture_wanted = False
@@ -92,7 +92,7 @@ class RtcMachine(TurnMachine):
         """Leave the turn under way, and say so to the cloud if it still works on it."""
         if not self._at_work:
             return self.drop_turn(now)
-        return [*self.outlet.text(commands.INTERRUPT, now=now), *self.drop_turn(now)]
+        return [*self.outlet.text(client_messages.INTERRUPT, now=now), *self.drop_turn(now)]
 
     def drop_turn(self, now: float) -> Effects:
         """Leave the turn, without a word to the cloud: it knows, or has ended it."""
@@ -137,6 +137,6 @@ class RtcMachine(TurnMachine):
 
     def answer(self, session_id: str, text: str, now: float, *, failed: bool) -> Effects:
         """Answer a call."""
-        answer = commands.result(session_id, text, failed=failed)
+        answer = client_messages.result(session_id, text, failed=failed)
         self.calls.pop(session_id, None)
         return self.outlet.text(answer, now=now)

@@ -8,7 +8,7 @@ Reads like baidu-rtc sections 5 to 8. Rules that bind it together:
 * What comes of a reply that nobody wants any more is not heard.
 
 What people want is in ``talk``, what the service says in ``server_messages`` and, of the
-license, in ``way_in``; here are the connection, the time and the sound.
+license, in ``opening``; here are the connection, the time and the sound.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,8 +17,8 @@ from typing import Any
 
 from mmid.errors import Unsupported
 from mmid.events import Error
-from mmid.session.dialects.baidu_rtc import talk, way_in
-from mmid.session.dialects.baidu_rtc.entrance import ActivationIdentity
+from mmid.session.dialects.baidu_rtc import opening, talk
+from mmid.session.dialects.baidu_rtc.activation import ActivationIdentity
 from mmid.session.dialects.baidu_rtc.machine import RtcMachine
 from mmid.session.dialects.baidu_rtc.messages import Said, parse
 from mmid.session.dialects.baidu_rtc.server_messages import (
@@ -101,7 +101,7 @@ class BaiduRtc(TurnDialect):
         for secret in ("[E]:[LIC]:[ACTIVE]:", "[E]:[IMG]:"):
             if text.startswith(secret):
                 return f"{secret}<{len(text) - len(secret)} characters>"
-        return self.machine.entrance.identity.without_name(text)
+        return self.machine.activation.identity.without_name(text)
 
     # --- the connection -------------------------------------------------------------------
 
@@ -138,8 +138,8 @@ class BaiduRtc(TurnDialect):
     def _timers(self) -> Iterator[Timer]:
         machine = self.machine
         if machine.stage is TurnStage.STARTING:
-            yield machine.entrance.opens_at, lambda at: way_in.open_dialog(machine, at)
-        yield machine.entrance.pass_by, lambda at: way_in.give_up_pass(machine, at)
+            yield machine.activation.opens_at, lambda at: opening.open_dialog(machine, at)
+        yield machine.activation.pass_by, lambda at: opening.give_up_pass(machine, at)
         yield machine.outlet.due, machine.outlet.drain
         for session_id, due in list(machine.calls.items()):
             yield due, lambda at, call=session_id: self._give_up_call(call, at)  # type: ignore[misc]
@@ -178,9 +178,9 @@ class BaiduRtc(TurnDialect):
             return ignored(machine)
         machine.cause = message.said.value
         if message.said in {Said.MUST, Said.PASS, Said.FAILED}:
-            return way_in.on_license(machine, message, now)
+            return opening.on_license(machine, message, now)
         if machine.stage is TurnStage.STARTING:
-            return way_in.before_open(machine, message, now)
+            return opening.before_open(machine, message, now)
         return on_message(machine, message, now)
 
     def receive_binary(self, data: bytes, now: float) -> Effects:

@@ -7,7 +7,7 @@ has no ids, so it is told apart by the stage, and by ``RtcMachine.is_stale``.
 from collections.abc import Callable
 
 from mmid.events import Command, Error, SpeechRestart
-from mmid.session.dialects.baidu_rtc import commands
+from mmid.session.dialects.baidu_rtc import client_messages
 from mmid.session.dialects.baidu_rtc.machine import RESTING, RtcMachine
 from mmid.session.dialects.baidu_rtc.messages import RtcMessage, Said, parse_call
 from mmid.session.dialects.baidu_rtc.turn import SpokenReply
@@ -130,7 +130,7 @@ def _nobody_asked(machine: RtcMachine, now: float) -> Effects:
     if machine.outlet.full:
         return []
     machine.expect_stale(now)
-    return machine.outlet.text(commands.INTERRUPT, now=now)
+    return machine.outlet.text(client_messages.INTERRUPT, now=now)
 
 
 # --- what it says -------------------------------------------------------------------------

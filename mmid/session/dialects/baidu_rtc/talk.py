@@ -9,8 +9,8 @@ from typing import Any
 
 from mmid.errors import Busy, InvalidArgument, Unsupported
 from mmid.events import SpeechPrepare, SpeechRestart, SpeechStart
-from mmid.session.dialects.baidu_rtc import commands
-from mmid.session.dialects.baidu_rtc.commands import LONGEST_BYTES
+from mmid.session.dialects.baidu_rtc import client_messages
+from mmid.session.dialects.baidu_rtc.client_messages import LONGEST_BYTES
 from mmid.session.dialects.baidu_rtc.machine import RtcMachine
 from mmid.session.dialects.json_text import read_json
 from mmid.session.dialects.stages import TURN_STAGES, TurnStage
@@ -28,7 +28,7 @@ def start_speech(machine: RtcMachine, now: float) -> Effects:
     again = machine.stage in TURN_STAGES
     cut = machine.leave_turn(now)
     opened = machine.enter(TurnStage.TALKING, now)
-    asked = machine.outlet.text(commands.START, now=now) if machine.mode.framed else []
+    asked = machine.outlet.text(client_messages.START, now=now) if machine.mode.framed else []
     return [*cut, *asked, *opened, Emit(SpeechRestart() if again else SpeechStart())]
 
 
@@ -44,7 +44,7 @@ def stop_speech(machine: RtcMachine, now: float) -> Effects:
     if machine.spoken_bytes < least:
         told = machine.hearing.complete("")
         return [*told, *_forget_speech(machine, now)]
-    stopped = machine.outlet.text(commands.STOP, now=now)
+    stopped = machine.outlet.text(client_messages.STOP, now=now)
     return [*stopped, *machine.enter(TurnStage.RECOGNISING, now)]
 
 
@@ -58,8 +58,8 @@ def cancel_speech(machine: RtcMachine, now: float) -> Effects:
 
 def _forget_speech(machine: RtcMachine, now: float) -> Effects:
     """End a speech that means nothing: no command of this cloud says so (section 6)."""
-    stop = [commands.STOP] if machine.mode.framed else []
-    ended = machine.outlet.text(*stop, commands.INTERRUPT, now=now)
+    stop = [client_messages.STOP] if machine.mode.framed else []
+    ended = machine.outlet.text(*stop, client_messages.INTERRUPT, now=now)
     machine.new_turn()
     machine.expect_stale(now)
     return [*ended, *machine.listen(now)]
@@ -89,12 +89,12 @@ def ask(
         raise Unsupported("this cloud takes no parameters with a question")
     if images:
         return _show(machine, text, images, now)
-    return _put(machine, commands.question(text), "ask", now)
+    return _put(machine, client_messages.question(text), "ask", now)
 
 
 def say(machine: RtcMachine, text: str, now: float) -> Effects:
     """Have the text spoken."""
-    return _put(machine, commands.speak(text), "say", now)
+    return _put(machine, client_messages.speak(text), "say", now)
 
 
 def _put(machine: RtcMachine, message: str, cause: str, now: float) -> Effects:
@@ -112,9 +112,9 @@ def _show(machine: RtcMachine, text: str, images: Sequence[bytes], now: float) -
         raise Unsupported("this cloud takes a picture only when it asks for one (upload_image)")
     if len(images) > 1:
         raise InvalidArgument(f"{len(images)} pictures at once; the cloud asked for one")
-    messages = [commands.picture(images[0])]
+    messages = [client_messages.picture(images[0])]
     if text:
-        messages.append(commands.question(text))
+        messages.append(client_messages.question(text))
     _check_room(machine)
     machine.cause = "ask"
     machine.picture_wanted = False

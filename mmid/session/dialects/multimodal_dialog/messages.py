@@ -11,7 +11,7 @@ from typing import Any
 from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
 from mmid.session.dialects.json_text import read_json, whole
-from mmid.session.dialects.multimodal_dialog.commands import Asked, asking
+from mmid.session.dialects.multimodal_dialog.device_commands import Asked, asking
 from mmid.session.effects import Next
 
 # Names and ids are remembered and repeated: longer ones are none. The longest known has 36.

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmid.secrets import Secret
 from mmid.session.clouds import with_own_rates
-from mmid.session.dialects.baidu_rtc.entrance import ActivationIdentity
+from mmid.session.dialects.baidu_rtc.activation import ActivationIdentity
 from mmid.session.dialects.baidu_rtc.rtc import BaiduRtc
 from mmid.session.effects import (
     Authorized,

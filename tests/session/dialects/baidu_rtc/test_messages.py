@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import InvalidArgument
-from mmid.session.dialects.baidu_rtc import commands
+from mmid.session.dialects.baidu_rtc import client_messages
 from mmid.session.dialects.baidu_rtc.messages import Said, parse, parse_call
 
 # The sheet's spellings, with and without what may be behind them.
@@ -157,7 +157,7 @@ HOSTILE = "[E]:[LIC]:[ACTIVE]:{}\r\n[B]\x00\x1b[31m\u2028[T]:\x85x"
 
 
 @pytest.mark.parametrize(
-    ("write", "prefix"), [(commands.question, "[T]:"), (commands.speak, "[TTS]:")]
+    ("write", "prefix"), [(client_messages.question, "[T]:"), (client_messages.speak, "[TTS]:")]
 )
 def test_what_a_program_wants_said_is_text_on_one_line(write: object, prefix: str) -> None:
     assert callable(write)
@@ -168,7 +168,7 @@ def test_what_a_program_wants_said_is_text_on_one_line(write: object, prefix: st
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_no_text_has_a_second_line(text: str) -> None:
     try:
-        line = commands.question(text)
+        line = client_messages.question(text)
     except InvalidArgument:
         return
     assert line.startswith("[T]:")
@@ -178,15 +178,15 @@ def test_no_text_has_a_second_line(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " \n", "x" * 16385, "é" * 8193])
 def test_a_text_that_is_none_or_too_long_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
-        commands.question(text)
+        client_messages.question(text)
 
 
 def test_a_picture_that_is_too_large_is_refused() -> None:
-    assert commands.picture(b"\xff\xd8") == "[E]:[IMG]:/9g="
+    assert client_messages.picture(b"\xff\xd8") == "[E]:[IMG]:/9g="
     with pytest.raises(InvalidArgument):
-        commands.picture(bytes(190 * 1024 + 1))
+        client_messages.picture(bytes(190 * 1024 + 1))
 
 
 def test_the_license_is_shown_with_exactly_these_keys_on_one_line() -> None:
-    line = commands.active("d", "u\n1", "k")
+    line = client_messages.active("d", "u\n1", "k")
     assert line == '[E]:[LIC]:[ACTIVE]:{"devId":"d","uId":"u\\n1","licKey":"k"}'

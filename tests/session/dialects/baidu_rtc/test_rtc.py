@@ -97,7 +97,7 @@ def test_a_license_that_is_asked_for_late_must_pass_in_time() -> None:
 
 def test_speech_that_waits_for_a_license_is_bounded_and_the_oldest_goes() -> None:
     dialect = opened()
-    dialect.machine.entrance.answered = dialect.machine.entrance.passed = False
+    dialect.machine.activation.answered = dialect.machine.activation.passed = False
     dialect.start_speech(1.0)
     dialect.receive_text(MUST, 1.0)
     effects = [effect for at in range(60) for effect in dialect.record(SPEECH, 1.0 + at / 10)]

@@ -33,7 +33,7 @@ class ActivationIdentity:
         return text.replace(self.device_id, masked(self.device_id))
 
 
-class Entrance:
+class Activation:
     """Whether the cloud lets us in.
 
     Args:

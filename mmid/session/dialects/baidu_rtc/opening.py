@@ -8,7 +8,7 @@ from math import inf
 from mmid.errors import ConnectionLost, LicenseRefused
 from mmid.events import Error, SpeechPrepare, SpeechReady, SpeechStart
 from mmid.secrets import clean
-from mmid.session.dialects.baidu_rtc import commands
+from mmid.session.dialects.baidu_rtc import client_messages
 from mmid.session.dialects.baidu_rtc.machine import RtcMachine
 from mmid.session.dialects.baidu_rtc.messages import RtcMessage, Said
 from mmid.session.dialects.baidu_rtc.server_messages import ignored, on_message
@@ -29,28 +29,28 @@ _REFUSED_ADVICE = (
 
 def on_license(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
     """Take in what is said about the license, at any time."""
-    entrance, queue = machine.entrance, machine.outlet
+    activation, queue = machine.activation, machine.outlet
     if message.said is Said.FAILED:
         return _refused(machine, message.text, now)
     if message.said is Said.PASS:
-        first = entrance.waits_for_pass
-        entrance.passed, queue.held, entrance.pass_by = True, False, inf
+        first = activation.waits_for_pass
+        activation.passed, queue.held, activation.pass_by = True, False, inf
         granted: Effects = [Authorized()] if first else []
         return [*granted, *queue.drain(now), *_open_in_time(machine, now)]
-    if entrance.answered or entrance.passed:
+    if activation.answered or activation.passed:
         return ignored(machine)
-    entrance.answered = True
+    activation.answered = True
     if machine.ready:
-        queue.held, entrance.pass_by = True, now + _PASS_S
-    shown = entrance.identity
+        queue.held, activation.pass_by = True, now + _PASS_S
+    shown = activation.identity
     key = shown.license_key.reveal()
-    return queue.at_once(commands.active(shown.device_id, shown.user_id, key), now)
+    return queue.at_once(client_messages.active(shown.device_id, shown.user_id, key), now)
 
 
 def _refused(machine: RtcMachine, reason: str, now: float) -> Effects:
     """The cloud does not let this device in: nothing is tried again by itself."""
     line = " ".join(reason[:_LONGEST_REASON].split())
-    said = clean(machine.entrance.identity.without_name(line))
+    said = clean(machine.activation.identity.without_name(line))
     meaning = f"the cloud refused this device's license{f': {said}' if said else ''}"
     told = f"{meaning}. {_REFUSED_ADVICE}"
     error = LicenseRefused(told, _REFUSED_CODE, _REFUSED_ADVICE, meaning=meaning)
@@ -67,9 +67,9 @@ def give_up_pass(machine: RtcMachine, now: float) -> Effects:
 def before_open(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
     """Take in what else is said before the dialog is open."""
     if message.said is Said.READY:
-        machine.entrance.media_ready(now)
+        machine.activation.media_ready(now)
         return _open_in_time(machine, now)
-    if message.said is Said.TTS_BEGIN and machine.entrance.opens_at < inf:
+    if message.said is Said.TTS_BEGIN and machine.activation.opens_at < inf:
         # It greets us: so nobody will ask for a license first.
         return [*open_dialog(machine, now), *on_message(machine, message, now)]
     if message.said in {Said.ERROR, Said.CONVERSATION}:
@@ -80,7 +80,7 @@ def before_open(machine: RtcMachine, message: RtcMessage, now: float) -> Effects
 def _open_in_time(machine: RtcMachine, now: float) -> Effects:
     """Open now if nothing is waited for."""
     starts = machine.stage is TurnStage.STARTING
-    return open_dialog(machine, now) if starts and machine.entrance.opens_at <= now else []
+    return open_dialog(machine, now) if starts and machine.activation.opens_at <= now else []
 
 
 def open_dialog(machine: RtcMachine, now: float) -> Effects:
@@ -88,9 +88,9 @@ def open_dialog(machine: RtcMachine, now: float) -> Effects:
     mode = machine.mode
     machine.ready = True
     asked = machine.outlet.text(
-        commands.device_info(machine.entrance.identity.user_id),
-        commands.LISTEN_WHEN_TOLD if mode.framed else commands.LISTEN_ALWAYS,
-        commands.voice_interrupts(not mode.pressed),
+        client_messages.device_info(machine.activation.identity.user_id),
+        client_messages.LISTEN_WHEN_TOLD if mode.framed else client_messages.LISTEN_ALWAYS,
+        client_messages.voice_interrupts(not mode.pressed),
         now=now,
     )
     moved = machine.enter(TurnStage.LISTENING, now)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmid.events import Command
 from mmid.session.dialects.json_text import written
-from mmid.session.dialects.multimodal_dialog.commands import Asked, asking
+from mmid.session.dialects.multimodal_dialog.device_commands import Asked, asking
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import Output, parse
