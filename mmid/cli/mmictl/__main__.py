@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
+from mmid.cli.memory_priority import give_way
 from mmid.cli.mmictl import commands
 from mmid.cli.mmictl.arguments import parse
 from mmid.cli.mmictl.exit import INTERNAL, OUTPUT_FAILED, outcome
@@ -30,6 +31,7 @@ _NO_READER = 141
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run mmictl and return its exit status."""
     open_closed_streams()
+    give_way()
     try:
         return _obey(arguments)
     finally:

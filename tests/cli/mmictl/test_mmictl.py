@@ -57,6 +57,10 @@ def command_name() -> str:
     return Path("/proc/self/comm").read_text().strip()
 
 
+def memory_priority(pid: int) -> str:
+    return Path(f"/proc/{pid}/oom_score_adj").read_text()
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with PrivateBus(tmp_path_factory.mktemp("bus"), RULES) as bus:
@@ -227,6 +231,16 @@ async def test_monitor_prints_one_object_a_line_and_ends_when_mmid_leaves(
     assert (last["event"], last["args"]) == ("PropertiesChanged", {"State": "thinking"})
     assert process.returncode == 69
     assert b"mmid has left the bus" in complaint
+
+
+async def test_a_tool_is_ended_before_the_daemon_when_memory_runs_out(
+    mmictl: Mmictl, front: Front
+) -> None:
+    process = await mmictl.start("monitor")
+    await emit_until_heard(process, front)
+    assert int(memory_priority(process.pid)) == 500
+    process.kill()
+    await process.communicate()
 
 
 async def test_monitor_ends_quietly_by_ctrl_c(mmictl: Mmictl, front: Front) -> None:
