@@ -107,7 +107,8 @@ class InstanceAccess(RelayAccess):
         **_: object,
     ) -> None:
         super().__init__(settings, clock=clock, status=status, ask=ask)
-        self._needs, self._work_mode = needs, work_mode
+        self._needs_of, self._needs = needs, needs(settings)
+        self._work_mode = work_mode
         self._device = _Device(book)
         self._instance: Instance | None = None
         self._unheard = 0  # connections in a row that ended without a word
@@ -118,7 +119,7 @@ class InstanceAccess(RelayAccess):
     def show(self) -> None:
         self._show_license(
             "activation",
-            app_id=self._needs(self._settings).app_id,
+            app_id=self._needs.app_id,
             device_name=self._device.known_as or self._settings.license.device_name,
             registered=self._device.activated,
         )
@@ -134,7 +135,7 @@ class InstanceAccess(RelayAccess):
         if self._refusal is not None:  # Connect is no reason to try again: that may cost money
             raise self._refusal.with_traceback(None)
         name = self._settings.license.device_name or self._device.known_as
-        needs, mode = self._needs(self._settings), self._work_mode()
+        needs, mode = self._needs, self._work_mode()
         question = {"deviceName": name, **needs.question, "mode": mode}
         instance = needs.read(await self._ask_relay(needs.url, question))
         self._instance = replace(
@@ -179,8 +180,9 @@ class InstanceAccess(RelayAccess):
         self.show()
 
     def use(self, settings: Settings) -> None:
-        before, self._settings = self._settings, settings
-        if (before.license, self._needs(before)) != (settings.license, self._needs(settings)):
+        before = self._settings.license, self._needs
+        self._settings, self._needs = settings, self._needs_of(settings)
+        if before != (settings.license, self._needs):
             self._let_in = False
             self.forgive()
 
@@ -194,7 +196,7 @@ class InstanceAccess(RelayAccess):
             await asyncio.gather(*late, return_exceptions=True)
 
     def _missing(self) -> str:
-        if missing := self._needs(self._settings).missing:
+        if missing := self._needs.missing:
             return f"{missing} not set"
         return self._device.objection(self._settings.license.device_name)
 
