@@ -7,7 +7,7 @@ proves who asks, counts it, checks and signs what it sends, and writes a line of
 aiohttp, which is much quicker; so what all that adds is told beside a proxy that has it too. Of the
 thousand devices, each with a TLS handshake of its own, the baseline is what the stand-in
 itself took while they asked; what is lost or sent twice fails the benchmark. The baseline of
-the memory is what the relay had after the requests of which the CPU was measured.
+the memory is what the relay had after as many requests before.
 """
 
 import asyncio
@@ -96,8 +96,9 @@ async def _cpu(parts: "_Parts", relay: Running, effort: Effort) -> list[Figure]:
 
 
 async def _memory(parts: "_Parts", relay: Running, effort: Effort) -> Figure:
-    """Ask for so many tokens that what grows is seen; it has warmed up."""
+    """Ask for so many tokens that what grows is seen, after as many that fill what is kept."""
     many, (process, port) = effort.times(_MANY, least=100), relay
+    await parts.ask([port], "/v1/token", many, _BUSY_CONNECTIONS)
     before = memory(process.pid).rss
     await parts.ask([port], "/v1/token", many, _BUSY_CONNECTIONS)
     after = memory(process.pid).rss
