@@ -54,9 +54,9 @@ class Python:
     def __init__(self, directory: Path) -> None:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         self._root = directory
-        self.library = directory / "usr" / "lib" / version
-        self.site = self.library / "site-packages"
-        self._link(Path(sysconfig.get_path("stdlib")), self.library)
+        self.stdlib = directory / "usr" / "lib" / version
+        self.site = self.stdlib / "site-packages"
+        self._link(Path(sysconfig.get_path("stdlib")), self.stdlib)
         for name in LIBRARIES.split():
             self._take(name)
         shutil.copytree(ROOT / "mmid", self.site / "mmid")
@@ -104,8 +104,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Python:
 
 def test_what_is_for_developers_is_gone(python: Python) -> None:
     for name in ("test", "unittest", "pydoc_data", "idlelib", "tkinter", "ensurepip", "sqlite3"):
-        assert not (python.library / name).exists(), name
-    assert not (python.library / "encodings" / "cp1252.py").exists()
+        assert not (python.stdlib / name).exists(), name
+    assert not (python.stdlib / "encodings" / "cp1252.py").exists()
     assert not (python.site / "pydantic" / "v1").exists()
 
 
