@@ -100,7 +100,7 @@ async def test_a_tool_that_fails_or_leaves_costs_a_sentence_and_not_the_dialog(
 ) -> None:
     declared = tmp_path / "tools.json"
     declared.write_text('[{"type": "function", "function": {"name": "lamp"}}]')
-    settings = {"qwen": {"tools_file": str(declared)}}
+    settings = {"qwen": {"tools_file": str(declared)}, "log": {"level": "debug", "wire": True}}
     board = await make_board(protocol="qwen-realtime", scenario=QUICK + CALLS, settings=settings)
     listener = await board.start()
     await listener.wait_for(".State", "listening")
@@ -109,6 +109,7 @@ async def test_a_tool_that_fails_or_leaves_costs_a_sentence_and_not_the_dialog(
     await lamp.stop(signal.SIGKILL)
     both = await listener.wait_for(".Names", ["lamp", "thermometer"])
     await listener.wait_for(".Names", ["thermometer"], after=listener.heard.index(both))
+    await board.until_logged('"name":"thermometer"')  # the cloud is told of it
     await listener.call("Ask", "s", "turn on the lamp, and tell me how warm it is")
     command = await listener.wait_for("Command", "tool_call")
     call = {one["name"]: one["value"] for one in json.loads(command.values[1])}
