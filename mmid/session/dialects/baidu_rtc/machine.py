@@ -27,6 +27,9 @@ _STALE_S, _STALE_VOICE_S = 0.5, 1.0
 # Speech that waits, when the license is asked for late: as long as a press waits for a dialog.
 _ROOM_S = 5
 
+# Values of dialog.text_mode without the question's text.
+_NO_QUESTION = {"llm", "none"}
+
 # The stages in which the cloud works on a turn of ours.
 _AT_WORK = frozenset({TurnStage.RECOGNISING, TurnStage.THINKING, TurnStage.RESPONDING})
 
@@ -73,7 +76,9 @@ class RtcMachine(TurnMachine):
 
     def new_turn(self, *, silent: bool = False) -> None:
         """Begin a turn; ``silent``: in writing."""
-        self.hearing, self.reply = Question(silent=silent), SpokenReply(packets=self.packets)
+        untold = self.settings.text_mode in _NO_QUESTION
+        self.hearing = Question(silent=silent, untold=untold)
+        self.reply = SpokenReply(packets=self.packets)
         self.picture_wanted = False
         self.spoken_bytes = 0
 

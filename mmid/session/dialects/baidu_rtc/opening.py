@@ -37,9 +37,9 @@ def on_license(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
         activation.passed, queue.held, activation.pass_by = True, False, inf
         granted: Effects = [Authorized()] if first else []
         return [*granted, *queue.drain(now), *_open_in_time(machine, now)]
-    if activation.answered or activation.passed:
+    if activation.answered:
         return ignored(machine)
-    activation.answered = True
+    activation.answered, activation.passed = True, False  # a PASS that nobody waited for is void
     if machine.ready:
         queue.held, activation.pass_by = True, now + _PASS_S
     shown = activation.identity

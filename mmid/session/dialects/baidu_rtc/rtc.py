@@ -57,6 +57,16 @@ _FRAMES_PER_S = 50
 _SILENCE_S = 0.1
 _OPUS_SILENCE = [b"\xf8\xff\xfe"] * 5
 
+# Section 7: what a URL that opens nothing may have wrong.
+_UNHEARD = (
+    "the cloud ended two connections without a word: the instance's id or token is wrong, it is of "
+    "another application than baidu.app_id, or its audiocodec is not what mmid sends"
+)
+_UNHEARD_ADVICE = (
+    "Look at what the relay makes (app_id, audiocodec) and how it passes the id on; mmid tries "
+    "again."
+)
+
 
 class BaiduRtc(TurnDialect):
     """One connection; implements ``Dialect``, which says what each of its methods is for.
@@ -125,14 +135,11 @@ class BaiduRtc(TurnDialect):
         if machine.stage is TurnStage.CLOSED:
             return []
         machine.cause = "lost"
+        reason = machine.activation.identity.without_name(reason)
         if self._heard:
             return machine.fail(LinkClosed(code, reason), Next.RETRY, now, "the connection broke")
         error = ClosedUnheard(code, reason)
-        told = (
-            "the cloud ended two connections without a word: the instance's id or token is wrong, "
-            "or its audiocodec is not what mmid sends"
-        )
-        twice: Effects = [Emit(Error(error.code, told))] if self._again else []
+        twice: Effects = [Emit(Error(error.code, _UNHEARD, _UNHEARD_ADVICE))] if self._again else []
         return [*twice, *machine.fail(error, Next.RETRY, now)]
 
     def _timers(self) -> Iterator[Timer]:

@@ -21,8 +21,8 @@ _MOST_CALLS = 8
 # A text that is not spoken, nor gone on with, for so long was to be read.
 _VOICE_S = 10.0
 
-# Values of dialog.text_mode without the question's text, and without the reply's.
-_NO_QUESTION, _NO_ANSWER = {"llm", "none"}, {"asr", "none"}
+# Values of dialog.text_mode without the reply's text.
+_NO_ANSWER = {"asr", "none"}
 
 _LONGEST_ERROR = 1024
 _LONGEST_ID = 64
@@ -91,8 +91,6 @@ def _question_so_far(machine: RtcMachine, message: RtcMessage, now: float) -> Ef
         _new_voice(machine)
     elif machine.stage not in {TurnStage.TALKING, TurnStage.RECOGNISING}:
         return []
-    if machine.settings.text_mode in _NO_QUESTION:
-        return [*heard, *machine.hearing.hear(now)]
     return [*heard, *machine.hearing.preview_is(message.text, now, goes_on=goes_on)]
 
 
@@ -109,20 +107,16 @@ def _question(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
         _new_voice(machine)
     elif stage in {TurnStage.RESPONDING, TurnStage.PLAYING}:
         if mode.pressed or goes_on or message.text == machine.hearing.text:
-            return machine.hearing.final_is(_shown(machine, message), now, goes_on=goes_on)
+            return machine.hearing.final_is(message.text, now, goes_on=goes_on)
         cut = _interrupted_by_voice(machine, now)
     closed = machine.close_microphone() if stage is TurnStage.TALKING else []
-    told = machine.hearing.final_is(_shown(machine, message), now, goes_on=goes_on)
+    told = machine.hearing.final_is(message.text, now, goes_on=goes_on)
     if machine.hearing.silent:
         return []
     machine.understood()
     if not message.text.strip() and stage is not TurnStage.THINKING:  # nothing was said
         return [*cut, *closed, *told, *machine.listen(now)]
     return [*cut, *closed, *told, *machine.enter(TurnStage.THINKING, now)]
-
-
-def _shown(machine: RtcMachine, message: RtcMessage) -> str:
-    return "" if machine.settings.text_mode in _NO_QUESTION else message.text
 
 
 def _nobody_asked(machine: RtcMachine, now: float) -> Effects:
@@ -144,7 +138,7 @@ def _coming(machine: RtcMachine) -> SpokenReply:
 
 
 def _goes_on(machine: RtcMachine, now: float) -> Effects:
-    """A part of the reply to the question came."""
+    """The question was understood, if nothing said so: a part of its reply came, or a wish."""
     if machine.stage in RESTING:
         return []
     ended = machine.hearing.end()
@@ -239,20 +233,21 @@ def _call(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
             return ignored(machine)
         return machine.answer(call.session_id, "too many calls", now, failed=True)
     machine.calls[call.session_id] = now + CALL_S
-    if machine.stage is TurnStage.THINKING:
-        machine.stay(now)
     told = Command("tool_call", call.params)
-    return [ToolCall(call.session_id, call.name, call.arguments, told)]
+    called = ToolCall(call.session_id, call.name, call.arguments, told)
+    return [*_goes_on(machine, now), called]
 
 
 def _command(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
+    told = Emit(Command(message.command, message.params))
     if message.command == "upload_image":
         if machine.is_stale(message.said, now):
             return []
         machine.picture_wanted = True
+        return [*_goes_on(machine, now), told]
     if machine.stage is TurnStage.THINKING:
         machine.stay(now)
-    return [Emit(Command(message.command, message.params))]
+    return [told]
 
 
 def _conversation(_: RtcMachine, message: RtcMessage, _now: float) -> Effects:
@@ -260,7 +255,8 @@ def _conversation(_: RtcMachine, message: RtcMessage, _now: float) -> Effects:
 
 
 def _error(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
-    told: Effects = [Emit(Error("cloud", message.text[:_LONGEST_ERROR]))]
+    text = machine.activation.identity.without_name(message.text[:_LONGEST_ERROR])
+    told: Effects = [Emit(Error("cloud", text))]
     if machine.stage not in {TurnStage.RECOGNISING, TurnStage.THINKING}:
         return told  # a reply that is under way may well go on
     return [*told, *machine.cut_turn(now), *machine.listen(now)]

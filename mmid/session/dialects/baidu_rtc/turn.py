@@ -27,11 +27,13 @@ class Question(Recognition):
     Attributes:
         text: the final question, as far as it goes.
         silent: it was put in writing: nothing is heard.
+        untold: nobody wants its text (``dialog.text_mode``).
         due: when a voice that was heard was none.
     """
 
     text: str = ""
     silent: bool = False
+    untold: bool = False
     due: float = inf
     _final_at: float = -inf
 
@@ -45,7 +47,8 @@ class Question(Recognition):
     def preview_is(self, text: str, now: float, *, goes_on: bool) -> Effects:
         """So much is understood by now."""
         whole = _joined(self.text, text) if goes_on else text
-        return [*self.hear(now), *self.understand(whole)]
+        heard = self.hear(now)
+        return heard if self.untold else [*heard, *self.understand(whole)]
 
     def final_is(self, text: str, now: float, *, goes_on: bool) -> Effects:
         """All is understood; what is said again is told once."""
@@ -53,7 +56,7 @@ class Question(Recognition):
         if self.silent or (self.ended and whole == self.text and now - self._final_at <= _AGAIN_S):
             return []
         self.text, self._final_at = whole, now
-        return self.complete(whole)
+        return self.complete("" if self.untold else whole)
 
 
 @dataclass(slots=True)

@@ -134,7 +134,9 @@ def test_a_connection_that_ends_without_a_word_is_told_the_second_time(
     again: bool, codes: list[str]
 ) -> None:
     effects = connection(again=again).closed(None, "", 0.1)
-    assert [event.code for event in told(effects)] == codes
+    events = told(effects)
+    assert [event.code for event in events] == codes
+    assert all("baidu.app_id" in event.message and event.remedy for event in events)
     assert isinstance(effects[-1], Close)
     assert isinstance(effects[-1].error, ClosedUnheard)
 
@@ -320,6 +322,20 @@ def test_a_function_is_answered_under_its_id_once(result: str, says: str) -> Non
         dialect.tool_result("s1", result, 3.0)
 
 
+@pytest.mark.parametrize("wish", [call("s1"), "[E]:[UPLOAD_IMAGE]"], ids=["call", "picture"])
+def test_a_wish_of_the_cloud_shows_that_a_question_without_a_final_was_understood(
+    wish: str,
+) -> None:
+    dialect = opened()
+    dialect.start_speech(1.0)
+    dialect.record(SPEECH, 1.0)
+    dialect.receive_text("[Q]:[M]:what", 1.5)
+    dialect.stop_speech(2.0)
+    assert "AsrEnd" in words(dialect.receive_text(wish, 3.0))
+    assert dialect.machine.stage is TurnStage.THINKING
+    assert dialect.machine.stage_deadline == 63.0, "not the 15 s that a question may take"
+
+
 def test_a_result_that_is_longer_than_a_message_is_told_as_a_failure() -> None:
     dialect = asked()
     dialect.receive_text(call("s1"), 2.0)
@@ -344,6 +360,14 @@ def test_an_error_of_the_cloud_ends_what_it_was_asked_and_leaves_a_reply_alone()
     assert len(words(speaking.receive_text(error, 3.0))) == 1
 
 
+def test_the_devices_name_is_masked_in_whatever_the_cloud_says_of_an_error_or_an_end() -> None:
+    (error,) = told(opened().receive_text(f"[E]:[ERROR]:{DEVICE} is busy", 2.0))
+    assert error.message == "[E]:[ERROR]:ki***01 is busy"
+    close = opened().closed(1008, f"too many of {DEVICE}", 2.0)[-1]
+    assert isinstance(close, Close)
+    assert str(close.error).endswith("too many of ki***01")
+
+
 def test_the_conversations_id_is_shown_and_not_kept() -> None:
     assert opened().receive_text("[E]:[CONID]:4711", 1.0) == [SaveDialog("4711", resumable=False)]
 
@@ -362,6 +386,14 @@ def test_texts_that_nobody_wants_are_not_told(mode: str, question: str, answer: 
     effects += dialect.receive_text(BEGIN, 3.0) + dialect.receive_text(END, 3.0)
     assert f"AsrComplete {question}" in words(effects)
     assert (LlmComplete("it") in told(effects)) is answer
+
+
+def test_a_question_that_nobody_wants_to_read_is_known_again_and_cuts_no_reply() -> None:
+    dialect = opened("duplex", text_mode="llm")
+    dialect.receive_text("[Q]:what", 1.0)
+    dialect.receive_text(BEGIN, 1.5)
+    assert words(dialect.receive_text("[Q]:what", 1.6)) == []
+    assert dialect.machine.stage is TurnStage.RESPONDING
 
 
 def test_a_loudspeaker_that_fails_lets_the_next_reply_be_heard() -> None:

@@ -77,6 +77,12 @@ WAYS_IN: dict[str, Steps] = {
     "ready last": [(MUST, [ACTIVE]), (PASS, ["authorized"]), (READY, PUSH_OPENS)],
     "nobody asks": [(READY, []), ("wait 2", PUSH_OPENS)],
     "pass unasked": [(READY, []), (PASS, PUSH_OPENS)],
+    "pass unasked, and then asked": [
+        (PASS, []),
+        (MUST, [ACTIVE]),
+        (READY, []),
+        (PASS, ["authorized", *PUSH_OPENS]),
+    ],
     "asked again": [(MUST, [ACTIVE]), (MUST, []), (READY, []), (PASS, ["authorized", *PUSH_OPENS])],
     "spelt otherwise": [
         ("[E]:[LIC]:[MUST]", [ACTIVE]),
