@@ -2,7 +2,7 @@
 
 One task runs one attempt after the other; how an attempt ended says what
 follows. Whatever can heal by itself is retried with back-off; what cannot is
-told once, in words an operator can act on, and waits for ``Connect``.
+told once, in words an operator can act on, and waits for ``Register``.
 """
 
 import asyncio
@@ -300,7 +300,7 @@ class Supervisor:
         wait = self._wait_s(following)
         self._access.waiting(wait)
         if wait is None and not self._access.clock_refused:
-            _log.warning("not trying again by itself: correct it, then call Connect or Register")
+            _log.warning("not trying again by itself: correct it, then call Register")
         elif wait is not None:
             _log.debug("next attempt in %.1f s", wait)
         self._waits_for = following
