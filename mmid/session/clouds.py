@@ -20,6 +20,7 @@ from mmid.settings import Settings, WorkMode
 if TYPE_CHECKING:  # whoever judges settings needs none of these, nor asyncio, which they bring
     from mmid.session.access import Access
     from mmid.session.dialects.dialect import Dialect
+    from mmid.session.license.record import DeviceRecord
 
 # What a file of the settings adds to the first message, which a cloud takes up to some limit.
 _LONGEST_JSON_BYTES = 64 * 1024
@@ -99,6 +100,8 @@ class Cloud:
         registers: whether the device record holds a registration that it cannot do without.
         proof: says in a line what the board proves itself with; no secret is in it.
         missing: the keys that are not set and that no record can stand in for; empty: none.
+        objection: why this device may not be called what settings and device record say, where a
+            name is for ever; empty: it may.
     """
 
     protocol: str
@@ -112,6 +115,7 @@ class Cloud:
     registers: Callable[[Settings], bool]
     proof: Callable[[Settings], str]
     missing: Callable[[Settings], str] = lambda _: ""
+    objection: Callable[[Settings, "DeviceRecord"], str] = lambda *_: ""
 
 
 def json_file(path: str, kind: type) -> Any:

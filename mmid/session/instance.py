@@ -198,7 +198,7 @@ class InstanceAccess(RelayAccess):
     def _missing(self) -> str:
         if missing := self._needs.missing:
             return f"{missing} not set"
-        return self._device.objection(self._settings.license.device_name)
+        return objection(self._settings.license.device_name, self._device.known_as)
 
     async def _stop_instance(self, instance: Instance) -> None:
         """Have it stopped through the relay; nobody waits for that."""
@@ -211,6 +211,25 @@ class InstanceAccess(RelayAccess):
                 await self._ask_relay(instance.stop_url, question)
         except (MmidError, TimeoutError) as error:
             _log.info("an instance was not stopped, the cloud will end it: %r", error)
+
+
+def objection(given: str, kept: str) -> str:
+    """Say why a device may not be called what the settings say; empty: it may.
+
+    Args:
+        given: the name in the settings; may be empty.
+        kept: the one in the device record; may be empty.
+    """
+    if not (given or kept):
+        return "license.device_name not set, and the device record has no name"
+    if given and kept and given != kept:
+        # Two spellings may look alike when they are masked: the tool that root runs tells all.
+        return (
+            f"license.device_name is another ({masked(given)}), the device record says "
+            f"{masked(kept)}: correct the one, or erase the other if this is another device; "
+            "mmid check shows both in full"
+        )
+    return ""
 
 
 class _Device:
@@ -231,18 +250,6 @@ class _Device:
         """The name that the record has; empty: it has none."""
         record = self._book.record
         return record.activated_name or self._let_in or record.device_name
-
-    def objection(self, given: str) -> str:
-        """Say why this device may not be called what the settings say; empty: it may."""
-        kept = self.known_as
-        if not (given or kept):
-            return "license.device_name not set, and the device record has no name"
-        if given and kept and given != kept:
-            return (
-                f"license.device_name is {masked(given)}, the device record says {masked(kept)}: "
-                "correct the one, or erase the other if this is another device"
-            )
-        return ""
 
     def confirm(self, name: str) -> None:
         """The cloud has let the device in by this name; the record keeps it."""

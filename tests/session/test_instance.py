@@ -1,6 +1,7 @@
 """An instance for each connection, and one name for ever: how a board proves itself by them."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from mmid.errors import ConnectionLost, HttpFailed, LicenseRefused, MmidError, NotProvisioned
 from mmid.secrets import Secret
 from mmid.session.access import HOURS_S
-from mmid.session.clouds import cloud_of, with_own_rates
+from mmid.session.clouds import Opening, cloud_of, with_own_rates
 from mmid.session.effects import Next
 from mmid.session.endpoint import ClosedUnheard, CredentialRefused
 from mmid.session.instance import Instance, InstanceAccess
@@ -20,6 +21,7 @@ from mmid.session.license.record_book import RecordBook
 from mmid.session.relay import RelayBusy, RelayRefused
 from mmid.settings import Baidu, Cloud, License, Settings, WorkMode
 from mmid.status import Status
+from tests.session.dialects.baidu_rtc.connection import MUST, sent
 from tests.session.doubles import MemoryStore, TestClock
 
 RELAY = "https://relay.example/v1/baidu"
@@ -61,11 +63,13 @@ class Board:
 
     Attributes:
         store: where the record is; what a factory reset of the root file system leaves.
+        device_ids: every devId that was shown to the cloud: each is an activation.
     """
 
     def __init__(self, *answers: dict[str, Any] | MmidError, store: MemoryStore | None = None):
         self.relay = Relay(*answers)
         self.store = store or MemoryStore()
+        self.device_ids: set[str] = set()
         self.mode: WorkMode = "push2talk"
         self.status = Status()
         self.access: InstanceAccess
@@ -93,12 +97,23 @@ class Board:
         return self.status.license_state.value
 
     async def connect(self) -> Instance:
-        """Connect, be let in, and end."""
+        """Connect, show who we are, be let in, and end."""
         instance = await self.access.credential()
+        self.device_ids.add(shown_as(instance))
         self.access.authorized()
         self.access.ended()
         await self.access.see_through()
         return instance
+
+
+def shown_as(instance: Instance) -> str:
+    """Return the devId that a connection with this instance shows when it is asked for."""
+    opening = Opening(settings_of(""), instance, instance.work_mode, "", 15.0, "")
+    dialect = cloud_of("baidu-rtc").dialect(opening)
+    (active,) = sent(dialect.receive_text(MUST, 0.0))
+    device_id = json.loads(active.removeprefix("[E]:[LIC]:[ACTIVE]:"))["devId"]
+    assert isinstance(device_id, str)
+    return device_id
 
 
 def settings_of(name: str, **baidu: Any) -> Settings:
@@ -340,7 +355,7 @@ async def test_a_thousand_restarts_send_one_name_and_write_it_once() -> None:
     for _ in range(1000):
         await board.start()
         await board.connect()
-    assert board.relay.names == {"kitchen-0001"}
+    assert board.relay.names == board.device_ids == {"kitchen-0001"}
     assert len(board.store.saved) == 1
     assert board.book.record.activated_name == "kitchen-0001"
     assert board.status.registered
@@ -355,7 +370,7 @@ async def test_a_reinstall_or_a_reset_of_the_root_file_system_sends_the_same_nam
     await board.connect()
     again = await Board(store=MemoryStore(board.store.payload)).start(settings_left)
     await again.connect()
-    assert again.relay.names == {"kitchen-0001"}
+    assert again.relay.names == again.device_ids == {"kitchen-0001"}
     assert again.store.saved == []
 
 
@@ -372,7 +387,7 @@ async def test_another_spelling_in_the_settings_is_refused_and_never_sent(spelli
     assert board.status.license_error["remedy"] == "fix-settings"
     assert board.state == "unprovisioned"
     assert "kitchen-0001" not in str(board.status.license_error["message"])
-    assert board.relay.names == {"kitchen-0001"}
+    assert board.relay.names == board.device_ids == {"kitchen-0001"}
 
 
 async def test_another_spelling_that_comes_by_a_reload_is_refused_too() -> None:
@@ -381,7 +396,7 @@ async def test_another_spelling_that_comes_by_a_reload_is_refused_too() -> None:
     board.access.use(settings_of("Kitchen-0001"))
     with pytest.raises(NotProvisioned):
         await board.access.credential()
-    assert board.relay.names == {"kitchen-0001"}
+    assert board.relay.names == board.device_ids == {"kitchen-0001"}
 
 
 async def test_the_record_of_an_older_release_names_the_device() -> None:
@@ -389,7 +404,7 @@ async def test_the_record_of_an_older_release_names_the_device() -> None:
     board = await Board(store=store).start("")
     assert board.status.device_name == "from-the-line"
     await board.connect()
-    assert board.relay.names == {"from-the-line"}
+    assert board.relay.names == board.device_ids == {"from-the-line"}
     assert board.book.record.activated_name == "from-the-line"
     assert board.book.record.app_id == "mm_1"
     other = await Board(store=store).start("another")
@@ -402,7 +417,7 @@ async def test_what_the_cloud_knows_wins_over_a_registration_elsewhere() -> None
     record = DeviceRecord(device_name="elsewhere", activated_name="kitchen-0001")
     board = await Board(store=MemoryStore(record.encode())).start("")
     await board.connect()
-    assert board.relay.names == {"kitchen-0001"}
+    assert board.relay.names == board.device_ids == {"kitchen-0001"}
 
 
 async def test_a_name_that_cannot_be_kept_is_held_while_the_process_lives_and_tried_again(

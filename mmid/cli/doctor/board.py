@@ -29,28 +29,27 @@ def check_record(settings: Settings) -> Finding:
     damaged = [copy for copy in copies if copy.state is SlotState.DAMAGED]
     if damaged:
         return _damaged(damaged, lost=record is None)
-    if record is None:
-        if not cloud_of(settings.cloud.protocol).registers(settings):
-            return fine("record", f"{target} is empty, as it may be: nothing is registered")
-        return warned(
-            "record",
-            f"{target} is empty: this device was never registered",
-            "Provision it (mmid provision) and let mmid connect; it registers by itself.",
-        )
-    return _whose(settings, record, "sealed" if any(copy.sealed for copy in copies) else "plain")
+    how = "sealed" if any(copy.sealed for copy in copies) else "plain"
+    return _whose(settings, record, how)
 
 
-def _whose(settings: Settings, record: DeviceRecord, how: str) -> Finding:
-    target, given = settings.storage.target, settings.license.device_name
-    activated = record.activated_name
-    if given and activated and given != activated:
-        return failed(
-            "record",
-            f"{target} holds {activated}, as a cloud has activated it; the settings say {given}",
-            "Correct license.device_name: by another name the cloud counts another device.",
-        )
-    name = activated or record.device_name or "no name yet"
-    return fine("record", f"{target} holds {name}, {how}")
+def _whose(settings: Settings, record: DeviceRecord | None, how: str) -> Finding:
+    """Say which device the record makes of this board; None: there is no record yet."""
+    target, cloud = settings.storage.target, cloud_of(settings.cloud.protocol)
+    held = record or DeviceRecord()
+    name = held.known_as or "no name yet"
+    if objection := cloud.objection(settings, held):
+        remedy = "Correct license.device_name: by another name the cloud counts another device."
+        return failed("record", f"{target} holds {name}: {objection}", remedy)
+    if record is not None:
+        return fine("record", f"{target} holds {name}, {how}")
+    if not cloud.registers(settings):
+        return fine("record", f"{target} is empty, as it may be: nothing is registered")
+    return warned(
+        "record",
+        f"{target} is empty: this device was never registered",
+        "Provision it (mmid provision) and let mmid connect; it registers by itself.",
+    )
 
 
 def check_workspace(settings: Settings, dialog: Finding) -> Finding:

@@ -101,9 +101,11 @@ def _report(
     yield "device", _identity(license_, registers=registers)
     held = "empty; this mode needs none"
     if record:
-        held = f"{_held(settings.storage, record)}{_activated(license_, record)}"
+        held = f"{_held(settings.storage, record)}{_holder(record)}"
     elif registers:
         held = _nothing_held(license_)
+    if objection := spoken_to.objection(settings, _decoded(record)):
+        held += f": {objection}. So mmid will not connect"
     yield "record", f"{settings.storage.target}: {held}"
     trusted = "set" if clock_is_set else "not set; mmid would wait for it"
     yield "clock", f"{trusted} (clock.require_sync = {str(settings.clock.require_sync).lower()})"
@@ -132,17 +134,19 @@ def _identity(identity: License, *, registers: bool) -> str:
     return ", ".join([f"name {identity.device_name or 'as in the record'}", *told])
 
 
-def _activated(identity: License, record: bytes) -> str:
-    """Say by which name a cloud has activated the device, if one has."""
+def _decoded(payload: bytes | None) -> DeviceRecord:
     try:
-        name = DeviceRecord.decode(record).activated_name
+        return DeviceRecord.decode(payload) if payload else DeviceRecord()
     except StorageFailed:  # it was not asked what it holds; mmid storage show tells
-        return ""
-    if not name:
-        return ""
-    another = identity.device_name not in {"", name}
-    refused = ": license.device_name is another, and mmid will not connect" if another else ""
-    return f", activated as {name}{refused}"
+        return DeviceRecord()
+
+
+def _holder(payload: bytes) -> str:
+    """Say whose record it is, and whether a cloud has activated the device by that name."""
+    record = _decoded(payload)
+    if record.activated_name:
+        return f", activated as {record.activated_name}"
+    return f", of {record.device_name}" if record.device_name else ""
 
 
 def _held(storage: Storage, record: bytes) -> str:

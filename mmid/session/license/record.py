@@ -103,6 +103,11 @@ class DeviceRecord:
         return bool(kept) or self.flags & REGISTERED_FLAGS == REGISTERED_FLAGS
 
     @property
+    def known_as(self) -> str:
+        """The name that a cloud knows this device by: activated, else registered; may be empty."""
+        return self.activated_name or self.device_name
+
+    @property
     def flags(self) -> int:
         """The bit of each field that is there."""
         return sum(1 << number for number in self._fields())

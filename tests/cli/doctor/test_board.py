@@ -62,12 +62,15 @@ def copies(tmp_path: Path) -> list[Path]:
 
 
 def test_a_name_that_a_cloud_activated_must_be_that_of_the_settings(settings: Settings) -> None:
+    counting = replace(settings, cloud=replace(settings.cloud, protocol="baidu-rtc"))
+    assert check_record(counting).verdict is Verdict.FAILURE, "it has no name at all"
     store(settings, DeviceRecord(activated_name="lamp-1"))
-    assert check_record(settings).verdict is Verdict.OK
-    other = replace(settings, license=replace(settings.license, device_name="Lamp-1"))
-    found = check_record(other)
+    assert check_record(counting).verdict is Verdict.OK
+    other = replace(settings.license, device_name="Lamp-1")
+    found = check_record(replace(counting, license=other))
     assert found.verdict is Verdict.FAILURE
     assert "holds lamp-1" in found.text
+    assert check_record(replace(settings, license=other)).verdict is Verdict.OK, "another cloud"
 
 
 def test_a_record_that_can_be_read_is_fine_and_named(settings: Settings) -> None:

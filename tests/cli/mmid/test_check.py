@@ -105,15 +105,41 @@ def test_a_cloud_that_wants_a_key_only_is_not_said_to_register(tmp_path: Path) -
     assert report["record"].endswith("empty; this mode needs none")
 
 
-def test_a_board_that_a_cloud_activated_under_another_name_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "record", "told"),
+    [
+        ("", DeviceRecord(), "license.device_name not set, and the device record has no name"),
+        ("Lamp-1", DeviceRecord(device_name="lamp-1"), "of lamp-1: license.device_name is another"),
+        ("", DeviceRecord(device_name="lamp-1"), ""),
+    ],
+)
+def test_a_name_that_a_cloud_counts_is_there_and_agrees_or_it_is_told(
+    tmp_path: Path, given: str, record: DeviceRecord, told: str
+) -> None:
+    config = counted(tmp_path, given)
+    open_store(f"file:{tmp_path}/device.bin").save(record.encode())
+    report = dict(
+        line.split(maxsplit=1) for line in mmid("check", "--config", config).stdout.splitlines()
+    )
+    assert told in report["record"]
+    assert ("mmid will not connect" in report["record"]) is bool(told)
+
+
+def counted(tmp_path: Path, device_name: str) -> Path:
+    """Return settings for a cloud that counts the names of devices."""
     config = tmp_path / "mmid.toml"
-    target = f"file:{tmp_path}/device.bin"
     config.write_text(
-        f'storage.target = "{target}"\nlicense.device_name = "Lamp-1"\n'
+        f'storage.target = "file:{tmp_path}/device.bin"\nlicense.device_name = "{device_name}"\n'
         'cloud.protocol = "baidu-rtc"\nbaidu.license_key = "lic-0123456789"\n'
         'baidu.app_id = "app1"\nbaidu.instance_url = "https://relay.example/i"\n'
     )
-    open_store(target).save(DeviceRecord(activated_name="lamp-1").encode())
+    return config
+
+
+def test_a_board_that_a_cloud_activated_under_another_name_is_told(tmp_path: Path) -> None:
+    config = counted(tmp_path, "Lamp-1")
+    store = open_store(f"file:{tmp_path}/device.bin")
+    store.save(DeviceRecord(activated_name="lamp-1").encode())
     result = mmid("check", "--config", config)
     report = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
     assert report["license"] == (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # imported when a connection is to be made: settings are judg
     from mmid.session.access import Access
     from mmid.session.dialects.dialect import Dialect
     from mmid.session.instance import Instance, InstanceNeeds
+    from mmid.session.license.record import DeviceRecord
 
 # Section 3. The instance's own address wins over the settings' one.
 _WS_URL = "wss://rtc-aiotgw.exp.bcelive.com/v1/realtime"
@@ -182,6 +183,12 @@ def _proof(settings: Settings) -> str:
     return f"{relay}, AppId {given.app_id}, LicenseKey {MASK}"
 
 
+def _objection(settings: Settings, record: "DeviceRecord") -> str:
+    from mmid.session.instance import objection  # noqa: PLC0415
+
+    return objection(settings.license.device_name, record.known_as)
+
+
 def _addresses(settings: Settings) -> Mapping[str, str]:
     addresses = {"cloud.ws_url": settings.cloud.ws_url or _WS_URL}
     if settings.baidu.instance_url:
@@ -207,4 +214,5 @@ CLOUD = Cloud(
     registers=lambda _: False,
     proof=_proof,
     missing=lambda settings: _needs(settings).missing,
+    objection=_objection,
 )
