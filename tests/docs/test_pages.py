@@ -10,6 +10,7 @@ import pytest
 
 from mmid.dbus.interface import NAME, load
 from mmid.errors import TABLE
+from mmid.session.dialects.baidu_rtc.messages import COMMANDS
 from mmid.settings.sources import TABLES
 from tests.docs.blocks import blocks
 from tests.docs.page import inline_commands, parse_command
@@ -128,3 +129,12 @@ def test_the_readme_has_every_error_that_a_call_may_get() -> None:
     told = re.search(r"Errors are `org\.mmid1\.Error\.` and ([^.]*)\.", README)
     assert told
     assert set(re.findall(r"`(\w+)`", told[1])) == {facts.dbus_name for facts in TABLE.values()}
+
+
+@pytest.mark.parametrize("page", ["docs/baidu.md", "docs/man/org.mmid1.5.rst"])
+def test_every_command_of_baidu_is_told_with_what_it_brings(page: str) -> None:
+    text = " ".join((REPOSITORY / page).read_text().split())
+    for name, meaning in {*COMMANDS.values()}:
+        short = name.removeprefix("remote_player")
+        assert re.search(rf"[`*](?:{name}|{short})[`*]", text), name
+        assert not meaning or re.search(rf"[`*]?{meaning}\b", text), meaning

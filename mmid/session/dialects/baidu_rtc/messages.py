@@ -62,7 +62,7 @@ _BEGINNINGS = {
 }
 
 # What is passed on as a Command: how it begins -> the command's name and what its payload is.
-_COMMANDS = {
+COMMANDS = {
     "[E]:[UPLOAD_IMAGE]": ("upload_image", ""),
     "[E]:[PLAY_AUDIO]": ("play_audio", "url"),
     "[E]:[TAG_MSG]": ("tag", "text"),
@@ -82,7 +82,7 @@ _COMMANDS = {
 
 # Longest first; of several that fit, ``re`` takes the first.
 _BEGINNING = re.compile(
-    "|".join(map(re.escape, sorted({*_BEGINNINGS, *_COMMANDS}, key=len, reverse=True)))
+    "|".join(map(re.escape, sorted({*_BEGINNINGS, *COMMANDS}, key=len, reverse=True)))
 )
 
 # Who spoke and in what mood, behind a transcript (section 5.1): nothing that was said.
@@ -117,8 +117,8 @@ def parse(text: str) -> RtcMessage | None:
     if found is None:
         return _unlisted(text)
     payload = text[found.end() :].removeprefix(":")
-    if found[0] in _COMMANDS:
-        name, meaning = _COMMANDS[found[0]]
+    if found[0] in COMMANDS:
+        name, meaning = COMMANDS[found[0]]
         return _command(name, meaning, payload)
     said = _BEGINNINGS[found[0]]
     if found[0].startswith("[Q]"):

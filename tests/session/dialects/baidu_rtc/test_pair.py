@@ -170,17 +170,19 @@ def test_a_function_that_does_not_answer_costs_no_more_than_30_s() -> None:
     assert pair.refusals == []
 
 
-def test_a_picture_that_is_asked_for_is_shown_and_no_other() -> None:
+@pytest.mark.parametrize("text", ["", "what is it?"])
+def test_a_picture_that_is_asked_for_is_shown_and_no_other(text: str) -> None:
     pair = Pair("push2talk", scenario=Scenario(pace=4.0, turns=(SEEING, TURN)))
     pair.run(1.0)
     assert not pair.ask("what is this", images=[JPEG])
     speak(pair)
     pair.run(1.0)
     assert Command("upload_image", "[]") in pair.events
-    assert pair.ask("", images=[JPEG])
+    assert pair.ask(text, images=[JPEG])
     assert not pair.ask("", images=[JPEG])
     pair.run(5.0)
     assert LlmComplete(TURN.reply) in pair.events
+    assert pair.rests()
     assert pair.refusals == []
 
 

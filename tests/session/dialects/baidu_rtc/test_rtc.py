@@ -295,8 +295,12 @@ def test_a_picture_answers_a_wish_once_and_is_of_no_other_turn() -> None:
     assert told(dialect.receive_text("[E]:[UPLOAD_IMAGE]", 2.0)) == [Command("upload_image", "[]")]
     with pytest.raises(InvalidArgument):
         dialect.ask("", 2.1, images=[JPEG, JPEG])
-    texts = sent(dialect.ask("", 2.2, images=[JPEG]))
-    assert [text[:10] for text in texts] == ["[E]:[IMG]:"]
+    texts = sent(dialect.ask("what is it?", 2.2, images=[JPEG]))
+    picture, question = texts
+    assert picture.startswith("[E]:[IMG]:/9j/")
+    assert question == "[T]:what is it?"
+    with pytest.raises(Unsupported):
+        dialect.ask("", 2.3, images=[JPEG])
     dialect.receive_text("[E]:[UPLOAD_IMAGE]", 3.0)
     dialect.interrupt(4.0)
     dialect.ask("another", 4.1)
@@ -334,6 +338,15 @@ def test_a_wish_of_the_cloud_shows_that_a_question_without_a_final_was_understoo
     assert "AsrEnd" in words(dialect.receive_text(wish, 3.0))
     assert dialect.machine.stage is TurnStage.THINKING
     assert dialect.machine.stage_deadline == 63.0, "not the 15 s that a question may take"
+
+
+def test_a_function_of_a_turn_that_was_interrupted_is_not_answered() -> None:
+    dialect = asked()
+    dialect.receive_text(call("s1"), 2.0)
+    dialect.interrupt(3.0)
+    with pytest.raises(InvalidArgument):
+        dialect.tool_result("s1", "{}", 4.0)
+    assert dialect.deadline == inf
 
 
 def test_a_result_that_is_longer_than_a_message_is_told_as_a_failure() -> None:

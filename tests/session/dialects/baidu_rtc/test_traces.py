@@ -84,10 +84,17 @@ WAYS_IN: dict[str, Steps] = {
         (PASS, ["authorized", *PUSH_OPENS]),
     ],
     "asked again": [(MUST, [ACTIVE]), (MUST, []), (READY, []), (PASS, ["authorized", *PUSH_OPENS])],
+    "ready again": [(READY, []), (READY, []), ("wait 1.7", PUSH_OPENS)],
     "spelt otherwise": [
         ("[E]:[LIC]:[MUST]", [ACTIVE]),
         ("[E]:[MEDIA]:[READY]", []),
         ("[E]:[LIC]:[RES]:[PASS]", ["authorized", *PUSH_OPENS]),
+    ],
+    "a greeting tells nothing while the license is looked at": [
+        (READY, []),
+        (MUST, [ACTIVE]),
+        (BEGIN, []),
+        (PASS, ["authorized", *PUSH_OPENS]),
     ],
     "a greeting tells that nobody will ask": [
         (READY, []),
@@ -223,6 +230,16 @@ def test_a_final_question_that_comes_once_more(mended: Steps) -> None:
     play(opened(), [*PRESS, *QUESTION, *mended, *ANSWERS["text, voice"], *HEARD])
 
 
+def test_the_same_question_after_a_while_is_another_one() -> None:
+    dialect = opened()
+    play(dialect, [*PRESS, *QUESTION])
+    asked_at = 1.0 + 0.2 * len([*PRESS, *QUESTION])
+    again = "[Q]:[C]:what is the time"
+    assert words(dialect.receive_text(again, asked_at + 1.9)) == []
+    told = words(dialect.receive_text(again, asked_at + 2.1))
+    assert told == ["AsrComplete what is the time"]
+
+
 def test_a_press_during_the_reply_interrupts_it_first_and_drops_the_rest_of_it() -> None:
     steps: Steps = [
         *PRESS,
@@ -268,6 +285,8 @@ def test_a_slip_is_an_empty_turn() -> None:
 def test_a_question_that_is_not_understood_in_time_has_failed() -> None:
     dialect = opened()
     play(dialect, PRESS)
+    released_at = 1.0 + 0.2 * len(PRESS)
+    assert dialect.deadline == pytest.approx(released_at + 15.0)
     assert words(dialect.tick(30.0)) == [
         "Error cloud waited in vain for what was understood ",
         *("[B]", "AsrEnd", "SpeechPrepare"),
