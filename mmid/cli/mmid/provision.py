@@ -45,7 +45,7 @@ def provision(settings: Settings, options: argparse.Namespace) -> int:
             _save(settings.storage, after, force=options.force)
     # Asked for twice is no error: a factory line repeats a station.
     result = "already provisioned" if after == before else "provisioned"
-    _tell(result, settings.storage, after, as_json=options.json)
+    _tell(result, settings, after, as_json=options.json)
     return 0
 
 
@@ -154,12 +154,13 @@ def _save(storage: Storage, record: DeviceRecord, *, force: bool) -> None:
         raise StorageFailed(f"{storage.target} does not hold what was written to it")
 
 
-def _tell(result: str, storage: Storage, record: DeviceRecord, *, as_json: bool) -> None:
+def _tell(result: str, settings: Settings, record: DeviceRecord, *, as_json: bool) -> None:
+    target = settings.storage.target
     if as_json:
         print_json(
             {
                 "result": result,
-                "target": storage.target,
+                "target": target,
                 "app_id": record.app_id,
                 "device_name": record.device_name,
                 "app_secret": bool(record.app_secret),
@@ -168,7 +169,8 @@ def _tell(result: str, storage: Storage, record: DeviceRecord, *, as_json: bool)
             }
         )
         return
-    state = "registered" if record.registered else "not registered yet"
-    secret = f"AppSecret {as_set(record.app_secret)}"
-    who = f"{record.app_id} {record.device_name}".strip()
-    print_lines([f"{result}: {who}, {secret}, {state}, in {storage.target}"])
+    facts = [f"{record.app_id} {record.device_name}".strip()]
+    if cloud_of(settings.cloud.protocol).registers(settings):
+        facts.append(f"AppSecret {as_set(record.app_secret)}")
+        facts.append("registered" if record.registered else "not registered yet")
+    print_lines([f"{result}: {', '.join(facts)}, in {target}"])

@@ -213,8 +213,9 @@ def test_the_secret_cannot_be_an_argument(mmid: Tool) -> None:
 def test_where_nothing_is_registered_the_name_is_enough(mmid: Tool) -> None:
     assert "--app-id is missing" in one_line(mmid("provision", "--device-name", "lamp-1"))
     baidu = {"MMID_CLOUD__PROTOCOL": "baidu-rtc"}
-    for _ in range(2):
-        assert mmid("provision", "--device-name", "lamp-1", **baidu).returncode == 0
+    for done in ("provisioned", "already provisioned"):
+        result = mmid("provision", "--device-name", "lamp-1", **baidu)
+        assert result.stdout == f"{done}: lamp-1, in {mmid.target}\n"
     assert mmid.record == DeviceRecord(device_name="lamp-1")
 
 
