@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 from tests.dbus.private_bus import PrivateBus
 from tests.gateway.board import Board
 
+_LONGEST_NAME = 60
+
 # Where this is set, each program that a test starts would compile all of mmid
 # again: that is two thirds of a start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -39,6 +41,16 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("suite")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a long value by its length: a coded sound is other bytes in each process that makes it.
+
+    Processes that share the tests out (pytest-xdist) must name them alike.
+    """
+    if isinstance(val, bytes | str) and len(val) > _LONGEST_NAME:
+        return f"{type(val).__name__}{len(val)}"
+    return None
 
 
 @pytest.fixture

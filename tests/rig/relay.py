@@ -13,17 +13,11 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 from mmid.simcloud.core.certificates import make_certificates
 from tests.rig.board import Board, Tables, cloud_tables, to_toml
 from tests.rig.processes import REPOSITORY, START_S, Process
 
 PROGRAM = REPOSITORY / "relay" / ".venv" / "bin" / "mmid-relay"
-
-needs_relay = pytest.mark.skipif(
-    not PROGRAM.exists(), reason="mmid-relay is not installed: tools/bootstrap relay"
-)
 
 _FLEET_KEY_ID = "2026"
 
