@@ -360,6 +360,7 @@ def test_a_function_has_30_s_and_more_than_eight_are_not_told() -> None:
     dialect = asked()
     found = [told(dialect.receive_text(call(f"s{number}"), 2.0)) for number in range(10)]
     assert [len(events) for events in found] == [1] * 8 + [0] * 2
+    assert dialect.deadline == 32.0
     effects = dialect.tick(32.0)
     assert [event.code for event in told(effects)] == ["tool"] * 8
 

@@ -230,6 +230,21 @@ def test_a_final_question_that_comes_once_more(mended: Steps) -> None:
     play(opened(), [*PRESS, *QUESTION, *mended, *ANSWERS["text, voice"], *HEARD])
 
 
+def test_a_question_that_comes_once_more_after_its_turn_interrupts_nothing() -> None:
+    again: Steps = [("[Q]:[C]:what is the time", [])]
+    play(opened(), [*PRESS, *QUESTION, *ANSWERS["text, voice"], *HEARD, *again])
+
+
+def test_a_question_that_goes_on_while_the_reply_speaks_cuts_no_reply() -> None:
+    steps: Steps = [
+        ("[Q]:what is the time", ["AsrStart", "AsrComplete what is the time", "AsrEnd"]),
+        (BEGIN, ["TtsStart", "start player"]),
+        ("[Q]:[C]: in Rome", ["AsrComplete what is the time in Rome"]),
+        ("sound", ["play"]),
+    ]
+    play(opened("duplex"), steps)
+
+
 def test_the_same_question_after_a_while_is_another_one() -> None:
     dialect = opened()
     play(dialect, [*PRESS, *QUESTION])
