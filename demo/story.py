@@ -100,7 +100,7 @@ class Story:
 
     def _activation(self, *, known_before: bool) -> Finding:
         count, used = len(self._board.journal("activation")), len(self._board.activations())
-        text = f"{count} activations by this run, {used} of the licence in all"
+        text = f"activations by this run: {count}, of the licence in all: {used}"
         if known_before:
             return Finding((count, used) == (0, 1), f"known device: {text}")
         return Finding(used == 1, f"new device: {text}, its name is stored")

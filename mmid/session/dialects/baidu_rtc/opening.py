@@ -36,7 +36,7 @@ def on_license(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
         first = activation.waits_for_pass
         activation.passed, queue.held, activation.pass_by = True, False, inf
         granted: Effects = [Authorized()] if first else []
-        return [*granted, *queue.drain(now), *_open_in_time(machine, now)]
+        return [*granted, *queue.drain(now), *_open_if_due(machine, now)]
     if activation.answered:
         return ignored(machine)
     activation.answered, activation.passed = True, False  # a PASS that nobody waited for is void
@@ -68,7 +68,7 @@ def before_open(machine: RtcMachine, message: RtcMessage, now: float) -> Effects
     """Take in what else is said before the dialog is open."""
     if message.said is Said.READY:
         machine.activation.media_ready(now)
-        return _open_in_time(machine, now)
+        return _open_if_due(machine, now)
     if message.said is Said.TTS_BEGIN and machine.activation.opens_at < inf:
         # It greets us: so nobody will ask for a license first.
         return [*open_dialog(machine, now), *on_message(machine, message, now)]
@@ -77,7 +77,7 @@ def before_open(machine: RtcMachine, message: RtcMessage, now: float) -> Effects
     return ignored(machine)
 
 
-def _open_in_time(machine: RtcMachine, now: float) -> Effects:
+def _open_if_due(machine: RtcMachine, now: float) -> Effects:
     """Open now if nothing is waited for."""
     starts = machine.stage is TurnStage.STARTING
     return open_dialog(machine, now) if starts and machine.activation.opens_at <= now else []

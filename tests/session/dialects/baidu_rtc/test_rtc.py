@@ -308,6 +308,14 @@ def test_a_picture_answers_a_wish_once_and_is_of_no_other_turn() -> None:
         dialect.ask("", 4.2, images=[JPEG])
 
 
+def test_a_wish_for_a_picture_that_comes_behind_an_interruption_is_none() -> None:
+    dialect = asked()
+    dialect.interrupt(2.0)
+    assert dialect.receive_text("[E]:[UPLOAD_IMAGE]", 2.1) == []
+    with pytest.raises(Unsupported):
+        dialect.ask("", 2.2, images=[JPEG])
+
+
 @pytest.mark.parametrize(
     ("result", "says"),
     [

@@ -292,6 +292,17 @@ def test_a_cancelled_press_is_stopped_interrupted_and_what_comes_of_it_dropped()
     play(opened(), steps)
 
 
+def test_a_cancelled_press_that_is_answered_without_a_question_is_not_heard() -> None:
+    steps: Steps = [
+        ("press", [START, "SpeechStart"]),
+        ("record", ["audio"]),
+        ("cancel", [STOP, "[B]", "SpeechPrepare"]),
+        (BEGIN, []),
+        ("sound", []),
+    ]
+    play(opened(), steps)
+
+
 def test_a_slip_is_an_empty_turn() -> None:
     slip = ["AsrStart", "AsrComplete ", "AsrEnd", STOP, "[B]", "SpeechPrepare"]
     play(opened(), [("press", [START, "SpeechStart"]), ("release", slip)])
