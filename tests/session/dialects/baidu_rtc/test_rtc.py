@@ -213,6 +213,32 @@ def test_the_marker_before_some_sound_is_taken_off_and_half_samples_are_joined()
     assert all(len(data) % 2 == 0 for data in heard)
 
 
+def played(effects: list[Any]) -> int:
+    return sum(len(effect.data) for effect in effects if isinstance(effect, Play))
+
+
+def test_sound_that_no_voice_follows_soon_is_bounded_and_forgotten() -> None:
+    dialect = opened()
+    for _ in range(100):
+        assert dialect.receive_binary(bytes(3200), 1.0) == []
+    assert played(dialect.receive_text(BEGIN, 1.5)) == 64 * 1024 // 3200 * 3200
+    late = opened()
+    late.receive_binary(SOUND, 1.0)
+    assert played(late.receive_text(BEGIN, 2.1)) == 0
+
+
+def test_of_a_reply_that_waits_for_the_one_before_as_much_is_kept_as_a_player_keeps() -> None:
+    dialect = asked()
+    for text in (BEGIN, END, BEGIN):
+        dialect.receive_text(text, 2.0)
+        dialect.receive_binary(SOUND, 2.0)
+    assert dialect.machine.stage is TurnStage.PLAYING
+    for _ in range(5):
+        dialect.receive_binary(bytes(1 << 20), 2.0)
+    kept = played(dialect.playback_finished(3.0))
+    assert 3 << 20 < kept <= 4 << 20
+
+
 def test_packets_stay_as_they_are_however_short() -> None:
     dialect = opened(upstream_mode="raw-opus", downstream_mode="raw-opus")
     asked(dialect)
