@@ -175,19 +175,52 @@ async def test_an_instance_that_cannot_be_stopped_is_only_logged(
     assert board.status.license_error == {}
 
 
+class SlowStop:
+    """A relay that makes instances at once, and stops one when ``go`` is set."""
+
+    def __init__(self, board: Board) -> None:
+        self._relay, self.go = board.relay, asyncio.Event()
+        self.stops = 0
+        board.access._ask = self
+
+    async def __call__(self, endpoint: HttpsEndpoint, body: Mapping[str, Any]) -> dict[str, Any]:
+        if "/stop" not in endpoint.url:
+            return await self._relay(endpoint, body)
+        self.stops += 1
+        await self.go.wait()
+        return {}
+
+
 async def test_a_stop_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmid.session.instance._SEE_THROUGH_S", 0.05)
     board = await Board().start()
-    await board.access.credential()
-
-    async def hang(*_: object) -> dict[str, Any]:
-        await asyncio.Event().wait()
-        return {}
-
-    board.access._ask = hang  # type: ignore[assignment]
-    board.access.ended()
+    SlowStop(board)
     async with asyncio.timeout(5):
-        await board.access.see_through()
+        await board.connect()
+
+
+async def test_a_stop_without_an_answer_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("mmid.session.instance._STOP_S", 0.01)
+    board = await Board().start()
+    SlowStop(board)
+    await board.connect()
+    assert "an instance was not stopped" in caplog.text
+
+
+async def test_instances_are_stopped_one_at_a_time_and_few_wait_for_it() -> None:
+    board = await Board().start()
+    relay = SlowStop(board)
+    for _ in range(6):
+        await board.access.credential()
+        board.access.ended()
+        await asyncio.sleep(0)
+    assert relay.stops == 1
+    relay.go.set()
+    await board.access.see_through()
+    assert relay.stops == 4
 
 
 @pytest.mark.parametrize(
