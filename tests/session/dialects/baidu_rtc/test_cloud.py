@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from mmid.secrets import Secret
-from mmid.session.clouds import cloud_of, contradictions, with_own_rates
+from mmid.session.clouds import Opening, cloud_of, contradictions, with_own_rates
+from mmid.session.effects import Close
+from mmid.session.endpoint import ClosedUnheard
 from mmid.session.instance import Instance
 from mmid.settings import Baidu, Cloud, Dialog, License, Settings
+from tests.session.dialects.baidu_rtc.connection import MUST, sent, told
 
 RELAY = Baidu(
     instance_url="https://relay.example/v1/baidu/instance",
@@ -117,3 +120,27 @@ def test_what_is_shown_of_the_proof_has_no_secret() -> None:
     shown = CLOUD.proof(settings())
     assert "relay.example" in shown
     assert "lic-" not in shown
+
+
+def opening(user_id: str = "", **instance: Any) -> Opening:
+    """Return what a connection in push2talk is made of."""
+    made = Instance(Secret("t"), 1, device_name="kitchen-0001", **instance)
+    given = settings(license=License(user_id=user_id))
+    return Opening(given, made, "push2talk", "", 15.0, "")
+
+
+@pytest.mark.parametrize(("user_id", "shown"), [("", "kitchen-0001"), ("u-7", "u-7")])
+def test_a_connection_shows_the_name_of_its_instance_and_whose_the_device_is(
+    user_id: str, shown: str
+) -> None:
+    (active,) = sent(CLOUD.dialect(opening(user_id)).receive_text(MUST, 0.0))
+    assert f'{{"devId":"kitchen-0001","uId":"{shown}",' in active
+
+
+def test_a_connection_knows_what_its_instance_is_for_and_how_the_one_before_ended() -> None:
+    assert isinstance(CLOUD.dialect(opening(work_mode="duplex")).begin(0.0)[-1], Close)
+    for again in (False, True):
+        effects = CLOUD.dialect(opening(again=again)).closed(None, "", 0.0)
+        assert isinstance(effects[-1], Close)
+        assert isinstance(effects[-1].error, ClosedUnheard)
+        assert len(told(effects)) == again

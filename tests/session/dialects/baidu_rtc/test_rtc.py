@@ -267,10 +267,22 @@ def test_texts_leave_fewer_than_ten_a_second_and_too_many_are_refused() -> None:
     assert len(texts) == 9
     with pytest.raises(Busy):
         _say_for_ever(dialect, 5.2)
+    for wish in (dialect.start_speech, dialect.interrupt):
+        with pytest.raises(Busy):
+            wish(5.2)
+    assert dialect.machine.stage is TurnStage.THINKING
     assert dialect.deadline == 6.0
     later = [len(sent(dialect.tick(at))) for at in (6.0, 6.5, 7.05, 8.1, 9.2)]
     assert max(later) <= 9
     assert sum(later) >= 32
+
+
+@pytest.mark.parametrize("wild", [lambda n: f"[Q]:{n}", lambda n: call(f"s{n}")])
+def test_a_service_gone_wild_is_not_answered_without_end(wild: Callable[[int], str]) -> None:
+    dialect = opened()
+    for number in range(100):
+        dialect.receive_text(wild(number), 5.0)
+    assert len([text for at in range(6, 30) for text in sent(dialect.tick(float(at)))]) <= 32
 
 
 def _say_for_ever(dialect: BaiduRtc, now: float) -> None:
@@ -374,6 +386,20 @@ def test_a_wish_of_the_cloud_shows_that_a_question_without_a_final_was_understoo
     assert dialect.machine.stage_deadline == 63.0, "not the 15 s that a question may take"
 
 
+@pytest.mark.parametrize("mode", ["push2talk", "duplex"])
+def test_a_function_that_answers_after_the_reply_has_another_reply_awaited(mode: str) -> None:
+    dialect = asked(opened(mode))
+    for text in (BEGIN, call("s1"), END):
+        dialect.receive_text(text, 2.0)
+    dialect.playback_finished(2.0)
+    assert dialect.machine.stage is TurnStage.LISTENING
+    if mode == "duplex":  # but not where somebody talks meanwhile
+        dialect.receive_text("[E]:[VOICE_COMING]", 2.5)
+    assert sent(dialect.tool_result("s1", "{}", 3.0))
+    awaits = TurnStage.LISTENING if mode == "duplex" else TurnStage.THINKING
+    assert dialect.machine.stage is awaits
+
+
 def test_a_function_of_a_turn_that_was_interrupted_is_not_answered() -> None:
     dialect = asked()
     dialect.receive_text(call("s1"), 2.0)
@@ -416,6 +442,17 @@ def test_the_devices_name_is_masked_in_whatever_the_cloud_says_of_an_error_or_an
     assert str(close.error).endswith("too many of ki***01")
 
 
+def test_an_error_and_the_conversations_id_are_heard_before_the_way_in_is_open() -> None:
+    dialect = connection()
+    assert [event.code for event in told(dialect.receive_text("[E]:[ERROR]:busy", 0.1))] == [
+        "cloud"
+    ]
+    assert dialect.receive_text("[E]:[CONID]:7", 0.1) == [SaveDialog("7", resumable=False)]
+    assert dialect.receive_text("[A]:hello", 0.1) == [
+        Note("the cloud said something that mmid does not know; it is counted from here on")
+    ]
+
+
 def test_the_conversations_id_is_shown_and_not_kept() -> None:
     assert opened().receive_text("[E]:[CONID]:4711", 1.0) == [SaveDialog("4711", resumable=False)]
 
@@ -453,6 +490,15 @@ def test_a_loudspeaker_that_fails_lets_the_next_reply_be_heard() -> None:
     asked(dialect)
     dialect.receive_text(BEGIN, 3.0)
     assert Play(SOUND) in dialect.receive_binary(SOUND, 3.1)
+
+
+def test_in_duplex_a_voice_goes_on_with_a_spoken_question_and_interrupts_a_written_one() -> None:
+    spoken = opened("duplex")
+    spoken.receive_text("[Q]:what", 1.0)
+    assert words(spoken.receive_text("[E]:[VOICE_COMING]", 50.0)) == []
+    assert (spoken.machine.stage, spoken.deadline) == (TurnStage.THINKING, 110.0)
+    written = asked(opened("duplex"))
+    assert words(written.receive_text("[E]:[VOICE_COMING]", 2.0)) == ["SpeechRestart", "AsrStart"]
 
 
 def test_in_duplex_a_voice_that_was_none_is_forgotten() -> None:

@@ -217,6 +217,7 @@ def test_whatever_the_order_of_a_reply_each_part_is_told_once(order: tuple[str, 
 
 MENDED: dict[str, Steps] = {
     "said again as another kind": [("[Q]:[C]:what is the time", [])],
+    "it goes on with nothing": [("[Q]:[C]:", [])],
     "with who spoke behind it": [("[Q]:what is the time|||[name]:N&[emotion]:E&[score]:1", [])],
     "it goes on, told whole": [
         ("[Q]:[C]:what is the time in Rome", ["AsrComplete what is the time in Rome"])
@@ -476,6 +477,36 @@ def test_a_second_reply_is_heard_after_the_first_was_played_out() -> None:
         ("heard", ["TtsStart", "start player", "LlmComplete And more.", "play"]),
         (END, ["TtsEnd", "finish player"]),
         *HEARD,
+    ]
+    play(opened(), steps)
+
+
+def test_a_second_reply_that_waits_is_interrupted_too() -> None:
+    steps: Steps = [
+        ("ask what", ["[T]:what"]),
+        *ANSWERS["text, voice"],
+        (BEGIN, []),
+        ("sound", []),
+        ("interrupt", ["[B]", "SpeechPrepare"]),
+    ]
+    play(opened(), steps)
+
+
+def test_a_text_that_comes_once_more_is_not_that_of_the_next_reply() -> None:
+    answered: Steps = [("ask what", ["[T]:what"]), *ANSWERS["text, voice"], *HEARD]
+    play(opened(), [*answered, ("[A]:It is noon.", []), *GREETINGS["its voice first"]])
+
+
+def test_a_whole_reply_ends_the_doubt_that_an_interruption_left() -> None:
+    steps: Steps = [
+        ("ask what", ["[T]:what"]),
+        ("interrupt", ["[B]", "SpeechPrepare"]),
+        ("ask what", ["[T]:what"]),
+        ("[A]:[M]:", []),
+        *ANSWERS["text, voice"],
+        *HEARD,
+        *PRESS,
+        ("[A]:[M]:It is", ["AsrEnd", "LlmIncomplete It is"]),
     ]
     play(opened(), steps)
 
