@@ -199,6 +199,13 @@ async def test_a_stop_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch
         await board.connect()
 
 
+async def test_an_instance_that_is_still_open_when_mmid_ends_is_stopped() -> None:
+    board = await Board().start()
+    await board.access.credential()
+    await board.access.see_through()
+    assert board.relay.asked[-1][0].url == REPLY["stop_url"]
+
+
 async def test_a_stop_without_an_answer_is_given_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -272,6 +279,8 @@ async def test_an_instance_that_leads_nowhere_is_made_anew_once_and_then_seldom(
     await board.connect()
     assert not (await board.access.credential()).again
     assert board.access.after(UNHEARD) is Next.RETRY
+    assert board.access.after(ConnectionLost("no network")) is None
+    assert board.access.after(UNHEARD) is Next.RETRY, "not the second in a row"
 
 
 # --- refusals -----------------------------------------------------------------------------
@@ -316,7 +325,10 @@ async def test_other_settings_are_a_reason_to_try_again() -> None:
     assert board.state == "refused", "nothing changed"
     board.access.use(settings_of("kitchen-0001", license_key=Secret("lic-9876543210")))
     assert board.state == "registered"
-    await board.access.credential()
+    await board.connect()
+    assert board.state == "authorized"
+    board.access.use(settings_of("kitchen-0001", app_id="app2"))
+    assert board.state == "registered", "as this application's device it was not let in yet"
 
 
 async def test_a_relay_that_names_a_time_is_left_alone_so_long() -> None:
@@ -472,9 +484,13 @@ async def test_a_name_that_cannot_be_kept_is_held_while_the_process_lives_and_tr
 async def test_only_an_erased_record_makes_another_device_of_it() -> None:
     board = await Board().start()
     await board.connect()
+    board.access.use(settings_of("another"))
+    with pytest.raises(NotProvisioned) as caught:
+        await board.access.credential()
+    board.access.after(caught.value)
     await board.book.erase()
     board.access.forget()
     assert not board.status.registered
-    board.access.use(settings_of("another"))
     await board.connect()
+    assert (board.state, board.status.license_error) == ("authorized", {})
     assert board.book.record.activated_name == "another"

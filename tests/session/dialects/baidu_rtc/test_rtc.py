@@ -501,6 +501,20 @@ def test_in_duplex_a_voice_goes_on_with_a_spoken_question_and_interrupts_a_writt
     assert words(written.receive_text("[E]:[VOICE_COMING]", 2.0)) == ["SpeechRestart", "AsrStart"]
 
 
+def test_in_duplex_no_reply_begins_while_somebody_talks() -> None:
+    dialect = opened("duplex")
+    dialect.receive_text("[E]:[VOICE_COMING]", 1.0)
+    assert dialect.receive_text(BEGIN, 3.0) == dialect.receive_binary(SOUND, 3.0) == []
+
+
+def test_of_two_beginnings_soon_after_an_interruption_the_second_is_of_the_next_reply() -> None:
+    dialect = asked()
+    dialect.interrupt(2.0)
+    dialect.ask("another", 2.0)
+    assert words(dialect.receive_text(BEGIN, 2.1)) == []
+    assert words(dialect.receive_text(BEGIN, 2.2)) == ["TtsStart", "start player"]
+
+
 def test_in_duplex_a_voice_that_was_none_is_forgotten() -> None:
     dialect = opened("duplex")
     dialect.receive_text("[E]:[VOICE_COMING]", 1.0)

@@ -321,7 +321,8 @@ def test_a_question_that_is_not_understood_in_time_has_failed() -> None:
 
 
 def test_an_empty_question_ends_the_turn() -> None:
-    play(opened(), [*PRESS, ("[Q]:", ["AsrComplete ", "AsrEnd", "SpeechPrepare"])])
+    empty: Steps = [("[Q]:", ["AsrComplete ", "AsrEnd", "SpeechPrepare"])]
+    play(opened(), [*PRESS, *empty, *GREETINGS["its text first"]])
 
 
 # --- continuous ---------------------------------------------------------------------------
@@ -476,6 +477,17 @@ def test_a_second_reply_is_heard_after_the_first_was_played_out() -> None:
         ("[A]:And more.", []),
         ("heard", ["TtsStart", "start player", "LlmComplete And more.", "play"]),
         (END, ["TtsEnd", "finish player"]),
+        *HEARD,
+    ]
+    play(opened(), steps)
+
+
+def test_a_second_reply_that_came_whole_is_played_out_like_any_other() -> None:
+    steps: Steps = [
+        ("ask what", ["[T]:what"]),
+        *ANSWERS["text, voice"],
+        *((what, []) for what in (BEGIN, "sound", END)),
+        ("heard", ["TtsStart", "start player", "play", "TtsEnd", "finish player"]),
         *HEARD,
     ]
     play(opened(), steps)
