@@ -1,4 +1,5 @@
 from dataclasses import fields
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -23,6 +24,25 @@ COUNTED = {"ListenerDroppedBytes"}
 def arguments(event: type[events.Event]) -> tuple[str, ...]:
     """Return what a signal tells of an event; an error's remedy is in LastError."""
     return tuple(one.name for one in fields(event) if one.name != "remedy")
+
+
+def test_the_document_is_read_as_a_parser_of_all_xml_reads_it() -> None:
+    read = {
+        (interface.name, kind, name)
+        for interface in CONTRACT.interfaces.values()
+        for kind in ("method", "signal", "property")
+        for name in getattr(interface, {"property": "properties"}.get(kind, f"{kind}s"))
+    }
+    document = ET.fromstring(CONTRACT.text)  # noqa: S314 - it is our own
+    assert read == {
+        (interface.attrib["name"], member.tag, member.attrib["name"])
+        for interface in document.iter("interface")
+        for member in interface
+    }
+    for member in document.iter("method"):
+        types = [arg.attrib["type"] for arg in member if arg.get("direction") == "in"]
+        named = [one.methods.get(member.attrib["name"]) for one in CONTRACT.interfaces.values()]
+        assert "".join(types) in {method.inputs for method in named if method}
 
 
 def test_every_event_is_a_signal_with_the_same_fields_and_no_signal_is_without_event() -> None:
