@@ -21,7 +21,7 @@ from typing import Any
 _loading = threading.RLock()
 
 
-def defer_import(name: str, *functions: str) -> None:
+def defer_import(name: str, *functions: str, **known: Callable[..., Any]) -> None:
     """Put off the loading of a module to the first use of anything in it.
 
     Call it before the first import of whatever imports the module.
@@ -30,6 +30,8 @@ def defer_import(name: str, *functions: str) -> None:
         name: its full name. One that is loaded already, or is not there, is left alone.
         functions: those of its functions that are taken out of it by ``from NAME import``,
             which is a use; with these it is the first call.
+        known: functions of it that are asked while something is imported, with what gives the
+            same answer without the module.
     """
     if name in sys.modules:
         return
@@ -39,6 +41,8 @@ def defer_import(name: str, *functions: str) -> None:
     module = importlib.util.module_from_spec(spec)
     for function in functions:
         setattr(module, function, _put_off(module, function))
+    for function, answer in known.items():
+        setattr(module, function, answer)
     module.__class__ = _Deferred
     sys.modules[name] = module
     parent, _, child = name.rpartition(".")

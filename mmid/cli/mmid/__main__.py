@@ -96,6 +96,8 @@ def import_daemon() -> ModuleType:
     # websockets imports both, and uses neither unless there is a proxy.
     defer_import("importlib.metadata")
     defer_import("urllib.request")
+    # uuid asks it once which system this is.
+    defer_import("platform", system=lambda: os.uname().sysname)
     from mmid.service import daemon  # noqa: PLC0415 - after the fork, beside it
 
     return daemon

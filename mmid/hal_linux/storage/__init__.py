@@ -1,27 +1,24 @@
 """Which store a ``storage.target`` names, and what lies in it."""
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from mmid.errors import StorageFailed
 from mmid.frozen import frozen
-from mmid.hal_linux.storage.block_store import BlockMedium
-from mmid.hal_linux.storage.file_store import FileMedium
 from mmid.hal_linux.storage.medium import Medium
-from mmid.hal_linux.storage.mtd_store import MtdMedium, device_paths
 from mmid.hal_linux.storage.sealing import Sealing
 from mmid.hal_linux.storage.slots import Copy, SlotState, SlotStore
 from mmid.hal_linux.storage.system_calls import SystemCalls
-from mmid.hal_linux.storage.ubi_store import UbiMedium
 from mmid.secrets import Secret
 
 __all__ = ["SlotReport", "SlotState", "describe", "medium_of", "open_store", "paths_of"]
 
-_MEDIA: dict[str, Callable[[str, SystemCalls], Medium]] = {
-    "file": FileMedium,
-    "block": BlockMedium,
-    "ubi": UbiMedium,
-    "mtd": MtdMedium,
+# Kind of target -> module of this package and its class; a board has one, and imports no other.
+_MEDIA = {
+    "file": ("file_store", "FileMedium"),
+    "block": ("block_store", "BlockMedium"),
+    "ubi": ("ubi_store", "UbiMedium"),
+    "mtd": ("mtd_store", "MtdMedium"),
 }
 
 
@@ -77,6 +74,8 @@ def paths_of(target: str) -> list[str]:
     """Return the files or the device that a target names, whether they are there or not."""
     kind, _, place = target.partition(":")
     if kind == "mtd":
+        from mmid.hal_linux.storage.mtd_store import device_paths  # noqa: PLC0415 - few have one
+
         return device_paths(place, SystemCalls())
     return [place, f"{place}.copy"] if kind == "file" else [place]
 
@@ -94,7 +93,11 @@ def medium_of(target: str, calls: SystemCalls | None = None) -> Medium:
     kind, _, place = target.partition(":")
     named = kind == "mtd" and place.startswith("name=")
     if kind in _MEDIA and (Path(place).is_absolute() or named):
-        return _MEDIA[kind](place, calls or SystemCalls())
+        module, name = _MEDIA[kind]
+        medium: Medium = getattr(import_module(f"{__name__}.{module}"), name)(
+            place, calls or SystemCalls()
+        )
+        return medium
     raise StorageFailed(
         f"storage.target {target!r} is not a kind of store; use file:/PATH, block:/dev/NAME, "
         "ubi:/dev/ubiX_Y, mtd:/dev/mtdN or mtd:name=NAME"

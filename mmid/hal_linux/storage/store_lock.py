@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmid.errors import StorageFailed
-from mmid.hal_linux.storage.mtd_store import device_paths
+from mmid.hal_linux.storage import paths_of
 from mmid.hal_linux.storage.system_calls import SystemCalls
 
 RUN_DIRECTORY = Path("/run/mmid")
@@ -89,8 +89,7 @@ def _file_lock(place: str) -> Path:
 
 def _device_lock(kind: str, place: str) -> Path | None:
     """Return the lock of a device, the same by whichever of its names it is called."""
-    if kind == "mtd":
-        place = next(iter(device_paths(place, SystemCalls())), "")
+    place = next(iter(paths_of(f"{kind}:{place}")), "")
     try:
         number = Path(place).stat().st_rdev
     except OSError:
