@@ -86,6 +86,7 @@ async def board(
             protocol=protocol,
         ) as made:
             made.interpreter = interpreter
+            made.environment["MALLOC_ARENA_MAX"] = "1"  # as mmid.service has it
             if paced:
                 here = paced is True
                 plugin = compile_plugin("paced_pcm.c", Path(folder)) if here else paced

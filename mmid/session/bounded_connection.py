@@ -7,6 +7,7 @@ from the parser to whoever reads, and waits only while nobody does. Only ``link`
 import asyncio
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,10 @@ _PIECE_BYTES = 16384
 _MOST_FRAGMENTS = 4096  # of one message
 _MOST_FRAMES = 4096  # in one read, with the messages that wait
 _MOST_PINGS = 1000  # and pongs, in one read, or while the cloud reads none of our answers
+
+# asyncio keeps a buffer of 256 KiB for what one read may bring, all of it written to and so in
+# memory, as long as the connection lives. This is any TLS record and its neighbour.
+SSLProtocol.max_size = 2 * _PIECE_BYTES
 
 # Gets a message; returns whether the next one may come.
 Take = Callable[[str | bytes], bool]
