@@ -62,14 +62,14 @@ def measure(effort: Effort) -> Iterator[Figure]:
     seen = asyncio.run(_watch(effort))
     floor = "a bare asyncio and ssl loop"
     pss = [one.pss for one in seen.ours]
-    yield Figure("idle PSS", "MiB", pss, floor, [one.pss for one in seen.bare], 1.75)
+    yield Figure("idle PSS", "MiB", pss, floor, [one.pss for one in seen.bare], 1.65)
     yield Figure(
         "idle private dirty",
         "MiB",
         [one.private_dirty for one in seen.ours],
         floor,
         [one.private_dirty for one in seen.bare],
-        1.85,
+        1.7,
     )
     yield Figure(
         "idle RSS: PSS where no other Python runs",
@@ -77,7 +77,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
         [one.rss for one in seen.ours],
         floor,
         [one.rss for one in seen.bare],
-        1.75,
+        1.5,
     )
     theirs = "dashscope's client"
     if seen.official:
@@ -91,7 +91,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
     yield Figure("idle wake-ups", "1/s", wakes, allowance, [_ALLOWED_WAKE_UPS_PER_S], 1.0)
     for protocol in PROTOCOLS[1:]:
         ours, bare = zip(*asyncio.run(_weigh(protocol, effort)), strict=True)
-        yield Figure(with_cloud("idle PSS", protocol), "MiB", ours, floor, bare, 1.75)
+        yield Figure(with_cloud("idle PSS", protocol), "MiB", ours, floor, bare, 1.65)
 
 
 async def _watch(effort: Effort) -> _Rest:
