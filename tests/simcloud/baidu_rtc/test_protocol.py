@@ -249,6 +249,17 @@ def test_the_reply_waits_for_what_functions_return(old: bool) -> None:
     assert talk.refusals == ["[F] with a session_id that waits for no answer"]
 
 
+def test_nobody_waits_any_more_for_what_an_interrupted_turn_had_asked_for() -> None:
+    calls = ({"name": "lamp", "id": "call-1"},)
+    talk = Talk(turns=(ScriptedTurn(tool_calls=calls),))
+    talk.open(*PUSH_TO_TALK)
+    talk.press()
+    talk.send("[B]")
+    talk.send('[F]:{"session_id":"call-1","result":"ok"}')
+    assert talk.refusals == ["[F] with a session_id that waits for no answer"]
+    assert talk.run() == []
+
+
 @pytest.mark.parametrize(
     ("message", "refusal"),
     [

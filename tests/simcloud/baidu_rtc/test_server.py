@@ -132,6 +132,17 @@ async def test_a_wrong_url_opens_and_breaks_without_a_word(
         assert refusals(cloud) == [reason]
 
 
+async def test_a_header_that_no_client_sends_opens_nothing(tmp_path: Path) -> None:
+    async with SimCloud(tmp_path, scenario=quick()) as cloud:
+        instance = await take_instance(cloud.line)
+        headers = {"Authorization": "Bearer x"}
+        async with Witness.connect(cloud.line, instance, headers) as witness:
+            with pytest.raises(ConnectionClosedError):
+                await witness.until("")
+        await cloud.wait_for("refusal")
+        assert refusals(cloud) == ["no client sends Authorization"]
+
+
 async def test_an_instance_is_used_once_and_never_after_it_was_stopped(tmp_path: Path) -> None:
     async with SimCloud(tmp_path, scenario=quick()) as cloud:
         used, stopped = [await take_instance(cloud.line) for _ in range(2)]

@@ -59,6 +59,8 @@ class Witness:
         cls,
         line: Mapping[str, str],
         instance: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        /,
         **more: str,
     ) -> AsyncIterator[Self]:
         """Open an instance; ``more`` replaces what its URL has."""
@@ -72,7 +74,9 @@ class Witness:
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in told.items())
         context = ssl.create_default_context(cafile=line["ca_file"])
         url = f"{line['baidu_ws_url']}?{query}"
-        async with connect(url, ssl=context, compression=None) as socket:
+        async with connect(
+            url, ssl=context, compression=None, additional_headers=headers
+        ) as socket:
             yield cls(line, socket)
 
     async def until(self, prefix: str) -> str:
