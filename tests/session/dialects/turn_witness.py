@@ -46,6 +46,8 @@ class TurnWitness:
                 self.text(text)
             case SendAudio(data):
                 assert self.ready, "no audio before the cloud takes it"
+                if self.mode != "duplex" and any(data):
+                    assert "player" not in self.open, "the cloud hears no reply in a press"
                 self.sent += data
             case Emit(event):
                 self._event(event)
@@ -71,6 +73,7 @@ class TurnWitness:
     def _player(self, effect: Effect) -> None:
         if isinstance(effect, StartPlayer):
             assert "player" not in self.open, "a reply ends before the next begins"
+            assert self.mode == "duplex" or not self.microphone, "no reply beside a press"
             self.open.add("player")
         elif isinstance(effect, Play):
             assert "player" in self.open, "samples are played inside a reply only"

@@ -111,6 +111,7 @@ class Witness:
                 assert self.sent == self.spoken, "every sample was sent before the silence after it"
             return
         assert self.streams or self.uploading, "speech is sent in a speech only"
+        assert self.streams or "player" not in self.open, "the cloud hears no reply in a press"
         self.sent += data
 
     def _directive(self, name: str, now: float) -> None:
@@ -151,6 +152,7 @@ class Witness:
     def _player(self, effect: Effect) -> None:
         if isinstance(effect, StartPlayer):
             assert "player" not in self.open, "a reply ends before the next begins"
+            assert self.streams or not self.microphone, "no reply beside a press"
             self.open.add("player")
         elif isinstance(effect, Play):
             assert "player" in self.open, "samples are played inside a reply only"
