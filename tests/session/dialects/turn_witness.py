@@ -45,10 +45,7 @@ class TurnWitness:
             case Send(text):
                 self.text(text)
             case SendAudio(data):
-                assert self.ready, "no audio before the cloud takes it"
-                if self.mode != "duplex" and any(data):
-                    assert "player" not in self.open, "the cloud hears no reply in a press"
-                self.sent += data
+                self._audio(data)
             case Emit(event):
                 self._event(event)
             case StartPlayer() | Play() | FinishPlayer() | FlushPlayer():
@@ -66,6 +63,12 @@ class TurnWitness:
                 assert "Tts" not in self.open, "every start has its end"
                 assert "Asr" not in self.open, "every start has its end"
                 self.closed = True
+
+    def _audio(self, data: bytes) -> None:
+        assert self.ready, "no audio before the cloud takes it"
+        if self.mode != "duplex" and any(data):
+            assert "player" not in self.open, "the cloud hears no reply in a press"
+        self.sent += data
 
     def text(self, text: str) -> None:
         """Check a text that is sent."""
