@@ -11,7 +11,7 @@ import errno
 import logging
 import os
 import time
-from dataclasses import field
+from dataclasses import field, replace
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -47,7 +47,7 @@ _REASONS = {
     errno.ENXIO: "does not exist: its alsa-lib plug-in or card is missing",
     errno.EACCES: "may not be opened: the user needs the group audio",
     errno.EPERM: "may not be opened: the user needs the group audio",
-    errno.EINVAL: "cannot do 16-bit mono at this rate",
+    errno.EINVAL: "cannot do 16-bit samples of this rate, or not so few or many channels",
     errno.ESTRPIPE: "was suspended",
     errno.EBADFD: "was stopped by its driver",
     errno.EIO: "failed: its driver has an input/output error",
@@ -183,7 +183,7 @@ class PcmRequest:
         try:
             pcm, info = self._pcm(self.device)
         except AlsaError as error:
-            refusal, offer = self._refusal(error), ""
+            refusal, offer, channels = self._refusal(error), "", 0
             if _number(error) != errno.EINVAL:
                 raise refusal from error
         else:
@@ -191,12 +191,17 @@ class PcmRequest:
                 return self._opened(pcm, info, self._conversion(info))
             pcm.drop()
             pcm.close()
-            offer = _words(info["rate"], info["channels"], info["format_name"])
+            channels = info["channels"]
+            offer = _words(info["rate"], channels, info["format_name"])
             refusal = AudioDeviceFailed(
                 f"the sound device {self.device!r} offers {offer}, not "
                 f"{_words(self.rate_hz, self.channels, _FORMAT_NAME)}"
             )
-        return self._converted(offer, refusal)
+        if channels < self.channels > 1:
+            raise refusal  # a converter would make the missing channel of the microphone's
+        # Of several channels it may convert the rate, of all that there are: else it mixes them.
+        wanted = self if self.channels == 1 else replace(self, channels=channels)
+        return wanted._converted(offer, refusal)  # noqa: SLF001 - another of its own kind
 
     def _converted(self, offer: str, refusal: AudioDeviceFailed) -> OpenPcm:
         """Open it behind alsa-lib's ``plug``; whatever fails now, the first refusal says more."""

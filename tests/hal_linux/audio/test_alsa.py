@@ -66,6 +66,21 @@ def test_a_card_with_another_format_is_converted_by_alsa_itself(
     opened.pcm.close()
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_channel_that_a_card_has_not_is_not_made_of_others(define: Define, channels: int) -> None:
+    define(PLUG + CARD % f"type paced channels {channels}")
+    with pytest.raises(AudioDeviceFailed, match=r"offers 16000 Hz \w+ S16_LE, not .* 3 channels"):
+        PcmRequest(Direction.CAPTURE, "card:0,0", 16000, 20, 500, channels=3).open()
+
+
+def test_of_a_card_with_several_channels_only_the_rate_is_converted(define: Define) -> None:
+    define(PLUG + CARD % "type paced rate 48000 channels 4")
+    opened = PcmRequest(Direction.CAPTURE, "card:0,0", 16000, 20, 500, channels=3).open()
+    assert opened.channels == 4
+    assert opened.format.endswith("; converted, the device has 48000 Hz 4 channels S16_LE")
+    opened.pcm.close()
+
+
 def test_what_needs_no_conversion_has_none(define: Define) -> None:
     define(PLUG + CARD % "type paced")
     opened = PcmRequest(Direction.CAPTURE, "card:0,0", 16000, 20, 500).open()
