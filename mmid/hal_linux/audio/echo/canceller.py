@@ -53,6 +53,7 @@ class EchoCanceller:
         self._filter = Bypass(canceller, self.frame, tail_ms)
         self._watch = DelayWatch(rate_hz, reference)
         self._shift = 0  # the index of a microphone's sample less that of the one beside it
+        self._loudness_before = 0.0  # of the frame before
         self._echo_ends = 0  # until there the room answers
 
     @property
@@ -106,13 +107,15 @@ class EchoCanceller:
         self.delay = delay
 
     def _judge(self, heard: bytes, left: bytes, *, sounds: bool) -> None:
+        # What is left comes a frame late (``bypass``).
+        loudness, self._loudness_before = self._loudness_before, _loudness(heard)
         if sounds:
             good = not self.convergence.poor
-            self.convergence.echo(_loudness(heard), _loudness(left))
+            self.convergence.echo(loudness, _loudness(left))
             if good and self.convergence.poor:
                 self._watch.doubt()
         elif self.index > self._echo_ends:
-            self.convergence.quiet(_loudness(heard))
+            self.convergence.quiet(loudness)
 
 
 def _loudness(samples: bytes) -> float:
