@@ -131,7 +131,7 @@ def _build(
     gain = SoftwareGain()
     recorder = _recorder(audio, dialog, status)
     player = _player(audio, dialog, gain, status)
-    _cancel_echo(audio, recorder, player, status)
+    volume_changed = _cancel_echo(audio, recorder, player, status)
     board = Board(
         dialog=dialog,
         status=status,
@@ -140,7 +140,7 @@ def _build(
         clock=clock,
         recorder=recorder,
         player=player,
-        mixer=_mixer(audio, gain),
+        mixer=_mixer(audio, gain, volume_changed),
         prompts=settings.prompts,
     )
     cloud = cloud_of(settings.cloud.protocol)
@@ -170,10 +170,16 @@ def _build(
     return board, supervisor
 
 
-def _cancel_echo(audio: Audio, recorder: AlsaRecorder, player: AlsaPlayer, status: Status) -> None:
-    """Have the replies taken out of what the microphone hears, if that is set."""
+def _cancel_echo(
+    audio: Audio, recorder: AlsaRecorder, player: AlsaPlayer, status: Status
+) -> Callable[[], None]:
+    """Have the replies taken out of what the microphone hears, if that is set.
+
+    Returns:
+        what is to be called when the card's volume was turned.
+    """
     if audio.echo_canceller == "none":
-        return
+        return lambda: None
     from mmid.hal_linux.audio.echo.cancellation import connect  # noqa: PLC0415 - few have it
 
     echo = connect(
@@ -185,6 +191,7 @@ def _cancel_echo(audio: Audio, recorder: AlsaRecorder, player: AlsaPlayer, statu
     )
     echo.observe(lambda: status.update(echo_cancellation=echo.status))
     status.update(echo_cancellation=echo.status)
+    return echo.volume_changed
 
 
 def _recorder(audio: Audio, dialog: Dialog, status: Status) -> AlsaRecorder:
@@ -218,17 +225,19 @@ def _player(audio: Audio, dialog: Dialog, gain: SoftwareGain, status: Status) ->
     return player
 
 
-def _mixer(audio: Audio, gain: SoftwareGain) -> Mixer:
+def _mixer(audio: Audio, gain: SoftwareGain, on_change: Callable[[], None]) -> Mixer:
     """Return the card's control if there is one; a card that is away must not stop the start."""
     if not audio.mixer_control:
         return gain
     from mmid.hal_linux.audio.playback.mixer import AlsaMixer  # noqa: PLC0415 - few have one
 
     try:
-        return AlsaMixer(audio.mixer_device, audio.mixer_control)
+        mixer = AlsaMixer(audio.mixer_device, audio.mixer_control)
     except AudioDeviceFailed as error:
         _log.warning("%s; mmid scales the samples itself", error)
         return gain
+    mixer.observe(on_change)
+    return mixer
 
 
 def _clock_stepped(

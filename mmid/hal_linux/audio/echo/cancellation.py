@@ -27,6 +27,9 @@ _log = logging.getLogger(__name__)
 # Figures are told no more often.
 _TOLD_S = 1.0
 
+# What is heard is handed on so late, in chunks and behind the filter.
+_LATE_MS = 200
+
 # Above this drift alone makes a canceller poor.
 _DRIFT_PPM = 15.0
 
@@ -101,6 +104,8 @@ class EchoCancellation:
         playback_hz = playback.rate_hz if playback else capture_hz
         self.status = OFF
         self._capture_hz = capture_hz
+        self._late_bytes = capture_hz * (tail_ms + _LATE_MS) // 1000 * FRAME_BYTES
+        self._muted_bytes = 0  # of what is heard next; no reference tells what is in it
         self._reference = Reference(playback_hz, capture_hz)
         self._canceller = EchoCanceller(capture_hz, tail_ms, self._reference)
         self._alignment = Alignment(self._reference, playback_hz, capture_hz)
@@ -117,6 +122,12 @@ class EchoCancellation:
     def observe(self, on_change: Callable[[], None]) -> None:
         """Call ``on_change`` whenever ``status`` has changed."""
         self._on_change = on_change
+
+    def volume_changed(self) -> None:
+        """The loudspeaker's card was turned; a gain on the samples is in the reference, too."""
+        self._canceller.volume_changed()
+        if self._cleaner is not None:
+            self._tell(self._figures())
 
     # --- the devices ----------------------------------------------------------------------
 
@@ -180,12 +191,26 @@ class EchoCancellation:
             self._told_at = now
             self._tell(self._figures())
 
+    def mute_uncounted(self, clean: bytes) -> bytes:
+        """Mute what was heard beside a reply that is not in the reference; return the rest as is.
+
+        Such a reply began before the microphone was opened: a prompt while there was no
+        connection, or whatever played when a program's tap came.
+        """
+        if self._playback is not None and self._playback.plays_alone:
+            self._muted_bytes = self._late_bytes + len(clean)
+        count = min(len(clean), self._muted_bytes)
+        self._muted_bytes -= count
+        return bytes(count) + clean[count:]
+
     # --- what is told ---------------------------------------------------------------------
 
     def _figures(self) -> Mapping[str, str | float]:
         convergence, delay = self._canceller.convergence, self._canceller.delay
         state = str(convergence.state)
-        if convergence.poor:
+        if self._playback is not None and self._playback.plays_alone:
+            state = "muting: a reply began before the microphone was open"
+        elif convergence.poor:
             state = f"muting: {self._why()}"
         return {
             "state": state,
@@ -243,7 +268,7 @@ class _Cleaner:
         self._rest = self._rest[whole:]
         clean = b"".join(self._canceller.cancel(frame) for frame in frames)
         if clean:
-            self._listener.recorder_audio(clean)
+            self._listener.recorder_audio(self._cancellation.mute_uncounted(clean))
 
     def recorder_failed(self, error: AudioDeviceFailed) -> None:
         self._cancellation.stop()

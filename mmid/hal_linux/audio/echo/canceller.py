@@ -78,6 +78,13 @@ class EchoCanceller:
         self.convergence.restart()
         self.delay = None
 
+    def volume_changed(self) -> None:
+        """The loudspeaker is louder now, or less loud: what is taken out has to be proved again.
+
+        The filter learns it within a second or two, in which the cloud would hear a voice.
+        """
+        self.convergence.restart()
+
     def cancel(self, heard: bytes) -> bytes:
         """Return what is said in the room, for the next frame that the microphone heard."""
         played = self._reference.at(self.index - self._shift, self.frame)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from mmid.errors import AudioDeviceFailed
-from mmid.hal_linux.audio.alsa import FRAME_BYTES, OpenPcm, PcmRequest
+from mmid.hal_linux.audio.alsa import FRAME_BYTES, OpenPcm, Pcm, PcmRequest
 from mmid.hal_linux.audio.device import SoundDevice
 from mmid.hal_linux.audio.echo.playback_stream import LEAD_S, REFILL_S, PlaybackStream
 from mmid.hal_linux.audio.samples import ramp_down
@@ -58,12 +58,17 @@ class ContinuousPlayback:
     Args:
         request: the loudspeaker, as the player opens it.
         listener: hears what is played, and when.
+
+    Attributes:
+        plays_alone: a reply that began before the stream has the card for itself; nobody
+            counts it.
     """
 
     def __init__(self, request: PcmRequest, listener: PlaybackListener) -> None:
         buffer_ms = max(request.buffer_ms, int(2000 * LEAD_S))
         self._device = SoundDevice(replace(request, buffer_ms=buffer_ms))
         self._listener = listener
+        self.plays_alone = False
         self._stream: PlaybackStream | None = None
         self._reply: _ReplyPcm | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -95,7 +100,9 @@ class ContinuousPlayback:
             AudioDeviceFailed: it is not there, busy or cannot do it.
         """
         if not self._wanted:
-            return alone()
+            opened = alone()
+            self.plays_alone = True
+            return replace(opened, pcm=_PcmAlone(opened.pcm, self._alone_closed))
         stream = self._stream or self._open()
         self._reply = _ReplyPcm(self, stream)
         return replace(stream.opened, pcm=self._reply, buffer_frames=self._reply.buffer_frames)
@@ -122,6 +129,9 @@ class ContinuousPlayback:
                 self._write(self._stream, reply.interrupt(silence))
         if not self._wanted:
             self._close()
+
+    def _alone_closed(self) -> None:
+        self.plays_alone = False
 
     def _open(self) -> PlaybackStream:
         self._stream = PlaybackStream(self._device.open_pcm())
@@ -176,6 +186,19 @@ class ContinuousPlayback:
         if self._stream is not None:
             self._stream.close()
         self._stream = None
+
+
+class _PcmAlone:
+    """The card, for a reply that has it for itself; tells when it is closed."""
+
+    def __init__(self, pcm: Pcm, on_close: Callable[[], None]) -> None:
+        self.read, self.write, self.avail, self.drop = pcm.read, pcm.write, pcm.avail, pcm.drop
+        self._pcm = pcm
+        self._on_close = on_close
+
+    def close(self) -> None:
+        self._pcm.close()
+        self._on_close()
 
 
 class _ReplyPcm:

@@ -7,7 +7,7 @@ be -52 dB; here 50 % is -18 dB, as ``amixer -M`` and alsamixer have it.
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import log10
 from typing import Any
@@ -51,6 +51,7 @@ class AlsaMixer:
         self._control = indexed["name"] if indexed else control.strip("'")
         self._index = int(indexed["index"]) if indexed else 0
         self._before_mute: int | None = None  # the volume, while muted without a switch
+        self._on_change: Callable[[], None] = lambda: None
         if not _sets_playback(device, self._control, self._index):
             offered = ", ".join(_playback_controls(device)) or "none"
             raise AudioDeviceFailed(
@@ -60,6 +61,10 @@ class AlsaMixer:
         self._decibels = _decibel_range(device, self._control, self._index)
         with self._opened() as mixer:
             self._has_switch = "Playback Mute" in mixer.switchcap() or "Mute" in mixer.switchcap()
+
+    def observe(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` whenever mmid has turned the card's volume, or muted it."""
+        self._on_change = on_change
 
     @property
     def volume(self) -> int:
@@ -89,11 +94,13 @@ class AlsaMixer:
             else:
                 decibels = decibels_of(percent, *self._decibels)
                 mixer.setvolume(decibels, units=alsaaudio.VOLUME_UNITS_DB)
+        self._on_change()
 
     def set_muted(self, muted: bool) -> None:
         if self._has_switch:
             with self._opened() as mixer:
                 mixer.setmute(int(muted))
+            self._on_change()
         elif muted and self._before_mute is None:
             before = self.volume
             self.set_volume(0)

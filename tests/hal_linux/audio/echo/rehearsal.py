@@ -17,7 +17,6 @@ from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
 from mmid.hal_linux.audio.echo.reference import Reference
 
 RATE_HZ = 16000
-_FRAME = RATE_HZ * FRAME_MS // 1000
 _FRAME_S = FRAME_MS / 1000
 _LEAD_S = 0.08
 
@@ -73,20 +72,21 @@ class RoomLibrary:
         library.room_free.argtypes = [ctypes.c_void_p]
 
     def frames(
-        self, room: Room, reply: bytes, reply_hz: int, changes: dict[int, Room]
+        self, room: Room, reply: bytes, reply_hz: int, rate_hz: int, changes: dict[int, Room]
     ) -> Iterator[bytes]:
         """Yield what the microphone hears, a frame at a time; the room changes in those frames."""
+        frame = rate_hz * FRAME_MS // 1000
         options = (room.rt60_ms, room.drift_ppm, room.clip, room.noise)
-        made = self._library.room_new(reply_hz, RATE_HZ, *options)
+        made = self._library.room_new(reply_hz, rate_hz, *options)
         try:
             self._library.room_change(made, room.delay_ms, room.gain)
             self._library.room_play(made, reply, len(reply) // 2)
-            out = ctypes.create_string_buffer(2 * _FRAME)
+            out = ctypes.create_string_buffer(2 * frame)
             count = 0
             while True:
                 if change := changes.get(count):
                     self._library.room_change(made, change.delay_ms, change.gain)
-                self._library.room_hear(made, out, None, _FRAME)
+                self._library.room_hear(made, out, None, frame)
                 count += 1
                 yield out.raw
         finally:
@@ -132,10 +132,12 @@ def rehearse(
     reply: bytes,
     *,
     reply_hz: int = RATE_HZ,
+    rate_hz: int = RATE_HZ,
     tail_ms: int = 200,
     talker: bytes = b"",
     changes: dict[float, Room] | None = None,
     breaks: tuple[float, ...] = (),
+    turned: tuple[float, ...] = (),
     position_error_s: float = 0.0,
 ) -> Outcome:
     """Play a reply in the room from the first moment on, and clean what the microphone hears.
@@ -145,33 +147,37 @@ def rehearse(
         room: how it is at first.
         reply: what the loudspeaker plays, at ``reply_hz``.
         reply_hz: its rate.
+        rate_hz: the microphone's.
         tail_ms: the canceller's.
         talker: what is said in the room from the first moment on.
         changes: how it is from some second on.
         breaks: at these seconds the positions are void and the delay is looked for anew.
+        turned: at these seconds mmid turns the volume, and says so.
         position_error_s: by how much the loudspeaker's card tells its position wrong.
     """
-    reference = Reference(reply_hz, RATE_HZ)
-    canceller = EchoCanceller(RATE_HZ, tail_ms, reference)
-    alignment = Alignment(reference, reply_hz, RATE_HZ)
+    reference = Reference(reply_hz, rate_hz)
+    canceller = EchoCanceller(rate_hz, tail_ms, reference)
+    alignment = Alignment(reference, reply_hz, rate_hz)
     outcome, written = Outcome(), 0
     rate = reply_hz * (1 + room.drift_ppm / 1e6)
     changing = {_frame_at(second): change for second, change in (changes or {}).items()}
-    frames = library.frames(room, reply, reply_hz, changing)
+    frames, size = library.frames(room, reply, reply_hz, rate_hz, changing), canceller.frame
     for count in range(int(len(reply) / 2 / rate / _FRAME_S)):
         now = count * _FRAME_S
         if count in map(_frame_at, breaks):
             alignment.broke()
+        if count in map(_frame_at, turned):
+            canceller.volume_changed()
         sounded = int((now + position_error_s) * rate)
         if written:
             alignment.playback_position(now, sounded, written - sounded)
         until = int((now + _FRAME_S + _LEAD_S) * rate)
         alignment.played(reply[2 * written : 2 * until].ljust(2 * (until - written), b"\0"))
         written = until
-        alignment.recorded(now, count * _FRAME)
+        alignment.recorded(now, count * size)
         if (offset := alignment.new_offset()) is not None:
             canceller.restart(offset)
-        heard = _mixed(next(frames), talker[2 * count * _FRAME : 2 * (count + 1) * _FRAME])
+        heard = _mixed(next(frames), talker[2 * count * size : 2 * (count + 1) * size])
         outcome.heard.append(heard)
         outcome.left.append(canceller.cancel(heard))
         outcome.states.append(str(canceller.convergence.state))

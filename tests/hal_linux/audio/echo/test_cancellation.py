@@ -1,10 +1,13 @@
 """Recorder and player with a canceller between them, in a room and in real time."""
 
 import asyncio
+import re
 import time
 from array import array
 from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -48,13 +51,17 @@ class Ears:
 class Duplex:
     """A board's microphone and loudspeaker, and what is told of the canceller."""
 
-    def __init__(self, capture: str, *, loopback: int | None = None) -> None:
+    def __init__(self, capture: str, *, microphone: int = 0, loopback: int | None = None) -> None:
         self.recorder = AlsaRecorder(capture, RATE_HZ, 20)
         self.player = AlsaPlayer("room", RATE_HZ, 20, SoftwareGain())
         self.ears = Ears()
         self.told: list[Mapping[str, str | float]] = []
         self.echo: EchoCancellation = connect(
-            self.recorder, self.player, tail_ms=200, loopback=loopback
+            self.recorder,
+            self.player,
+            tail_ms=200,
+            microphone=microphone,
+            loopback=loopback,
         )
         self.echo.observe(self._tell)
         self._news = asyncio.Event()
@@ -90,7 +97,12 @@ def room(
         f"pcm.looped {{ {kind} channels 2 }}\n"
         f'pcm.unplugged {{ {kind} away "{tmp_path}/away" }}\n'
         "pcm.card { type paced }\n"
+        f'pcm.codec {{ type file infile "{tmp_path}/three" format raw file /dev/null\n'
+        "  slave.pcm null }\n"
+        "pcm.plug { @args [ SLAVE ] @args.SLAVE { type string } type plug slave.pcm $SLAVE }\n"
     )
+    frames = ((0, -1, at) for at in range(RATE_HZ))
+    (tmp_path / "three").write_bytes(array("h", chain.from_iterable(frames)).tobytes())
 
 
 pytestmark = pytest.mark.usefixtures("room")
@@ -108,6 +120,17 @@ async def test_a_press_is_recorded_bit_by_bit_whatever_is_set() -> None:
     assert duplex.echo.status == OFF
 
 
+async def test_a_press_has_the_microphone_s_channel_and_no_other_bit_by_bit() -> None:
+    duplex = Duplex("codec", microphone=2, loopback=0)
+    duplex.recorder.start(duplex.ears)
+    await asyncio.sleep(0.5)  # how long a person speaks
+    duplex.stop()
+    heard = array("h", duplex.ears.samples)
+    assert len(heard) > 0.4 * RATE_HZ
+    assert heard == array("h", range(len(heard)))
+    assert duplex.told == []
+
+
 async def test_a_tap_that_came_during_a_press_hears_no_reply_afterwards() -> None:
     duplex, tap = Duplex("room"), Ears()
     duplex.recorder.start(duplex.ears)
@@ -123,6 +146,22 @@ async def test_a_tap_that_came_during_a_press_hears_no_reply_afterwards() -> Non
     assert decibels(tap.samples[begin:]) < decibels(speech(8)) - 12 - 20
     assert tap.failure is None
     assert duplex.echo.status == OFF
+
+
+async def test_beside_a_reply_that_has_the_card_alone_the_microphone_is_muted() -> None:
+    duplex = Duplex("room")
+    duplex.play(speech(1.2))
+    duplex.recorder.start(duplex.ears, beside_replies=True)
+    assert duplex.echo.status["state"] == "muting: a reply began before the microphone was open"
+    await asyncio.wait_for(duplex.ears.ended.wait(), 5)
+    assert len(duplex.ears.samples) > RATE_HZ
+    assert not any(duplex.ears.samples)
+    await duplex.until("converging")
+    before = len(duplex.ears.samples)
+    await asyncio.sleep(0.5)  # in which nobody talks
+    duplex.stop()
+    assert any(duplex.ears.samples[before:]), "the room's noise is heard again"
+    assert decibels(duplex.ears.samples[before:]) < 20
 
 
 async def test_after_lost_samples_it_says_so_and_is_on_again() -> None:
@@ -171,6 +210,40 @@ async def test_a_channel_that_loops_back_is_the_reference() -> None:
 
 async def test_a_device_without_that_channel_is_refused() -> None:
     duplex = Duplex("room", loopback=3)
-    with pytest.raises(AudioDeviceFailed, match="mono"):
+    with pytest.raises(AudioDeviceFailed, match=r"offers 16000 Hz mono .* not 16000 Hz 4 channels"):
         duplex.recorder.start(duplex.ears, beside_replies=True)
     assert duplex.echo.status == OFF
+
+
+class Recording:
+    """A recording whose time is that of its samples, as fast as they come."""
+
+    overruns = 0
+    position = 0.0, 0
+
+
+def hear(echo: EchoCancellation, played: bytes, heard: bytes) -> str:
+    """Have a microphone hear that while a channel of its device plays; return the state."""
+    recording, size = Recording(), RATE_HZ // 10 * 2
+    cleaner = echo.start(recording, Ears())
+    for at in range(0, len(heard), size):
+        recording.position = at / 2 / RATE_HZ, at // 2
+        echo._loop_back(played[at : at + size])
+        cleaner.recorder_audio(heard[at : at + size])
+    return str(echo.status["state"])
+
+
+def test_an_echo_that_is_not_found_is_muted_with_that_reason() -> None:
+    elsewhere = speech(20, text="Nothing that was played is heard in here. ")
+    told = hear(EchoCancellation(RATE_HZ, 200), speech(20), elsewhere)
+    assert told == "muting: the echo is not found within half a second of the sound"
+
+
+def test_an_echo_that_is_not_taken_out_is_muted_with_its_figures() -> None:
+    dice, played = Random(1), array("h", speech(14))  # noqa: S311 - the same each time
+    rattling = array("h", (int(one * dice.uniform(-0.2, 1.2)) for one in played))
+    echo = EchoCancellation(RATE_HZ, 200)
+    told = hear(echo, played.tobytes(), rattling.tobytes())
+    assert re.fullmatch(r"muting: only [0-9] dB of the echo are taken out", told)
+    echo._alignment.drift.ppm = 40.0  # known, and not made up for
+    assert dict(echo._figures())["state"] == f"{told}, the clocks drift by 40 ppm"

@@ -208,7 +208,8 @@ async def test_a_loudspeaker_that_comes_back_plays_the_rest_and_the_break_is_tol
     await asyncio.wait_for(audience.ended.wait(), 10)
     assert audience.failure is None
     await stage.until(lambda: REPLY[-2000:] + bytes(100) in loudspeaker.heard())
-    assert stage.counter.breaks == 2
+    # As often as the card started; a loop that is late may let it run dry once more.
+    assert stage.counter.breaks == len((tmp_path / "starts").read_bytes()) >= 2
 
 
 async def test_a_loudspeaker_that_is_away_at_first_is_looked_for(

@@ -124,6 +124,16 @@ def test_a_volume_set_while_muted_is_heard_after_it(control: str) -> None:
     assert AlsaMixer("card", control).volume == 100
 
 
+@both_controls
+def test_whoever_observes_is_told_of_another_volume_and_of_mute(control: str) -> None:
+    mixer, told = AlsaMixer("card", control), [0]
+    mixer.observe(lambda: told.append(mixer.volume))
+    mixer.set_volume(50)
+    mixer.set_muted(True)
+    mixer.set_muted(False)
+    assert len(told) == 1 + 3
+
+
 def test_a_control_without_a_switch_is_muted_by_its_volume() -> None:
     AlsaMixer("card", "Plain").set_muted(True)
     assert AlsaMixer("card", "Plain").volume == 0
