@@ -92,7 +92,8 @@ class PromptPlayer:
         samples = await asyncio.to_thread(lambda: _resampled(*read_prompt(path), self._rate_hz))
         if self._player.playing:
             raise Busy("the loudspeaker is in use")
-        if silenced != self._silenced:  # while the file was read
+        # While the file was read, or before: the microphone would hear it.
+        if silenced != self._silenced or self._status.talker:
             raise Busy("somebody has begun to talk, or to be answered")
         self._player.start(self, samples=True)
         self._playing = True

@@ -130,6 +130,8 @@ async def test_a_press_and_a_reply_silence_it(board: Board) -> None:
         await board.gateway.play_prompt("error.wav")
         board.gateway.start_speech(ALICE)
         assert not board.player.playing
+        with pytest.raises(Busy, match="begun to talk"):
+            await board.gateway.play_prompt("error.wav")
         board.gateway.cancel_speech(ALICE)
     await board.gateway.play_prompt("error.wav")
     board.host.perform(StartPlayer())

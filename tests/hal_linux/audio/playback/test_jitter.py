@@ -17,9 +17,7 @@ PERIOD_S = 0.02
 REPLIES, REPLY_S = 50, 3.0
 
 
-def hear(
-    buffer: JitterBuffer, frames: list[Frame], period_s: float = PERIOD_S
-) -> tuple[float, int]:
+def hear(buffer: JitterBuffer, frames: list[Frame]) -> tuple[float, int]:
     """Play a reply as the playout does: silence goes in when a period is left.
 
     Returns:
