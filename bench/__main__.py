@@ -31,6 +31,7 @@ BENCHMARKS = (
     "start",
     "imports",
     "idle",
+    "rest",
     "memory",
     "turn",
     "instructions",

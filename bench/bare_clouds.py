@@ -15,6 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bench.bare_sound import UP_HZ, Dialog
 
+# How often mmid lets a cloud know that it lives: the first by a directive, the others by pings.
+HEARTBEAT_S = {"multimodal-dialog": 48.0, "qwen-realtime": 20.0, "baidu-rtc": 10.0}
+
 _DIRECTIVES = {
     "speak": "SendSpeech",
     "stop": "StopSpeech",
@@ -78,6 +81,11 @@ class _MultimodalDialog(Dialog):
     async def tell(self, what: str) -> None:
         asked = {"type": "prompt", "text": "go on"} if what == "ask" else None
         await self._directive(_DIRECTIVES[what], given=asked)
+
+    async def rest(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S[self._facts["protocol"]])
+            await self._directive("HeartBeat")
 
     def frame(self, samples: bytes) -> bytes:
         return samples
@@ -197,8 +205,9 @@ async def connected(facts: dict[str, Any], context: ssl.SSLContext) -> AsyncIter
     if facts["protocol"] == "baidu-rtc":
         url, kind = await asyncio.to_thread(_instance_url, facts, context), _BaiduRtc
         headers = {}
+    ping_s = None if kind is _MultimodalDialog else HEARTBEAT_S[facts["protocol"]]
     async with connect(
-        url, ssl=context, compression=None, additional_headers=headers
+        url, ssl=context, compression=None, additional_headers=headers, ping_interval=ping_s
     ) as connection:
         dialog = kind(connection, facts)
         await dialog.start()

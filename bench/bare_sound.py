@@ -80,6 +80,10 @@ class Dialog(ABC):
         await speaking
         return self._spent() - before
 
+    async def rest(self) -> None:
+        """Stay connected while nobody talks; websockets pings the cloud where that is the way."""
+        await self._connection.wait_closed()
+
     async def _speak(self, seconds: float) -> None:
         recorder = _open(alsaaudio.PCM_CAPTURE, "microphone", UP_HZ)
         frames = [recorder.read()[1]]  # starts it

@@ -13,7 +13,7 @@ from mmid.simcloud.core.voice import phrase
 from tests.rig.alsa_plugin import compile_plugin
 from tests.rig.board import PROTOCOLS, REPLY_HZ, Board, Tables, silence
 from tests.rig.listener import Listener
-from tests.rig.processes import EMULATED_START_S
+from tests.rig.processes import EMULATED_START_S, Process
 
 UP_HZ = 16000
 
@@ -94,6 +94,27 @@ async def board(
             listener = await made.start()
             await listener.wait_for(".State", "listening", timeout_s=EMULATED_START_S)
             yield made, listener
+
+
+async def start_again(made: Board) -> None:
+    """Stop mmid and start it once more, until the cloud listens."""
+    await made.stop("mmid")
+    await made.start_mmid()
+    listener = await made.listener()
+    await listener.wait_for(".State", "listening", timeout_s=EMULATED_START_S)
+
+
+@asynccontextmanager
+async def running(made: Board, command: list[str], *, speaks: bool = True) -> AsyncIterator[int]:
+    """Run a program beside a board until the block ends; one that speaks says when it is ready."""
+    process = Process(command, made.directory / "other.log")
+    await process.start()
+    try:
+        if speaks:
+            await process.first_line(EMULATED_START_S)
+        yield process.pid
+    finally:
+        await process.stop()
 
 
 async def speak(listener: Listener, seconds: float) -> float:

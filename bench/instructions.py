@@ -5,7 +5,8 @@ another processor than a board has. Here the same dialogs are held by mmid and b
 bare client (``bench.bare_dialog``), both in Debian 13's Python and libraries for armhf under
 qemu-user, as a Cortex-A7, and the instructions are counted. What the kernel does is not counted,
 nor how long an instruction takes. Simcloud, the bus and its client run beside it as they are.
-With echo cancellation the floor calls libspeexdsp for the same sound.
+With echo cancellation the floor calls libspeexdsp for the same sound. At rest (``rest``) both let
+the cloud know that they live.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from bench.armhf import machine
 from bench.board import with_cloud
 from bench.dialogs import Kind, Machine, hold
 from bench.figure import Effort, Figure
+from bench.rest import Rest, at_rest
 from tests.rig.board import PROTOCOLS
 
 _FLOOR = "bare websockets and pyalsaaudio"
@@ -33,7 +35,7 @@ _RUNS = 2
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Hold a dialog of each kind in turns."""
+    """Hold a dialog of each kind in turns, then none."""
     try:
         board = machine()
     except (OSError, SubprocessError) as error:
@@ -45,6 +47,14 @@ def measure(effort: Effort) -> Iterator[Figure]:
         floor = f"{_FLOOR}, libspeexdsp" if cancelling else _FLOOR
         for kind, (ours, bare) in zip(kinds, _held(kinds, board, effort), strict=True):
             yield Figure(with_cloud(name, kind.protocol), "M/s", ours, floor, bare, 1.3)
+    for protocol, rest in zip(PROTOCOLS, asyncio.run(_rests(board, effort)), strict=True):
+        name = with_cloud("instructions per minute of rest", protocol)
+        spent, floor = (60 * rest.ours, 60 * rest.bare), "bare websockets"
+        yield Figure(name, "M/min", spent[:1], floor, spent[1:], 1.5)
+
+
+async def _rests(board: Machine, effort: Effort) -> list[Rest]:
+    return await asyncio.gather(*(at_rest(protocol, board, effort) for protocol in PROTOCOLS))
 
 
 def _held(

@@ -41,6 +41,9 @@ _log = logging.getLogger(__name__)
 # A polite end may take this long until its last message has left.
 _FLUSH_S = 0.7
 
+# The timer may fire so long before anything is due; then it is armed again.
+_EARLY_S = 5.0
+
 
 class Host(Protocol):
     """Who carries out the effects that are not the connection's own."""
@@ -307,15 +310,19 @@ class Conversation:
             self.perform(self._understood(self.dialect.pong))
 
     def _arm(self) -> None:
-        """Arm the timer, unless it fires early enough: most deadlines move away, not near."""
-        deadline = self.dialect.deadline
-        if self._close.done() or deadline == inf:
-            return
+        """Arm the timer, unless it fires early enough: most deadlines move away, not near.
+
+        One that would fire much too early is armed anew. Otherwise each heartbeat at rest had a
+        second wake-up, for an answer that came long ago.
+        """
+        deadline = inf if self._close.done() else self.dialect.deadline
         if self._timer is not None:
-            if self._timer.when() <= deadline:
+            if deadline - _EARLY_S < self._timer.when() <= deadline:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(deadline, self._tick)
+            self._timer = None
+        if deadline < inf:
+            self._timer = self._loop.call_at(deadline, self._tick)
 
     def _tick(self) -> None:
         self._timer = None

@@ -267,6 +267,16 @@ async def test_an_idle_connection_is_kept_by_heartbeats(cloud_directory: Path) -
         assert talk.last_state is State.LISTENING
 
 
+async def test_at_rest_nothing_wakes_it_before_the_next_heartbeat(cloud_directory: Path) -> None:
+    async with clouded(cloud_directory) as cloud, talking(cloud) as talk:
+        assert await talk.until(Emit(SpeechPrepare()))
+        timer = talk.conversation._timer
+        assert timer is not None
+        # The deadline for that readiness, which was armed before, is not waited for.
+        assert timer.when() == talk.conversation.dialect.deadline
+        assert timer.when() > asyncio.get_running_loop().time() + heartbeat.SILENCE_S - LEAVE_S
+
+
 # --- what nobody thought of --------------------------------------------------------------------
 
 
