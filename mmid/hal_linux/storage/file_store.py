@@ -43,7 +43,7 @@ class FileMedium:
         path = self._calls.follow_links(self._path)
         self.places, self._temporary = (path, f"{path}.copy"), f"{path}.new"
         with suppress(FileNotFoundError):
-            self._directory = self._calls.open(str(Path(path).parent), _DIRECTORY)
+            self._directory = self._calls.open(os.path.dirname(path), _DIRECTORY)  # noqa: PTH120
         try:
             if self._directory is not None:
                 self._calls.flock(self._directory, exclusive=write)

@@ -128,10 +128,10 @@ class SystemCalls:
             ) from None
 
     def rename(self, source: str, target: str) -> None:
-        Path(source).rename(target)
+        os.rename(source, target)  # noqa: PTH104 - as are unlink and dirname: a Path costs 20 us
 
     def unlink(self, path: str) -> None:
-        Path(path).unlink()
+        os.unlink(path)  # noqa: PTH108
 
     def mkdir(self, path: str) -> None:
         Path(path).mkdir(mode=0o700)
