@@ -3,8 +3,8 @@
 A dialog is a question, spoken and typed in turns (the cloud refuses five that are
 typed in two seconds), and a short reply. A thousand of them take five minutes. The
 baseline of memory is the same process after the first ten; that of flash, the longest
-record. PSS also moves when another Python on the machine starts or ends; what is
-private to the process does not.
+record. PSS is not judged: it moves when another Python on the machine starts or ends, which RSS
+and what is private to the process do not.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ def measure(effort: Effort) -> Iterator[Figure]:
     count = effort.times(_DIALOGS, least=_FIRST + 2)
     before, after, written = asyncio.run(_dialogs(count))
     floor = f"after the first {_FIRST}"
-    name = f"PSS after {count} dialogs"
-    yield Figure(name, "MiB", [after.pss], floor, [before.pss], _GOAL)
+    name = f"RSS after {count} dialogs"
+    yield Figure(name, "MiB", [after.rss], floor, [before.rss], _GOAL)
     name = f"private dirty after {count} dialogs"
     yield Figure(name, "MiB", [after.private_dirty], floor, [before.private_dirty], _GOAL)
     name = f"flash written by {count} dialogs"

@@ -50,7 +50,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
     for protocol, rest in zip(PROTOCOLS, asyncio.run(_rests(board, effort)), strict=True):
         name = with_cloud("instructions per minute of rest", protocol)
         spent, floor = (60 * rest.ours, 60 * rest.bare), "bare websockets"
-        yield Figure(name, "M/min", spent[:1], floor, spent[1:], 1.5)
+        yield Figure(name, "M/min", spent[:1], floor, spent[1:], 1.6)
 
 
 async def _rests(board: Machine, effort: Effort) -> list[Rest]:
