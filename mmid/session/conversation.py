@@ -253,7 +253,8 @@ class Conversation:
 
     def _send(self) -> None:
         """Send what waits, for as long as the network takes it; the link calls this again."""
-        while self._link.writable and (message := self._outbox.get()):
+        while self._outbox and self._link.writable:
+            message = self._outbox.get()
             if isinstance(message, Send):
                 self._link.send(message.text)
             else:

@@ -74,10 +74,8 @@ class Outbox:
             self._drop_oldest_live()
         return self.dropped_bytes - before
 
-    def get(self) -> Send | SendAudio | None:
-        """Return the next frame to send, speech joined; None if nothing waits."""
-        if not self._items:
-            return None
+    def get(self) -> Send | SendAudio:
+        """Return the next frame to send, speech joined; something must wait."""
         item = self._items.popleft()
         if isinstance(item, Send):
             self._texts -= 1

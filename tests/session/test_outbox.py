@@ -21,10 +21,10 @@ def outbox(*, limit: int = LIMIT, frame: int = FRAME) -> Outbox:
 
 def take(box: Outbox) -> str | bytes | None:
     """Get the next frame; None if nothing waits."""
+    if not box:
+        return None
     message = box.get()
-    if isinstance(message, Send):
-        return message.text
-    return message.data if message else None
+    return message.text if isinstance(message, Send) else message.data
 
 
 def take_all(box: Outbox) -> list[str | bytes]:

@@ -93,8 +93,8 @@ class TurnDialect(ABC):
     def _records(self) -> bool:
         """Whether what is recorded now is meant for the cloud."""
         machine = self.machine
-        if machine.mode.pressed and machine.stage is not TurnStage.TALKING:
-            return False
+        if machine.mode.pressed:
+            return machine.stage is TurnStage.TALKING
         return machine.stage not in {TurnStage.STARTING, TurnStage.CLOSED}
 
     def _open_microphone(self, _now: float) -> Effects:

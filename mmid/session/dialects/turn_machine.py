@@ -57,10 +57,12 @@ class TurnMachine(ABC):
 
     def enter(self, stage: TurnStage, now: float) -> Effects:
         """Go to a stage: its deadline begins, its state is shown if it is another."""
-        state: State | None = self.stages[stage].state
-        moved: Effects = [] if stage is self.stage else [Moved(stage.value, self.cause)]
-        self.stage = stage
+        before, self.stage = self.stage, stage
         self.stay(now)
+        if stage is before:
+            return []
+        moved: Effects = [Moved(stage.value, self.cause)]
+        state: State | None = self.stages[stage].state
         if state is None or state is self._shown:
             return moved
         self._shown = state

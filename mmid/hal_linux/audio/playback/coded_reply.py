@@ -121,12 +121,12 @@ class CodedReply:
         for _ in range(_PIECES_AT_ONCE):
             now = time.monotonic()
             # Many short messages may come in one turn: what the last of them took counts.
-            spent = max(0.0, self._rested_at - now)
-            if self._playout.waiting_bytes >= self._ahead_bytes or spent > _BUDGET_S:
+            spent_s = self._rested_at - now
+            if spent_s > _BUDGET_S or self._playout.waiting_bytes >= self._ahead_bytes:
                 break
             piece = next(self._pieces, None)
-            took = time.monotonic() - now
-            self._rested_at = now + spent + 2 * took  # no rest while it decodes
+            took_s = time.monotonic() - now
+            self._rested_at = max(now, self._rested_at) + 2 * took_s  # no rest while it decodes
             if piece is None:
                 return False
             if piece:

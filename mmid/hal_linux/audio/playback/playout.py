@@ -118,10 +118,9 @@ class Playout:
         self._jitter.arrived(now, len(data))
         if self._timer is None or self._watching or self._feeds_soon(self._timer.when() - now):
             if self._phase is _Phase.PLAYING:  # a turn of the loop more would cost as much again
-                self._stop_timer()
                 self._turn()
             else:  # the listener may hear that it started, and not from in here
-                self._call_at(now, self._turn)
+                self._wake_in(0, self._turn)
 
     def overflow(self, waiting: int) -> None:
         """End the reply: the writer does not wait, and so many bytes do."""
@@ -165,7 +164,7 @@ class Playout:
     # --- playing --------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        fired = self._timer
+        timer = self._timer  # it has fired, or is not needed any more
         try:
             self._advance()
         except DeviceLost as error:
@@ -174,8 +173,8 @@ class Playout:
             self._fail(error)
         # An error that nobody foresaw does not come here: then the reply stays overdue,
         # which the watchdog sees.
-        if self._timer is fired:
-            self._timer = None
+        if self._timer is timer:
+            self._stop_timer()
 
     def _advance(self) -> None:
         buffered = self._pcm.buffered()
@@ -274,11 +273,8 @@ class Playout:
         return max(_SHORTEST_WAIT_S, seconds + _TIMER_SLACK_S)
 
     def _wake_in(self, delay_s: float, action: Callable[[], None]) -> None:
-        self._call_at(asyncio.get_running_loop().time() + delay_s, action)
-
-    def _call_at(self, when: float, action: Callable[[], None]) -> None:
         self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_at(when, action)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, action)
         self._watching = False
 
     def _stop_timer(self) -> None:

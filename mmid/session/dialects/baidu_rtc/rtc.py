@@ -215,8 +215,10 @@ class BaiduRtc(TurnDialect):
     @property
     def _sends_silence(self) -> bool:
         """Whether the cloud listens for the end of a speech whose microphone is closed."""
-        waits = self.machine.stage in {TurnStage.TRAILING, TurnStage.RECOGNISING}
-        return waits and self.machine.mode.pressed and not self.machine.mode.framed
+        mode = self.machine.mode
+        if mode.framed or not mode.pressed:
+            return False
+        return self.machine.stage in {TurnStage.TRAILING, TurnStage.RECOGNISING}
 
     def _send_silence(self, now: float) -> Effects:
         self._silence_at = now + _SILENCE_S

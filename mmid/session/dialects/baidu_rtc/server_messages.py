@@ -192,6 +192,9 @@ def on_sound(machine: RtcMachine, audio: bytes, now: float) -> Effects:
     """Sound of a reply came; it may come before its beginning (section 8)."""
     if machine.is_stale(None, now):
         return []
+    if machine.stage is TurnStage.RESPONDING:  # ten times a second: it only goes on
+        machine.stay(now)
+        return machine.reply.take(audio, now)
     begun, reply = _goes_on(machine, now), _coming(machine)
     if machine.stage in RESTING:
         return reply.take(audio, now)
