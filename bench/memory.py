@@ -33,6 +33,8 @@ _PROGRAM = """\
 from mmid.deferred_imports import defer_import
 defer_import("importlib.metadata")
 defer_import("urllib.request")
+import os
+defer_import("platform", system=lambda: os.uname().sysname)
 def private_mib():
     with open("/proc/self/smaps_rollup") as rollup:
         return int(rollup.read().partition("Private_Dirty:")[2].split()[0]) / 1024
