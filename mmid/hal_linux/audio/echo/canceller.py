@@ -6,8 +6,9 @@ long as the room's answer and no longer, and must not be led astray by a referen
 at the wrong time. No device, no clock: time is the number of samples.
 """
 
-from operator import mul
+from math import hypot
 
+from mmid.hal_linux.audio.alsa import FRAME_BYTES
 from mmid.hal_linux.audio.echo.bypass import Bypass
 from mmid.hal_linux.audio.echo.convergence import Convergence, EchoState
 from mmid.hal_linux.audio.echo.delay_watch import LATE_MS, DelayWatch
@@ -18,8 +19,8 @@ from mmid.hal_linux.audio.samples import to_numbers
 # Mean square of a frame (-61 dBFS) from which on the loudspeaker is heard.
 _SOUNDS = 900.0
 
-# So many samples of a frame, or a few more, tell its loudness.
-_LOOKED_AT = 40
+# So many samples of a frame tell its loudness.
+_LOOKED_AT = 32
 
 # The direct sound is put this far behind the filter's beginning: the search may be wrong by a
 # sample or two, and drift moves it.
@@ -47,6 +48,7 @@ class EchoCanceller:
         self.delay: int | None = None
         self.index = 0
         self.frame = rate_hz * FRAME_MS // 1000
+        self._silence = bytes(self.frame * FRAME_BYTES)
         self._tail = rate_hz * tail_ms // 1000
         self._reference = reference
         canceller = LibspeexdspCanceller(rate_hz, self.frame, tail_ms)
@@ -88,7 +90,7 @@ class EchoCanceller:
     def cancel(self, heard: bytes) -> bytes:
         """Return what is said in the room, for the next frame that the microphone heard."""
         played = self._reference.at(self.index - self._shift, self.frame)
-        sounds = _loudness(played) > _SOUNDS
+        sounds = played != self._silence and _loudness(played) > _SOUNDS
         self.index += self.frame
         if sounds:
             # Where an echo that is not taken out ends is not known.
@@ -101,9 +103,9 @@ class EchoCanceller:
             self._place(0)
         # Led by a reference at a wrong time, the filter would have to forget it first.
         known = self.delay is not None
-        left = self._filter.cancel(heard, played if known else bytes(len(heard)))
+        left = self._filter.cancel(heard, played if known else self._silence)
         self._judge(heard, left, sounds=sounds and known)
-        return bytes(len(left)) if self.muted and self.index <= self._echo_ends else left
+        return self._silence if self.muted and self.index <= self._echo_ends else left
 
     def _place(self, delay: int) -> None:
         """Put the reference before an echo that comes so late, unless the filter reaches it."""
@@ -129,4 +131,4 @@ def _loudness(samples: bytes) -> float:
     """Return the mean square of some of the samples: enough for a loudness."""
     numbers = to_numbers(samples)
     numbers = numbers[:: len(numbers) // _LOOKED_AT]
-    return float(sum(map(mul, numbers, numbers))) / len(numbers)
+    return hypot(*numbers) ** 2 / len(numbers)  # half the work of a sum of products

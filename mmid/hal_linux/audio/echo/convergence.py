@@ -44,13 +44,10 @@ class Convergence:
     Attributes:
         state: ``CONVERGING`` until it was good once, ``POOR`` if it does not get good or is
             no more.
-        erle_db: echo return loss enhancement: by how much what was heard is louder than what
-            is left, over the last seconds of echo; 0 if there was none.
     """
 
     def __init__(self) -> None:
         self.state = EchoState.CONVERGING
-        self.erle_db = 0.0
         self._noise = 0.0
         self._frames: deque[tuple[float, float]] = deque(maxlen=_DOUBT)
         self._seen = 0
@@ -59,6 +56,16 @@ class Convergence:
     def poor(self) -> bool:
         """Whether it should be good by now, and is not."""
         return self.state is EchoState.POOR
+
+    @property
+    def erle_db(self) -> float:
+        """Echo return loss enhancement: by how much less loud the echo is behind the canceller.
+
+        Over the last three seconds of echo; 0 if there was none. Of the median frame, as one with
+        a talker in it tells nothing.
+        """
+        ratios = sorted(heard / left for heard, left in self._frames)
+        return 10 * log10(ratios[len(ratios) // 2]) if ratios else 0.0
 
     def restart(self) -> None:
         """The echo comes otherwise from now on: prove it again."""
@@ -83,9 +90,6 @@ class Convergence:
             self.state = EchoState.ON
         elif self._seen >= (_DOUBT if self.state is EchoState.ON else _LONGEST) and self._poor():
             self.state = EchoState.POOR
-        # The median frame: one with a talker in it tells nothing.
-        ratios = sorted(heard / left for heard, left in self._frames)
-        self.erle_db = 10 * log10(ratios[len(ratios) // 2])
 
     def _good(self, frames: list[tuple[float, float]]) -> bool:
         heard, left = (sum(energies) for energies in zip(*frames, strict=True))

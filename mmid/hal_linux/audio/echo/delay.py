@@ -10,9 +10,8 @@ a peak that is sharp.
 
 from collections.abc import Iterator
 from math import sqrt
-from operator import lt
 
-from mmid.hal_linux.audio.samples import to_numbers
+from mmid.hal_linux.audio.samples import from_numbers, to_numbers
 
 ANALYSIS_HZ = 8000
 
@@ -22,7 +21,7 @@ _CLEAR_DEVIATIONS = 12.0
 # At first one sign in so many is compared; of an echo that is clear enough the lag was then
 # always among the best five.
 _EVERY = 8
-_BEST = 64
+_BEST = 16
 
 # A step takes this many, here some 50 us.
 _LAGS_A_STEP = 64
@@ -84,6 +83,16 @@ def _bits(signs: bytes, every: int = 1, skipped: int = 0) -> int:
 
 
 def _signs(samples: bytes, step: int) -> bytes:
-    """Return the signs of the samples' differences as binary digits."""
+    """Return the signs of the samples' differences as binary digits.
+
+    All at once, in a quarter of the time that a loop takes: one long number has the samples side by
+    side, 16 bits each, halved so that the highest bit of each is free. Set before the subtraction,
+    it stays where the next sample is no larger.
+    """
     numbers = to_numbers(samples)[::step]
-    return bytes(map(lt, numbers[1:], numbers)).translate(_TO_DIGITS)
+    count = len(numbers)
+    ones = int.from_bytes(b"\1\0" * count, "little")  # a 1 for each
+    unsigned = int.from_bytes(from_numbers(numbers), "little") ^ (ones << 15)
+    halves = (unsigned >> 1) & (ones * 0x7FFF)
+    falls = (((halves | (ones << 15)) - (halves >> 16)) >> 15) & ones
+    return falls.to_bytes(2 * count, "little")[: 2 * (count - 1) : 2].translate(_TO_DIGITS)

@@ -1,5 +1,10 @@
-"""When to search for the delay, and over which sound: once a reply, and when there is doubt."""
+"""When to search for the delay, where, and over which sound.
 
+Once a reply, and when there is doubt. A delay that was found before is looked for first where it
+was: that is a tenth of the work of a search everywhere, which follows if it is not there.
+"""
+
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
@@ -9,12 +14,16 @@ from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
 from mmid.hal_linux.audio.echo.reference import Reference
 
 # The echo is looked for this much around the place that the positions of the streams tell. They
-# are good to a period; a sound server, or an amplifier that thinks, adds the rest.
+# are good to a period; a sound server, or an amplifier that buffers, adds the rest.
 _EARLY_MS = 40
 LATE_MS = 500
 
-# The search looks at so much sound, of which the loudspeaker was heard in so many frames.
-_SPAN_MS = 1000
+# And this much around the place where it was found last: a loudspeaker that was moved by two
+# metres is still there.
+_NEAR_MS = 8
+
+# A search looks at the last second, once the loudspeaker was heard in half a second of it.
+_SPAN_FRAMES = 1000 // FRAME_MS
 _LOUD_FRAMES = 500 // FRAME_MS
 
 # A pause of a second ends a reply.
@@ -37,34 +46,36 @@ class DelayWatch:
     Attributes:
         offset: the index of the microphone's sample less that of the reference's which
             sounded at the same moment, as the positions of the streams have it.
-        failures: how many searches in succession found no clear echo.
     """
 
     def __init__(self, rate_hz: int, reference: Reference) -> None:
         self.offset = 0
-        self.failures = 0
         self._rate_hz = rate_hz
         self._reference = reference
-        self._heard = bytearray()
+        self._heard: deque[bytes] = deque(maxlen=_SPAN_FRAMES)
         self._loud = self._silent = 0  # frames since the last search, since the last sound
         self._due = True  # this reply was not searched yet
+        self._failures = 0  # searches in succession that found no clear echo
+        self._found: int | None = None  # the last delay, while there is no doubt of it
+        self._first = 0  # the delay with which the search under way begins
         self._search: Iterator[int | None] = iter(())
 
     @property
     def lost(self) -> bool:
         """Whether it searched in vain often enough."""
-        return self.failures >= _SEARCHES
+        return self._failures >= _SEARCHES
 
     def restart(self, offset: int) -> None:
         """The positions are others now, and so may be the delay."""
         self.offset = offset
-        self.failures = 0
+        self._failures = 0
         self.doubt()
 
     def doubt(self) -> None:
-        """Search again, over what is heard from now on."""
+        """Search again, everywhere, over what is heard from now on."""
         self._heard.clear()
         self._search = iter(())
+        self._found = None
         self._loud = 0
         self._due = True
 
@@ -79,33 +90,51 @@ class DelayWatch:
         Returns:
             samples, below zero if the positions told too late a place; else None.
         """
-        self._heard += frame
-        del self._heard[: max(0, len(self._heard) - self._samples(_SPAN_MS) * FRAME_BYTES)]
+        self._heard.append(frame)
         self._silent = 0 if loud else self._silent + 1
-        self._due = self._due or self._silent == _PAUSE_FRAMES
         self._loud += loud
-        if self._silent >= _PAUSE_FRAMES:
-            self._loud = 0
-        if self._due and self._loud >= _LOUD_FRAMES:
+        if self._silent >= _PAUSE_FRAMES:  # what is heard before a reply tells nothing of it
+            self._due, self._loud = True, 0
+            self._heard.clear()
+        if self._due and self._loud >= self._needed_frames:
             self._due, self._loud = False, 0
-            self._search = self._begin(end)
+            self._begin(end)
         return self._go_on()
 
-    def _begin(self, end: int) -> Iterator[int | None]:
-        heard = bytes(self._heard)
-        count = len(heard) // FRAME_BYTES + self._samples(_EARLY_MS + LATE_MS)
-        last = end - self.offset + self._samples(_EARLY_MS)
-        return find_delay(self._reference.at(last - count, count), heard, self._rate_hz)
+    @property
+    def _needed_frames(self) -> int:
+        """So many frames of sound are searched; the echo of the last of them may be to come."""
+        late = self._found or 0
+        return _LOUD_FRAMES + max(0, late) // self._samples(FRAME_MS)
+
+    def _begin(self, end: int) -> None:
+        self._first, last = -self._samples(_EARLY_MS), self._samples(LATE_MS)
+        if self._found is not None:
+            near = self._samples(_NEAR_MS)
+            self._first, last = self._found - near, self._found + near
+        heard = b"".join(self._heard)
+        count = len(heard) // FRAME_BYTES + last - self._first
+        played = self._reference.at(end - self.offset - self._first - count, count)
+        self._search = find_delay(played, heard, self._rate_hz)
 
     def _go_on(self) -> int | None:
         for found in islice(self._search, _STEPS_A_FRAME):
             if found is not None and found >= 0:
-                self.failures = 0
-                return found - self._samples(_EARLY_MS)
+                self._failures = 0
+                self._found = self._first + found
+                return self._found
             if found is not None:
-                self.failures += 1
-                self._due = not self.lost  # then the next reply is soon enough
+                self._missed()
         return None
+
+    def _missed(self) -> None:
+        """The search found nothing clear: not where the echo was, or nowhere."""
+        if self._found is not None:
+            self._found, self._due = None, True
+            self._loud = _LOUD_FRAMES  # over what it has heard already
+            return
+        self._failures += 1
+        self._due = not self.lost  # then the next reply is soon enough
 
     def _samples(self, duration_ms: int) -> int:
         return self._rate_hz * duration_ms // 1000

@@ -6,6 +6,9 @@ from mmid.hal_linux.audio.echo.libspeexdsp import LibspeexdspResampler
 # The search for the delay looks back over its span and the longest delay.
 _KEPT_S = 4
 
+# After so much silence the resampler's filter, some milliseconds long, holds nothing else.
+_SILENT_S = 0.1
+
 
 class Reference:
     """Counts what was played in samples of the microphone's clock.
@@ -25,13 +28,24 @@ class Reference:
         self.drift_ppm = 0.0
         self._most_bytes = _KEPT_S * capture_hz * FRAME_BYTES
         self._kept = bytearray()
+        self._playback_hz = playback_hz
+        self._capture_hz = capture_hz
+        self._silent = 0  # samples since the last sound
         # Also for equal rates: one that comes in later would shift the reference.
         self._resampler = LibspeexdspResampler(playback_hz, capture_hz)
         self.held = self._resampler.held
 
     def play(self, samples: bytes) -> None:
         """Add what goes to the loudspeaker, in order, silence too."""
-        self.add(self._resampler.convert(samples))
+        count = len(samples) // FRAME_BYTES
+        made, rest = divmod(count * self._capture_hz, self._playback_hz)
+        known = self._silent >= _SILENT_S * self._playback_hz and not rest and not self.drift_ppm
+        self._silent = self._silent + count if samples == bytes(len(samples)) else 0
+        # Silence of silence, as many samples as it would make: most of the time in a dialog.
+        if known and self._silent:
+            self.add(bytes(made * FRAME_BYTES))
+        else:
+            self.add(self._resampler.convert(samples))
 
     def add(self, samples: bytes) -> None:
         """Add samples that are at the microphone's rate already."""
