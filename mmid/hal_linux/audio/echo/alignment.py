@@ -35,10 +35,11 @@ class Alignment:
         self._reference = reference
         self._playback_hz = playback_hz
         self._capture_hz = capture_hz
-        # What each stream's next sample would have counted at the clock's zero.
+        # Where each stream would have been at the clock's zero: its position less what the clock
+        # has counted since, in samples of the microphone. None: it has not told it yet.
         self._recorded: float | None = None
         self._sounded: float | None = None
-        self._void = True
+        self._void = True  # the offset was not told since the last break
 
     def played(self, samples: bytes) -> None:
         self._reference.play(samples)

@@ -26,8 +26,8 @@ class Bypass:
     def __init__(self, canceller: LibspeexdspCanceller, frame: int, tail_ms: int) -> None:
         self._canceller = canceller
         self._silence = self._before = bytes(2 * frame)
-        self._least = (tail_ms + _SILENT_MS) // FRAME_MS  # frames of silence; from then on it rests
-        self._silent = self._least + 1
+        self._least = (tail_ms + _SILENT_MS) // FRAME_MS  # frames of silence; after them it rests
+        self._silent = self._least + 1  # frames since the last sound: it begins at rest
 
     def cancel(self, heard: bytes, played: bytes) -> bytes:
         """Return the frame before this one, without the echo of what was played."""
@@ -36,7 +36,7 @@ class Bypass:
         self._silent = self._silent + 1 if played == self._silence else 0
         if self._silent > self._least and rested:
             return before
-        if rested:  # what its windows still hold is of long ago
+        if rested:  # its windows overlap: what they still hold is from before the rest
             self._canceller.cancel(before, self._silence)
         left = self._canceller.cancel(heard, played)
         if rested:

@@ -54,9 +54,11 @@ class EchoCanceller:
         canceller = LibspeexdspCanceller(rate_hz, self.frame, tail_ms)
         self._filter = Bypass(canceller, self.frame, tail_ms)
         self._watch = DelayWatch(rate_hz, reference)
-        self._shift = 0  # the index of a microphone's sample less that of the one beside it
+        # The filter gets each sample of the microphone beside the reference's with an index that is
+        # so much less.
+        self._shift = 0
         self._loudness_before = 0.0  # of the frame before
-        self._echo_ends = 0  # until there the room answers
+        self._echo_ends = 0  # the index at which the room has answered the last sound
 
     @property
     def muted(self) -> bool:
@@ -90,10 +92,12 @@ class EchoCanceller:
     def cancel(self, heard: bytes) -> bytes:
         """Return what is said in the room, for the next frame that the microphone heard."""
         played = self._reference.at(self.index - self._shift, self.frame)
+        # Between replies it is silence to the bit: comparing costs less than a loudness.
         sounds = played != self._silence and _loudness(played) > _SOUNDS
         self.index += self.frame
         if sounds:
-            # Where an echo that is not taken out ends is not known.
+            # Until the echo is taken out its delay may be unknown: it may come as late as any that
+            # is searched for, and is muted until then.
             late = self.frame * LATE_MS // FRAME_MS if self.muted else 0
             self._echo_ends = self.index + self._tail + late
         found = self._watch.hear(heard, self.index, loud=sounds)
@@ -101,18 +105,22 @@ class EchoCanceller:
             self._place(found)
         elif self.delay is None and self.lost:
             self._place(0)
-        # Led by a reference at a wrong time, the filter would have to forget it first.
+        # A filter that adapted to a reference at a wrong time would have to unlearn that first.
         known = self.delay is not None
         left = self._filter.cancel(heard, played if known else self._silence)
         self._judge(heard, left, sounds=sounds and known)
         return self._silence if self.muted and self.index <= self._echo_ends else left
 
     def _place(self, delay: int) -> None:
-        """Put the reference before an echo that comes so late, unless the filter reaches it."""
+        """Move the reference so that the filter reaches an echo that comes so late.
+
+        Each move makes the filter learn the room anew. So none is made for a direct sound that is
+        not at the filter's very beginning and leaves half of it to the room's answer.
+        """
         margin = self.frame * _MARGIN_MS // FRAME_MS
-        reached = self._watch.offset + delay - self._shift
-        if self.delay is None or not margin // 4 <= reached <= self._tail // 2:
-            self._shift += reached - margin
+        direct = self._watch.offset + delay - self._shift  # its place in the filter
+        if self.delay is None or not margin // 4 <= direct <= self._tail // 2:
+            self._shift += direct - margin
         self.delay = delay
 
     def _judge(self, heard: bytes, left: bytes, *, sounds: bool) -> None:

@@ -33,6 +33,8 @@ class ClockDrift:
         self.error_ppm = inf
         self._points: deque[tuple[float, float]] = deque(maxlen=_POINTS)
         self._since: float | None = None
+        # Of the loudspeaker (True) and the microphone, by how many seconds each reading of this
+        # point is ahead of the clock.
         self._ahead: dict[bool, list[float]] = {True: [], False: []}
 
     def played(self, now: float, position_s: float) -> None:

@@ -153,6 +153,8 @@ class ContinuousPlayback:
             self._listener.playback_broke()
             if self._reply is not None:
                 self._reply.ran_dry = True
+        # Silence alone waits for nothing. A reply's next samples may come in time: until little is
+        # left nothing else goes in, and then silence does, with a soft edge.
         reply, refill_s = self._reply, REFILL_S
         low_s = stream.opened.period_frames / stream.opened.rate_hz + _LOW_S
         if reply is None:
