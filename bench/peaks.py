@@ -38,7 +38,8 @@ class Watch:
 
     Attributes:
         roots: the processes.
-        most: phase -> the sizes at its worst moment, in MiB; the daemon's first.
+        most: phase -> the sizes at its worst moment, in MiB: for each of them its own first,
+            then those of all that it started.
     """
 
     def __init__(self, *, emulated: bool) -> None:
@@ -47,7 +48,7 @@ class Watch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
         self.roots: list[int] = []
-        self.most: dict[str, list[float]] = {}
+        self.most: dict[str, list[list[float]]] = {}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -65,8 +66,8 @@ class Watch:
     def _look(self) -> None:
         while not self._over.wait(_REST_S):
             phase = self._phase
-            sizes = [size for root in self.roots for size in self._sizes(root, 0.0)]
-            if phase and phase == self._phase and sum(sizes) > sum(self.most.get(phase, [])):
+            sizes = [list(self._sizes(root, 0.0)) for root in self.roots]
+            if phase and phase == self._phase and _sum(sizes) > _sum(self.most.get(phase, [])):
                 self.most[phase] = sizes
 
     def _sizes(self, pid: int, parent_mib: float) -> Iterator[float]:
@@ -77,6 +78,10 @@ class Watch:
             yield size
         for child in _children(pid):
             yield from self._sizes(child, size)
+
+
+def _sum(sizes: list[list[float]]) -> float:
+    return sum(map(sum, sizes))
 
 
 def _pss_mib(pid: int, *, emulated: bool) -> float:
@@ -175,8 +180,8 @@ async def main() -> None:
             with Watch(emulated=armhf) as watch:
                 await _live(made, watch)
     for phase, sizes in watch.most.items():
-        parts = " + ".join(f"{size:.1f}" for size in sizes)
-        print(f"{sum(sizes):6.1f} MiB  {phase}: {parts}")
+        parts = "; ".join(" + ".join(f"{size:.1f}" for size in those) for those in sizes)
+        print(f"{_sum(sizes):6.1f} MiB  {phase}: {parts}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ no secret is in an argument, in the environment or in a file.
 """
 
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from mmid.child import Child, Ended, from_plain, python
@@ -47,22 +49,20 @@ def start_loading(config: Path | None, *, anew: bool = False) -> Loading:
     Raises:
         SettingsInvalid: there is no memory or process number for it.
     """
-    try:
-        how = "anew" if anew else "proven"
-        child = Child.run(python("-m", "mmid.settings.proven", how, *([config] if config else [])))
-    except OSError as error:
-        raise SettingsInvalid(
-            f"no process can read the settings: {error.strerror}",
-            advice="Look at what uses the board's memory and processes.",
-        ) from None
-    return Loading(child)
+    how = "anew" if anew else "proven"
+    command = python("-m", "mmid.settings.proven", how, *([config] if config else []))
+    return _started(lambda: Child.run(command))
 
 
 def fork_loading(config: Path | None) -> Loading:
     """Start reading in a fork of this process, which must have no other thread yet.
 
-    For ``mmid run`` alone: without it a start after a change takes 3.9 times as long as the
-    bare loop (docs/performance.md), where 3 is the goal.
+    For ``mmid run``: without it a start after a change takes 3.9 times as long as the
+    bare loop (docs/performance.md), where 3 is the goal. And for the doctor, beside which and
+    the daemon another whole Python finds no room on a small board.
+
+    Raises:
+        SettingsInvalid: there is no memory or process number for it.
     """
 
     def read() -> int:
@@ -70,7 +70,17 @@ def fork_loading(config: Path | None) -> Loading:
 
         return proven.main(config)
 
-    return Loading(Child.fork(read))
+    return _started(lambda: Child.fork(read))
+
+
+def _started(start: Callable[[], Child]) -> Loading:
+    try:
+        return Loading(start())
+    except OSError as error:
+        raise SettingsInvalid(
+            f"no process can read the settings: {error.strerror}",
+            advice="Look at what uses the board's memory and processes.",
+        ) from None
 
 
 def _settings(child: Ended, timeout_s: float) -> Settings:
@@ -80,6 +90,12 @@ def _settings(child: Ended, timeout_s: float) -> Settings:
             f"the settings were not read within {timeout_s:g} s; look at what the "
             "files and the drop-in directory are",
             advice="A file that is a pipe never ends; a board that is busy takes its time.",
+        )
+    if child.status == -signal.SIGKILL:
+        raise SettingsInvalid(
+            "the process that reads the settings was killed, as the kernel does when the board "
+            "has no memory left",
+            advice="Look at what uses the board's memory.",
         )
     if child.status:
         raise SettingsInvalid(

@@ -10,9 +10,10 @@ from mmid.cli.mmictl.status import echo_text
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
-from mmid.errors import TABLE, BusFailed, NotProvisioned, NotRegistered
+from mmid.errors import TABLE, BusFailed, MmidError, NotProvisioned, NotRegistered
 
 _SEE_JOURNAL = "journalctl -u mmid tells what mmid knows of it."
+_INTERFACES = (DIALOG, DEVICE, AUDIO)
 _REGISTERED = {"registered", "authorized"}
 
 # Errors that keep nobody from connecting.
@@ -42,6 +43,19 @@ async def check_daemon(bus: str, configured: str = "") -> list[Finding]:
         text = f"{daemon.text}; {bus!r} was asked, but the settings put mmid on {configured!r}"
         daemon = failed("daemon", text, f"mmictl --bus {configured} asks there.")
     return [daemon, *(skipped(check, "only the daemon knows") for check in ("license", "dialog"))]
+
+
+async def whole_story(bus: str) -> dict[str, Any]:
+    """Return properties, black box and timeline by the name of a file, or why there are none."""
+    try:
+        async with await Client.connect(bus, start=False) as client:
+            return {
+                "status.json": {name: await client.get_all(name) for name in _INTERFACES},
+                "history.json": await client.call(DEVICE, "GetHistory"),
+                "timeline.json": await client.call(DIALOG, "GetTimeline"),
+            }
+    except MmidError as error:
+        return {"status.json": {"problem": str(error)}}
 
 
 def _daemon(device: dict[str, Any]) -> Finding:

@@ -105,10 +105,10 @@ def check_unit(machine: Installation) -> Finding:
     return fine("unit", f"{_UNIT} is as it was shipped")
 
 
-async def output_of(command: str) -> str:
+def output_of(command: str) -> str:
     """Return what another program prints, on both streams; or why it printed nothing."""
     try:
-        child = await Child.run(command.split()).finished(_LONGEST_S)
+        child = Child.run(command.split()).finish(_LONGEST_S)
     except OSError as error:
         return f"{command}: {error.strerror}\n"
     if child.status is None:

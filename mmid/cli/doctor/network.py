@@ -32,7 +32,7 @@ _CA_REMEDY = "Set cloud.ca_file to a PEM file of authorities, or leave it empty 
 _WAY_REMEDY = "Check the URL's host and port, and any firewall or proxy on the way."
 
 
-async def check_trust(settings: Settings) -> Finding:
+def check_trust(settings: Settings) -> Finding:
     """Whether the authorities can be used, and will do when the cloud's old one is gone."""
     ca_file = settings.cloud.ca_file
     try:
@@ -63,7 +63,7 @@ async def check_trust(settings: Settings) -> Finding:
 async def check_names(settings: Settings) -> Finding:
     """Whether every server's name has an address, where no proxy looks it up."""
     try:
-        ways = await ways_of(settings)
+        ways = ways_of(settings)
     except SettingsInvalid as error:
         return failed("names", str(error), error.remedy)
     found = []
@@ -86,7 +86,7 @@ async def check_names(settings: Settings) -> Finding:
 async def check_tls(settings: Settings) -> Finding:
     """Whether every server shows a certificate that mmid trusts: at each address, or by proxy."""
     try:
-        context, ways = make_context(settings.cloud.ca_file), await ways_of(settings)
+        context, ways = make_context(settings.cloud.ca_file), ways_of(settings)
     except SettingsInvalid:
         return skipped("tls", "the authorities or the proxy cannot be used")
     tries = [
@@ -103,13 +103,13 @@ async def check_tls(settings: Settings) -> Finding:
     return fine("tls", ", ".join(finding.text for finding in found))
 
 
-async def ways_of(settings: Settings) -> dict[tuple[str, int], Proxy | None]:
+def ways_of(settings: Settings) -> dict[tuple[str, int], Proxy | None]:
     """Return host and port of each server, and the proxy on mmid's way to it.
 
     Raises:
         SettingsInvalid: the environment names a proxy that cannot be used.
     """
-    environment = await _environment()
+    environment = _environment()
     ways: dict[tuple[str, int], Proxy | None] = {}
     for url in cloud_of(settings.cloud.protocol).addresses(settings).values():
         parts = urlsplit(url)
@@ -118,9 +118,9 @@ async def ways_of(settings: Settings) -> dict[tuple[str, int], Proxy | None]:
     return ways
 
 
-async def _environment() -> Mapping[str, str] | None:
+def _environment() -> Mapping[str, str] | None:
     """Return the service's environment; None, for our own, where it is not installed."""
-    told = await output_of("systemctl show mmid.service --property=LoadState,Environment")
+    told = output_of("systemctl show mmid.service --property=LoadState,Environment")
     lines = dict(line.partition("=")[::2] for line in told.splitlines())
     if lines.get("LoadState") != "loaded":
         return None

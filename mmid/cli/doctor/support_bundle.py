@@ -8,31 +8,30 @@ import io
 import json
 import os
 import platform
+import sys
 import tarfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from mmid import __version__
+from mmid.child import Child
+from mmid.cli.doctor.apart import run_to_end, why
 from mmid.cli.doctor.examination import examine
 from mmid.cli.doctor.machine import Installation, output_of
 from mmid.cli.mmid.storage import load_record
-from mmid.dbus.client import Client
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
 from mmid.errors import InvalidArgument, MmidError, StorageFailed
 from mmid.hal_linux.storage import describe
 from mmid.secrets import Secret, redact
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Settings
-from mmid.settings.loading import start_loading
+from mmid.settings.loading import fork_loading
 
 _JOURNAL_LINES = 5000
 _LONGEST_TEXT = 4 << 20  # characters; the end of a longer one is kept
-
-_INTERFACES = (DIALOG, DEVICE, AUDIO)
 
 # What a command prints, by the name of the file that it is kept in.
 _COMMANDS = {
@@ -54,10 +53,12 @@ _KERNEL_FILES = (
 )
 
 
-async def write_bundle(
-    path: Path, config: Path | None, bus: str, machine: Installation
-) -> list[str]:
+def write_bundle(path: Path, config: Path | None, bus: str, machine: Installation) -> list[str]:
     """Collect everything and write it; return the names of what is in it.
+
+    Each text is written before the next is collected, and what takes much memory is a process of
+    its own for as long: on a small board the daemon runs beside it. It forks, so this process
+    must have no other thread.
 
     Args:
         path: the file to make, which must not exist; only its owner may read it.
@@ -74,20 +75,19 @@ async def write_bundle(
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be made: {error.strerror}") from error
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            return await _write(file, config, bus, machine)
+        names = []
+        known = _Known(config)
+        with (
+            os.fdopen(descriptor, "wb") as file,
+            tarfile.open(fileobj=file, mode="w:gz") as archive,
+        ):
+            for name, text in _collect(known, config, bus, machine):
+                _add(archive, f"mmid-support/{name}", redact(text)[-_LONGEST_TEXT:])
+                names.append(name)
     except BaseException:
-        path.unlink(missing_ok=True)  # noqa: ASYNC240 - nobody else waits
+        path.unlink(missing_ok=True)
         raise
-
-
-async def _write(file: BinaryIO, config: Path | None, bus: str, machine: Installation) -> list[str]:
-    known = _Known(config)
-    texts = {name: text async for name, text in _collect(known, config, bus, machine)}
-    with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for name, text in texts.items():
-            _add(archive, f"mmid-support/{name}", redact(text)[-_LONGEST_TEXT:])
-    return list(texts)
+    return names
 
 
 class _Known:
@@ -101,28 +101,25 @@ class _Known:
         self.record: DeviceRecord | None = None
         self.problem = ""
         try:
-            self.settings = start_loading(config).finish()
+            self.settings = fork_loading(config).finish()
             self.record = load_record(self.settings.storage)
         except MmidError as error:
             self.problem = str(error)
 
 
-async def _collect(
+def _collect(
     known: _Known, config: Path | None, bus: str, machine: Installation
-) -> AsyncIterator[tuple[str, str]]:
+) -> Iterator[tuple[str, str]]:
     yield "about.json", _json(_about())
-    yield (
-        "doctor.jsonl",
-        "\n".join([_json(asdict(one)) async for one in examine(config, bus, machine)]),
-    )
-    for name, told in (await _daemon_says(bus)).items():
+    yield "doctor.jsonl", "\n".join(_json(asdict(one)) for one in examine(config, bus, machine))
+    for name, told in _daemon_says(bus).items():
         yield name, _json(told)
     settings = known.settings
     yield "settings.json", _json(asdict(settings) if settings else {"problem": known.problem})
     if settings is not None:
         yield "storage.json", _json(list(_copies(settings)))
     for name, command in _COMMANDS.items():
-        yield name, await output_of(command)
+        yield name, output_of(command)
     for file in map(Path, _KERNEL_FILES):
         with suppress(OSError):
             yield f"system/{file.name}", file.read_text(errors="replace")
@@ -138,17 +135,22 @@ def _about() -> dict[str, str]:
     }
 
 
-async def _daemon_says(bus: str) -> dict[str, Any]:
-    """Properties, black box and timeline, or why there are none."""
-    try:
-        async with await Client.connect(bus, start=False) as client:
-            return {
-                "status.json": {name: await client.get_all(name) for name in _INTERFACES},
-                "history.json": await client.call(DEVICE, "GetHistory"),
-                "timeline.json": await client.call(DIALOG, "GetTimeline"),
-            }
-    except MmidError as error:
-        return {"status.json": {"problem": str(error)}}
+def _daemon_says(bus: str) -> dict[str, Any]:
+    """Properties, black box and timeline by the name of a file, or why there are none."""
+
+    def answer() -> int:
+        import asyncio  # noqa: PLC0415 - the fork alone needs both
+
+        from mmid.cli.doctor.daemon import whole_story  # noqa: PLC0415
+
+        sys.stdout.write(_json(asyncio.run(whole_story(bus))))
+        return 0
+
+    ended = run_to_end(lambda: Child.fork(answer))
+    if ended.status != 0:
+        return {"status.json": {"problem": why(ended)}}
+    told: dict[str, Any] = json.loads(ended.output)
+    return told
 
 
 def _copies(settings: Settings) -> Iterator[dict[str, Any]]:

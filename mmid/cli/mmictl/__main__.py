@@ -5,23 +5,16 @@ other program of the board can do too. Only the doctor looks behind it.
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 from mmid.cli.memory_priority import give_way
-from mmid.cli.mmictl import commands
 from mmid.cli.mmictl.arguments import parse
 from mmid.cli.mmictl.exit import INTERNAL, OUTPUT_FAILED, outcome
 from mmid.cli.mmictl.show import printable
-from mmid.cli.mmictl.status import status
-from mmid.cli.mmictl.talk import talk
-from mmid.cli.mmictl.timeline import timeline
-from mmid.cli.mmictl.tool import tool
 from mmid.cli.streams import abandon, complain, internal_error, open_closed_streams, settle
-from mmid.dbus.client import Client
 from mmid.errors import MmidError
 
 _INTERRUPTED = 130
@@ -44,7 +37,7 @@ def _obey(arguments: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
     try:
-        exit_status = asyncio.run(_run(options))
+        exit_status = _run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -62,46 +55,16 @@ def _obey(arguments: Sequence[str] | None) -> int:
     return exit_status
 
 
-async def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     if options.command in {"doctor", "support-bundle"}:
         # They work without the daemon and the bus, and need half of mmid.
         from mmid.cli.mmictl.doctor import doctor, support_bundle  # noqa: PLC0415
 
-        return await (doctor if options.command == "doctor" else support_bundle)(options)
-    async with await Client.connect(options.bus, start=not _only_looks(options)) as client:
-        await _COMMANDS[options.command](client, options)
-    return 0
+        return (doctor if options.command == "doctor" else support_bundle)(options)
+    # Not for these two: asyncio and its libraries are 4 MiB beside each of their checks.
+    from mmid.cli.mmictl.over_bus import obey  # noqa: PLC0415
 
-
-def _only_looks(options: argparse.Namespace) -> bool:
-    """Whether a command changes nothing, and so does not start a daemon that was stopped."""
-    match options.command:
-        case "device":
-            return bool(options.action == "show")
-        case "tool":
-            return bool(options.action == "list")
-        case "volume":
-            return options.percent is None
-    return options.command in {"status", "monitor", "timeline"}
-
-
-_COMMANDS: dict[str, commands.Run] = {
-    "status": status,
-    "talk": talk,
-    "ask": commands.ask,
-    "say": commands.say,
-    "interrupt": commands.call_of("Interrupt"),
-    "cancel": commands.call_of("CancelSpeech"),
-    "new-dialog": commands.call_of("NewDialog"),
-    "monitor": commands.monitor,
-    "timeline": timeline,
-    "connect": commands.call_of("Connect"),
-    "disconnect": commands.call_of("Disconnect"),
-    "device": commands.device,
-    "tool": tool,
-    "volume": commands.volume,
-    "mute": commands.mute,
-}
+    return obey(options)
 
 
 def _report(status: int, *lines: str) -> int:

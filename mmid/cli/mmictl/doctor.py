@@ -19,10 +19,10 @@ _VERDICT_WIDTH = 9
 _COLOURS = {Verdict.OK: 32, Verdict.WARNING: 33, Verdict.FAILURE: 31, Verdict.SKIPPED: 2}
 
 
-async def doctor(options: Namespace) -> int:
+def doctor(options: Namespace) -> int:
     """Print the findings as they come; return the exit status."""
     status = 0
-    async for finding in examine(options.config, options.bus, Installation()):
+    for finding in examine(options.config, options.bus, Installation()):
         if finding.verdict is Verdict.FAILURE:
             status = FOUND_FAILURES
         clean = replace(finding, text=redact(finding.text), remedy=redact(finding.remedy))
@@ -38,9 +38,9 @@ def _lines(finding: Finding) -> str:
     return f"{line}\n{'':<{_VERDICT_WIDTH + _CHECK_WIDTH}}-> {printable(finding.remedy)}"
 
 
-async def support_bundle(options: Namespace) -> int:
+def support_bundle(options: Namespace) -> int:
     """Write the file and say what is in it; return the exit status."""
-    names = await write_bundle(options.file, options.config, options.bus, Installation())
+    names = write_bundle(options.file, options.config, options.bus, Installation())
     if options.json:
         in_json({"file": str(options.file), "contents": names})
         return 0

@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmid.cli.streams import harmless, json_line
-from mmid.dbus.client import Received
 from mmid.dbus.interface import NAME, PROPERTIES
+
+if TYPE_CHECKING:  # the doctor shows things, too, and does without asyncio
+    from mmid.dbus.client import Received
 
 _LABEL_WIDTH = 19
 
@@ -33,7 +35,7 @@ def reply(question: str, text: str, *, as_json: bool) -> None:
             print(printable(line))
 
 
-def event(signal: Received, *, as_json: bool) -> None:
+def event(signal: "Received", *, as_json: bool) -> None:
     """Print a signal in one line, at once: time, event, arguments."""
     now = datetime.now().astimezone()
     changed = signal.interface == PROPERTIES

@@ -6,7 +6,6 @@ It changes nothing, but notes where the service keeps its state that the setting
 It stays on the board: whether the servers answer is a question for ``mmictl doctor``.
 """
 
-import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -48,7 +47,7 @@ def check(settings: Settings, options: Namespace) -> int:
     storage = settings.storage
     record = open_store(storage.target, key=storage.key).load()
     clock = KernelClock(settings.clock.require_sync)
-    tried = asyncio.run(_try(settings))
+    tried = _try(settings)
     report = _report(settings, record, tried, clock_is_set=clock.synchronized)
     print_lines(f"{topic:8} {facts}" for topic, facts in report)
     open_ones = exposures(options.config, settings)
@@ -68,14 +67,14 @@ def _read_prompts(files: PromptFiles) -> None:
             raise SettingsInvalid(f'prompts.{occasion} = "{name}": {error}') from None
 
 
-async def _try(settings: Settings) -> dict[str, str]:
+def _try(settings: Settings) -> dict[str, str]:
     """Use authorities, proxy and sound as the daemon does; say what came of it, by topic."""
-    trust = await check_trust(settings)
+    trust = check_trust(settings)
     if trust.verdict is Verdict.FAILURE:
         raise SettingsInvalid(trust.text)
-    ways = await ways_of(settings)
+    ways = ways_of(settings)
     proxies = dict.fromkeys(proxy.shown for proxy in ways.values() if proxy)
-    heard = {name: await as_daemon(name)(settings) for name in ("capture", "playback")}
+    heard = {name: as_daemon(name, "board", settings)[0] for name in ("capture", "playback")}
     told = {name: _told(finding) for name, finding in {"trust": trust, **heard}.items()}
     return {**told, "proxy": " and ".join(proxies) or "none"}
 

@@ -107,19 +107,19 @@ def test_a_masked_unit_is_a_failure(machine: Installation) -> None:
     assert "unmask" in finding.remedy
 
 
-async def test_both_streams_are_kept_and_any_bytes_are_text(tmp_path: Path) -> None:
+def test_both_streams_are_kept_and_any_bytes_are_text(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_bytes(b"#!/bin/sh\necho out; printf '\\377' >&2\n")
     program.chmod(0o755)
-    assert await output_of(str(program)) == "out\n\N{REPLACEMENT CHARACTER}"
+    assert output_of(str(program)) == "out\n\N{REPLACEMENT CHARACTER}"
 
 
-async def test_a_program_that_is_not_there_is_said_to_be_missing() -> None:
-    assert await output_of("/no/such/program --x") == (
+def test_a_program_that_is_not_there_is_said_to_be_missing() -> None:
+    assert output_of("/no/such/program --x") == (
         "/no/such/program --x: No such file or directory\n"
     )
 
 
-async def test_a_program_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LONGEST_S", 0.05)
-    assert await output_of("sleep 60") == "sleep 60: no answer within 0.05 s\n"
+    assert output_of("sleep 60") == "sleep 60: no answer within 0.05 s\n"

@@ -230,7 +230,7 @@ async def test_a_port_that_nobody_listens_on_is_a_failure(certificates: Certific
 async def test_a_file_of_authorities_that_is_none_is_a_failure(tmp_path: Path) -> None:
     broken = tmp_path / "ca.pem"
     broken.write_text("not a certificate")
-    finding = await check_trust(talking_to(1, broken))
+    finding = check_trust(talking_to(1, broken))
     assert finding.verdict is Verdict.FAILURE
     assert str(broken) in finding.text
     assert (await check_tls(talking_to(1, broken))).verdict is Verdict.SKIPPED
@@ -249,7 +249,7 @@ async def test_a_file_without_the_cloud_s_newer_authority_is_a_warning(
 ) -> None:
     ca_file = tmp_path / "ca.pem"
     ca_file.write_bytes(_authority(root))
-    finding = await check_trust(talking_to(443, ca_file, host))
+    finding = check_trust(talking_to(443, ca_file, host))
     assert finding.verdict is verdict
     assert ("2027-04-15" in finding.remedy) is (verdict is Verdict.WARNING)
 
@@ -257,7 +257,7 @@ async def test_a_file_without_the_cloud_s_newer_authority_is_a_warning(
 async def test_an_authority_that_strict_clients_would_refuse_is_a_warning(tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.pem"
     ca_file.write_bytes(_authority("by hand", complete=False))
-    finding = await check_trust(talking_to(443, ca_file, "relay.example"))
+    finding = check_trust(talking_to(443, ca_file, "relay.example"))
     assert finding.verdict is Verdict.WARNING
     assert "no keyUsage, subjectKeyIdentifier" in finding.text
 
