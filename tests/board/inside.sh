@@ -113,12 +113,21 @@ echo_cancelled() {
     kill "$echo"
 }
 
-# Three Pythons, the daemon, mmictl and a child that judges for it, are more than such a board has.
+# Beside the daemon, which lives on; and no part of it was ended for want of memory.
 support_bundle() {
-    systemctl stop mmid
+    daemon=$(systemctl show --property=MainPID --value mmid)
+    rm -f bundle.tar.gz
     mmictl support-bundle bundle.tar.gz
-    systemctl start mmid
-    listening
+    [ "$(systemctl show --property=MainPID --value mmid)" = "$daemon" ]
+    tar -xzf bundle.tar.gz
+    if grep -r "no memory left" mmid-support; then return 1; fi
+    grep -q '"check": "workspace"' mmid-support/doctor.jsonl
+}
+
+# Then they are judged beside the daemon, too.
+support_bundle_after_change() {
+    printf '\n[log]\nlevel = "debug"\n' >>"$SITE"
+    support_bundle
 }
 
 if [ $# -gt 0 ]; then

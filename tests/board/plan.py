@@ -16,7 +16,8 @@ _LICENSED = {
 }
 # Duplex at the very end: its microphone stays open, and an emulated board has enough to do then.
 _AT_LAST = {
-    "support bundle, mmid stopped": "support_bundle",
+    "support bundle": "support_bundle",
+    "support bundle, settings changed": "support_bundle_after_change",
     "duplex, echo cancelled": "echo_cancelled duplex",
 }
 
