@@ -70,9 +70,9 @@ static enum part part_of(const char *process)
     if (is_in(path, SERVICE)) /* systemd started the daemon, and the daemon the rest */
         return number_in(status, "PPid:") == 1 ? DAEMON : CHILDREN;
     snprintf(path, sizeof path, "/proc/%s/comm", process);
-    return is_in(path, "mmictl") ? CLIENT : is_in(path, "systemd") ? SYSTEMD
-                                        : is_in(path, "dbus")      ? BUS
-                                                                   : TEST;
+    if (is_in(path, "mmictl") || is_in(path, "python")) /* there is no Python but it and its own */
+        return CLIENT;
+    return is_in(path, "systemd") ? SYSTEMD : is_in(path, "dbus") ? BUS : TEST;
 }
 
 static void sample(void)
