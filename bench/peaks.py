@@ -127,14 +127,17 @@ async def _live(made: Board, watch: Watch) -> None:
     await _reload(made, daemon)
     config = ("--config", file)
     bus = ("--bus", made.bus)
-    bundle = made.directory / "bundle.tar.gz"
     await _use(made, watch, "mmid check", "check", *config)
     await _use(made, watch, "mmictl status", *bus, "status")
     await _use(made, watch, "mmictl doctor", *bus, "doctor", *config)
-    await _use(made, watch, "mmictl support-bundle", *bus, "support-bundle", *config, bundle)
+    bundle = (*bus, "support-bundle", *config)
+    await _use(made, watch, "mmictl support-bundle", *bundle, made.directory / "1.tar.gz")
+    file.write_text(file.read_text().replace("volume = 70", "volume = 71"))
+    name = "mmictl support-bundle, the settings changed"
+    await _use(made, watch, name, *bundle, made.directory / "2.tar.gz")
     watch.begin("")
     await made.stop("mmid")
-    made.settings["dialog"] = {"volume": 70}
+    made.settings["dialog"] = {"volume": 71}
     daemon = (await made.start_mmid()).pid
     watch.begin("another start", daemon)
     await _logged(made, "ready as", times=2)

@@ -22,6 +22,7 @@ from types import UnionType
 from typing import Any, NoReturn, Self
 
 from mmid.frozen import frozen
+from mmid.memory_priority import give_way
 from mmid.secrets import Secret, redact
 
 # More than any child has to say: the rest is read, so that it can end, and dropped.
@@ -84,6 +85,8 @@ def from_plain(kind: Any, plain: Any) -> Any:
 class Child:
     """A process that is asked one thing; start it, do something else, then ``finish``.
 
+    Where the board has no memory left it is ended before the process that asks.
+
     Args:
         process: what ``run`` or ``fork`` started.
         question: what it reads from standard input.
@@ -105,7 +108,9 @@ class Child:
             OSError: there is no such program, or no memory or process number for it.
         """
         stdin = PIPE if question else DEVNULL
-        return cls(subprocess.Popen(command, stdin=stdin, stdout=PIPE, stderr=PIPE), question)
+        process = subprocess.Popen(command, stdin=stdin, stdout=PIPE, stderr=PIPE)
+        give_way(process.pid)
+        return cls(process, question)
 
     @classmethod
     def fork(cls, function: Callable[[], int]) -> Self:
@@ -230,6 +235,7 @@ class _Fork:
 def _live_as_fork(function: Callable[[], int], output: int, complaint: int) -> NoReturn:
     """Run the function, and end without a trace of what this process was forked from."""
     status = 1
+    give_way()
     try:
         sys.stdout = os.fdopen(output, "w", encoding="utf-8")
         sys.stderr = os.fdopen(complaint, "w", encoding="utf-8")

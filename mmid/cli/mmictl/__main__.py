@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
-from mmid.cli.memory_priority import give_way
 from mmid.cli.mmictl.arguments import parse
 from mmid.cli.mmictl.exit import INTERNAL, OUTPUT_FAILED, outcome
 from mmid.cli.mmictl.show import printable
 from mmid.cli.streams import abandon, complain, internal_error, open_closed_streams, settle
 from mmid.errors import MmidError
+from mmid.memory_priority import give_way
 
 _INTERRUPTED = 130
 _NO_READER = 141

@@ -22,10 +22,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from mmid.cli.memory_priority import give_way
 from mmid.cli.streams import complain, internal_error, open_closed_streams, settle
 from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
+from mmid.memory_priority import give_way
 from mmid.secrets import redact
 from mmid.settings import Settings
 from mmid.settings.loading import Loading, fork_loading, start_loading
