@@ -31,6 +31,9 @@ _PORTS = {
     "socks5h": 1080,
 }
 
+# What stands for itself in a user and a password before the last ``@``.
+_PLAIN = "@!$&'()*+,;="
+
 
 @frozen
 class Proxy:
@@ -62,7 +65,8 @@ class Proxy:
         """The address with user and password, both there or neither, as libraries take it."""
         if not self.user:
             return self.shown
-        user = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        # No more is escaped than must be: websockets before 16 takes the escapes for the password.
+        user = f"{quote(self.user, safe=_PLAIN)}:{quote(self.password, safe=_PLAIN + ':')}"
         return f"{self.scheme}://{user}@{_bracketed(self.host)}:{self.port}"
 
 

@@ -50,7 +50,10 @@ def certificates(tmp_path: Path) -> Certificates:
     return make_certificates(tmp_path)
 
 
-async def test_a_server_that_mmid_would_trust_is_fine(certificates: Certificates) -> None:
+async def test_a_server_that_mmid_would_trust_is_fine(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _addresses(monkeypatch, "127.0.0.1")
     async with server(certificates.server_context()) as port:
         settings = talking_to(port, certificates.ca_file)
         names = await check_names(settings)
@@ -180,7 +183,7 @@ async def test_an_address_that_nobody_answers_at_is_named(
 ) -> None:
     async with server(certificates.server_context()) as port:
         settings = talking_to(port, certificates.ca_file)
-        _two_addresses(monkeypatch, "127.0.0.7", "127.0.0.1")
+        _addresses(monkeypatch, "127.0.0.7", "127.0.0.1")
         names = await check_names(settings)
         finding = await check_tls(settings)
     assert "localhost is 127.0.0.7 and 127.0.0.1" in names.text
@@ -194,14 +197,14 @@ async def test_all_addresses_are_named_if_none_answers(
 ) -> None:
     async with server(None) as port:
         pass
-    _two_addresses(monkeypatch, "127.0.0.7", "127.0.0.1")
+    _addresses(monkeypatch, "127.0.0.7", "127.0.0.1")
     finding = await check_tls(talking_to(port, certificates.ca_file))
     assert finding.verdict is Verdict.FAILURE
     assert "127.0.0.7" in finding.text
     assert "127.0.0.1" in finding.text
 
 
-def _two_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+def _addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """Give each name these addresses, as a name server would."""
     ask = socket.getaddrinfo
 
