@@ -235,7 +235,7 @@ class _Fork:
 def _live_as_fork(function: Callable[[], int], output: int, complaint: int) -> NoReturn:
     """Run the function, and end without a trace of what this process was forked from."""
     status = 1
-    give_way()
+    give_way(os.getpid())
     try:
         sys.stdout = os.fdopen(output, "w", encoding="utf-8")
         sys.stderr = os.fdopen(complaint, "w", encoding="utf-8")

@@ -27,8 +27,8 @@ def test_a_child_answers_its_question_whatever_their_lengths() -> None:
 def test_where_the_memory_runs_out_a_child_is_ended_before_its_parent() -> None:
     """It has given way by the time that its question arrives."""
     tell = "print(open('/proc/self/oom_score_adj').read())"
-    assert int(run(f"input(); {tell}", b"\n").output) == 500
-    assert forked(f"print(int(Child.fork(lambda: {tell} or 0).finish(30).output))\n") == ["500"]
+    assert int(run(f"input(); {tell}", b"\n").output) == 600
+    assert forked(f"print(int(Child.fork(lambda: {tell} or 0).finish(30).output))\n") == ["600"]
 
 
 def test_a_child_that_ends_without_reading_its_question_is_heard_all_the_same() -> None:

@@ -65,6 +65,8 @@ ExecStartPre=/bin/sh -c 'tar -xf /dev/vda || tar -xf /dev/vdb'
 ExecStartPre=/bin/sh inside.sh prepare
 ExecStart=/bin/sh inside.sh
 TimeoutStartSec=infinity
+# What is killed in one phase, for want of memory, does not end the others.
+OOMPolicy=continue
 
 [Install]
 WantedBy=multi-user.target
