@@ -86,7 +86,7 @@ class Board:
         self._black_box = black_box
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self.timeline = Timeline()
+        self.timeline = Timeline(self._loop.time)
         self.microphone = Microphone(recorder, dialog, status, lambda: self.supervisor, self._tell)
         self.taps = Taps(recorder, status)
         self.loudspeaker = Loudspeaker(
@@ -95,7 +95,7 @@ class Board:
             status=status,
             conversation=lambda: self.supervisor.conversation,
             tell=self._tell,
-            mark=self._mark,
+            mark=self.timeline.mark,
         )
         self.prompts = PromptPlayer(
             prompts,
@@ -133,7 +133,7 @@ class Board:
                 self.microphone.open()
             case StopRecorder():
                 self.microphone.close()
-                self._mark(Moment.RELEASE)
+                self.timeline.mark(Moment.RELEASE)
             case SaveDialog(dialog_id, resumable):
                 self._status.update(dialog_id=dialog_id)
                 if resumable:
@@ -148,7 +148,7 @@ class Board:
                 self._black_box.note(self._loop.time(), stage, cause)
 
     def speech_sent(self) -> None:
-        self._mark(Moment.AUDIO_SENT)
+        self.timeline.mark(Moment.AUDIO_SENT)
 
     def speech_dropped(self, count: int) -> None:
         self.microphone.dropped(count)
@@ -169,9 +169,6 @@ class Board:
             return "the microphone"
         return "the loudspeaker" if self.loudspeaker.player.overdue_s > _STANDS_STILL_S else ""
 
-    def _mark(self, moment: Moment) -> None:
-        self.timeline.mark(moment, self._loop.time())
-
     def _tell(self, error: MmidError) -> None:
         _log.warning("%s. %s", error, error.remedy, extra=error.journal_fields)
         self._emit(Error(error.code, str(error), error.advice))
@@ -185,7 +182,7 @@ class Board:
             self._show_error(event)
         self.on_event(event)
         self.prompts.hear(event)
-        self.timeline.hear(event, self._loop.time())
+        self.timeline.hear(event)
         if isinstance(event, SpeechReady):
             # After the effects that came with it: the dialect is not ready before.
             self._loop.call_soon(self._dialog_ready)

@@ -100,7 +100,7 @@ class Gateway:
 
     def stop_speech(self, client: str) -> None:
         self._board.microphone.release(client)
-        self._board.timeline.mark(Moment.RELEASE, self._loop.time())
+        self._board.timeline.mark(Moment.RELEASE)
 
     def cancel_speech(self, client: str) -> None:
         self._board.microphone.cancel(client)
@@ -203,7 +203,7 @@ class Gateway:
         return self._board.microphone.recorder.level
 
     def timeline(self) -> list[dict[str, float]]:
-        return self._board.timeline.to_plain(self._loop.time(), self._clock.now_ms())
+        return self._board.timeline.to_plain(self._clock.now_ms())
 
     async def register(self) -> None:
         self._count_connection()

@@ -6,6 +6,7 @@ of the monotonic clock, in seconds.
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import StrEnum
 
 from mmid.events import AsrComplete, AsrIncomplete, AsrStart, Event, LlmComplete, LlmIncomplete
@@ -36,41 +37,47 @@ _EVENTS: dict[type[Event], Moment] = {
 
 
 class Timeline:
-    """Keeps the last turns."""
+    """Keeps the last turns.
 
-    def __init__(self) -> None:
+    Args:
+        clock: the monotonic clock, seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         # When each began, and what happened in it: seconds since then.
         self._turns: deque[tuple[float, dict[Moment, float]]] = deque(maxlen=TURNS_KEPT)
 
-    def begin(self, now: float) -> None:
-        """A turn begins."""
-        self._turns.append((now, {}))
+    def begin(self, began: float) -> None:
+        """A turn began then, by the monotonic clock."""
+        self._turns.append((began, {}))
 
-    def mark(self, moment: Moment, now: float) -> None:
-        """Note when something happened first in this turn."""
+    def mark(self, moment: Moment) -> None:
+        """Note that something happens, if it is the first time in this turn."""
         if self._turns:
             began, moments = self._turns[-1]
-            moments.setdefault(moment, now - began)
+            if moment not in moments:  # each piece of a reply comes here: see before the clock
+                moments[moment] = self._clock() - began
 
-    def hear(self, event: Event, now: float) -> None:
+    def hear(self, event: Event) -> None:
         """Note what an event tells."""
         understood = not self._turns or Moment.FINAL_TEXT in self._turns[-1][1]
         if isinstance(event, AsrStart) and understood:
-            self.begin(now)  # nobody pressed, and the speech before is over: it is duplex
+            self.begin(self._clock())  # nobody pressed, and the speech before is over: it is duplex
         moment = _EVENTS.get(type(event))
         if moment is not None:
-            self.mark(moment, now)
+            self.mark(moment)
 
-    def to_plain(self, now: float, now_ms: int) -> list[dict[str, float]]:
+    def to_plain(self, now_ms: int) -> list[dict[str, float]]:
         """Return the turns as the D-Bus method gives them, the oldest first.
 
         Args:
-            now: the monotonic clock, seconds.
             now_ms: the wall clock, Unix ms.
 
         Returns:
             For each turn ``began`` in Unix ms, and its moments in ms since then.
         """
+        now = self._clock()
         return [
             {
                 "began": now_ms - 1000 * (now - began),
