@@ -44,6 +44,9 @@ _FLUSH_S = 0.7
 # The timer may fire so long before anything is due; then it is armed again.
 _EARLY_S = 5.0
 
+# The effects of mere sound in mid-reply.
+_SOUND = {Play}
+
 
 class Host(Protocol):
     """Who carries out the effects that are not the connection's own."""
@@ -282,8 +285,8 @@ class Conversation:
         else:
             effects = self._understood(self.dialect.receive_binary, message)
         self._carry_out(effects)
-        kinds = set(map(type, effects))
-        if kinds != {Play}:  # mere sound puts deadlines off: ``_tick`` sees to it
+        kinds = {type(effect) for effect in effects}
+        if kinds != _SOUND:  # mere sound puts deadlines off: ``_tick`` sees to it
             self._arm()
         return Play not in kinds or not self._host.full
 
