@@ -7,8 +7,8 @@ what it costs between replies.
 
 Ten milliseconds of CPU a second, and 1 MiB, are what a board can spare: whether they do depends
 on the machine, and on what a core that slept pays for waking up. What mmid answers for is the
-ratio to a floor, the bare calls of libspeexdsp (echo canceller, preprocessor, resampler) for the same
-sound, ten times a second, which no binding can be without. Memory is the growth of a process
+ratio to a floor, the bare calls of libspeexdsp (echo canceller, preprocessor, resampler) for the
+same sound, ten times a second, which no binding can be without. Memory is the growth of a process
 that has done all but this, when it begins to cancel.
 """
 
