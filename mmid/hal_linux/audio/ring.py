@@ -39,8 +39,7 @@ class ByteRing:
 
     def peek(self, limit: int) -> bytes:
         """Return the first bytes, at most ``limit``; they stay."""
-        with memoryview(self._bytes) as view:
-            return bytes(view[:limit])
+        return bytes(self._bytes[:limit])
 
     def take(self, limit: int) -> bytes:
         """Return the first bytes, at most ``limit``, and forget them."""

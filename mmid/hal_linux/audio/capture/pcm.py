@@ -14,6 +14,8 @@ import time
 
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, STUCK_S, AlsaError, OpenPcm, failure, stuck
 
+_EPIPE = -errno.EPIPE  # of a stream that ran over
+
 # Less than this is not held back: the loop is late, or the card took a moment to start.
 _HELD_LEAST_S = 0.002
 
@@ -129,7 +131,7 @@ class CapturePcm:
         # position. A plain read trusts the position of the last interrupt, a period old.
         available = self.opened.pcm.avail()
         self.asked = time.monotonic(), max(0, available)
-        if available < 0 and available != -errno.EPIPE:
+        if available < 0 and available != _EPIPE:
             raise failure(self.opened.device, available)
         # At least one read: it is what starts a stream again that ran over.
         self._read_periods(max(1, available), into)
@@ -149,19 +151,16 @@ class CapturePcm:
         What was read before the device failed is added, too.
         """
         read = self.opened.pcm.read
-        came: list[bytes] = []
         try:
             while frames > 0:
                 count, data = read()
-                if count == -errno.EPIPE:
+                if count == _EPIPE:
                     self.overruns += 1
                     count, data = read()  # starts the recovered stream
                     self._since, self._given = time.monotonic(), 0
                 if not data:
                     break
-                came.append(data)
+                into += data
                 frames -= count
         except AlsaError as error:
             raise failure(self.opened.device, error) from error
-        finally:
-            into += b"".join(came)
