@@ -30,7 +30,6 @@ _LONGEST_ID = 64
 
 def on_message(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
     """Obey one message of a dialog that is open."""
-    machine.cause = message.said.value
     return _HANDLERS[message.said](machine, message, now)
 
 
