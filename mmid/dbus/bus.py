@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 from mmid.dbus import wire
@@ -125,8 +126,8 @@ class Bus:
         """
         if self._lost.done():
             return 0
-        limit = _WAITING_LIMITS.get(message.message_type)
-        if limit is not None and self._stream.unsent_bytes > limit:
+        unsent = self._stream.unsent_bytes
+        if unsent and unsent > _WAITING_LIMITS.get(message.message_type, inf):
             self._drop()
             return 0
         self._stream.write(self._encoded(message))

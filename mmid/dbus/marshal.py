@@ -32,6 +32,8 @@ _ALIGNMENT = {"s": 4, "o": 4, "a": 4, "(": 8, "{": 8}
 
 _PADDING = tuple(bytes(count) for count in range(8))
 
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
+
 
 def marshal(types: Sequence[SignatureType], values: Sequence[Any]) -> bytearray:
     """Return the values one after the other; see ``append``."""
@@ -79,7 +81,7 @@ def _append_all(out: bytearray, types: Sequence[SignatureType], values: Sequence
 
 
 def _append_text(out: bytearray, value: str) -> None:
-    data = value.encode("utf-8", "replace").replace(b"\0", "\N{REPLACEMENT CHARACTER}".encode())
+    data = value.encode("utf-8", "replace").replace(b"\0", _REPLACEMENT)
     out += padding(len(out), 4)
     out += _LENGTH.pack(len(data))
     out += data

@@ -190,7 +190,7 @@ def encode(message: Message, serial: int) -> bytes:
     message.serial = serial
     fields = _header_fields(*_fields_of(message), len(message.unix_fds or ()))
     body = marshal(message.signature_tree.types, message.body)
-    numbers = (message.message_type.value, message.flags.value, 1, len(body), serial, len(fields))
+    numbers = (message.message_type.value, message.flags, 1, len(body), serial, len(fields))
     head = pack("<cBBBIII", b"l", *numbers)
     return b"".join((head, fields, padding(len(fields), 8), body))
 
