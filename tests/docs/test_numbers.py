@@ -102,7 +102,7 @@ TOLD = {
         f"| not back after {device._OUTAGE_S:g} s |",
         f"| gives or takes no sample for {alsa.STUCK_S:g} s |",
         f"again when {playout._REFILL_S * 1000:g} ms and a period are left",
-        f"With a period left in the device ({playout._LOW_S * 1000:g} ms, if its periods are",
+        f"With a period left in the device ({playback_pcm._LOW_S * 1000:g} ms, if its periods are",
         f"a period of silence ({playback_pcm._AHEAD_S * 1000:g} ms of a longer one)",
         f"in which the newest has {jitter._NEWEST_SHARE:.0%}.".replace("%", " %"),
         f"the {jitter._QUANTILE * 100:g}th percentile of it",

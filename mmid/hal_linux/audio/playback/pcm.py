@@ -22,6 +22,10 @@ from mmid.hal_linux.audio.samples import fade_in, ramp_down
 # Of a fade. Long enough to be no click, short enough to be no loss.
 _EDGE_MS = 5
 
+# With no more than a period in the card and nothing to come, silence goes in; of a short
+# period with no more than this, for the loop may be late.
+_LOW_S = 0.02
+
 # A card has taken a sample before it sounds: it may be a period ahead, but no more than this.
 _AHEAD_S = 0.04
 
@@ -53,6 +57,8 @@ class PlaybackPcm:
         self.opened = opened
         self.paced = False
         self.frames = 0
+        most = max(opened.buffer_frames - opened.period_frames, opened.buffer_frames // 2)
+        self._low = min(max(opened.period_frames, int(_LOW_S * opened.rate_hz)), most)
         self._gain = gain
         self._written = 0  # frames since the stream started; 0: it does not run
         self._heard_at: float | None = None  # not before then all is heard; None: it ran dry
@@ -73,8 +79,9 @@ class PlaybackPcm:
 
     def feed(self, ring: ByteRing) -> None:
         """Move from the ring to the device what fits beside ``frames``."""
-        count = min(self._room, ring.frames)
-        if count < ring.frames:  # a converter would hold back what is no whole period
+        waiting = ring.frames
+        count = min(self._room, waiting)
+        if count < waiting:  # a converter would hold back what is no whole period
             count -= (self.held_frames + count) % self.opened.period_frames
         if count <= 0:
             return
@@ -98,6 +105,11 @@ class PlaybackPcm:
     def held_frames(self) -> int:
         """How many of the frames that were written a rate converter holds back, if there is one."""
         return self._written % self.opened.period_frames
+
+    @property
+    def low_frames(self) -> int:
+        """With so much left silence goes in, a period of it at least: that must fit."""
+        return self.held_frames + self._low
 
     def pad(self) -> None:
         """Have the silence behind the last sample of a reply that ``padded`` asks for."""

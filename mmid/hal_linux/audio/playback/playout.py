@@ -40,10 +40,6 @@ _SHORTEST_WAIT_S = 0.002
 # A timer may fire just before the last frame was heard.
 _TIMER_SLACK_S = 0.0005
 
-# With no more than a period in the card and nothing to come, silence goes in; of a short
-# period with no more than this, for the loop may be late.
-_LOW_S = 0.02
-
 # The device is filled up again with this much and a period left in it, or half of a small
 # one: a loop on a busy board is late by tens of milliseconds.
 _REFILL_S = 0.08
@@ -206,8 +202,8 @@ class Playout:
     def _wait(self, wait_s: float) -> None:
         """Wake up then, or when something comes; if the device runs, keep it fed meanwhile."""
         if self._phase is not _Phase.BUFFERING:
-            self._pcm.bridge(self._low_frames)
-            wait_s = min(wait_s, self._seconds_until(self._low_frames, self._pcm.left_frames))
+            self._pcm.bridge(self._pcm.low_frames)
+            wait_s = min(wait_s, self._seconds_until(self._pcm.low_frames, self._pcm.left_frames))
         if wait_s < inf:
             self._wake_in(max(_SHORTEST_WAIT_S, wait_s), self._turn)
         self._watching = True
@@ -224,7 +220,7 @@ class Playout:
                 self._ran_dry()
                 self._pcm.fade_next()
                 self._phase = _Phase.BUFFERING
-            elif not waits and not self._finished and self._pcm.left_frames <= self._low_frames:
+            elif not waits and not self._finished and self._pcm.left_frames <= self._pcm.low_frames:
                 self._phase = _Phase.STARVED if self._pcm.paced else self._phase
 
     def _ran_dry(self) -> None:
@@ -243,14 +239,6 @@ class Playout:
             self._announced = True
             self._listener.player_started()
 
-    @property
-    def _low_frames(self) -> int:
-        """With so much left silence goes in, a period of it at least: that must fit."""
-        opened = self._pcm.opened
-        most = max(opened.buffer_frames - opened.period_frames, opened.buffer_frames // 2)
-        low = max(opened.period_frames, int(_LOW_S * opened.rate_hz))
-        return self._pcm.held_frames + min(low, most)
-
     def _schedule(self) -> None:
         """Wake up to fill the device again, or when it is nearly dry, or all was heard."""
         opened = self._pcm.opened
@@ -260,7 +248,7 @@ class Playout:
         elif self._finished:
             self._wake_at(self._pcm.tail, self._pcm.frames)
         elif self._pcm.paced:
-            self._wake_at(self._low_frames, self._pcm.left_frames)
+            self._wake_at(self._pcm.low_frames, self._pcm.left_frames)
             self._watching = True
         # else the next write or finish wakes it
 
