@@ -194,6 +194,8 @@ class Conversation:
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
+                case Play():  # first, for a turn has more of them than of all others
+                    self._host.perform(effect)
                 case SendAudio():
                     if dropped := self._outbox.put_speech(effect):
                         self._host.speech_dropped(dropped)
