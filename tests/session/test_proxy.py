@@ -52,6 +52,13 @@ def test_a_proxy_is_read_however_it_is_spelt(
     assert not password or password not in repr(proxy)
 
 
+def test_what_needs_no_escape_is_handed_on_as_it_stands() -> None:
+    """As websockets before 16 takes it; with a later one either would do."""
+    proxy = proxy_for(CLOUD, {"https_proxy": "http://b%40rd:p%3Ass@proxy.example"})
+    assert proxy is not None
+    assert proxy.url == "http://b@rd:p:ss@proxy.example:80"
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [
