@@ -63,8 +63,8 @@ image-test-board: bootstrap
 guide-test: bootstrap deb  ## follow docs/oem-guide.md on that board, and the unit's recipes
 	@$(PYTHON_IN_VENV) -m tests.image --only recipes. guide.
 
-board-test: bootstrap deb  ## 100 dialogs over each cloud on an emulated board with 64 MiB of RAM
-	@$(PYTHON_IN_VENV) -m tests.board
+board-test: bootstrap deb  ## dialogs on an emulated board with 64 MiB of RAM; DIALOGS= (100 over each cloud)
+	@$(PYTHON_IN_VENV) -m tests.board $(if $(DIALOGS),--dialogs $(DIALOGS))
 
 fault-runs: bootstrap  ## 500 dialogs through bad networks, and all scenarios of simcloud; PROTOCOL=
 	@$(PYTHON_IN_VENV) -m tests.fault_runs $(if $(PROTOCOL),--protocol $(PROTOCOL))
