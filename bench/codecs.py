@@ -2,12 +2,13 @@
 
 Each codec runs twice over the same sound, in real time, on ALSA's ``null``
 device: through mmid's recorder and player, and by the bare calls of the
-libraries on an event loop that does nothing else. That is the floor: it wakes as seldom
-as mmid does, for 100 ms of speech and for 200 ms of a reply, and a core that slept pays
-more for waking up than for the sound. The figure that counts is the ratio of the two, the median of the runs: it
-says what mmid adds, whatever the machine. The longest piece is the most CPU that
-one piece of a reply (at most 120 ms of sound) takes before other work of the event
-loop has its turn: a period, or the sound card would run dry.
+libraries on an event loop that does nothing else. That is the floor: it wakes as
+seldom as mmid does, for 100 ms of speech and for 200 ms of a reply, and a core that
+slept pays more for waking up than for the sound. The figure that counts is the ratio
+of the two, the median of the runs: it says what mmid adds, whatever the machine. The
+longest piece is the most CPU that one piece of a reply (at most 120 ms of sound) takes
+before other work of the event loop has its turn: a period, or the sound card would run
+dry.
 """
 
 import asyncio
