@@ -39,12 +39,14 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer why not."""
-        guarded = scope["type"] == "http" and scope["path"] in self._paths
-        if not guarded or scope["method"] != "POST":
+        guarded = scope["type"] == "http" and scope["path"].startswith("/v1/")
+        # The router refuses another method, before it reads a body.
+        if not guarded or (scope["method"] != "POST" and scope["path"] in self._paths):
             await self._app(scope, receive, send)
             return
         trace = trace_of(scope)
         try:
+            self._check_path(scope["path"])
             await self._prove(scope, trace)
             _check_type(scope)
             body = await _read(receive)
@@ -53,6 +55,11 @@ class Gate:
             await problem_response(problem, trace)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
+
+    def _check_path(self, path: str) -> None:
+        """Refuse what is none of ours: the router takes one with a line feed after it, too."""
+        if path not in self._paths:
+            raise Problem(Kind.NOT_FOUND, "There is nothing at this path.")
 
     async def _prove(self, scope: Scope, trace: Trace) -> None:
         client = scope.get("client") or ("", 0)

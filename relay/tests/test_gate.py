@@ -96,6 +96,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         ("POST", "/healthz", 405),
         ("POST", "/v1/register/", 404),
         ("POST", "/v1/other", 404),
+        ("POST", "/v1/token%0A", 404),
         ("GET", "/", 404),
         ("GET", "/docs", 404),
     ],
@@ -107,6 +108,12 @@ async def test_other_paths_and_methods_are_problems_too(
     assert answer.status_code == status
     assert answer.headers["content-type"] == MEDIA_TYPE
     assert answer.json()["status"] == status
+
+
+async def test_a_path_with_a_line_feed_after_it_is_no_way_round_the_gate(board: Board) -> None:
+    board.token = f"radio-1.k1.{'0' * 64}"
+    answer = await board.post("/v1/token%0A", b'{"deviceName":"%s"}' % (b"a" * 17_000))
+    assert answer.status_code == 404
 
 
 async def test_a_forged_token_uses_up_nobodys_limit(vendor: Vendor, ca_file: Path) -> None:
