@@ -7,6 +7,7 @@ import ssl
 import uvicorn
 
 from mmid_relay.app import make_app
+from mmid_relay.head_timeout import HeadTimeout
 from mmid_relay.settings import Server, Settings, SettingsInvalid
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def serve(settings: Settings) -> int:
         access_log=False,
         log_config=None,
         lifespan="on",
+        http=HeadTimeout,
         ws="none",
         timeout_graceful_shutdown=_STOP_S,
         timeout_keep_alive=_KEEP_ALIVE_S,

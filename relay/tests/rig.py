@@ -102,7 +102,7 @@ def good_answer(call: Call) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, cert: Path | None = None, *, date_header: bool = True, uds: Path | None = None
+    app: Any, cert: Path | None = None, *, uds: Path | None = None, **options: Any
 ) -> AsyncIterator[int]:
     """Serve an ASGI application on a port, over TLS if there is a certificate; or on a socket."""
     config = uvicorn.Config(
@@ -112,10 +112,10 @@ async def serving(
         ssl_certfile=cert,
         log_config=None,
         lifespan="off",
-        date_header=date_header,
         ws="none",
         proxy_headers=False,
         timeout_graceful_shutdown=20,
+        **options,
     )
     server = uvicorn.Server(config)
     server.config.load()
