@@ -25,11 +25,6 @@ def device_token(name: str, key_id: str, key: bytes) -> str:
     return f"{name}.{key_id}.{hmac.digest(key, name.encode(), 'sha256').hex()}"
 
 
-def clean_name(claimed: str) -> str:
-    """Return a name as it may stand in a log: only the letters of names, and not too many."""
-    return re.sub(r"[^A-Za-z0-9_-]", "?", claimed[:32])
-
-
 class Doorkeeper:
     """Tells who a request is from.
 
@@ -109,10 +104,14 @@ class Doorkeeper:
 
 
 def claimed_name(headers: Headers) -> str:
-    """Return the name that an unproven request claims, for a log line; empty if none."""
+    """Return the name that an unproven request claims, for a log line; empty if none.
+
+    Of a token only: what a board sends in its place by mistake may be an API key.
+    """
     for name, value in headers:
         if name == b"authorization":
-            return clean_name(value[7:].decode("latin-1").partition(".")[0])
+            match = _TOKEN.fullmatch(value[7:].decode("latin-1").strip())
+            return match[1] if match else ""
     return ""
 
 

@@ -71,12 +71,12 @@ class Relay:
     async def qwen_token(self) -> Reply:
         """Make a temporary key."""
         keys = _offered(self.keys, "Temporary keys")
-        return key_reply(await keys.mint())
+        return key_reply(await keys.mint(), keys.secrets)
 
     async def baidu_instance(self, device: str, asked: InstanceRequest, base_url: str) -> Reply:
         """Make an instance, and hand out where it is stopped."""
         agents = _offered(self.agents, "Instances")
-        reply = instance_reply(await agents.generate(asked.codec, asked.mode))
+        reply = instance_reply(await agents.generate(asked.codec, asked.mode), agents.secrets)
         instance = instance_of(reply.body)
         if instance is None or not base_url:
             return reply
@@ -90,7 +90,7 @@ class Relay:
         instance = int(asked.ai_agent_instance_id)
         if not agents.was_given(device, instance, proof):
             raise Problem(Kind.NOT_YOURS, "This instance was not given to this device.")
-        return stop_reply(await agents.stop(instance))
+        return stop_reply(await agents.stop(instance), agents.secrets)
 
 
 _REGISTER_FIELDS = {"app_id", "nonce", "request_time", "signature", "workspace_id"}

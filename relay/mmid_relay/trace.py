@@ -15,7 +15,7 @@ class Trace:
     Attributes:
         request_id: ours; the device's log has it too.
         device: who asked, proven.
-        claimed: who it says it is, if that was not proven; cleaned.
+        claimed: who it says it is, by a token that is not good.
         result: ``ok``, ``refused`` by the vendor, or the name of a problem.
         vendor_code: the vendor's code, if it gave one.
     """

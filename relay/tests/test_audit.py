@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from mmid_relay import metrics
 from mmid_relay.audit import _to_stdout
 from mmid_relay.relay import Relay
-from tests.rig import INSTANCE_BODY, SECRETS, Board, Vendor, relay_for, settings_for
+from tests.rig import INSTANCE_BODY, SECRETS, Board, Vendor, relay_for, settings_for, token_body
 
 
 async def test_a_request_is_one_line(board: Board) -> None:
@@ -53,8 +53,13 @@ async def test_no_secret_and_no_body_is_in_lines_metrics_or_logs(
     vendor.status = 403
     vendor.body = {"code": "100009", "message": " ".join(SECRETS.values())}
     answer = await board.get_token()
-    vendor.body = {"code": "AccessDenied", "message": "no"}
-    await board.post("/v1/qwen/token", {"deviceName": "radio-1"})
+    for key, path, body in (
+        ("token_key", "/v1/token", token_body()),
+        ("api_key", "/v1/qwen/token", {"deviceName": "radio-1"}),
+        ("secret_key", "/v1/baidu/instance", INSTANCE_BODY),
+    ):
+        vendor.body = {"code": "AccessDenied", "message": f"not with {SECRETS[key]}"}
+        await board.post(path, body)
     said = json.dumps(board.lines) + generate_latest().decode() + caplog.text
     for secret in (*SECRETS.values(), "abc+/0==", "sealed+/=", board.own_token, "st-0123456789"):
         assert secret not in said

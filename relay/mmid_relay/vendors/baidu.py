@@ -30,6 +30,7 @@ class AgentApi:
         self._config = settings.config()
         self._access_key = settings.access_key.get_secret_value()
         self._secret_key = settings.secret_key.get_secret_value()
+        self.secrets = [self._secret_key, self._access_key]
         # A key of its own for what devices get to see.
         self._proof_key = hmac.digest(self._secret_key.encode(), b"mmid-relay stop url", "sha256")
 

@@ -16,7 +16,8 @@ class KeyMint:
         self.upstream = upstream
         self._url = f"{settings.url.rstrip('/')}/api/v1/tokens"
         self._life_s = settings.expire_in_seconds
-        self._authorization = f"Bearer {settings.api_key.get_secret_value()}"
+        self.secrets = [settings.api_key.get_secret_value()]
+        self._authorization = f"Bearer {self.secrets[0]}"
 
     async def mint(self, life_s: int | None = None) -> Answer:
         """Ask for one key."""

@@ -43,14 +43,15 @@ def license_reply(answer: Answer, secrets: Iterable[str]) -> Reply:
             raise _nonsense("alibaba", "data")
         return Reply(HTTPStatus.OK, _envelope(document, code, "success", data), code)
     if not _DEVICE_CODE.fullmatch(code):
-        return _refused_the_relay("alibaba", answer)
+        return _refused_the_relay("alibaba", answer, secrets)
     passes = answer.status < 500 and answer.status not in {401, 403}
     status = answer.status if passes else HTTPStatus.BAD_GATEWAY
     words = _words(document, secrets)
-    return Reply(status, _envelope(document, code, words, None), code, "refused")
+    later_s = _LATER_S if status in {429, 502} else 0
+    return Reply(status, _envelope(document, code, words, None), code, "refused", later_s)
 
 
-def key_reply(answer: Answer) -> Reply:
+def key_reply(answer: Answer, secrets: Iterable[str]) -> Reply:
     """Return the temporary key in DashScope's answer.
 
     Raises:
@@ -58,29 +59,29 @@ def key_reply(answer: Answer) -> Reply:
     """
     token, expires_at = answer.document.get("token"), answer.document.get("expires_at")
     if not answer.succeeded:
-        return _refused_the_relay("dashscope", answer)
+        return _refused_the_relay("dashscope", answer, secrets)
     if not isinstance(token, str) or not token or not isinstance(expires_at, int):
         raise _nonsense("dashscope", "token")
     return Reply(HTTPStatus.OK, {"token": token, "expires_at": expires_at})
 
 
-def instance_reply(answer: Answer) -> Reply:
+def instance_reply(answer: Answer, secrets: Iterable[str]) -> Reply:
     """Return Baidu's answer as it came.
 
     Raises:
         Problem: there is no instance in it.
     """
     if not answer.succeeded:
-        return _refused_the_relay("baidu", answer)
+        return _refused_the_relay("baidu", answer, secrets)
     if instance_of(answer.document) is None:
         raise _nonsense("baidu", "instance")
     return Reply(HTTPStatus.OK, answer.document)
 
 
-def stop_reply(answer: Answer) -> Reply:
+def stop_reply(answer: Answer, secrets: Iterable[str]) -> Reply:
     """Return Baidu's answer to a stop."""
     if not answer.succeeded:
-        return _refused_the_relay("baidu", answer)
+        return _refused_the_relay("baidu", answer, secrets)
     return Reply(HTTPStatus.OK, answer.document)
 
 
@@ -90,11 +91,11 @@ def instance_of(document: dict[str, Any]) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,20}", text) else None
 
 
-def _refused_the_relay(vendor: str, answer: Answer) -> Reply:
+def _refused_the_relay(vendor: str, answer: Answer, secrets: Iterable[str]) -> Reply:
     code = _code(answer.document)
     if not code:
         raise _nonsense(vendor, "code")
-    _log.error("%s refused this relay: %s %s", vendor, code, _words(answer.document, ()))
+    _log.error("%s refused this relay: %s %s", vendor, code, _words(answer.document, secrets))
     throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
     status = HTTPStatus.SERVICE_UNAVAILABLE if throttled else HTTPStatus.BAD_GATEWAY
     words = f"{vendor} refused the relay, not the device; the relay's log says why"

@@ -38,6 +38,7 @@ async def test_a_devices_refusal_with_the_status_of_a_servers_fault_is_502(
     for vendor.status in (401, 403, 500):
         answer = await board.get_token()
         assert (answer.status_code, answer.json()["code"]) == (502, "300002")
+        assert answer.headers["retry-after"] == "30"
 
 
 @pytest.mark.parametrize(
