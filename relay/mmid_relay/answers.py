@@ -19,7 +19,8 @@ from mmid_relay.problems import Kind, Problem
 
 # As long as the signature of a request is good.
 KEPT_S = 300
-_MOST = 20_000
+# As many as the default of limits.total_per_minute lets through in that time.
+_MOST = 30_000
 _POLL_S = 0.1
 _CONNECTIONS = 32
 
@@ -111,9 +112,10 @@ class SharedAnswers:
     async def claim(self, key: str) -> Reply | Problem | None:
         """Return what is kept, or will be kept soon by the relay that is asking."""
         try:
-            if await self._store.set(_name(key), b"", nx=True, ex=KEPT_S):
-                return None
-            for _ in range(int(self._wait_s / _POLL_S)):
+            for _ in range(1 + int(self._wait_s / _POLL_S)):
+                # Each time anew: the other relay may have given its claim up.
+                if await self._store.set(_name(key), b"", nx=True, ex=KEPT_S):
+                    return None
                 if text := await self._store.get(_name(key)):
                     return _from_text(text)
                 await asyncio.sleep(_POLL_S)

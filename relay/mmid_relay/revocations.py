@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 1.0
 _FILE_LIMIT = 8 * 1024 * 1024
 
-_Stamp = tuple[int, int, int]
+_Stamp = tuple[int, int, int, int]
 
 
 class Revocations:
@@ -85,9 +85,10 @@ class Revocations:
 
 
 def _stamp(file: Path) -> _Stamp:
-    """Return what changes when a file is written or replaced."""
+    """Return what changes when a file is written, replaced, or may be read at last."""
     status = file.stat()
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    # The change time alone tells of a new mode, and of a copy that keeps the time of its source.
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def _read(file: Path) -> frozenset[str]:

@@ -85,6 +85,15 @@ async def test_a_claim_that_was_given_up_is_free(store: str) -> None:
         assert await one.claim("k") is None
 
 
+async def test_a_relay_that_waits_takes_over_a_claim_that_is_given_up(store: str) -> None:
+    async with _relays(store) as [one, other]:
+        assert await one.claim("k") is None
+        waiting = asyncio.create_task(other.claim("k"))
+        await asyncio.sleep(0.01)
+        await one.forget("k")
+        assert await waiting is None
+
+
 async def test_two_relays_send_one_registration_and_count_together(
     store: str, vendor: Vendor, ca_file: Path
 ) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mmid_relay import answers
 from mmid_relay import registrations as module
 from mmid_relay.answers import KEPT_S, MemoryAnswers, Reply
 from mmid_relay.problems import Kind, Problem
 from mmid_relay.registrations import Registrations
+from mmid_relay.settings import Limits
 from tests.rig import Board, Vendor, relay_for, settings_for
 
 
@@ -50,6 +52,10 @@ async def _says(once: Callable[[], Awaitable[Reply]]) -> str:
         return (await once()).result
     except Problem as problem:
         return problem.kind.slug
+
+
+def test_memory_holds_what_the_limit_of_all_lets_through_meanwhile() -> None:
+    assert Limits().total_per_minute * KEPT_S / 60 <= answers._MOST
 
 
 async def test_the_same_again_is_answered_from_memory_for_five_minutes() -> None:

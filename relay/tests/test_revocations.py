@@ -1,6 +1,7 @@
 """The list of who is let in no more, and the file that is watched."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,16 @@ def test_a_change_is_seen_within_a_second(file: Path, clock: Clock) -> None:
     clock.now += 0.1
     assert revocations.holds("radio-2", "k1")
     assert not revocations.holds("radio-1", "k1")
+
+
+def test_a_copy_that_keeps_the_time_of_its_source_is_seen(file: Path, clock: Clock) -> None:
+    file.write_text("radio-1\n")
+    before = file.stat()
+    revocations = _watching(file, clock)
+    file.write_text("radio-2\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    clock.now += 1
+    assert revocations.holds("radio-2", "k1")
 
 
 @pytest.mark.parametrize("content", [b"radio-2\nnot a name\n", b"\xff\xfe", b"x" * 9_000_000])
