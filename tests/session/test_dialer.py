@@ -44,9 +44,6 @@ class Listener:
         self.left = asyncio.Event()
         self.asked_at = 0.0
 
-    async def note_request(self, connection: ServerConnection, request: Request) -> None:
-        self.asked_at = asyncio.get_running_loop().time()
-
     async def serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         bearer = connection.request.headers["Authorization"]
@@ -85,15 +82,15 @@ async def listener(certificates: Certificates) -> AsyncIterator[Listener]:
     async def handle(connection: ServerConnection) -> None:
         await made[0].serve(connection)
 
-    async def note_request(connection: ServerConnection, request: Request) -> None:
-        await made[0].note_request(connection, request)
+    async def note(_connection: ServerConnection, _request: Request) -> None:
+        made[0].asked_at = asyncio.get_running_loop().time()
 
     async with serve(
         handle,
         "127.0.0.1",
         0,
         ssl=certificates.server_context(),
-        process_request=note_request,
+        process_request=note,
         close_timeout=0.1,
     ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
