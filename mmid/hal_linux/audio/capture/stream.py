@@ -142,6 +142,7 @@ class CaptureStream:
         return loop.call_at(loop.time() + delay, action)  # ``call_later`` takes a quarter more
 
     def _tick(self) -> None:
+        fired = self._timer
         try:
             self._fetch()
         except DeviceLost as error:
@@ -159,7 +160,8 @@ class CaptureStream:
             self._deliver(self._chunk_bytes)
             self._chunk_bytes = self._bytes_of(CHUNK_MS)
         if self.open:
-            self._timer.cancel()  # a listener that left has armed it, if others are still there
+            if self._timer is not fired:  # a listener that left armed it, for others are there
+                self._timer.cancel()
             self._timer = self._wake_for_chunk()
 
     def _fetch(self) -> None:

@@ -67,7 +67,7 @@ class CodedReply:
         """Add what the cloud sent; after the reply's end it is not wanted."""
         if not self._wanted or not self.open:
             return
-        waiting = self._coded_bytes + self._playout.waiting_bytes
+        waiting = self._coded_bytes + self._playout.ring.fill
         if waiting + len(data) > ByteRing.LIMIT_BYTES:
             self._playout.overflow(waiting)
             self._forget()
@@ -79,14 +79,14 @@ class CodedReply:
     @property
     def full(self) -> bool:
         """Whether 4 MiB wait to be decoded, or to be played: see ``Player``."""
-        return max(self._coded_bytes, self._playout.waiting_bytes) >= ByteRing.READ_AHEAD_BYTES
+        return max(self._coded_bytes, self._playout.ring.fill) >= ByteRing.READ_AHEAD_BYTES
 
     async def wait_room(self) -> None:
         """Return once less than 4 MiB wait to be decoded, or to be played: see ``Player``."""
         while self._coded_bytes >= ByteRing.READ_AHEAD_BYTES:
             self._fewer.clear()
             await self._fewer.wait()
-        await self._playout.wait_room()
+        await self._playout.ring.wait_below(ByteRing.READ_AHEAD_BYTES)
 
     def finish(self) -> None:
         """No more will come; the listener hears when all was heard."""
@@ -108,7 +108,7 @@ class CodedReply:
     async def _decode_rest(self) -> None:
         more = True
         while more and self.open:
-            await self._playout.wait_below(self._ahead_bytes)
+            await self._playout.ring.wait_below(self._ahead_bytes)
             await asyncio.sleep(0)  # the others' turn, even if the loudspeaker is empty
             self._rested_at = 0.0
             more = self._decode_some()
@@ -122,7 +122,7 @@ class CodedReply:
             now = time.monotonic()
             # Many short messages may come in one turn: what the last of them took counts.
             spent_s = self._rested_at - now
-            if spent_s > _BUDGET_S or self._playout.waiting_bytes >= self._ahead_bytes:
+            if spent_s > _BUDGET_S or self._playout.ring.fill >= self._ahead_bytes:
                 break
             piece = next(self._pieces, None)
             if piece is None:  # nearly every message is one piece: the clock is not asked again

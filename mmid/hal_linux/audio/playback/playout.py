@@ -63,6 +63,9 @@ class Playout:
         jitter: when playing starts; it learns from how the reply arrives.
         listener: told of start, end and failure, always from the event loop.
 
+    Attributes:
+        ring: what waits for the device; nobody waits for room in it once no more is wanted.
+
     Raises:
         AudioDeviceFailed: the device cannot be opened.
     """
@@ -79,7 +82,7 @@ class Playout:
         self._listener = listener
         self._gain = gain
         self._pcm = PlaybackPcm(device.open_pcm(), gain)
-        self._ring = ByteRing()
+        self.ring = ByteRing()
         self._phase = _Phase.BUFFERING
         self._finished = False  # nothing more will be written
         self._announced = False  # the listener knows that it started
@@ -98,17 +101,12 @@ class Playout:
             return 0.0
         return max(0.0, asyncio.get_running_loop().time() - self._timer.when())
 
-    @property
-    def waiting_bytes(self) -> int:
-        """How many bytes wait for the device."""
-        return self._ring.fill
-
     def write(self, data: bytes) -> None:
         """Add samples, cut at any byte; none are taken after the end or ``finish``."""
         if self._phase is _Phase.CLOSED or self._finished:
             return
-        if not self._ring.put(data):
-            self.overflow(self._ring.fill)
+        if not self.ring.put(data):
+            self.overflow(self.ring.fill)
             return
         now = asyncio.get_running_loop().time()
         self._jitter.arrived(now, len(data))
@@ -131,19 +129,11 @@ class Playout:
         """Tell the listener of sound that cannot be played; the reply goes on."""
         self._listener.player_refused(error)
 
-    async def wait_room(self) -> None:
-        """Return once another message may be written, or no more are wanted."""
-        await self._ring.wait_below(ByteRing.READ_AHEAD_BYTES)
-
-    async def wait_below(self, count: int) -> None:
-        """Return once fewer than so many bytes wait, or no more samples are wanted."""
-        await self._ring.wait_below(count)
-
     def finish(self) -> None:
         """Play out what was written, then end."""
         if self.open and not self._finished:
             self._finished = True
-            self._ring.release()
+            self.ring.release()
             if self._phase is not _Phase.AWAY:
                 self._wake_in(0, self._turn)
 
@@ -152,8 +142,8 @@ class Playout:
         if self.open:
             self._phase = _Phase.CLOSED
             self._stop_timer()
-            self._ring.clear()
-            self._ring.release()
+            self.ring.clear()
+            self.ring.release()
             self._pcm.close()
             self._jitter.reply_ended()
 
@@ -178,7 +168,7 @@ class Playout:
         if self._phase is not _Phase.PLAYING and (wait_s := self._wait_s()) > 0:
             self._wait(wait_s)
             return  # the next write or finish comes back here, too
-        if self._finished and not self._ring.frames and buffered <= self._pcm.tail:
+        if self._finished and not self.ring.frames and buffered <= self._pcm.tail:
             self.close()
             self._listener.player_finished()
             return
@@ -192,10 +182,10 @@ class Playout:
         """Return how long to wait before what waits is played; infinite if nothing waits."""
         if self._finished:
             return 0.0
-        if not self._ring.frames:
+        if not self.ring.frames:
             return inf
         opened = self._pcm.opened
-        start = self._jitter.start_at(self._ring.fill, opened.period_frames / opened.rate_hz)
+        start = self._jitter.start_at(self.ring.fill, opened.period_frames / opened.rate_hz)
         # Silence in the device sounds before it.
         return start - self._pcm.frames / opened.rate_hz - asyncio.get_running_loop().time()
 
@@ -210,7 +200,7 @@ class Playout:
 
     def _notice_gap(self, buffered: int) -> None:
         """See whether the device has run dry, or will soon while nothing comes."""
-        waits = bool(self._ring.frames)
+        waits = bool(self.ring.frames)
         if self._phase is _Phase.STARVED and waits:
             self._ran_dry()
             self._phase = _Phase.REFILLING
@@ -228,8 +218,8 @@ class Playout:
         self._device.count_xruns()
 
     def _feed(self) -> None:
-        self._pcm.feed(self._ring)
-        if self._finished and not self._ring.frames and self._pcm.paced:
+        self._pcm.feed(self.ring)
+        if self._finished and not self.ring.frames and self._pcm.paced:
             self._pcm.pad()
         self._schedule()
         if self._phase is _Phase.PLAYING or not self._pcm.started:
@@ -242,7 +232,7 @@ class Playout:
     def _schedule(self) -> None:
         """Wake up to fill the device again, or when it is nearly dry, or all was heard."""
         opened = self._pcm.opened
-        if self._ring.frames or (self._finished and not self._pcm.padded):
+        if self.ring.frames or (self._finished and not self._pcm.padded):
             low = int(_REFILL_S * opened.rate_hz) + opened.period_frames
             self._wake_at(min(low, opened.buffer_frames // 2), self._pcm.frames)
         elif self._finished:
@@ -276,7 +266,7 @@ class Playout:
 
     def _lose(self, error: DeviceLost) -> None:
         """Keep what was not heard, and wait for the device."""
-        self._ring.put_back(self._pcm.unheard())
+        self.ring.put_back(self._pcm.unheard())
         self._pcm.close()
         self._device.failed(error)
         if self._phase is _Phase.PLAYING:

@@ -202,7 +202,7 @@ async def test_a_decoder_waits_until_little_is_left_to_play(device: str) -> None
     playout = Playout(player_on(device), SoftwareGain(), JitterBuffer(RATE_HZ, 50), Audience())
     playout.write(reply(600))
     began = time.monotonic()
-    await asyncio.wait_for(playout.wait_below(LITTLE_BYTES), 5)
+    await asyncio.wait_for(playout.ring.wait_below(LITTLE_BYTES), 5)
     # 300 ms fit into the device and 170 ms are little: 130 ms had to be heard first.
     assert time.monotonic() - began >= 0.1
     playout.close()
