@@ -12,6 +12,7 @@ from tests.dbus.private_bus import WAIT_S
 from tests.rig.processes import REPOSITORY
 
 CONTRACT = load()
+ERROR_NAMES = {facts.dbus_name for facts in TABLE.values()}
 OURS = (DIALOG, DEVICE, TOOLS, AUDIO)
 PAGE = (REPOSITORY / "docs" / "man" / "org.mmid1.5.rst").read_text(encoding="utf-8")
 
@@ -63,6 +64,47 @@ def test_every_error_is_in_the_page_and_named_in_the_introspection_file() -> Non
     assert f"{ERRORS}**" in part("ERRORS")
     head, _, _ = CONTRACT.text.partition("<node>")
     assert {name for name in names if name not in head} == set()
+
+
+def test_every_interface_is_in_the_synopsis() -> None:
+    assert set(re.findall(r"\*\*(org\.mmid1\.\w+)\*\*", part("SYNOPSIS"))) == {*OURS}
+
+
+@pytest.mark.parametrize("text", [PAGE, CONTRACT.text], ids=["page", "introspection file"])
+def test_every_word_of_an_error_is_told(text: str) -> None:
+    names = {re.sub(r"(?<=.)([A-Z])", r"-\1", name).lower() for name in ERROR_NAMES}
+    # Of these mmid ends, or a command does.
+    only_an_exit = {"bus", "settings"}
+    words = {facts.code for facts in TABLE.values()} - names - only_an_exit
+    assert {word for word in words if not re.search(rf"[\s*]{word}[*,.\s]", text)} == set()
+
+
+def errors_of(text: str) -> set[str]:
+    """Return the errors of mmid that the description of a member names."""
+    told = re.sub(r"\([^)]*\)", "", " ".join(re.findall(r"Errors[^:]*:([^.;]*)", text)))
+    refers = re.search(r"as (?:of|for) \*\*(\w+)", told)
+    return ERROR_NAMES & set(re.findall(r"\w+", told)) | (
+        errors_of(described(refers[1])) if refers else set()
+    )
+
+
+def described(member: str, interface: str = DIALOG) -> str:
+    """Return what the page says of a member."""
+    term = rf"^(?:\S.*)?\b{member} ?\(.*\n((?:    .*\n)+)"
+    found = re.search(term, part(interface.upper()), re.MULTILINE)
+    assert found, member
+    return found[1]
+
+
+@pytest.mark.parametrize("interface", OURS)
+def test_page_and_file_name_the_same_errors_of_each_member(interface: str) -> None:
+    root = re.search(rf'<interface name="{interface}">(.*?)</interface>', CONTRACT.text, re.DOTALL)
+    assert root is not None
+    comment = r'<!--((?:(?!-->).)*)-->\s*<(?:method|property) name="(\w+)"'
+    told = re.findall(comment, root[1], re.DOTALL)
+    assert told
+    for text, member in told:
+        assert errors_of(text) == errors_of(described(member, interface)), member
 
 
 def test_the_errors_of_each_method_exist() -> None:

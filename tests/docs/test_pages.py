@@ -3,6 +3,7 @@
 import re
 import textwrap
 import tomllib
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from mmid.dbus.interface import NAME, load
 from mmid.errors import TABLE
+from mmid.session.clouds import Cloud
 from mmid.session.dialects.baidu_rtc.messages import COMMANDS
 from mmid.settings.sources import TABLES
 from tests.docs.blocks import blocks
@@ -129,6 +131,11 @@ def test_the_readme_has_every_error_that_a_call_may_get() -> None:
     told = re.search(r"Errors are `org\.mmid1\.Error\.` and ([^.]*)\.", README)
     assert told
     assert set(re.findall(r"`(\w+)`", told[1])) == {facts.dbus_name for facts in TABLE.values()}
+
+
+def test_the_page_of_clouds_has_every_field_of_one() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "clouds.md").read_text(), re.MULTILINE)
+    assert {*rows} == {field.name for field in fields(Cloud)}
 
 
 @pytest.mark.parametrize("page", ["docs/baidu.md", "docs/man/org.mmid1.5.rst"])
