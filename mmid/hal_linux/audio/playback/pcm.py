@@ -59,6 +59,7 @@ class PlaybackPcm:
         self.frames = 0
         most = max(opened.buffer_frames - opened.period_frames, opened.buffer_frames // 2)
         self._low = min(max(opened.period_frames, int(_LOW_S * opened.rate_hz)), most)
+        self._edge_frames = opened.rate_hz * _EDGE_MS // 1000
         self._gain = gain
         self._written = 0  # frames since the stream started; 0: it does not run
         self._heard_at: float | None = None  # not before then all is heard; None: it ran dry
@@ -171,16 +172,12 @@ class PlaybackPcm:
         return self.opened.buffer_frames - self.frames
 
     @property
-    def _edge_frames(self) -> int:
-        return self.opened.rate_hz * _EDGE_MS // 1000
-
-    @property
     def _ahead_frames(self) -> int:
         return min(self.opened.period_frames, int(_AHEAD_S * self.opened.rate_hz))
 
     def _unheard_frames(self) -> int:
         """Return the larger of what the device holds and what cannot have been heard yet."""
-        if not self.started:
+        if not self._written:
             return 0
         held = self._held()
         if held < 0:

@@ -231,22 +231,21 @@ class Playout:
 
     def _schedule(self) -> None:
         """Wake up to fill the device again, or when it is nearly dry, or all was heard."""
-        opened = self._pcm.opened
-        if self.ring.frames or (self._finished and not self._pcm.padded):
+        pcm, opened = self._pcm, self._pcm.opened
+        if self.ring.frames or (self._finished and not pcm.padded):
             low = int(_REFILL_S * opened.rate_hz) + opened.period_frames
-            self._wake_at(min(low, opened.buffer_frames // 2), self._pcm.frames)
+            wait_s = self._seconds_until(min(low, opened.buffer_frames // 2), pcm.frames)
         elif self._finished:
-            self._wake_at(self._pcm.tail, self._pcm.frames)
-        elif self._pcm.paced:
-            self._wake_at(self._pcm.low_frames, self._pcm.left_frames)
-            self._watching = True
-        # else the next write or finish wakes it
-
-    def _wake_at(self, frames: int, now_frames: int) -> None:
-        """Wake up when the device holds no more than that; now it holds ``now_frames``."""
-        self._wake_in(self._seconds_until(frames, now_frames), self._turn)
+            wait_s = self._seconds_until(pcm.tail, pcm.frames)
+        elif pcm.paced:
+            wait_s = self._seconds_until(pcm.low_frames, pcm.left_frames)
+        else:
+            return  # the next write or finish wakes it
+        self._wake_in(wait_s, self._turn)
+        self._watching = not (self.ring.frames or self._finished)
 
     def _seconds_until(self, frames: int, now_frames: int) -> float:
+        """Return in how many seconds the device holds no more than that; now ``now_frames``."""
         seconds = (now_frames - frames) / self._pcm.opened.rate_hz
         return max(_SHORTEST_WAIT_S, seconds + _TIMER_SLACK_S)
 
