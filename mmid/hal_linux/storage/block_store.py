@@ -92,9 +92,10 @@ class BlockMedium(DeviceMedium):
     def _user(self, device: int) -> str:
         """Return who else uses a device, as far as can be seen from here."""
         number = f"{os.major(device)}:{os.minor(device)}"
-        for line in self._calls.read_text("/proc/self/mountinfo").splitlines():
-            fields = line.split()
-            if fields[2] == number:
+        # The kernel escapes blank, tab and newline in a name; other white space may be in one.
+        for line in self._calls.read_text("/proc/self/mountinfo").split("\n"):
+            fields = line.split(" ")
+            if fields[2:3] == [number]:
                 return f"mounted at {fields[4]}"
         holders = self._calls.glob(f"/sys/dev/block/{number}/holders/*")
         return f"part of {os.path.basename(holders[0])}" if holders else ""  # noqa: PTH119

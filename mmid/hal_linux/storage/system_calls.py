@@ -162,7 +162,7 @@ class SystemCalls:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
     def read_text(self, path: str) -> str:
-        return Path(path).read_text()
+        return Path(path).read_text(errors="replace")  # a mount point's name may be in any encoding
 
     def glob(self, pattern: str) -> list[str]:
         import glob  # noqa: PLC0415 - a file as the store never asks

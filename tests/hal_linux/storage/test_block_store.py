@@ -107,6 +107,16 @@ def test_a_mounted_partition_is_not_even_read_and_its_place_named() -> None:
         store_on(double).load()
 
 
+def test_what_else_is_mounted_may_have_any_name() -> None:
+    double = BlockDouble()
+    double.files["/proc/self/mountinfo"] = (
+        "43 27 8:9 / /media/a\fb\x85c\u2028d rw - vfat /dev/sdy1 rw\n"
+        "44 27 8:1 / /mnt/data rw - ext4 /dev/sdz1 rw\n"
+    )
+    with pytest.raises(StorageFailed, match="in use: mounted at /mnt/data"):
+        store_on(double).load()
+
+
 def test_a_part_of_a_mapped_device_is_refused() -> None:
     double = BlockDouble()
     double.files["/sys/dev/block/8:1/holders/dm-3"] = ""

@@ -39,6 +39,11 @@ def test_short_reads_and_writes_are_gone_on_with(
     assert CALLS.pread(descriptor, 13, 0) == b"anotherr text"
 
 
+def test_what_the_kernel_tells_may_hold_a_name_in_any_encoding(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_bytes(b"44 27 8:1 / /media/caf\xe9 rw\n")
+    assert CALLS.read_text(str(tmp_path / "mountinfo")) == "44 27 8:1 / /media/caf\ufffd rw\n"
+
+
 def test_a_descriptor_is_not_inherited(descriptor: int) -> None:
     assert not os.get_inheritable(descriptor)
 
