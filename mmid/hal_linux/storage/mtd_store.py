@@ -9,6 +9,7 @@ Meant for NOR, where a page program and an erase can tear but what was written
 stays. On NAND use ``ubi:``: it also moves data off pages that lose bits.
 """
 
+import errno
 import struct
 from itertools import islice
 
@@ -84,7 +85,13 @@ class MtdMedium(DeviceMedium):
     def _examine(self, *, write: bool) -> None:
         """Learn the geometry, and which blocks are good."""
         where = f"{self._path} ({self.name})"
-        _, answer = self._calls.ioctl(self._descriptor, _MEMGETINFO, bytes(_INFO.size))
+        try:
+            _, answer = self._calls.ioctl(self._descriptor, _MEMGETINFO, bytes(_INFO.size))
+        except OSError as error:
+            if error.errno != errno.ENOTTY:
+                raise
+            # Such as /dev/mtdblockN, which hides erase blocks.
+            raise StorageFailed(f"{where} is not an MTD device; it must be /dev/mtdN") from None
         _, flags, size, self._erase_bytes, self._write_bytes, _, _ = _INFO.unpack(answer)
         if write and not flags & _WRITEABLE:
             raise StorageFailed(f"{where} is not writable; see the partition table")

@@ -87,6 +87,11 @@ def test_what_cannot_be_erased_is_refused() -> None:
         store_on(NoFlash()).load()
 
 
+def test_a_device_that_is_no_mtd_device_is_named_with_what_it_must_be() -> None:
+    with pytest.raises(StorageFailed, match="/dev/null .* must be /dev/mtdN"):
+        SlotStore(MtdMedium("/dev/null")).load()
+
+
 @pytest.mark.parametrize(
     ("offset", "data", "what"),
     [
