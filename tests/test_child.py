@@ -103,6 +103,13 @@ def test_an_error_in_a_fork_is_told_without_its_secrets() -> None:
     ) == ["1 RuntimeError: ***"]
 
 
+def test_a_fork_may_complain_of_a_name_in_any_encoding() -> None:
+    assert forked(
+        "def function(): raise OSError(os.fsdecode(b'caf\\xe9'))\n"
+        "print(Child.fork(function).finish(30).last_words)\n"
+    ) == [r"OSError: caf\udce9"]
+
+
 def test_a_fork_does_not_end_as_the_process_it_was_forked_from() -> None:
     assert forked(
         "import atexit\natexit.register(print, 'ended')\nprint('said before', end='')\n"
