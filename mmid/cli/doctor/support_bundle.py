@@ -170,7 +170,7 @@ def _plain(value: object) -> bool | str:
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
-    data = text.encode()
+    data = text.encode(errors="backslashreplace")  # a file's name may be no UTF-8
     member = tarfile.TarInfo(name)
     member.size, member.mtime, member.mode = len(data), int(time.time()), 0o600
     archive.addfile(member, io.BytesIO(data))

@@ -92,6 +92,12 @@ def test_it_holds_what_a_helper_needs(tmp_path: Path, config: Path) -> None:
     assert "MemTotal" in texts["system/meminfo"]
 
 
+def test_the_settings_file_may_have_a_name_that_is_no_text(tmp_path: Path, config: Path) -> None:
+    config = config.rename(tmp_path / os.fsdecode(b"caf\xe9.toml"))
+    finding = json.loads(bundle(tmp_path, config)["doctor.jsonl"].splitlines()[0])
+    assert finding["text"] == f"{config} is valid"
+
+
 def test_no_secret_is_in_it_whatever_printed_it(
     tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
