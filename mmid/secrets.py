@@ -38,7 +38,8 @@ _SHAPES = re.compile(
     | \b(?P<prefix> (?:sk|st)- ) [0-9A-Za-z_-]{8,}
     | (?P<key> (?i:app_?secret|device_?secret|api_?key|dash_?token|token_?key|signature)
         (?:\\?["'])? \s* [:=] \s* \\?["'] ) [^"'\\\s]+
-    | (?P<unit> \b MMID_[A-Z]+__(?:[A-Z]+_)*(?:SECRET|KEY|HEADERS)= | \b SetCredential=\w+: )
+    | (?P<unit> \b MMID_[A-Z]+__(?:[A-Z]+_)*(?:SECRET|KEY|HEADERS)= ["']?
+        | \b SetCredential \s*=\s* \w+: )
         [^"'\r\n]+
     | (?P<proxy> (?i:_proxy) ["']? \s* [:=] \s* ["']? ) [^\s"'/]{1,200} (?=@)
     """,
