@@ -176,7 +176,9 @@ def read_prompt(path: Path) -> tuple[int, bytes]:
                 raise InvalidArgument(f"{path} is no WAV of 16-bit mono")
             if frames > _LONGEST_S * rate_hz:
                 raise InvalidArgument(f"{path} is longer than {_LONGEST_S:g} s")
-            return rate_hz, file.readframes(frames)
+            if len(samples := file.readframes(frames)) < 2 * frames:
+                raise InvalidArgument(f"{path} is cut short: {len(samples)} bytes are left")
+            return rate_hz, samples
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be read: {error.strerror}") from None
     except (wave.Error, EOFError):

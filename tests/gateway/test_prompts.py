@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import wave
 from array import array
 from collections.abc import AsyncIterator
@@ -198,7 +199,9 @@ async def test_what_is_no_short_sound_of_16_bit_mono_is_refused(
     write(tmp_path / "long.wav", sound=bytes(2 * RATE_HZ * 11))
     (tmp_path / "text.wav").write_text("no sound")
     (tmp_path / "empty.wav").write_bytes(b"")
-    for name in ("stereo.wav", "long.wav", "text.wav", "empty.wav"):
+    write(tmp_path / "cut.wav", rate_hz=16000)
+    os.truncate(tmp_path / "cut.wav", 1001)
+    for name in ("stereo.wav", "long.wav", "text.wav", "empty.wav", "cut.wav"):
         with pytest.raises(InvalidArgument, match=name):
             await board.gateway.play_prompt(name)
 
