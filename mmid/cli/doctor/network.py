@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 import shlex
 import socket
 import ssl
@@ -124,7 +125,9 @@ def _environment() -> Mapping[str, str] | None:
     lines = dict(line.partition("=")[::2] for line in told.splitlines())
     if lines.get("LoadState") != "loaded":
         return None
-    return dict(word.partition("=")[::2] for word in shlex.split(lines.get("Environment", "")))
+    # systemd escapes these two in quotes, as a shell wants it; shlex would leave the backslash.
+    environment = re.sub(r"\\([$`])", r"\1", lines.get("Environment", ""))
+    return dict(word.partition("=")[::2] for word in shlex.split(environment))
 
 
 async def _addresses_of(host: str, port: int) -> list[str]:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mmid.cli.doctor.finding import Verdict
-from mmid.cli.doctor.network import check_names, check_tls, check_trust
+from mmid.cli.doctor.network import check_names, check_tls, check_trust, ways_of
 from mmid.settings import Settings
 from mmid.simcloud.core.certificates import Certificates, make_certificates
 
@@ -136,6 +136,13 @@ async def test_a_proxy_that_cannot_be_used_is_a_failure_without_its_password(
     assert "https_proxy of the environment cannot be used" in names.text
     assert "hunter2" not in names.text + names.remedy
     assert (await check_tls(talking_to(443, ""))).verdict is Verdict.SKIPPED
+
+
+def test_a_proxy_s_password_may_hold_what_systemd_escapes(unit: Callable[[str], None]) -> None:
+    unit(r'"https_proxy=http://u:a\$b\`c@proxy:3128" "LESS=a\"b"')
+    [proxy] = ways_of(talking_to(443, "", "server.invalid")).values()
+    assert proxy is not None
+    assert proxy.password == "a$b`c"
 
 
 async def test_a_proxy_of_this_environment_is_the_daemon_s_only_where_no_unit_is(
