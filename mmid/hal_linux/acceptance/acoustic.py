@@ -1,6 +1,6 @@
 """The acoustic check's judgement: a sweep to play, and what the recording of it tells.
 
-Pure: samples in, results out. ``acoustic_run`` plays and records. All
+Pure: samples in, results out. ``acceptance.audio`` plays and records. All
 thresholds stand here; they are wide, for a board in its case on a factory
 line, at arm's length of noise. A line that is stricter reads the numbers in
 the JSON instead.

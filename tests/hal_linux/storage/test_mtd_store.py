@@ -88,7 +88,7 @@ def test_what_cannot_be_erased_is_refused() -> None:
 
 
 def test_a_device_that_is_no_mtd_device_is_named_with_what_it_must_be() -> None:
-    with pytest.raises(StorageFailed, match="/dev/null .* must be /dev/mtdN"):
+    with pytest.raises(StorageFailed, match=r"/dev/null .* must be /dev/mtdN"):
         SlotStore(MtdMedium("/dev/null")).load()
 
 
