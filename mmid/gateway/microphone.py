@@ -151,6 +151,8 @@ class Microphone:
         if press.held:
             press.released = True
             self.recorder.release(self._end_press)
+        elif press.early:
+            press.released = True  # its time was up before; the dialog has yet to get it
         else:
             self._press = None
 

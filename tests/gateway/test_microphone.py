@@ -14,7 +14,7 @@ from mmid.errors import (
 )
 from mmid.events import Error, SpeechPrepare, State
 from mmid.session.effects import StartRecorder, StopRecorder
-from tests.gateway.board import ALICE, BOB, Board
+from tests.gateway.board import ALICE, AMPLE_S, BOB, Board
 
 
 async def test_the_microphone_is_lent_to_one_client(board: Board) -> None:
@@ -555,3 +555,20 @@ async def test_what_a_tap_heard_before_a_press_is_said_first(board: Board) -> No
         board.gateway.stop_speech(ALICE)
         await board.wire.until("StopSpeech")
         assert board.wire.speech == b"before 800 and after"
+
+
+async def test_an_early_press_that_ended_by_itself_and_was_released_is_still_answered(
+    hopeful: Board,
+) -> None:
+    waiting = hopeful.gateway.start_speech(ALICE, 0.02)
+    assert waiting is not None
+    hopeful.recorder.hear(b"hello!")
+    await hopeful.until(lambda: not hopeful.status.talker)
+    hopeful.gateway.stop_speech(ALICE)
+    with pytest.raises(NotTalking):
+        hopeful.gateway.stop_speech(ALICE)
+    async with hopeful.connected():
+        async with asyncio.timeout(AMPLE_S):
+            await waiting
+        await hopeful.wire.until("StopSpeech")
+        assert hopeful.wire.speech == b"hello!"
