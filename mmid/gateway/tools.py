@@ -35,7 +35,7 @@ _LONGEST_SCHEMA = 16384
 _NAME = re.compile(r"([A-Za-z0-9_.-]{1,64}/)?[A-Za-z0-9_-]{1,64}")
 
 # Types of JSON schema that are none of a text: what they are here.
-_KINDS: dict[Any, frozenset[type]] = {
+_KINDS: dict[str, frozenset[type]] = {
     "boolean": frozenset({bool}),
     "integer": frozenset({int}),
     "number": frozenset({int, float}),
@@ -253,7 +253,9 @@ def _checked(function: Function, arguments: str) -> str:
 
 def _typed(value: Any, declared: Any) -> Any:
     """Return a value as its declaration wants it: some clouds say everything as a text."""
-    kinds = _KINDS.get(declared.get("type")) if isinstance(declared, dict) else None
+    kind = declared.get("type") if isinstance(declared, dict) else None
+    # A schema may also name several types in a list: then a text may be meant as one.
+    kinds = _KINDS.get(kind) if isinstance(kind, str) else None
     if kinds is None or not isinstance(value, str):
         return value
     try:

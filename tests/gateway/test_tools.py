@@ -277,3 +277,14 @@ async def test_a_new_connection_is_told_of_the_tools_before_anything_is_said(
     async with board.connected():
         await asyncio.sleep(0)
         assert offered == [["lamp"]]
+
+
+async def test_a_type_of_several_leaves_the_argument_as_it_came(
+    board: Board, dialog: Dialog
+) -> None:
+    schema = {"type": "object", "properties": {"level": {"type": ["integer", "null"]}}}
+    calls = be_tool(board, schema=schema)
+    call = ToolCall("call_1", "lamp", '{"level":3}', Command("tool_call", "[]"))
+    board.host.perform(call)
+    assert await dialog.answered() == ("call_1", {"ok": True})
+    assert calls[0][3] == '{"level":3}'
