@@ -213,6 +213,7 @@ class Gateway:
         self._board.microphone.refuse(NotReady("the device record was erased"))
         await self._supervisor.stop()
         await self._book.erase()
+        self._status.update(dialog_id="")
         self._supervisor.forget()
         _log.warning("the device record was erased")
 

@@ -140,9 +140,11 @@ async def test_a_connect_that_changes_nothing_is_not_counted(board: Board) -> No
 
 
 async def test_reset_stops_erases_and_forgets_in_this_order(board: Board) -> None:
+    board.status.update(dialog_id="of the record before")
     await board.gateway.reset()
     assert board.supervision.told == ["stop", "forget"]
     assert board.store.payload is None
+    assert board.status.dialog_id == ""
     assert board.book.record == DeviceRecord()
 
 
