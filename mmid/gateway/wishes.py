@@ -1,5 +1,6 @@
 """What programs want of the dialog beyond one connection: a voice, and parameters for the cloud."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -38,7 +39,8 @@ class Wishes:
         self._parameters: dict[str, Any] = {}
         self._due = ""  # why another connection is to be opened when the turn is over
         status.update(voice=settings.dialog.voice)
-        status.observe(lambda _: self._renew_if_due())
+        self._loop = asyncio.get_running_loop()
+        status.observe(self._changed)
 
     def use(self, settings: Settings) -> None:
         """Go on by settings that were read again; the voice stays, unless theirs is another."""
@@ -96,6 +98,11 @@ class Wishes:
 
     def _with(self, voice: str) -> Settings:
         return replace(self._settings, dialog=replace(self._settings.dialog, voice=voice))
+
+    def _changed(self, _: Mapping[str, Any]) -> None:
+        if self._due:
+            # Not here: whoever is told after us of this change would hear of the end before it.
+            self._loop.call_soon(self._renew_if_due)
 
     def _renew_if_due(self) -> None:
         at_rest = self._status.state is State.LISTENING and not self._status.talker

@@ -1,5 +1,6 @@
 """What programs want beyond one connection: another voice, and parameters that are told again."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from mmid.errors import InvalidArgument, NotReady, Unsupported
-from mmid.events import State
+from mmid.events import SpeechPrepare, State
 from mmid.gateway.wishes import Wishes
 from mmid.session.clouds import with_own_rates
 from mmid.settings import Cloud, Settings
@@ -46,9 +47,11 @@ async def test_a_voice_is_taken_up_over_another_connection_when_the_turn_is_over
     board.status.update(state=State.LISTENING, talker=ALICE)
     assert board.supervision.told == ["use Tina"]
     board.status.update(talker="")
+    await asyncio.sleep(0)
     assert board.supervision.told == ["use Tina", "restart"]
     board.status.update(state=State.OFFLINE)
     board.status.update(state=State.LISTENING)
+    await asyncio.sleep(0)
     assert board.supervision.told == ["use Tina", "restart"]
 
 
@@ -122,3 +125,18 @@ async def test_a_connection_that_refuses_them_is_used_all_the_same(
     board.gateway.update_info({}, {"a": 1})
     connect(board, Dialog(refuses=True))
     assert "not told again: no" in caplog.text
+
+
+async def test_the_turns_end_is_told_whole_before_the_connection_for_another_voice_is_left(
+    board: Board,
+) -> None:
+    told: list[Any] = []
+    board.status.observe(lambda changed: told.append(changed.get("state")))
+    board.host.on_event = lambda event: told.append(type(event))
+    async with board.connected():
+        await board.reply()
+        board.gateway.set_voice("Tina")
+        board.wire.say("RespondingEnded")
+        board.wire.state("Listening")
+        await board.shows(State.OFFLINE)
+    assert told[-3:] == [State.LISTENING, SpeechPrepare, State.OFFLINE]
