@@ -115,7 +115,8 @@ class RecordBook:
         try:
             await _to_its_end(asyncio.to_thread(write, record.encode()))
         except StorageFailed:
-            self.record = before
+            # The dialog may have become another one while it was tried.
+            self.record = replace(before, dialog_id=self.record.dialog_id)
             raise
         self._stored = record
         self._saved_at = asyncio.get_running_loop().time()

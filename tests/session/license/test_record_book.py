@@ -245,3 +245,17 @@ async def test_a_dialog_id_that_no_record_can_hold_does_not_stop_the_record(
     await book.close()
     await book.save(replace(book.record, workspace_id="llm-1", dialog_id=""))
     assert decoded(store.payload).workspace_id == "llm-1"
+
+
+async def test_a_dialog_that_was_forgotten_during_a_save_that_fails_stays_forgotten(
+    book: RecordBook, store: MemoryStore
+) -> None:
+    book.remember_dialog("the-old-one")
+    store.broken = True
+    with store.held_up():
+        saving = asyncio.create_task(book.save(replace(book.record, device_name="board2")))
+        await store.entered()
+        book.remember_dialog("")
+    with pytest.raises(StorageFailed):
+        await saving
+    assert (book.record.dialog_id, book.record.device_name) == ("", "board1")
