@@ -73,10 +73,14 @@ class Reload:
 def _taken_up(old: Settings, new: Settings) -> tuple[Settings, dict[TakesEffect, list[str]]]:
     """Take up what need not wait for a start.
 
+    With another cloud or license mode all of it waits: the other keys are meant for that one.
+
     Returns:
         The old settings with those keys as in the new ones; and the names of all keys that
         differ, such as ``cloud.ws_url``, by when they take effect.
     """
+    meant_for = [(one.cloud.protocol, one.license.mode) for one in (old, new)]
+    other_cloud = meant_for[0] != meant_for[1]
     tables: dict[str, Any] = {}
     changed: dict[TakesEffect, list[str]] = {when: [] for when in TakesEffect}
     for table in fields(Settings):
@@ -84,6 +88,8 @@ def _taken_up(old: Settings, new: Settings) -> tuple[Settings, dict[TakesEffect,
         taken: dict[str, Any] = {}
         for key in fields(ours):
             value, when = getattr(theirs, key.name), key.metadata["takes_effect"]
+            if when is TakesEffect.CONNECTION and other_cloud:
+                when = TakesEffect.START
             if value != getattr(ours, key.name):
                 changed[when].append(f"{table.name}.{key.name}")
                 if when is not TakesEffect.START:

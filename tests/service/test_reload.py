@@ -138,3 +138,17 @@ async def test_a_stop_does_not_wait_for_settings_that_never_come(tmp_path: Path)
     with pytest.raises(asyncio.CancelledError):
         await running
     assert loading._child._process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        '[cloud]\nprotocol = "qwen-realtime"\nmodel = "qwen-omni"\n[license]\n',
+        '[license]\nmode = "semi-managed"\nregister_url = "https://relay.example/"\n',
+    ],
+)
+async def test_what_is_meant_for_another_cloud_or_license_waits_with_it_for_a_restart(
+    ask: Ask, other: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await ask(f'{other}token_url = "https://relay.example/"\n') == []
+    assert "only a restart of mmid takes it up" in caplog.text
