@@ -123,11 +123,7 @@ class Conversation:
             await self._link.close()
 
     def leave(self, why: str = "") -> None:
-        """End politely; ``run`` returns soon.
-
-        Args:
-            why: what cut a turn under way, to tell whoever is in it; empty: nobody is told.
-        """
+        """End politely, and tell a turn under way ``why``: ``Dialect.end``. ``run`` ends soon."""
         self.perform(self.dialect.end(self._loop.time(), why))
 
     # --- what people and the board do -----------------------------------------------------
@@ -139,6 +135,11 @@ class Conversation:
     def ready(self) -> bool:
         """Whether the cloud took speech at least once on this connection."""
         return self.dialect.reached_listening
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self._close.done()
 
     def check_speech(self) -> None:
         self.dialect.check_speech()

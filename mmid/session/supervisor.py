@@ -103,9 +103,10 @@ class Supervisor:
                 await self._pause(following)
 
     def connect(self) -> None:
-        """Want a connection, now, whatever was waited for."""
+        """Want a connection, now, whatever was waited for; one that is there will do."""
         self._wanted.set()
-        self._kick.set()
+        if self.conversation is None or self.conversation.ending:
+            self._kick.set()
 
     def hurry(self) -> bool:
         """Somebody wants to talk: make the next attempt now rather than later.
@@ -244,6 +245,7 @@ class Supervisor:
             self._host.perform(Emit(DataInit()))
             self._moved("dialling", "credential")
             self.conversation = await self._dialer.dial(credential, self._how, self._host)
+            self._kick.clear()  # whoever asked for a connection until now has it
             self._access.accepted()
             close = await self.conversation.run()
         finally:

@@ -146,3 +146,21 @@ async def test_other_settings_count_at_once_while_the_old_cloud_says_nothing(
         rig.supervisor.restart("the settings were changed")
         await rig.listening()
         assert rig.host.errors == []
+
+
+@pytest.mark.usefixtures("patient")
+async def test_whoever_asked_for_a_connection_that_is_there_asks_for_no_other_after_it(
+    cloud_directory: Path,
+) -> None:
+    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
+        rig.supervisor.connect()  # while it connects anyway
+        await rig.listening()
+        rig.supervisor.connect()
+        rig.supervisor.rest()
+        await rig.host.wait_for(Emit(DataDeinit()))
+        await rig.no_more_attempts()
+        rig.supervisor.connect()
+        await rig.listening(nth=2)
+        rig.supervisor.rest()
+        rig.supervisor.connect()
+        await rig.listening(nth=3)
