@@ -98,6 +98,7 @@ class Conversation:
         self._wire_log = wire_log
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._unread_until = -inf  # when we read on, after the loudspeaker was full
         self._close: asyncio.Future[Close] = self._loop.create_future()
 
     async def run(self) -> Close:
@@ -278,7 +279,9 @@ class Conversation:
     async def _read(self) -> None:
         while True:
             await self._link.receive(self._take)
+            self._unread_until = inf
             await self._host.room()
+            self._unread_until = self._loop.time()
 
     def _take(self, message: str | bytes) -> bool:
         """Obey what the cloud sent; return whether the loudspeaker has room for what follows."""
@@ -306,14 +309,21 @@ class Conversation:
             return [Emit(Error(told.code, str(told))), Close(told, what_follows(told))]
 
     async def _ping(self) -> None:
-        """Ask whether the cloud lives, now and then; one that does not answer is gone."""
+        """Ask whether the cloud lives, now and then; one that does not answer is gone.
+
+        Unless we did not read: behind the sound of a long reply, which waits for the
+        loudspeaker, an answer may wait for minutes.
+        """
         while True:
             await asyncio.sleep(self._ping_s)
+            asked = self._loop.time()
             try:
                 async with asyncio.timeout(self._ping_s):
                     await self._link.ping()
             except TimeoutError:
-                raise LinkClosed from None
+                if self._unread_until < asked:
+                    raise LinkClosed from None
+                continue
             self.perform(self._understood(self.dialect.pong))
 
     def _arm(self) -> None:

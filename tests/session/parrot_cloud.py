@@ -11,7 +11,7 @@ from typing import Any
 from mmid.events import LlmComplete, SpeechPrepare, SpeechReady, State
 from mmid.secrets import Secret
 from mmid.session.access import Access, Credential
-from mmid.session.clouds import Cloud, CloudAudio, Contradiction, Opening
+from mmid.session.clouds import Cloud, CloudAudio, Contradiction
 from mmid.session.effects import (
     Close,
     Effect,
@@ -57,8 +57,8 @@ class ParrotDialect:
     deadline = inf
     reached_listening = False
 
-    def __init__(self, opening: Opening) -> None:
-        self.name = opening.settings.license.device_name
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def begin(self, now: float) -> list[Effect]:
         return [Send(f"hello {self.name}")]
@@ -119,7 +119,7 @@ CLOUD = Cloud(
         {"X-Seed": credential.token.reveal()},
         ping_s=0.05,
     ),
-    dialect=ParrotDialect,
+    dialect=lambda opening: ParrotDialect(opening.settings.license.device_name),
     contradictions=lambda settings: iter(
         [Contradiction("dialog.video", "a parrot has no use for it")]
         if settings.dialog.video

@@ -4,19 +4,28 @@ import asyncio
 import tracemalloc
 import wave
 from pathlib import Path
+from typing import cast
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from mmid.errors import ConnectionLost
 from mmid.events import SpeechPrepare, TtsEnd
 from mmid.session import bounded_connection
-from mmid.session.effects import Emit, Play
+from mmid.session.conversation import Conversation
+from mmid.session.dialects.dialect import Dialect
+from mmid.session.effects import Emit, FinishPlayer, Play
+from mmid.session.endpoint import Endpoint
+from mmid.session.link import open_link
+from mmid.session.outbox import Outbox
+from mmid.session.tls import Tls
 from mmid.simcloud.cloud import SimCloud
 from mmid.simcloud.core.certificates import Certificates
 from mmid.simcloud.core.scenario import Scenario, ScriptedTurn
 from tests.session.doubles import Host
+from tests.session.parrot_cloud import ParrotDialect
 from tests.session.stuck import stuck
-from tests.session.talking import AMPLE_S, talking
+from tests.session.talking import AMPLE_S, Talk, talking
 
 SPEECH_BYTES_PER_S = 32_000
 CHUNK = 3200
@@ -128,3 +137,28 @@ async def test_a_reply_that_comes_at_once_waits_in_the_cloud_not_in_memory(
         async with asyncio.timeout(AMPLE_S * 3):
             assert await talk.until(Emit(TtsEnd()))
         assert host.played_bytes == size
+
+
+async def test_an_answer_to_a_ping_that_waits_behind_the_sound_of_a_reply_is_no_silence(
+    certificates: Certificates,
+) -> None:
+    async def reply(connection: ServerConnection) -> None:
+        messages: list[str | bytes] = ["ready", "audio", *[bytes(65536)] * 64, "done"]
+        for message in messages:
+            await connection.send(message)
+        await connection.wait_closed()
+
+    host, context = SlowLoudspeaker(), certificates.server_context()
+    async with serve(reply, "127.0.0.1", 0, ssl=context, close_timeout=0.1) as server:
+        url = f"wss://localhost:{next(iter(server.sockets)).getsockname()[1]}/"
+        link = await open_link(Endpoint(url, url, {}), Tls(str(certificates.ca_file)), AMPLE_S)
+        dialect = cast("Dialect", ParrotDialect("Polly"))
+        conversation = Conversation(dialect, link, Outbox(8192, None), host, ping_s=0.02)
+        talk = Talk(host, conversation, asyncio.create_task(conversation.run()))
+        await host.wait_until(lambda: host.played_bytes > 0, "the first sound")
+        await asyncio.sleep(NEVER_S)
+        host.at_once = True
+        host.takes.release()
+        assert await talk.until(FinishPlayer()), "the cloud was given up while it spoke"
+        assert host.played_bytes == 64 * 65536
+        await talk.leave()
