@@ -6,6 +6,7 @@ these. Nothing is sent but through the ``PacedQueue``.
 
 from math import inf
 
+from mmid.errors import Busy
 from mmid.session.dialects.baidu_rtc import client_messages
 from mmid.session.dialects.baidu_rtc.activation import Activation, ActivationIdentity
 from mmid.session.dialects.baidu_rtc.messages import Said
@@ -137,6 +138,18 @@ class RtcMachine(TurnMachine):
             self._stale_until = -inf  # the old one has ended: a second beginning is the next's
         self._stale_voice = self._stale_voice or begins
         return not begins or self._stale_until > now
+
+    # --- what may be done now -------------------------------------------------------------
+
+    def check_room(self) -> None:
+        """Raise if too many texts wait to leave."""
+        if self.outlet.full:
+            raise Busy("the cloud takes fewer than ten messages a second, and some still wait")
+
+    def check_speech(self) -> None:
+        """Raise if no speech can begin now, or it would wait behind too many texts."""
+        super().check_speech()
+        self.check_room()
 
     # --- functions ------------------------------------------------------------------------
 

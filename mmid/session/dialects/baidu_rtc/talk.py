@@ -7,7 +7,7 @@ a ``CallerError`` when they cannot be obeyed now, before anything was changed.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmid.errors import Busy, InvalidArgument, Unsupported
+from mmid.errors import InvalidArgument, Unsupported
 from mmid.events import SpeechPrepare, SpeechRestart, SpeechStart
 from mmid.session.dialects.baidu_rtc import client_messages
 from mmid.session.dialects.baidu_rtc.client_messages import LONGEST_BYTES
@@ -23,7 +23,6 @@ _LEAST_SPEECH_S = 0.1
 def start_speech(machine: RtcMachine, now: float) -> Effects:
     """Begin a speech, after an interruption if a turn is under way."""
     machine.check_speech()
-    _check_room(machine)
     machine.cause = "start_speech"
     again = machine.stage in TURN_STAGES
     cut = machine.leave_turn(now)
@@ -70,7 +69,7 @@ def interrupt(machine: RtcMachine, now: float) -> Effects:
     machine.check_ready()
     if machine.stage not in TURN_STAGES:
         return []
-    _check_room(machine)
+    machine.check_room()
     machine.cause = "interrupt"
     cut = machine.cut_turn(now)
     return [*cut, *machine.enter(TurnStage.LISTENING, now), Emit(SpeechPrepare())]
@@ -99,7 +98,7 @@ def say(machine: RtcMachine, text: str, now: float) -> Effects:
 
 def _put(machine: RtcMachine, message: str, cause: str, now: float) -> Effects:
     machine.check_free()
-    _check_room(machine)
+    machine.check_room()
     machine.cause = cause
     left = machine.leave_turn(now, silent=True)
     asked = machine.outlet.text(message, now=now)
@@ -115,7 +114,7 @@ def _show(machine: RtcMachine, text: str, images: Sequence[bytes], now: float) -
     messages = [client_messages.picture(images[0])]
     if text:
         messages.append(client_messages.question(text))
-    _check_room(machine)
+    machine.check_room()
     machine.cause = "ask"
     machine.picture_wanted = False
     return machine.outlet.text(*messages, now=now)
@@ -147,8 +146,3 @@ def _is_failure(result: str) -> bool:
     except ValueError:
         return False
     return isinstance(value, dict) and "error" in value
-
-
-def _check_room(machine: RtcMachine) -> None:
-    if machine.outlet.full:
-        raise Busy("the cloud takes fewer than ten messages a second, and some still wait")

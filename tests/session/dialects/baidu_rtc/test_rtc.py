@@ -270,6 +270,8 @@ def test_texts_leave_fewer_than_ten_a_second_and_too_many_are_refused() -> None:
     for wish in (dialect.start_speech, dialect.interrupt):
         with pytest.raises(Busy):
             wish(5.2)
+    with pytest.raises(Busy):  # before the microphone is opened
+        dialect.check_speech()
     assert dialect.machine.stage is TurnStage.THINKING
     assert dialect.deadline == 6.0
     later = [len(sent(dialect.tick(at))) for at in (6.0, 6.5, 7.05, 8.1, 9.2)]
