@@ -16,6 +16,9 @@ from mmid.errors import MalformedMessage
 from mmid.session.dialects.json_text import read_json, whole, written
 from mmid.session.dialects.turn import LONGEST_TEXT
 
+# Tokens that a response may cost: what is more is no count, and the sum of years must fit the bus.
+_COUNTS = range(1 << 32)
+
 # Another name of an event -> the service's own.
 _ALIASES = {
     "response.output_text.delta": "response.text.delta",
@@ -145,7 +148,7 @@ def _response(flat: Mapping[str, Any], _: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "response_id": _word(response, "id") or _word(flat, "response_id"),
         "status": _word(response, "status"),
-        "usage": {key: n for key, n in counted.items() if type(n) is int and n >= 0},
+        "usage": {key: n for key, n in counted.items() if type(n) is int and n in _COUNTS},
     }
 
 

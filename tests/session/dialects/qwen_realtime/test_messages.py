@@ -137,3 +137,8 @@ def test_a_lone_half_of_a_character_goes_nowhere() -> None:
 def test_counts_that_are_none_are_left_out() -> None:
     usage = {"input_tokens": True, "output_tokens": -1, "total_tokens": 3}
     assert read(type="response.done", response={"usage": usage}).usage == {"total_tokens": 3}
+
+
+def test_a_count_that_the_bus_cannot_carry_is_none() -> None:
+    usage = {"input_tokens": 1 << 64, "output_tokens": 2}
+    assert read(type="response.done", response={"usage": usage}).usage == {"output_tokens": 2}
