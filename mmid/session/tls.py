@@ -7,6 +7,7 @@ same authorities: another of either begins anew.
 """
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 from mmid.errors import SettingsInvalid
@@ -67,9 +68,8 @@ def make_context(ca_file: str) -> ResumingContext:
         else:
             context.load_default_certs()
     except (OSError, ssl.SSLError) as error:
-        what = (
-            "does not exist" if not Path(ca_file).exists() else f"cannot be used: {error.strerror}"
-        )
+        missing = isinstance(error, FileNotFoundError)
+        what = "does not exist" if missing else f"cannot be used: {error.strerror}"
         raise SettingsInvalid(f"cloud.ca_file {ca_file} {what}") from error
     return context
 
@@ -130,6 +130,9 @@ class Tls:
 def _versions(ca_file: str) -> list[tuple[int, int]]:
     """Return what changes when the authorities do."""
     system = ssl.get_default_verify_paths()
-    paths = [Path(path) for path in (ca_file or system.cafile, system.capath) if path]
-    stats = [path.stat() for path in paths if path.exists()]
-    return [(one.st_ino, one.st_mtime_ns) for one in stats]
+    found = []
+    for path in filter(None, (ca_file or system.cafile, system.capath)):
+        with suppress(OSError):  # whoever loads it says what is wrong
+            seen = Path(path).stat()
+            found.append((seen.st_ino, seen.st_mtime_ns))
+    return found

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from mmid.errors import ConnectionLost, TlsFailed
+from mmid.errors import ConnectionLost, SettingsInvalid, TlsFailed
 from mmid.session.endpoint import Endpoint
 from mmid.session.link import Link, open_link
 from mmid.session.tls import Tls, lacking
@@ -150,6 +150,15 @@ async def test_another_ca_file_begins_anew_and_counts_at_once(
 def test_the_authorities_are_read_once(certificates: Certificates) -> None:
     tls = Tls(str(certificates.ca_file))
     assert tls.context() is tls.context()
+
+
+@pytest.mark.parametrize("name", ["nowhere.pem", f"{'x' * 300}.pem"])
+def test_authorities_that_cannot_be_looked_at_are_a_fault_of_the_settings(
+    tmp_path: Path, name: str
+) -> None:
+    # As for a directory that the daemon's user may not enter; a test may run as root.
+    with pytest.raises(SettingsInvalid, match=r"cloud\.ca_file .* (does not exist|too long)"):
+        Tls(str(tmp_path / name)).context()
 
 
 async def test_a_server_of_another_name_is_refused_even_with_a_session(
