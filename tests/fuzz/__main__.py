@@ -1,6 +1,7 @@
 """``make fuzz``: every target for a minute, or with another seed, for longer, or only one."""
 
 import argparse
+import asyncio
 import faulthandler
 import random
 import sys
@@ -24,7 +25,7 @@ def main() -> int:
         # For what hangs in C: says where, and ends; the input is in build/fuzz/NAME-last.
         faulthandler.dump_traceback_later(seconds + 120 + given.count, exit=True)
         began = time.monotonic()
-        found += (news := fuzz(name, given.seed, given.count, seconds))
+        found += (news := asyncio.run(fuzz(name, given.seed, given.count, seconds)))
         print(*news, f"{name}: {time.monotonic() - began:.0f} s", sep="\n", flush=True)
     print(f"fuzz: {len(found)} findings" if found else "fuzz: OK")
     return bool(found)

@@ -82,7 +82,7 @@ def mutated(data: bytes, dice: Random) -> bytes:
     return bytes(changed)
 
 
-def fuzz(name: str, seed: int, inputs: int, seconds: float = 0.0) -> list[str]:
+async def fuzz(name: str, seed: int, inputs: int, seconds: float = 0.0) -> list[str]:
     """Try a target's corpus, then inputs of a seed, and return what was found.
 
     Args:
@@ -91,10 +91,6 @@ def fuzz(name: str, seed: int, inputs: int, seconds: float = 0.0) -> list[str]:
         inputs: how many.
         seconds: for so long, in place of ``inputs``.
     """
-    return asyncio.run(_fuzz(name, seed, inputs, seconds))
-
-
-async def _fuzz(name: str, seed: int, inputs: int, seconds: float) -> list[str]:
     target: Any = importlib.import_module(f"tests.fuzz.target_{name}")
     watch = _Watch()
     found: list[str] = []
