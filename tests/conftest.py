@@ -1,10 +1,12 @@
 """What all tests share: ways to search, message buses, a board that a test holds in its hand."""
 
+import asyncio
 import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +15,8 @@ from tests.dbus.private_bus import PrivateBus
 from tests.gateway.board import Board
 
 _LONGEST_NAME = 60
+# For what a test that ran out of time has to stop: programs, servers.
+_CANCEL_S = 30.0
 
 # Where this is set, each program that a test starts would compile all of mmid
 # again: that is two thirds of a start.
@@ -51,6 +55,22 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     if isinstance(val, bytes | str) and len(val) > _LONGEST_NAME:
         return f"{type(val).__name__}{len(val)}"
     return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Function) -> None:
+    """Cancel a test that ran out of time, as later versions of pytest-asyncio do.
+
+    Debian 13's (0.25) only closes the event loop: the programs of the test run on, and its
+    transports are left to the garbage collector, for which a later test would fail.
+    """
+    loop: Any = item.funcargs.get("event_loop")
+    if loop is None or loop.is_closed():
+        return
+    for task in asyncio.all_tasks(loop):
+        if getattr(task.get_coro(), "__name__", "") == item.originalname:
+            task.cancel()
+            loop.run_until_complete(asyncio.wait({task}, timeout=_CANCEL_S))
 
 
 @pytest.fixture

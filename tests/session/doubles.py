@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from typing import Self
 
 import pytest
@@ -242,8 +242,8 @@ async def peer(handle: Peer, context: ssl.SSLContext | None = None) -> AsyncIter
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         served.append(done)
         with suppress(OSError):  # the other side may be gone before us
-            await handle(reader, writer)
-            writer.close()
+            with closing(writer):
+                await handle(reader, writer)
             await writer.wait_closed()
         done.set_result(None)
 

@@ -365,7 +365,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-        writer.close()
+    writer.close()
 
 
 async def test_the_proxy_of_the_environment_is_used_and_sees_no_token(
