@@ -7,11 +7,11 @@ key's name; a value is never quoted, for it may be the secret itself.
 
 import ipaddress
 import json
-import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -31,12 +31,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from mmid_relay.small_file import read_file, why_unread
+
 DEFAULT_FILE = Path("/etc/mmid-relay/relay.toml")
 
 # Letters that need no quoting in a token, a log line or a DN.
 NAME = r"^[A-Za-z0-9_-]{1,32}$"
-
-_SECRET_FILE_LIMIT = 64 * 1024
 
 # unix:/path, host:port or [IPv6]:port.
 _LISTEN = r"^(unix:/.+|(\[[0-9A-Fa-f:.]+\]|[^:\s]+):\d{1,5})$"
@@ -48,6 +48,14 @@ def _fits_into_a_header(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
         raise ValueError("it is empty, or has white space or letters that no key has")
     return secret
+
+
+def _has_port(url: str) -> bool:
+    """Return whether a URL, or what stands behind ``//``, has a port that can be one, or none."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 Secret = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
@@ -101,6 +109,13 @@ class Server(_Table):
     client_dn_header: str = Field("", pattern=r"^[A-Za-z0-9-]{0,64}$")
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     ca_file: str = ""
+
+    @field_validator("listen")
+    @classmethod
+    def _can_be_listened_on(cls, listen: str) -> str:
+        if not listen.startswith("unix:") and not _has_port(f"//{listen}"):
+            raise ValueError("the port is 1 to 65535")
+        return listen
 
     @property
     def unix_path(self) -> str:
@@ -184,7 +199,9 @@ class Limits(_Table):
     @field_validator("store")
     @classmethod
     def _is_a_store(cls, store: SecretStr) -> SecretStr:
-        if not re.match(r"^(memory$|(redis|rediss|valkey|valkeys)://.)", store.get_secret_value()):
+        url = store.get_secret_value()
+        # What the store's client says of a bad one quotes it, and so a part of the password.
+        if not re.match(r"^(memory$|(redis|rediss|valkey|valkeys)://.)", url) or not _has_port(url):
             raise ValueError("store is memory, or the redis:// or valkey:// URL of one")
         return store
 
@@ -304,16 +321,16 @@ def load(path: Path) -> Settings:
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return sources["env_settings"], TomlConfigSettingsSource(settings_cls, path)
 
-    if not path.is_file() and path != DEFAULT_FILE:
-        raise SettingsInvalid(f"there is no file {path}")
     try:
+        if not path.is_file() and path != DEFAULT_FILE:
+            raise SettingsInvalid(f"there is no file {path}")
         return _WithFile()
     except ValidationError as error:
         raise SettingsInvalid("\n".join(_words(error))) from None
     except SettingsError as error:
         raise SettingsInvalid(f"the environment (MMID_RELAY_...): {error}") from None
     except (OSError, tomllib.TOMLDecodeError, ValueError) as error:
-        raise SettingsInvalid(f"{path} cannot be read: {_plain(error)}") from None
+        raise SettingsInvalid(f"{path} cannot be read: {why_unread(error)}") from None
 
 
 def _words(error: ValidationError) -> list[str]:
@@ -322,28 +339,3 @@ def _words(error: ValidationError) -> list[str]:
         f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}"
         for one in error.errors(include_input=False, include_url=False, include_context=False)
     ]
-
-
-def _plain(error: Exception) -> str:
-    """Say why a file cannot be read without what stands in it."""
-    if isinstance(error, OSError):
-        return os.strerror(error.errno or 0)
-    return str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-
-
-def read_file(key: str, path: object) -> str:
-    """Return a small file's text without the white space around it.
-
-    Raises:
-        ValueError: it cannot be read, is empty or too long.
-    """
-    try:
-        with Path(str(path)).open(encoding="utf-8") as file:
-            text = file.read(_SECRET_FILE_LIMIT + 1).strip()
-    except OSError as error:
-        raise ValueError(f"{key}: {path} cannot be read: {_plain(error)}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{key}: {path} is no text") from None
-    if not text or len(text) > _SECRET_FILE_LIMIT:
-        raise ValueError(f"{key}: {path} is empty or longer than 64 KiB")
-    return text

@@ -88,6 +88,10 @@ def test_secrets_may_stand_in_files(
     assert set(settings.devices.fleet_keys) == {"k1", "k2"}
 
 
+def test_a_path_that_cannot_be_looked_at_is_said(tmp_path: Path) -> None:
+    assert "cannot be read: File name too long" in _wrong(tmp_path / ("x" * 300))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -97,6 +101,9 @@ def test_secrets_may_stand_in_files(
         ("[server]\ntrusted_proxies = ['10.0.0.1/8']", "server.trusted_proxies"),
         ("[limits]\nvendor_timeout_s = 30", "limits.vendor_timeout_s"),
         ("[limits]\nstore = 'secret-thing'", "limits.store: Value error, store is memory"),
+        ("[limits]\nstore = 'redis://:secret/x@x'", "limits.store: Value error, store is"),
+        ("[limits]\nstore = 'redis://:secret@[x'", "limits.store: Value error, store is memory"),
+        ("[server]\nlisten = 'x:65536'", "server.listen: Value error, the port is 1 to 65535"),
         ("[devices]\nsigning_key = 'k1'", "signing_key is the id of none of fleet_keys"),
         ("[devices]\nfleet_keys = {k1 = 'secret'}", "the key k1 is not 64 hex digits"),
         ("[devices]\nfleet_keys = {'k 1' = 'secret'}", "a key's id is 1 to 32 letters"),

@@ -78,7 +78,9 @@ class Connections:
         except (OSError, ValueError):
             raise SettingsInvalid(f"server.ca_file: {ca_file} holds no certificates") from None
         self._session: aiohttp.ClientSession | None = None
-        self._proxies = getproxies_environment()
+        proxy = getproxies_environment().get("https", "")
+        # Without a scheme it is http, as to curl and to the boards.
+        self._proxy = proxy if "://" in proxy or not proxy else f"http://{proxy}"
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -97,9 +99,9 @@ class Connections:
 
         The library's own look at it also reads a file for each request, in a thread.
         """
-        if not self._proxies or proxy_bypass(host):
+        if not self._proxy or proxy_bypass(host):
             return None
-        return self._proxies.get("https")
+        return self._proxy
 
     async def aclose(self) -> None:
         """Close them all."""

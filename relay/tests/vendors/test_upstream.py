@@ -133,6 +133,13 @@ async def test_the_proxy_of_the_environment_is_the_way_to_a_vendor(
         assert got.json()["detail"] == "alibaba cannot be reached; nothing was sent."
 
 
+def test_a_proxy_without_a_scheme_is_one_of_http(
+    ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "proxy.example:3128")
+    assert Connections(str(ca_file)).proxy("vendor.example") == "http://proxy.example:3128"
+
+
 async def test_a_vendor_that_no_proxy_names_is_asked_without_one(
     vendor: Vendor, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
