@@ -9,15 +9,23 @@ from mmid.cli.mmictl.exit import outcome
 from mmid.cli.mmictl.status import echo_text
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
-from mmid.dbus.interface import AUDIO, DEVICE, DIALOG
+from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, TOOLS
 from mmid.errors import TABLE, BusFailed, MmidError, NotProvisioned, NotRegistered
 
 _SEE_JOURNAL = "journalctl -u mmid tells what mmid knows of it."
-_INTERFACES = (DIALOG, DEVICE, AUDIO)
+_INTERFACES = (DIALOG, DEVICE, TOOLS, AUDIO)
 _REGISTERED = {"registered", "authorized"}
 
 # Errors that keep nobody from connecting.
-_ELSEWHERE = {"audio-device", "audio-format", "storage", "network-slow"}
+_ELSEWHERE = {
+    "audio-device",
+    "audio-format",
+    "busy",
+    "network-slow",
+    "not-talking",
+    "storage",
+    "tool",
+}
 
 
 async def check_daemon(bus: str, configured: str = "") -> list[Finding]:

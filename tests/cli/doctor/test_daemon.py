@@ -132,7 +132,9 @@ async def test_no_connection_is_a_warning(bus: PrivateBus, status: Status, front
     assert "mmictl connect" in finding.remedy
 
 
-@pytest.mark.parametrize(("code", "told"), [("tls", True), ("audio-device", False)])
+@pytest.mark.parametrize(
+    ("code", "told"), [("tls", True), ("audio-device", False), ("tool", False)]
+)
 async def test_what_keeps_it_from_connecting_is_told_if_it_is_known(
     bus: PrivateBus, status: Status, front: Front, code: str, told: bool
 ) -> None:

@@ -190,7 +190,9 @@ async def test_what_the_daemon_knows_is_in_it(tmp_path: Path, config: Path) -> N
     finally:
         await front.close()
         bus.stop()
-    assert json.loads(texts["status.json"])["org.mmid1.Device"]["DeviceName"] == "lamp-1"
+    told = json.loads(texts["status.json"])
+    assert told["org.mmid1.Device"]["DeviceName"] == "lamp-1"
+    assert told["org.mmid1.Tools"] == {"Names": []}
     assert json.loads(texts["timeline.json"])[0][0]["heard"] == 1250.5
     assert isinstance(json.loads(texts["history.json"])[0], list)
 
