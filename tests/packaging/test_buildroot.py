@@ -24,6 +24,13 @@ def test_the_tree_sources_every_package() -> None:
     assert sourced == [path.parent.name for path in CONFIGS] == [path.stem for path in MAKEFILES]
 
 
+def test_the_page_names_every_option() -> None:
+    config = (TREE / "package" / "mmid" / "Config.in").read_text()
+    page = (TREE / "README.md").read_text()
+    for option in re.findall(r"^config (\w+)", config, re.MULTILINE):
+        assert f"`{option}`" in page, option
+
+
 @each_makefile
 def test_a_makefile_begins_with_the_header_of_buildroot(path: Path) -> None:
     hashes = "#" * 80

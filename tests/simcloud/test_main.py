@@ -1,6 +1,7 @@
 """The command as a process."""
 
 import json
+import re
 import select
 import signal
 import socket
@@ -35,6 +36,13 @@ def simcloud(*options: str | Path) -> Iterator[tuple["subprocess.Popen[str]", di
             yield process, json.loads(process.stdout.readline())
         finally:
             process.kill()
+
+
+def test_the_page_shows_all_of_the_line() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simcloud.md").read_text()
+    shown = re.search(r"^    (\{\"ws_url.*?\})$", page, re.MULTILINE | re.DOTALL)
+    assert shown
+    assert json.loads(shown[1]).keys() == {*KEYS}
 
 
 def refused(*options: str | Path) -> tuple[int, str]:

@@ -8,7 +8,7 @@ MMID_VERSION = local
 MMID_SITE = $(BR2_EXTERNAL_MMID_PATH)/../..
 MMID_SITE_METHOD = local
 # What a checkout may hold besides the source.
-MMID_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude /build --exclude /.venv
+MMID_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude /build --exclude .venv
 MMID_SETUP_TYPE = setuptools
 MMID_LICENSE = Apache-2.0
 MMID_LICENSE_FILES = LICENSE
