@@ -46,8 +46,15 @@ class Reply:
 
 def connect(url: str) -> BlockingConnectionPool:
     """Return the connections to a store, for answers and limits; none is made before it is used."""
+    # The library would take anybody's certificate, if an authority that is trusted signed it.
+    tls = {"ssl_check_hostname": True} if url.startswith(("rediss:", "valkeys:")) else {}
     return BlockingConnectionPool.from_url(
-        url, max_connections=_CONNECTIONS, timeout=1, socket_timeout=1, socket_connect_timeout=1
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=1,
+        socket_timeout=1,
+        socket_connect_timeout=1,
+        **tls,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from mmid_relay.answers import KEPT_S, Reply, SharedAnswers, connect
 from mmid_relay.problems import Kind, Problem
+from tests.certificates import make_authority
 from tests.rig import Vendor, relay_for, settings_for
 
 # The server's program is also the one that checks its files, and goes by the name it is called:
@@ -134,6 +136,24 @@ async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
     settings = settings_for(vendor, ca_file, limits={"store": store})
     async with relay_for(settings) as board:
         assert (await board.register()).status_code == 200
+
+
+async def test_a_store_with_the_certificate_of_another_hears_nothing(tmp_path: Path) -> None:
+    ca_file, cert = make_authority(tmp_path, "example.com")
+    heard = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1))
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert)
+    async with await asyncio.start_server(hear, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"rediss://:password@localhost:{port}/0?ssl_ca_certs={ca_file}"
+        async with _relays(url) as [one, _]:
+            assert not await one.ping()
+    assert not any(heard)
 
 
 async def test_the_url_of_a_valkey_is_one_too(store: str) -> None:
