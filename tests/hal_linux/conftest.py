@@ -1,5 +1,6 @@
 """ALSA without a sound card: the real alsa-lib, with PCMs of our own definition."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from mmid.hal_linux.storage.system_calls import SystemCalls
+from tests.hal_linux.virtual_time import VirtualTime
 from tests.rig import alsa_plugin
 
 Define = Callable[[str], None]
@@ -38,11 +40,23 @@ def define(compile_plugin: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     base = f'pcm.null {{ type null }}\npcm_type.paced {{ lib "{paced}" }}\n'
 
     def write(text: str) -> None:
-        configuration.write_text(base + text)
+        # Another file: by a second of its time alsa-lib would not see that it was written again.
+        fresh = configuration.with_suffix(".new")
+        fresh.write_text(base + text)
+        fresh.replace(configuration)
 
     write("")
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(configuration))
     return write
+
+
+@pytest.fixture
+async def virtual_time(compile_plugin: Compile, monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    """Let waiting take no time, for the test and for its cards."""
+    cards = map(compile_plugin, ("paced_pcm.c", "room_pcm.c"))
+    clock = VirtualTime(cards, monkeypatch)
+    clock.govern(asyncio.get_running_loop())
+    return clock
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_a_position_that_could_not_be_told_is_not_believed(
     assert Pcm010(script, BUFFER_FRAMES).avail() == avail
 
 
-@pytest.mark.usefixtures("either_version")
+@pytest.mark.usefixtures("virtual_time", "either_version")
 def test_a_capture_that_nobody_reads_counts_one_overrun_and_goes_on(define: Define) -> None:
     define("pcm.card { type paced }")
     pcm = CapturePcm(PcmRequest(Direction.CAPTURE, "card", RATE_HZ, 20, 500).open())
@@ -133,7 +133,7 @@ def test_a_capture_that_nobody_reads_counts_one_overrun_and_goes_on(define: Defi
     pcm.close()
 
 
-@pytest.mark.usefixtures("either_version")
+@pytest.mark.usefixtures("virtual_time", "either_version")
 def test_a_playback_that_ran_dry_tells_so_once_and_goes_on(define: Define) -> None:
     define("pcm.card { type paced }")
     pcm = PcmRequest(Direction.PLAYBACK, "card", RATE_HZ, 20, 200).open().pcm

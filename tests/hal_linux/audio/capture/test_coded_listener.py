@@ -80,7 +80,7 @@ def microphones(define: Define, tmp_path: Path) -> None:
     )
 
 
-pytestmark = pytest.mark.usefixtures("microphones")
+pytestmark = pytest.mark.usefixtures("virtual_time", "microphones")
 
 
 def recorder_on(device: str = "file") -> AlsaRecorder:

@@ -72,7 +72,7 @@ def microphones(define: Define, tmp_path: Path) -> None:
     )
 
 
-pytestmark = pytest.mark.usefixtures("microphones")
+pytestmark = pytest.mark.usefixtures("virtual_time", "microphones")
 
 both_kinds = pytest.mark.parametrize("device", ["file", "paced"])
 

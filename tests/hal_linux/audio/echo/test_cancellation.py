@@ -1,4 +1,4 @@
-"""Recorder and player with a canceller between them, in a room and in real time."""
+"""Recorder and player with a canceller between them, in a room."""
 
 import asyncio
 import re
@@ -105,7 +105,7 @@ def room(
     (tmp_path / "three").write_bytes(array("h", chain.from_iterable(frames)).tobytes())
 
 
-pytestmark = pytest.mark.usefixtures("room")
+pytestmark = pytest.mark.usefixtures("virtual_time", "room")
 
 
 @pytest.mark.parametrize(

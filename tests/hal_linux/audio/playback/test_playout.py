@@ -13,15 +13,13 @@ from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.playback.arrivals import PATTERNS, Frame, Pattern, needed_delay_s
 from tests.hal_linux.audio.playback.test_player import Audience
-from tests.hal_linux.audio.test_cards import undisturbed
 
 RATE_HZ = 24000
 LEVEL = 8000
 FRAME_S = 0.1
 REPLIES, REPLY_S = 3, 0.7
 
-# What a busy machine may add to a start.
-LATE_S = 0.06
+pytestmark = pytest.mark.usefixtures("virtual_time")
 
 
 class Loudspeaker:
@@ -29,9 +27,6 @@ class Loudspeaker:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-
-    def clear(self) -> None:
-        self._path.unlink(missing_ok=True)
 
     def silent_frames(self) -> int:
         """Return how many samples of silence went in between those of the reply."""
@@ -80,43 +75,30 @@ async def hear_some(pattern: Pattern) -> None:
     late_s += [await hear_out(player, frames) for frames in replies[1:]]
     assert player.underruns <= underruns + 1
     needed_s = max(pattern.needs_s, *map(needed_delay_s, replies))
-    assert max(late_s) <= needed_s + 0.06 + LATE_S
+    assert max(late_s) <= needed_s + 0.06
 
 
 @pytest.mark.usefixtures("out")
 async def test_replies_of_every_pattern_are_heard_without_gaps_and_soon() -> None:
-    async def trial() -> None:
-        await asyncio.gather(*map(hear_some, PATTERNS.values()))
-
-    await undisturbed(trial)
+    await asyncio.gather(*map(hear_some, PATTERNS.values()))
 
 
 async def test_twice_real_time_with_one_frame_late_has_no_silence_in_it(out: Loudspeaker) -> None:
     frames = [(0.05 * number + 0.02 * (number == 1), 0.1) for number in range(10)]
-
-    async def trial() -> None:
-        out.clear()
-        player = player_on("heard")
-        await hear_out(player, frames)
-        assert player.underruns == 0
-        assert out.silent_frames() == 0
-
-    await undisturbed(trial)
+    player = player_on("heard")
+    await hear_out(player, frames)
+    assert player.underruns == 0
+    assert out.silent_frames() == 0
 
 
 @pytest.mark.parametrize("card", ["coarse", "fine"])
 async def test_real_time_over_long_periods_has_no_gap(out: Loudspeaker, card: str) -> None:
     frames = [(0.1 * number, 0.1) for number in range(9)]
-
-    async def trial() -> None:
-        out.clear()
-        player = player_on(card)
-        await hear_out(player, frames)
-        assert "period 125 ms, buffer 375 ms" in player.format
-        assert player.underruns == 0
-        assert out.silent_frames() == 0
-
-    await undisturbed(trial)
+    player = player_on(card)
+    await hear_out(player, frames)
+    assert "period 125 ms, buffer 375 ms" in player.format
+    assert player.underruns == 0
+    assert out.silent_frames() == 0
 
 
 @pytest.mark.usefixtures("out")
@@ -124,12 +106,8 @@ async def test_a_card_that_went_and_came_back_starts_as_was_learned_before(tmp_p
     fast = [(0.02 * number, 0.1) for number in range(5)]
     player, away = player_on("unplugged"), tmp_path / "away"
     await hear_out(player, fast)
-
-    async def trial() -> None:
-        player.observe(lambda: away.unlink(missing_ok=True) if "is gone" in player.format else None)
-        asyncio.get_running_loop().call_later(0.2, away.touch)
-        await hear_out(player, fast)
-        assert "is gone" not in player.format
-        assert await hear_out(player, fast) < 0.02
-
-    await undisturbed(trial)
+    player.observe(lambda: away.unlink(missing_ok=True) if "is gone" in player.format else None)
+    asyncio.get_running_loop().call_later(0.2, away.touch)
+    await hear_out(player, fast)
+    assert "is gone" not in player.format
+    assert await hear_out(player, fast) < 0.02
