@@ -17,8 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mmid.dbus.client import Client
-from tests.rig.listener import WAIT_S, Listener
+from tests.rig.listener import WAIT_S, EarlyClient, Listener
 from tests.rig.processes import EMULATED_START_S, Process, python
 
 Tables = dict[str, dict[str, Any]]
@@ -169,7 +168,7 @@ class Board:
 
     async def listener(self) -> Listener:
         """Connect one more client to the bus; it hears all signals from now on."""
-        client = await Client.connect(self.bus)
+        client = await EarlyClient.connect(self.bus)
         self._stack.push_async_callback(client.close)
         listener = Listener(client)
         await listener.start()

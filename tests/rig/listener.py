@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from dbus_next.message import Message
+
 from mmid.dbus.client import Client
 from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import DBUS
@@ -32,6 +34,14 @@ class Heard:
     at: float
     name: str
     values: tuple[Any, ...]
+
+
+class EarlyClient(Client):
+    """Hears mmid from its first word on, which it may say before the bus has told who it is."""
+
+    def _admit(self, message: Message, unix_fds: int) -> None:
+        if self._owner:
+            super()._admit(message, unix_fds)
 
 
 class Listener:
