@@ -136,11 +136,11 @@ def test_no_shape_goes_past_the_quick_look(text: str) -> None:
 
 
 def test_a_text_of_nothing_but_urls_is_read_once() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     redact("https://" * 100_000)
     redact(f"https://{'a' * 1_000_000}")
     redact("_proxy=a" * 100_000)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,11 @@ with hold_store(sys.argv[1]):
 
 
 class Tool:
-    """The command ``mmid`` with settings of its own, and the record it works on."""
+    """The command ``mmid`` with settings of its own, and the record it works on.
+
+    Attributes:
+        program: what the interpreter is started with.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.target = f"file:{directory}/device.bin"
@@ -32,6 +36,7 @@ class Tool:
         self.write_settings()
         ours = {name: value for name, value in os.environ.items() if not name.startswith("MMID_")}
         self.environment = {**ours, "PYTHONPATH": str(ROOT)}
+        self.program: Sequence[object] = ("-m", "mmid.cli.mmid")
 
     def write_settings(self, text: str = "") -> None:
         """Add to the settings."""
@@ -42,7 +47,7 @@ class Tool:
         self, *arguments: object, stdin: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
-            [sys.executable, "-m", "mmid.cli.mmid", *map(str, arguments), "--config", self.config],
+            [sys.executable, *map(str, (*self.program, *arguments, "--config", self.config))],
             env={**self.environment, **environment},
             input=stdin,
             capture_output=True,

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from mmid.hal_linux.storage.system_calls import SystemCalls
-from tests.hal_linux.virtual_time import VirtualTime
 from tests.rig import alsa_plugin
+from tests.rig.virtual_time import VirtualTime
 
 Define = Callable[[str], None]
 Compile = Callable[[str], Path]

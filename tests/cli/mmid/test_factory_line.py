@@ -30,8 +30,9 @@ def line(tmp_path: Path) -> Tool:
     (tmp_path / "app_secret").write_text("0123456789abcdef" * 2)
     program = tmp_path / "mmid"
     tool = Tool(tmp_path)
+    at_once = f"tests.rig.sound_at_once {plugin} {tmp_path}/sound_s"
     # The board's own settings are not asked: this machine may have some, too.
-    mmid = f'"{sys.executable}" -m mmid.cli.mmid "$@" --config {tool.config}'
+    mmid = f'"{sys.executable}" -m {at_once} "$@" --config {tool.config}'
     program.write_text(f"#!/bin/sh\nexec {mmid}\n")
     program.chmod(0o755)
     tool.environment |= {

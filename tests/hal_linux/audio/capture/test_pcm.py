@@ -4,7 +4,7 @@ import pytest
 
 from mmid.hal_linux.audio.alsa import Direction, PcmRequest
 from mmid.hal_linux.audio.capture.pcm import CapturePcm
-from tests.hal_linux.virtual_time import VirtualTime
+from tests.rig.virtual_time import VirtualTime
 
 RATE_HZ, PERIOD_MS = 16000, 20
 # Six periods and a half; then the position of the device stands still.
