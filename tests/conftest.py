@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +58,25 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Function) -> None:
-    """Cancel a test that ran out of time, as later versions of pytest-asyncio do.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Function) -> Iterator[None]:
+    """Leave no event loop behind, and nothing that runs in one, as later pytest-asyncio does.
 
-    Debian 13's (0.25) only closes the event loop: the programs of the test run on, and its
-    transports are left to the garbage collector, for which a later test would fail.
+    What Debian 13's (0.25) leaves open is closed by the garbage collector, in a later test, which
+    fails for it: the programs and connections of a test that ran out of time, and a loop that
+    it keeps ready for the next test, if that is a plain one which calls ``asyncio.run``.
     """
     loop: Any = item.funcargs.get("event_loop")
-    if loop is None or loop.is_closed():
+    if loop is None:
+        yield
         return
     for task in asyncio.all_tasks(loop):
         if getattr(task.get_coro(), "__name__", "") == item.originalname:
             task.cancel()
             loop.run_until_complete(asyncio.wait({task}, timeout=_CANCEL_S))
+    yield
+    with suppress(RuntimeError):  # there is none
+        asyncio.get_event_loop_policy().get_event_loop().close()
 
 
 @pytest.fixture

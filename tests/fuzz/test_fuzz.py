@@ -13,8 +13,6 @@ from tests.fuzz.harness import FOLDER, fuzz, mutated, names
 INPUTS = {"sound": 60, "record": 80, "websocket": 60}
 
 
-# In pytest-asyncio's event loop, as other tests: an asyncio.run beside it would drop, unclosed,
-# the loop that Debian 13's version (0.25) keeps ready for the next test.
 @pytest.mark.parametrize("name", names())
 async def test_a_target_withstands_its_corpus_and_a_few_inputs_more(
     name: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
