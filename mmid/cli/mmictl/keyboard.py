@@ -10,6 +10,7 @@ import os
 import sys
 import termios
 import tty
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Self
 
@@ -61,7 +62,8 @@ class Keyboard:
 
     def __exit__(self, *_: object) -> None:
         self._loop.remove_reader(self._terminal)
-        termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+        with suppress(termios.error):  # a terminal that was closed wants nothing back
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
 
     async def press(self) -> Key:
         """Wait for a key; after the one that quits there is no other."""
