@@ -297,14 +297,25 @@ def test_headers_are_a_table_or_lines_and_secret(
 
 
 @pytest.mark.parametrize(
-    "url", ["wss://h:9x/p", "wss://[::1/p", "wss://h/p#part", "wss:///p", "wss://h:443443/", "h"]
+    "url",
+    [
+        "wss://h:9x/p",
+        "wss://[::1/p",
+        "wss://h/p#part",
+        "wss:///p",
+        "wss://h:443443/",
+        "wss://h:65536",
+        "h",
+    ],
 )
 def test_what_is_no_url_is_refused(url: str, write: Write) -> None:
     path = write(f'[cloud]\nws_url = "{url}"\n')
     assert complaint(path).startswith(f'{path}: cloud.ws_url = "{url}": must be a wss:// URL')
 
 
-@pytest.mark.parametrize("url", ["wss://h", "wss://[::1]:9/p?a=b", "wss://a-b.c:443/p/q?x"])
+@pytest.mark.parametrize(
+    "url", ["wss://h", "wss://[::1]:9/p?a=b", "wss://a-b.c:443/p/q?x", "wss://h:65535/"]
+)
 def test_what_is_a_url_is_taken(url: str, write: Write) -> None:
     assert load(write(f'[cloud]\nws_url = "{url}"\n'))["cloud"]["ws_url"] == url
 
