@@ -44,8 +44,11 @@ at_start = partial(_option, TakesEffect.START)
 COORDINATES_OR_EMPTY = r"^(-?[0-9]{1,2}(\.[0-9]{1,8})?,-?[0-9]{1,3}(\.[0-9]{1,8})?)?$"
 # Up to 65535: what parses a URL later raises for more.
 _PORT = "([0-5]?[0-9]{1,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+# RFC 1035 section 2.3.4: a resolver raises for an empty label, or a longer one.
+_LABEL = r"[^\s/?#@:.\[\]]{1,63}"
+_HOST = rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)"
 # What follows the scheme of a URL: a user if need be, a name or an address, a port, the rest.
-_PLACE = rf"([^\s/?#]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:{_PORT})?([/?][^\s#]*)?"
+_PLACE = rf"([^\s/?#]*@)?{_HOST}(:{_PORT})?([/?][^\s#]*)?"
 WSS_OR_EMPTY = f"^(wss://{_PLACE})?$"
 HTTPS = f"^https://{_PLACE}$"
 # RFC 9110 section 5: a token, a colon, visible characters; a line each.

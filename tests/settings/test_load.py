@@ -305,6 +305,8 @@ def test_headers_are_a_table_or_lines_and_secret(
         "wss:///p",
         "wss://h:443443/",
         "wss://h:65536",
+        "wss://relay..example",
+        "wss://.example/p",
         "h",
     ],
 )
