@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mmid.dbus.client import Client
 from tests.dbus.private_bus import PrivateBus
 from tests.rig.alsa_plugin import compile_plugin
-from tests.rig.listener import Listener
+from tests.rig.listener import EarlyClient, Listener
 from tests.rig.processes import REPOSITORY, Process, python
 
 APP_ID = "mm_0123456789abcdef"
@@ -140,7 +139,7 @@ class Desk:
 
     async def start_mmid(self) -> None:
         """Do what ``systemctl start mmid`` does, and wait until one can talk."""
-        async with await Client.connect(self._bus.address) as client:
+        async with await EarlyClient.connect(self._bus.address) as client:
             listener = Listener(client)
             await listener.start()
             config = self.directory / "board.toml"
