@@ -128,7 +128,8 @@ class Board:
             case SetLoudness():
                 self.loudspeaker.turn(effect)
             case FlushPlayer():
-                self.loudspeaker.player.flush()
+                if not self.prompts.playing:  # it is no reply: a press or a reply silences it
+                    self.loudspeaker.player.flush()
             case StartRecorder():
                 self.microphone.open()
             case StopRecorder():

@@ -53,6 +53,9 @@ class PromptPlayer:
         player: the loudspeaker, which plays the replies.
         rate_hz: samples a second that it plays.
         tell: makes an error known that no caller is told.
+
+    Attributes:
+        playing: what the player plays is a prompt.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class PromptPlayer:
         self._player = player
         self._rate_hz = rate_hz
         self._tell = tell
-        self._playing = False  # what the player plays is a prompt
+        self.playing = False
         self._silenced = 0  # how often: what is still being read then is not played
         self._played_at: dict[Occasion, float] = {}
         self._unanswered = False
@@ -96,15 +99,15 @@ class PromptPlayer:
         if silenced != self._silenced or self._status.talker:
             raise Busy("somebody has begun to talk, or to be answered")
         self._player.start(self, samples=True)
-        self._playing = True
+        self.playing = True
         self._player.write(samples)
         self._player.finish()
 
     def silence(self) -> None:
         """Somebody talks, or a reply begins: it explains nothing any more."""
         self._silenced += 1
-        if self._playing:
-            self._playing = False
+        if self.playing:
+            self.playing = False
             self._player.flush()
 
     def refused(self) -> None:
@@ -151,10 +154,10 @@ class PromptPlayer:
         """It is heard."""
 
     def player_finished(self) -> None:
-        self._playing = False
+        self.playing = False
 
     def player_failed(self, error: AudioDeviceFailed) -> None:
-        self._playing = False
+        self.playing = False
         self._tell(error)
 
     def player_refused(self, error: AudioFormatRefused) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmid.errors import AudioDeviceFailed, Busy, InvalidArgument, NotReady, Unsupported
-from mmid.events import Error, SpeechPrepare, SpeechStart, TtsStart
+from mmid.events import Error, SpeechPrepare, SpeechStart, State, TtsStart
 from mmid.session.effects import Emit, StartPlayer
 from mmid.settings import PromptFiles
 from mmid.status import LicenseState
@@ -227,3 +227,12 @@ async def test_a_loudspeaker_that_cannot_be_opened_is_told_to_whoever_asked(
     assert "was not played" in caplog.text
     board.player.broken = False
     await board.gateway.play_prompt("error.wav")
+
+
+async def test_a_connection_that_ends_cuts_no_prompt_short(board: Board) -> None:
+    async with board.connected() as conversation:
+        await board.gateway.play_prompt("error.wav")
+        conversation.leave()
+        await board.shows(State.OFFLINE)
+        assert board.player.playing
+        assert await played(board) == "error"
