@@ -75,6 +75,8 @@ class Idle:
 
     def _leave(self) -> None:
         self._timer = None
-        if self._supervisor.pressed_mode:
+        if self._supervisor.in_turn:  # a question, and the cloud has yet to think about it
+            self._timer = self._loop.call_later(self._after_s, self._leave)
+        elif self._supervisor.pressed_mode:
             _log.info("nobody has talked for %g s: mmid leaves until somebody does", self._after_s)
             self._supervisor.rest()

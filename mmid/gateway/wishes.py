@@ -22,6 +22,9 @@ _LONGEST_VOICE = 64
 # What is told anew on each connection goes up with it.
 _LONGEST_PARAMETERS = 65536
 
+# A turn that comes to nothing may end without another state.
+_LOOK_AGAIN_S = 1.0
+
 
 class Wishes:
     """Keeps them, and tells each connection of them.
@@ -40,6 +43,7 @@ class Wishes:
         self._due = ""  # why another connection is to be opened when the turn is over
         status.update(voice=settings.dialog.voice)
         self._loop = asyncio.get_running_loop()
+        self._look: asyncio.TimerHandle | None = None  # whether it can be opened now
         status.observe(self._changed)
 
     def use(self, settings: Settings) -> None:
@@ -102,10 +106,18 @@ class Wishes:
     def _changed(self, _: Mapping[str, Any]) -> None:
         if self._due:
             # Not here: whoever is told after us of this change would hear of the end before it.
-            self._loop.call_soon(self._renew_if_due)
+            self._look_in(0.0)
+
+    def _look_in(self, wait_s: float) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self._loop.call_later(wait_s, self._renew_if_due)
 
     def _renew_if_due(self) -> None:
-        at_rest = self._status.state is State.LISTENING and not self._status.talker
-        if self._due and at_rest:
+        if not self._due or self._status.state is not State.LISTENING or self._status.talker:
+            return
+        if self._supervisor.in_turn:
+            self._look_in(_LOOK_AGAIN_S)
+        else:
             why, self._due = self._due, ""
             self._supervisor.restart(why)

@@ -130,6 +130,11 @@ class Supervisor:
             self._resting = True
             self.conversation.leave()
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether somebody talks, or waits for an answer."""
+        return self.conversation is not None and self.conversation.dialect.in_turn
+
     def describe(self) -> str:
         """Say in a line what stands between us and a credential, or the cloud; empty: nothing."""
         rests = "nobody talks: the next press connects again" if self._resting else ""

@@ -99,3 +99,15 @@ async def test_a_question_without_hope_or_where_nobody_leaves_is_refused_at_once
     for one in (idle, board):
         with pytest.raises(NotReady, match="no dialog is connected"):
             one.gateway.ask("what is it")
+
+
+async def test_a_question_that_the_cloud_has_yet_to_think_about_puts_the_leaving_off(
+    idle: Board,
+) -> None:
+    async with idle.connected():
+        idle.gateway.ask("what is it")
+        assert idle.status.state is State.LISTENING
+        await asyncio.sleep(4 * SOON_S)
+        assert "rest" not in idle.supervision.told
+        idle.wire.state("Listening")
+        await rested(idle)

@@ -9,11 +9,14 @@ import pytest
 
 from mmid.errors import InvalidArgument, NotReady, Unsupported
 from mmid.events import SpeechPrepare, State
+from mmid.gateway import wishes
 from mmid.gateway.wishes import Wishes
 from mmid.session.clouds import with_own_rates
 from mmid.settings import Cloud, Settings
 from tests.gateway.board import ALICE, Board
 from tests.rig.dialog_settings import dialog_settings
+
+SOON_S = 0.01
 
 
 class Dialog:
@@ -47,11 +50,11 @@ async def test_a_voice_is_taken_up_over_another_connection_when_the_turn_is_over
     board.status.update(state=State.LISTENING, talker=ALICE)
     assert board.supervision.told == ["use Tina"]
     board.status.update(talker="")
-    await asyncio.sleep(0)
+    await asyncio.sleep(SOON_S)
     assert board.supervision.told == ["use Tina", "restart"]
     board.status.update(state=State.OFFLINE)
     board.status.update(state=State.LISTENING)
-    await asyncio.sleep(0)
+    await asyncio.sleep(SOON_S)
     assert board.supervision.told == ["use Tina", "restart"]
 
 
@@ -140,3 +143,18 @@ async def test_the_turns_end_is_told_whole_before_the_connection_for_another_voi
         board.wire.state("Listening")
         await board.shows(State.OFFLINE)
     assert told[-3:] == [State.LISTENING, SpeechPrepare, State.OFFLINE]
+
+
+async def test_a_question_that_the_cloud_has_yet_to_think_about_is_answered_before_a_new_voice(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wishes, "_LOOK_AGAIN_S", SOON_S)
+    async with board.connected():
+        board.gateway.ask("what is it")
+        board.gateway.set_voice("Tina")
+        await asyncio.sleep(4 * SOON_S)
+        assert "restart" not in board.supervision.told
+        board.wire.state("Listening")  # it was nothing
+        await board.shows(State.OFFLINE)
+        assert "restart" in board.supervision.told
+        assert board.codes == []

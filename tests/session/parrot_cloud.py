@@ -55,7 +55,7 @@ class ParrotDialect:
     """One connection to the parrot."""
 
     deadline = inf
-    reached_listening = False
+    reached_listening = in_turn = False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -37,6 +37,14 @@ class Dialect(Protocol):
     def reached_listening(self) -> bool:
         """Whether this connection was usable at least once."""
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether somebody would miss something if the connection ended now.
+
+        ``State`` does not tell: it is still listening while the cloud has yet to think about
+        a question.
+        """
+
     def begin(self, now: float) -> Effects:
         """The connection is open."""
 

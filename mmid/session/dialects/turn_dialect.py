@@ -34,6 +34,10 @@ class TurnDialect(ABC):
     def reached_listening(self) -> bool:
         return self.machine.ready
 
+    @property
+    def in_turn(self) -> bool:
+        return bool(self.machine.loss)
+
     def pong(self, _now: float) -> Effects:
         return [Emit(Heartbeat())]
 

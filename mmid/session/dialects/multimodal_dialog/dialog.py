@@ -78,6 +78,10 @@ class MultimodalDialog:
     def reached_listening(self) -> bool:
         return self.machine.reached_listening
 
+    @property
+    def in_turn(self) -> bool:
+        return bool(self.machine.loss)
+
     def speech_frame(self, data: bytes) -> bytes:
         return data
 
