@@ -10,9 +10,9 @@ import pytest
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage import open_store
 from mmid.secrets import Secret
-from mmid.session.license import record_book
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import DIALOG_SAVE_S, RecordBook
+from tests.rig.virtual_time import VirtualTime
 from tests.session.doubles import MemoryStore
 
 TRIPLE = DeviceRecord(
@@ -80,7 +80,7 @@ async def test_the_dialog_id_is_written_once_a_minute_at_most(
     book: RecordBook, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert DIALOG_SAVE_S >= 60
-    monkeypatch.setattr(record_book, "DIALOG_SAVE_S", 0.3)
+    VirtualTime([], monkeypatch).govern(asyncio.get_running_loop())
     await book.save(TRIPLE)
     began = asyncio.get_running_loop().time()
     for number in range(50):
@@ -88,7 +88,7 @@ async def test_the_dialog_id_is_written_once_a_minute_at_most(
         await asyncio.sleep(0)
     assert len(store.saved) == 1, "it waits"
     await store.saves(2)
-    assert asyncio.get_running_loop().time() - began >= 0.29
+    assert asyncio.get_running_loop().time() - began == pytest.approx(DIALOG_SAVE_S)
     assert decoded(store.payload).dialog_id == "dialog-49"
     await book.close()
     assert len(store.saved) == 2
