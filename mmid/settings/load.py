@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -23,6 +23,7 @@ from mmid.errors import SettingsInvalid
 from mmid.secrets import MASK, Secret, redact
 from mmid.session.clouds import CLOUDS, contradictions
 from mmid.settings import Settings
+from mmid.settings.option import URLS, is_url
 from mmid.settings.sources import TABLES, Layer, Tables
 
 _LONGEST_VALUE = 60  # characters of a value that a message shows
@@ -99,8 +100,16 @@ def _table_model(kind: Any) -> type[BaseModel]:
         if isinstance(default, Secret):
             # Plain text in this process only: SecretStr knows no patterns.
             hint, default = str, default.reveal()
+        if key.metadata["limits"].get("pattern") in URLS:
+            hint = Annotated[str, AfterValidator(_url)]
         keys[key.name] = (hint, pydantic.Field(default, **key.metadata["limits"]))
     return create_model(kind.__name__, __base__=_Table, **keys)
+
+
+def _url(text: str) -> str:
+    if not is_url(text):
+        raise ValueError("a URL that nobody could connect to")
+    return text
 
 
 # --- what is wrong, in words ----------------------------------------------------------------

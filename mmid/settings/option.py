@@ -53,7 +53,28 @@ WSS_OR_EMPTY = f"^(wss://{_PLACE})?$"
 HTTPS = f"^https://{_PLACE}$"
 # RFC 9110 section 5: a token, a colon, visible characters; a line each.
 HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"
+HTTPS_OR_EMPTY = f"^(https://{_PLACE})?$"
+# Those of a URL; what one of them takes is also held against ``is_url``.
+URLS = {WSS_OR_EMPTY, HTTPS, HTTPS_OR_EMPTY}
 # What fits into a header and is no mistake of copying: no comment, blank or quote around it.
 KEY = r"^[!#-&(-~]{0,256}$"
 KEY_FORM = "one line of at most 256 printable ASCII characters without blanks and quotes"
-HTTPS_OR_EMPTY = f"^(https://{_PLACE})?$"
+
+
+def is_url(text: str) -> bool:
+    """Whether what one of the ``URLS`` takes can be read by whoever connects, too.
+
+    A pattern that knew each address of IPv6 and each name with an umlaut could not be read.
+    """
+    from ipaddress import IPv6Address  # noqa: PLC0415 - for few, and not for the daemon's start
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    try:
+        host = urlsplit(text).hostname or ""
+        if ":" in host:
+            IPv6Address(host)
+        else:
+            host.encode("idna")
+    except ValueError:
+        return False
+    return True

@@ -248,6 +248,8 @@ async def test_instances_are_stopped_one_at_a_time_and_few_wait_for_it() -> None
         ("context", {"token": "x" * 4097}),
         ("url", "ws://cloud.example/"),
         ("url", "wss://cloud.example/\n"),
+        ("url", "wss://[1:2]/"),
+        ("url", "wss://lamp[1@cloud.example/"),
         ("url", 7),
         ("stop_url", "http://relay.example/stop"),
         ("stop_url", ["https://relay.example/stop"]),

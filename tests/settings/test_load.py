@@ -307,6 +307,9 @@ def test_headers_are_a_table_or_lines_and_secret(
         "wss://h:65536",
         "wss://relay..example",
         "wss://.example/p",
+        "wss://[1:2]/",
+        "wss://h\u2100.example",
+        "wss://h\u3002\u3002x",
         "h",
     ],
 )
@@ -316,7 +319,14 @@ def test_what_is_no_url_is_refused(url: str, write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["wss://h", "wss://[::1]:9/p?a=b", "wss://a-b.c:443/p/q?x", "wss://h:65535/"]
+    "url",
+    [
+        "wss://h",
+        "wss://[::1]:9/p?a=b",
+        "wss://a-b.c:443/p/q?x",
+        "wss://h:65535/",
+        "wss://\u00f6.example",
+    ],
 )
 def test_what_is_a_url_is_taken(url: str, write: Write) -> None:
     assert load(write(f'[cloud]\nws_url = "{url}"\n'))["cloud"]["ws_url"] == url

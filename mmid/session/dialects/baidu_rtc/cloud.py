@@ -9,7 +9,7 @@ from mmid.secrets import MASK, Secret
 from mmid.session.clouds import Cloud, CloudAudio, Contradiction, Opening
 from mmid.session.endpoint import Endpoint, with_query
 from mmid.settings import Baidu, License, Settings
-from mmid.settings.option import HTTPS_OR_EMPTY, WSS_OR_EMPTY
+from mmid.settings.option import HTTPS_OR_EMPTY, WSS_OR_EMPTY, is_url
 
 if TYPE_CHECKING:  # imported when a connection is to be made: settings are judged without
     from mmid.session.access import Access
@@ -96,8 +96,8 @@ def _read(answer: Mapping[str, Any]) -> "Instance":
         "ai_agent_instance_id": type(number) not in {int, str}
         or not _INSTANCE_ID.fullmatch(str(number)),
         "context.token": not isinstance(token, str) or not _TOKEN.fullmatch(token),
-        "url": not isinstance(url, str) or not re.fullmatch(WSS_OR_EMPTY, url),
-        "stop_url": not isinstance(stop_url, str) or not re.fullmatch(HTTPS_OR_EMPTY, stop_url),
+        "url": not _is_url(url, WSS_OR_EMPTY),
+        "stop_url": not _is_url(stop_url, HTTPS_OR_EMPTY),
     }
     if bad := [key for key, is_wrong in wrong.items() if is_wrong]:
         raise HttpFailed(
@@ -105,6 +105,10 @@ def _read(answer: Mapping[str, Any]) -> "Instance":
             advice="Check that baidu.instance_url is where the relay gives instances.",
         )
     return Instance(Secret(str(token)), number, url, stop_url)
+
+
+def _is_url(value: object, pattern: str) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None and is_url(value)
 
 
 def _endpoint(settings: Settings, credential: "Instance") -> Endpoint:
