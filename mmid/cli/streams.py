@@ -14,6 +14,8 @@ from mmid.secrets import redact
 # EX_IOERR of sysexits.h, as for a device record that cannot be used.
 _OUTPUT_FAILED = 74
 
+_LONGEST_WORDS = 500  # characters of an exception that are printed
+
 
 def open_closed_streams() -> None:
     """Put ``/dev/null`` in the place of each standard stream that the caller closed."""
@@ -83,8 +85,11 @@ def json_line(value: Any) -> str:
 def internal_error(error: Exception) -> str:
     """Say where this program itself is wrong; a traceback would help no operator."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    text = f"internal error: {error!r} at {place.filename}:{place.lineno}; please report it"
-    return redact(text)
+    # An exception may quote whatever it was about. What it hides is hidden before it is cut.
+    what = redact(repr(error))
+    if len(what) > _LONGEST_WORDS:
+        what = f"{what[:_LONGEST_WORDS]}... ({len(what)} characters)"
+    return redact(f"internal error: {what} at {place.filename}:{place.lineno}; please report it")
 
 
 def as_set(value: object) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mmid.cli.streams import internal_error
+
 WAIT_S = 30.0
 
 
@@ -52,3 +54,13 @@ async def test_an_output_that_takes_nothing_is_told(tmp_path: Path, command: str
     assert process.returncode == 74
     assert b"the output cannot be written" in complaint
     assert len(complaint.splitlines()) == 1
+
+
+def test_what_an_internal_error_quotes_is_not_printed_at_length() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - it is made here
+        float("api_key = 'swordfish-12'" + "x" * 100_000)
+    told = internal_error(caught.value)
+    assert told.startswith("internal error: ValueError(")
+    assert "swordfish" not in told
+    assert "characters) at " in told
+    assert len(told) < 1000
