@@ -14,7 +14,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # Tools that every floor may use.
-FOR_ALL = {"mmid.child", "mmid.deferred_imports", "mmid.frozen", "mmid.memory_priority"}
+FOR_ALL = {
+    "mmid.child",
+    "mmid.deferred_imports",
+    "mmid.frozen",
+    "mmid.memory_priority",
+    "mmid.regular_file",
+}
 
 # Module or package -> what of mmid it may import; a package includes what is in it. The longest
 # name that fits a module counts. Nothing imports daemon but cli, and nothing simcloud but simcloud.
@@ -27,6 +33,7 @@ FLOOR_PLAN = {
     "mmid.secrets": "",
     "mmid.frozen": "",
     "mmid.memory_priority": "",
+    "mmid.regular_file": "",
     "mmid.hal": "mmid.errors",
     "mmid.status": "mmid mmid.events",
     "mmid.settings": "mmid mmid.errors mmid.secrets mmid.settings",

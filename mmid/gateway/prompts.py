@@ -22,6 +22,7 @@ from mmid.errors import (
 )
 from mmid.events import Error, Event, SpeechPrepare, SpeechRestart, SpeechStart, TtsStart
 from mmid.hal import Player
+from mmid.regular_file import require_regular_file
 from mmid.settings import PromptFiles
 from mmid.status import LicenseState, Status
 
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 _LONGEST_S = 10.0
 _RATES_HZ = range(4000, 192_001)
+# As many samples at the highest rate, and what a WAV may tell of itself beside them.
+_LARGEST_BYTES = 8 << 20
 # Who presses again and again has heard it.
 _EVERY_S = 30.0
 
@@ -173,6 +176,7 @@ def read_prompt(path: Path) -> tuple[int, bytes]:
     import wave  # noqa: PLC0415 - few boards have prompts
 
     try:
+        require_regular_file(path, _LARGEST_BYTES)
         with wave.open(str(path), "rb") as file:
             rate_hz, frames = file.getframerate(), file.getnframes()
             if (file.getnchannels(), file.getsampwidth()) != (1, 2) or rate_hz not in _RATES_HZ:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmid.errors import SettingsInvalid
 from mmid.frozen import frozen
+from mmid.regular_file import require_regular_file
 from mmid.session.dialects.json_text import read_json
 from mmid.session.endpoint import Endpoint
 from mmid.settings import Settings, WorkMode
@@ -131,10 +132,9 @@ def json_file(path: str, kind: type) -> Any:
     if not path:
         return kind()
     try:
+        require_regular_file(path, _LONGEST_JSON_BYTES)
         with Path(path).open("rb") as file:
-            data = file.read(_LONGEST_JSON_BYTES + 1)
-        if len(data) > _LONGEST_JSON_BYTES:
-            raise SettingsInvalid(f"{path}: over {_LONGEST_JSON_BYTES // 1024} KiB")
+            data = file.read(_LONGEST_JSON_BYTES)
         held = read_json(data.decode("utf-8-sig"))
     except OSError as error:
         raise SettingsInvalid(f"{path}: cannot be read: {error.strerror}") from error

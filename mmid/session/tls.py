@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mmid.errors import SettingsInvalid
+from mmid.regular_file import LONGEST_PEM_BYTES, require_regular_file
 
 # Extensions that RFC 5280 demands of an authority, and OpenSSL only when it is told to be
 # strict: their name, and the end of their object identifier in DER.
@@ -64,6 +65,7 @@ def make_context(ca_file: str) -> ResumingContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         if ca_file:
+            require_regular_file(ca_file, LONGEST_PEM_BYTES)
             context.load_verify_locations(ca_file)
         else:
             context.load_default_certs()

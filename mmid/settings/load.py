@@ -20,12 +20,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mmid.child import from_plain
 from mmid.errors import SettingsInvalid
+from mmid.regular_file import LONGEST_PEM_BYTES, require_regular_file
 from mmid.secrets import MASK, Secret, redact
 from mmid.session.clouds import CLOUDS, contradictions
 from mmid.settings import Settings
 from mmid.settings.option import URLS, is_url
 from mmid.settings.sources import TABLES, Layer, Tables
 
+_LARGEST_LIBRARY_BYTES = 64 << 20  # the vendor's has some hundred KiB
 _LONGEST_VALUE = 60  # characters of a value that a message shows
 
 # What a request is made of; another value would break it.
@@ -188,12 +190,16 @@ def _contradictions(tables: Tables, layers: list[Layer]) -> Iterator[str]:
         where = _where(layers, "license", "client_key")
         yield f"{where}: license.client_key: needs license.client_cert, the key's certificate"
     yield from _strange_headers(given["headers"], layers)
-    files = [("cloud", "ca_file"), ("license", "client_cert"), ("license", "client_key")]
-    for table, key in files:
-        if path := tables[table][key]:
-            yield from _unreadable(f"{table}.{key}", path, _where(layers, table, key))
-    if path := given["codec"].partition("vendor:")[2]:
-        yield from _unreadable("license.codec", path, _where(layers, "license", "codec"))
+    files = {
+        ("cloud", "ca_file"): (tables["cloud"]["ca_file"], LONGEST_PEM_BYTES),
+        ("license", "client_cert"): (given["client_cert"], LONGEST_PEM_BYTES),
+        ("license", "client_key"): (given["client_key"], LONGEST_PEM_BYTES),
+        ("license", "codec"): (given["codec"].partition("vendor:")[2], _LARGEST_LIBRARY_BYTES),
+    }
+    for (table, key), (path, longest_bytes) in files.items():
+        if path:
+            where = _where(layers, table, key)
+            yield from _unreadable(f"{table}.{key}", path, longest_bytes, where)
 
 
 def _strange_headers(headers: str, layers: list[Layer]) -> Iterator[str]:
@@ -204,8 +210,9 @@ def _strange_headers(headers: str, layers: list[Layer]) -> Iterator[str]:
             yield f"{where}: license.headers: {name} is set by mmid itself"
 
 
-def _unreadable(name: str, path: str, where: str) -> Iterator[str]:
+def _unreadable(name: str, path: str, longest_bytes: int, where: str) -> Iterator[str]:
     try:
+        require_regular_file(path, longest_bytes)
         Path(path).open("rb").close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__

@@ -201,7 +201,8 @@ async def test_what_is_no_short_sound_of_16_bit_mono_is_refused(
     (tmp_path / "empty.wav").write_bytes(b"")
     write(tmp_path / "cut.wav", rate_hz=16000)
     os.truncate(tmp_path / "cut.wav", 1001)
-    for name in ("stereo.wav", "long.wav", "text.wav", "empty.wav", "cut.wav"):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name in ("stereo.wav", "long.wav", "text.wav", "empty.wav", "cut.wav", "pipe.wav"):
         with pytest.raises(InvalidArgument, match=name):
             await board.gateway.play_prompt(name)
 

@@ -1,5 +1,6 @@
 """What a file of the settings gives a cloud is JSON of the right kind, or refused in one line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_a_file_is_read_with_or_without_a_byte_order_mark(tmp_path: Path) -> Non
         (b'{"a":NaN}', "not JSON"),
         (b'{"a":1e999}', "not JSON"),
         (b'{"a":' * 40 + b"1" + b"}" * 40, "not JSON: it is nested too deep"),
-        (b'{"a":"' + b"x" * 65536 + b'"}', "over 64 KiB"),
+        (b'{"a":"' + b"x" * 65536 + b'"}', "cannot be read: it is over 64 KiB"),
     ],
     ids=["empty", "bytes", "array", "nan", "infinity", "deep", "large"],
 )
@@ -38,6 +39,12 @@ def test_a_file_that_cannot_be_sent_is_refused_with_its_name(
     path = tmp_path / "biz.json"
     path.write_bytes(data)
     with pytest.raises(SettingsInvalid, match=f"^{path}: {said}"):
+        json_file(str(path), dict)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "biz.json")
+    with pytest.raises(SettingsInvalid, match=f"^{path}: cannot be read: it is a pipe"):
         json_file(str(path), dict)
 
 

@@ -1,6 +1,7 @@
 """The second connection: resumed, and no less safe than the first."""
 
 import asyncio
+import os
 import shutil
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -150,6 +151,14 @@ async def test_another_ca_file_begins_anew_and_counts_at_once(
 def test_the_authorities_are_read_once(certificates: Certificates) -> None:
     tls = Tls(str(certificates.ca_file))
     assert tls.context() is tls.context()
+
+
+def test_a_pipe_for_authorities_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "ca.pem")
+    with pytest.raises(
+        SettingsInvalid, match=rf"cloud\.ca_file {pipe} cannot be used: it is a pipe"
+    ):
+        Tls(str(pipe)).context()
 
 
 @pytest.mark.parametrize("name", ["nowhere.pem", f"{'x' * 300}.pem"])

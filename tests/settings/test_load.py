@@ -232,7 +232,7 @@ def test_variables_of_no_table_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> 
         ),
         (
             '[dialog]\nreplace_words_file = "/dev/null"',
-            "dialog.replace_words_file: /dev/null: not JSON",
+            "dialog.replace_words_file: /dev/null: cannot be read: it is a pipe, a device or",
         ),
         ("[audio]\na = 1\nb = 2\nperiod_ms = 1", "(and 2 more problems)"),
         ('[license]\ncodec = "vendor:x.so"', 'license.codec = "vendor:x.so": must be built-in or'),
@@ -335,6 +335,21 @@ def test_what_is_a_url_is_taken(url: str, write: Write) -> None:
 def test_the_password_and_the_query_of_a_url_are_not_shown(write: Write) -> None:
     path = write(f'[cloud]\nws_url = "ws://lamp:{SECRET}@h/p?key={SECRET}"\n')
     assert complaint(path).startswith(f'{path}: cloud.ws_url = "ws://***@h/p?***": must be')
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("cloud.ca_file", "{}"), ("license.client_cert", "{}"), ("license.codec", "vendor:{}")],
+)
+def test_a_pipe_where_a_file_is_named_is_refused_and_not_waited_for(
+    key: str, value: str, write: Write, tmp_path: Path
+) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    path = write(f'{key} = "{value.format(pipe)}"\n')
+    assert (
+        complaint(path)
+        == f'{path}: {key} = "{pipe}": cannot be read: it is a pipe, a device or a socket'
+    )
 
 
 def test_the_variable_is_named_when_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from mmid.errors import (
     certificate_advice,
 )
 from mmid.frozen import frozen
+from mmid.regular_file import LONGEST_PEM_BYTES, require_regular_file
 from mmid.secrets import shown_url
 from mmid.session.license.messages import BODY_LIMIT, SERVICE_TIMES_MS, HttpsEndpoint
 from mmid.session.license.reply_body import printable
@@ -179,6 +180,8 @@ def _tls(endpoint: HttpsEndpoint) -> ssl.SSLContext:
     context = make_context(endpoint.ca_file)
     if endpoint.client_cert:
         try:
+            for file in filter(None, (endpoint.client_cert, endpoint.client_key)):
+                require_regular_file(file, LONGEST_PEM_BYTES)
             # A key with a passphrase is refused: nobody is there to type one.
             context.load_cert_chain(endpoint.client_cert, endpoint.client_key or None, password="")
         except (OSError, ValueError) as error:

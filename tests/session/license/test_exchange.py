@@ -502,6 +502,8 @@ async def test_a_client_certificate_that_cannot_be_used_is_named(
     cert, key = device.certificate_file, stranger.key_file
     with pytest.raises(SettingsInvalid, match=r"/no/cert\.pem cannot be used: No such file"):
         await ask_the_relay(certificates, device, "/no/cert.pem")
+    with pytest.raises(SettingsInvalid, match=r"/dev/null cannot be used: it is a pipe, a device"):
+        await ask_the_relay(certificates, device, "/dev/null")
     with pytest.raises(SettingsInvalid, match=f"{cert} with {key} cannot be used: .*MISMATCH"):
         await ask_the_relay(certificates, device, cert, key)
 
