@@ -90,3 +90,8 @@ class Status:
         if changed:
             for observer in self._observers:
                 observer(changed)
+
+    def tell_again(self) -> None:
+        """Call observers though no field changed: what they show beside the fields may have."""
+        for observer in self._observers:
+            observer({})

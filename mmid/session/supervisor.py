@@ -144,6 +144,9 @@ class Supervisor:
         """Hold the connection down until ``connect``."""
         self._wanted.clear()
         self._kick.set()
+        if self._resting:
+            self._resting = False  # no press connects any more
+            self._status.tell_again()
         if self.conversation is not None:
             self.conversation.leave()
         elif self._attempt is not None:

@@ -39,6 +39,22 @@ async def test_a_dialog_that_rests_is_away_until_somebody_wants_to_talk(
         assert rig.codes == []
 
 
+@pytest.mark.usefixtures("patient")
+async def test_a_disconnect_while_a_dialog_rests_is_told_in_the_status_line(
+    cloud_directory: Path,
+) -> None:
+    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.listening()
+        rig.supervisor.rest()
+        await rig.host.wait_for(Emit(DataDeinit()))
+        await rig.no_more_attempts()
+        lines: list[str] = []
+        rig.status.observe(lambda _: lines.append(rig.supervisor.describe()))
+        rig.supervisor.disconnect()
+        assert lines == [""]
+        assert not rig.supervisor.hurry()
+
+
 @pytest.mark.usefixtures("eager")
 async def test_disconnect_holds_down_until_connect(cloud_directory: Path) -> None:
     async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
