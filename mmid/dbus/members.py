@@ -4,10 +4,13 @@ Tables from the contract's names to the application's commands. The shape of
 texts, JSON and images is checked here; what a value may be, the application knows.
 """
 
+import asyncio
 import json
 import logging
 import unicodedata
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from mmid.dbus.application import Application
@@ -15,7 +18,7 @@ from mmid.dbus.failures import ACCESS_DENIED, CallFailed
 from mmid.dbus.image import ImageReader
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, TOOLS
 from mmid.dbus.wire import Variant, plain
-from mmid.errors import Busy, InvalidArgument
+from mmid.errors import Busy, InvalidArgument, NotTalking
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +107,17 @@ def _start_speech(application: Application, holder: Callable[[], Awaitable[str]]
             pressed = application.start_speech(client, **meant)
         except Busy as error:
             return busy(error)
-        return None if pressed is None else accepted(pressed)
+        if pressed is None:
+            return None
+        waiting = asyncio.ensure_future(accepted(pressed))
+        waiting.add_done_callback(partial(given_up, client))
+        return waiting
+
+    def given_up(client: str, waiting: asyncio.Future[None]) -> None:
+        # Who has too many calls waiting is refused, and must not hold what it did not get.
+        if waiting.cancelled():
+            with suppress(NotTalking):
+                application.cancel_speech(client)
 
     async def accepted(pressed: Awaitable[None]) -> None:
         try:

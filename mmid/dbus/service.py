@@ -123,7 +123,9 @@ class Service:
         """Answer when the result is there; the call's file descriptors stay open until then."""
         mine = sum(caller == message.sender for caller in self._waiting.values())
         if mine >= _WAITING_LIMIT_OF_ONE or len(self._waiting) >= _WAITING_LIMIT:
-            if inspect.iscoroutine(result):
+            if isinstance(result, asyncio.Future):
+                result.cancel()
+            elif inspect.iscoroutine(result):
                 result.close()
             text = f"{mine or len(self._waiting)} calls are waiting already; try again later"
             raise CallFailed(LIMITS_EXCEEDED, text)

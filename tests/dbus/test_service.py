@@ -279,6 +279,22 @@ async def test_one_client_cannot_have_many_calls_wait(
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_a_press_that_is_one_call_too_many_is_given_up(
+    client: Client, application: NotingApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = register(client, 8)
+    for _ in waiting:
+        await application.next_call()
+    accepted = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(application, "start_speech", lambda _: accepted)
+    with pytest.raises(CallFailed, match="8 calls are waiting"):
+        await client.call(DIALOG, "StartSpeech")
+    call, _ = await application.next_call()
+    assert call == "cancel_speech"
+    application.registering.set()
+    await asyncio.gather(*waiting)
+
+
 async def test_all_clients_together_cannot_have_many_calls_wait(
     address: str, front: Front, application: NotingApplication
 ) -> None:
