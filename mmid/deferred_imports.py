@@ -55,16 +55,22 @@ class _Deferred(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         _load(self)
-        return getattr(self, name)
+        # Not getattr: the module may ask itself for what it has yet to make.
+        return ModuleType.__getattribute__(self, name)
+
+
+class _Loading(_Deferred):
+    """One whose contents are coming: another thread that misses one waits for all of them."""
 
 
 def _load(module: ModuleType) -> None:
     with _loading:
         if type(module) is _Deferred:
-            module.__class__ = ModuleType  # type: ignore[assignment]
+            module.__class__ = _Loading
             loader = module.__spec__ and module.__spec__.loader
             if loader:
                 loader.exec_module(module)
+            module.__class__ = ModuleType  # type: ignore[assignment]
 
 
 def _put_off(module: ModuleType, name: str) -> Callable[..., Any]:

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 from tests.rig.script import run_script
 
@@ -21,6 +22,28 @@ def test_a_deferred_module_comes_with_the_first_use_of_it_and_not_with_its_impor
         "print(Request('https://host/').host, type(urllib.request) is type(sys))\n"
     )
     assert lines == ["False", "True True", "host True"]
+
+
+def test_a_second_thread_waits_for_a_deferred_module_that_is_loading(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import __main__, sys\n__main__.begun.set()\n__main__.missed.wait(0.2)\n"
+        "found = hasattr(sys.modules['slow'], 'late')\nlate = 1\n"
+    )
+    lines = told(
+        DEFER + f"import threading; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "defer_import('slow')\n"
+        "import slow\n"
+        "begun, missed = threading.Event(), threading.Event()\n"
+        "def second():\n"
+        "    begun.wait()\n"
+        "    try: print(slow.late)\n"
+        "    except AttributeError: print('missed'); missed.set()\n"
+        "thread = threading.Thread(target=second)\n"
+        "thread.start()\n"
+        "print(slow.late, slow.found)\n"
+        "thread.join()\n"
+    )
+    assert sorted(lines) == ["1", "1 False"]
 
 
 def test_a_function_may_be_taken_from_a_deferred_module_and_brings_it_when_it_is_called() -> None:
