@@ -14,6 +14,7 @@ from typing import Any
 
 from mmid.frozen import frozen
 from mmid.session.dialects.json_text import read_json, whole, written
+from mmid.session.dialects.multimodal_dialog.volume import spoken
 
 TOOL_CALL = "tool_call"
 
@@ -52,7 +53,7 @@ class Asked:
     def arguments(self) -> str:
         """The parameters as the arguments of a function: JSON of an object."""
         named = [one for one in self.params if isinstance(one, dict) and "name" in one]
-        values = {str(one["name"]): one.get("normValue") or one.get("value") for one in named}
+        values = {str(one["name"]): spoken(one) for one in named}
         return written({key: value for key, value in values.items() if key not in _OF_THE_CALL})
 
 

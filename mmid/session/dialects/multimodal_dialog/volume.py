@@ -40,7 +40,7 @@ class _Parameters:
     def __init__(self, command: str, listed: Sequence[Any]) -> None:
         self._command = command
         self._values = {
-            str(one.get("name")): _spoken(one) for one in listed if isinstance(one, dict)
+            str(one.get("name")): spoken(one) for one in listed if isinstance(one, dict)
         }
 
     def percent(self, *names: str) -> int | None:
@@ -58,8 +58,8 @@ class _Parameters:
         return None if number == _A_BIT else number
 
 
-def _spoken(parameter: Mapping[str, Any]) -> Any:
-    """Return the value: the normalised one, else as it was said."""
+def spoken(parameter: Mapping[str, Any]) -> Any:
+    """Return a parameter's value: the normalised one, else as it was said."""
     normalised = parameter.get("normValue")
     return parameter.get("value") if normalised is None or normalised == "" else normalised
 

@@ -114,6 +114,13 @@ def test_the_domain_of_a_command_is_a_parameter_and_belongs_to_its_name(
     assert json.loads(asked.arguments) == {"series": "70"}
 
 
+@pytest.mark.parametrize("value", [0, False])
+def test_an_argument_may_be_nought(value: object) -> None:
+    params = [{"name": "brightness", "normValue": value, "value": "zero"}]
+    (asked,) = commands_of(frame([{"name": "lamp", "params": params}]))
+    assert json.loads(asked.arguments) == {"brightness": value}
+
+
 @pytest.mark.parametrize("intents", [{"intent_info": 7}, {"intent_infos": [{"domain": 7}]}])
 def test_a_command_without_a_domain_has_none(intents: dict[str, Any]) -> None:
     (asked,) = commands_of(frame([{**MUTE, **intents}]))
