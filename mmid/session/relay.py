@@ -121,7 +121,7 @@ def judged(where: str, heard: Mapping[str, Any]) -> dict[str, Any]:
     answer = held if isinstance(held, dict) else {}
     words = next((answer[key] for key in _WORDS if isinstance(answer.get(key), str)), "")
     # A server may quote what it was sent, and with it what must stay secret.
-    told = f"HTTP {status}" + (f": {redact(printable(words))}" if words else "")
+    told = f"HTTP {status}" + (f": {printable(words)}" if words else "")
     if status in {401, 403}:
         raise _refused(where, status, told, heard["skew_ms"] or 0)
     if not 200 <= status < 300 or held is not answer:

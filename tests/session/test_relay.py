@@ -103,6 +103,14 @@ def test_a_refusal_says_whether_the_clocks_are_far_apart(
     assert ("NTP" in caught.value.remedy) is clock
 
 
+def test_a_secret_that_is_cut_in_two_is_masked_all_the_same() -> None:
+    key = Secret("swordfish-0815")
+    words = json.dumps({"detail": "x" * 290 + f" {key.reveal()}"})
+    with pytest.raises(RelayRefused) as caught:
+        judged(WHERE, heard(403, words))
+    assert "x ***)" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("status", "text", "told"),
     [

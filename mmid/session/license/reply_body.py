@@ -9,6 +9,7 @@ import json
 import zlib
 from contextlib import suppress
 
+from mmid.secrets import redact
 from mmid.session.license.messages import BODY_LIMIT
 
 # How gzip and zlib ("deflate" in HTTP) begin; no JSON begins so.
@@ -55,8 +56,9 @@ def document(body: bytes, charset: str = "") -> object:
 
 
 def printable(value: object) -> str:
-    """Return the far side's words for our messages: one line, not too long."""
-    text = str(value)[:_WORDS_LIMIT]
+    """Return the far side's words for our messages: one line, no secret, not too long."""
+    # Secrets first: the end of one that is cut in two would not be known again.
+    text = redact(str(value))[:_WORDS_LIMIT]
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -8,7 +8,7 @@ everything waits for its PASS.
 from math import inf
 
 from mmid.frozen import frozen
-from mmid.secrets import Secret, masked
+from mmid.secrets import Secret, masked, redact
 
 # No demand for the license so long after READY: none is made (section 6, rule 3: 1 to 2 s).
 _GRACE_S = 2.0
@@ -29,8 +29,8 @@ class ActivationIdentity:
     license_key: Secret
 
     def without_name(self, text: str) -> str:
-        """Return a text as a log may have it."""
-        return text.replace(self.device_id, masked(self.device_id))
+        """Return a text as a log may have it; to be called before it is cut."""
+        return redact(text).replace(self.device_id, masked(self.device_id))
 
 
 class Activation:

@@ -49,8 +49,8 @@ def on_license(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
 
 def _refused(machine: RtcMachine, reason: str, now: float) -> Effects:
     """The cloud does not let this device in: nothing is tried again by itself."""
-    line = " ".join(reason[:_LONGEST_REASON].split())
-    said = clean(machine.activation.identity.without_name(line))
+    line = machine.activation.identity.without_name(reason)[:_LONGEST_REASON]
+    said = clean(" ".join(line.split()))
     meaning = f"the cloud refused this device's license{f': {said}' if said else ''}"
     told = f"{meaning}. {_REFUSED_ADVICE}"
     error = LicenseRefused(told, _REFUSED_CODE, _REFUSED_ADVICE, meaning=meaning)

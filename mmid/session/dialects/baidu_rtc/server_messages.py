@@ -257,7 +257,7 @@ def _conversation(_: RtcMachine, message: RtcMessage, _now: float) -> Effects:
 
 
 def _error(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
-    text = machine.activation.identity.without_name(message.text[:_LONGEST_ERROR])
+    text = machine.activation.identity.without_name(message.text)[:_LONGEST_ERROR]
     told: Effects = [Emit(Error("cloud", text))]
     if machine.stage not in {TurnStage.RECOGNISING, TurnStage.THINKING}:
         return told  # a reply that is under way may well go on

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
+from mmid.secrets import redact
 from mmid.session.dialects.json_text import read_json, whole
 from mmid.session.dialects.multimodal_dialog.device_commands import Asked, asking
 from mmid.session.effects import Next
@@ -138,7 +139,7 @@ def _name(parent: Mapping[str, Any], key: str, kind: Any = str) -> str:
 
 def _message(parent: Mapping[str, Any], key: str) -> str:
     """Return a field that a person reads."""
-    return whole(_field(parent, key)[:_LONGEST_MESSAGE])
+    return whole(redact(_field(parent, key))[:_LONGEST_MESSAGE])
 
 
 def _code(parent: Mapping[str, Any], key: str) -> str:

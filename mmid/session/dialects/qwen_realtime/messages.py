@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmid.errors import MalformedMessage
+from mmid.secrets import redact
 from mmid.session.dialects.json_text import read_json, whole, written
 from mmid.session.dialects.turn import LONGEST_TEXT
 
@@ -163,7 +164,7 @@ def _failed(flat: Mapping[str, Any], nested: Mapping[str, Any]) -> dict[str, Any
         **_where(flat),
         "error_kind": _word(error, "type"),
         "error_code": _word(error, "code"),
-        "message": whole(_text(error, "message")[:_LONGEST_MESSAGE]),
+        "message": whole(redact(_text(error, "message"))[:_LONGEST_MESSAGE]),
     }
 
 

@@ -73,6 +73,15 @@ def test_a_refusal_is_told_with_the_reason_and_is_final() -> None:
     assert dialect.receive_text(PASS, 0.3) == []
 
 
+@pytest.mark.parametrize("whose", [DEVICE, KEY])
+def test_what_is_cut_in_two_is_masked_all_the_same(whose: str) -> None:
+    refused = told(connection().receive_text(FAILED + "x" * 250 + f" {whose}", 0.2))
+    failed = told(connection().receive_text("[E]:[ERROR]:" + "x" * 1018 + f" {whose}", 0.2))
+    for event in (*refused, *failed):
+        assert isinstance(event, Error)
+        assert whose[:4] not in event.message
+
+
 def test_a_reason_without_an_end_is_cut() -> None:
     effects = connection().receive_text(FAILED + "x" * 100_000, 0.2)
     assert len(told(effects)[0].message) < 400

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import MalformedMessage
+from mmid.secrets import Secret
 from mmid.session.dialects.multimodal_dialog.messages import Failed, Output, parse
 from tests.session.dialects.multimodal_dialog.cloud_frames import (
     output_frame,
@@ -55,6 +56,14 @@ def test_a_malformed_message_names_the_field_and_its_type_but_not_what_was_said(
     with pytest.raises(MalformedMessage, match="sent 'text' as list") as malformed:
         parse(output_frame("SpeechContent", text=["a secret plan"]))
     assert "plan" not in str(malformed.value)
+
+
+def test_a_secret_that_is_cut_in_two_is_masked_all_the_same() -> None:
+    key = Secret("swordfish-0815")
+    header = {"event": "task-failed", "error_message": "x" * 1020 + f" {key.reveal()}"}
+    failed = parse(json.dumps({"header": header}))
+    assert isinstance(failed, Failed)
+    assert failed.message.endswith("x ***")
 
 
 NESTS = ["%s", '{"header":%s}', '{"header":{"event":%s}}',

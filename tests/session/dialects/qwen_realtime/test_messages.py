@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mmid.errors import MalformedMessage
+from mmid.secrets import Secret
 from mmid.session.dialects.qwen_realtime.messages import ServerEvent, parse
 
 AUDIO = b64encode(b"\x01\x02\x03").decode()
@@ -142,3 +143,10 @@ def test_counts_that_are_none_are_left_out() -> None:
 def test_a_count_that_the_bus_cannot_carry_is_none() -> None:
     usage = {"input_tokens": 1 << 64, "output_tokens": 2}
     assert read(type="response.done", response={"usage": usage}).usage == {"output_tokens": 2}
+
+
+def test_a_secret_that_is_cut_in_two_is_masked_all_the_same() -> None:
+    key = Secret("swordfish-0815")
+    error = {"message": "x" * 1020 + f" {key.reveal()}"}
+    event = parse(json.dumps({"type": "error", "error": error}))
+    assert event.message.endswith("x ***")
