@@ -123,10 +123,12 @@ def _known(_: object) -> list[str]:
 def _forms(value: str) -> Iterator[str]:
     """A value as texts may have it: itself, in Python's and JSON's quotes, in a URL.
 
-    Of several lines (HTTP headers) each is looked for by itself, and what it gives its name.
+    Of several lines (HTTP headers) each is looked for by itself, what it gives its name, and
+    of that the last word: the key of an ``Authorization`` without its scheme.
     """
     lines = value.splitlines()
-    parts = [value, *lines, *(line.partition(":")[2].strip() for line in lines)]
+    given = [line.partition(":")[2].strip() for line in lines]
+    parts = [value, *lines, *given, *(one.rpartition(" ")[2] for one in given)]
     for part in parts:
         if len(part) >= _SHORTEST:
             yield part

@@ -122,6 +122,13 @@ def test_what_headers_carry_is_known_value_by_value() -> None:
     assert redact(repr(headers.reveal())) == f"'{MASK}'"
 
 
+def test_the_key_of_an_authorization_header_is_known_without_its_scheme() -> None:
+    headers = Secret("Authorization: DeviceToken kitchen.0123456789")
+    assert redact("no such token: kitchen.0123456789") == f"no such token: {MASK}"
+    assert redact("an unknown DeviceToken") == "an unknown DeviceToken"
+    assert headers
+
+
 PIECES = """Bearer |sk-|st-|app_secret|'|"|:|=|12345678| |MMID_A__KEY|https://|@|?|_proxy|SetCredential"""
 
 
