@@ -207,7 +207,8 @@ class LicenseAccess(Access):
         identity = self._identity()
         if self._registrar.needed:
             await self._register(identity)
-        identity = replace(identity, device_secret=self._book.record.device_secret)
+            # Once more: it may have joined a registration by settings that are no longer ours.
+            identity = self._identity()
         token = await self._fresh_token(identity)
         configured = self._settings.cloud.workspace_id
         workspace_id = configured or token.workspace_id or self._book.record.workspace_id

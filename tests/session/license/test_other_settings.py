@@ -1,12 +1,16 @@
 """Other settings are taken up with the next credential, without a restart."""
 
+import asyncio
 from dataclasses import replace
 
+import pytest
+
+from mmid.errors import NotProvisioned
 from mmid.secrets import Secret
 from mmid.session.license.messages import Refusal
 from mmid.settings import Cloud, Settings
 from mmid.status import LicenseState
-from tests.session.doubles import LicenseDesk, MemoryStore, token
+from tests.session.doubles import LicenseDesk, MemoryStore, registration, token
 from tests.session.license.keeping import GIVEN, REGISTERED, boot
 
 
@@ -38,3 +42,22 @@ async def test_settings_that_were_changed_after_a_refusal_are_tried() -> None:
     await parts.access.credential()
     states.append(parts.status.license_state)
     assert states == [LicenseState.REFUSED, LicenseState.REGISTERED, LicenseState.AUTHORIZED]
+
+
+async def test_a_registration_by_the_settings_before_is_no_other_device_s() -> None:
+    desk = LicenseDesk(registration(), token())
+    desk.gate.clear()
+    parts = await boot(desk)
+    asking = asyncio.create_task(parts.access.credential())
+    await desk.asked.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    parts.access.use(Settings(license=replace(GIVEN, device_name="board2")))
+    again = asyncio.create_task(parts.access.credential())
+    await asyncio.sleep(0)
+    desk.gate.set()
+    with pytest.raises(
+        NotProvisioned, match=r"registered as .* board1, the settings say .* board2"
+    ):
+        await again
+    assert desk.kinds == ["register"], "no token for one by the secret of the other"
