@@ -53,7 +53,10 @@ class RecordBook:
         Raises:
             StorageFailed: it is not; the record is the old one still.
         """
+        dialog_id = self.record.dialog_id
         async with self._lock:
+            if self.record.dialog_id != dialog_id:  # it became another one while we waited
+                record = replace(record, dialog_id=self.record.dialog_id)
             await self._save_now(record, self._write)
 
     def remember_dialog(self, dialog_id: str) -> None:

@@ -259,3 +259,18 @@ async def test_a_dialog_that_was_forgotten_during_a_save_that_fails_stays_forgot
     with pytest.raises(StorageFailed):
         await saving
     assert (book.record.dialog_id, book.record.device_name) == ("", "board1")
+
+
+async def test_a_dialog_that_was_forgotten_while_a_save_waits_for_another_stays_forgotten(
+    book: RecordBook, store: MemoryStore
+) -> None:
+    with store.held_up():
+        book.remember_dialog("the-old-one")
+        await store.entered()
+        saving = asyncio.create_task(book.save(replace(book.record, activated_name="board1")))
+        await asyncio.sleep(0)
+        book.remember_dialog("")
+    await saving
+    assert (book.record.dialog_id, book.record.activated_name) == ("", "board1")
+    await book.close()
+    assert decoded(store.payload) == book.record
