@@ -68,8 +68,9 @@ class Wishes:
             if one.key == "dialog.voice":
                 raise Unsupported(one.why)
         self._speak_with(voice)
-        self._due = "the voice was changed"
-        self._renew_if_due()
+        if self._status.state is not State.OFFLINE:  # else the next connection has it at once
+            self._due = "the voice was changed"
+            self._renew_if_due()
 
     def tell(self, status: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         """Tell the cloud about the board; the parameters are told again on each connection."""
@@ -104,7 +105,9 @@ class Wishes:
         return replace(self._settings, dialog=replace(self._settings.dialog, voice=voice))
 
     def _changed(self, _: Mapping[str, Any]) -> None:
-        if self._due:
+        if self._status.state is State.OFFLINE:
+            self._due = ""  # the next connection has it
+        elif self._due:
             # Not here: whoever is told after us of this change would hear of the end before it.
             self._look_in(0.0)
 

@@ -58,6 +58,19 @@ async def test_a_voice_is_taken_up_over_another_connection_when_the_turn_is_over
     assert board.supervision.told == ["use Tina", "restart"]
 
 
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_connection_that_is_made_with_the_voice_is_not_left_for_it(
+    board: Board, *, lost: bool
+) -> None:
+    if lost:
+        board.status.update(state=State.RESPONDING)
+    board.gateway.set_voice("Tina")
+    board.status.update(state=State.OFFLINE)
+    board.status.update(state=State.LISTENING)
+    await asyncio.sleep(SOON_S)
+    assert board.supervision.told == ["use Tina"]
+
+
 async def test_the_voice_that_is_set_changes_nothing(board: Board) -> None:
     board.gateway.set_voice("")
     assert board.supervision.told == []
