@@ -225,9 +225,10 @@ class Microphone:
             conversation.record(chunk, early=True)
         if press.held:
             self._sink = conversation.record
-        else:
+            return
+        if press.released:  # otherwise its time was up, and its release is still to come
             self._press = None
-            conversation.stop_speech()
+        conversation.stop_speech()
 
     def dropped(self, count: int) -> None:
         """Count bytes of speech that had to go; tell of it once while it is open."""

@@ -572,3 +572,18 @@ async def test_an_early_press_that_ended_by_itself_and_was_released_is_still_ans
             await waiting
         await hopeful.wire.until("StopSpeech")
         assert hopeful.wire.speech == b"hello!"
+
+
+async def test_an_early_press_that_ended_by_itself_may_be_released_when_it_was_taken(
+    hopeful: Board,
+) -> None:
+    waiting = hopeful.gateway.start_speech(ALICE, 0.02)
+    assert waiting is not None
+    hopeful.recorder.hear(b"hello!")
+    await hopeful.until(lambda: not hopeful.status.talker)
+    async with hopeful.connected():
+        await waiting
+        await hopeful.wire.until("StopSpeech")
+        hopeful.gateway.stop_speech(ALICE)
+        with pytest.raises(NotTalking):
+            hopeful.gateway.stop_speech(ALICE)
