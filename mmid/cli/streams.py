@@ -78,7 +78,11 @@ def print_json(value: Any) -> None:
 
 def json_line(value: Any) -> str:
     """Return a value as one line of JSON; what would command a terminal is escaped in it."""
-    text = json.dumps(value, ensure_ascii=False)
+    return escaped(json.dumps(value, ensure_ascii=False))
+
+
+def escaped(text: str) -> str:
+    """Return a line of JSON in which what would command a terminal is escaped."""
     return "".join(one if one.isprintable() else json.dumps(one).strip('"') for one in text)
 
 

@@ -67,7 +67,8 @@ def _command(name: str, board: Board, directory: Path) -> list[str]:
             return [str(compile_example("lamp_tool", directory)), str(directory / "brightness")]
         case "thermometer":
             return [sys.executable, str(EXAMPLES / "thermometer.py"), str(directory / "celsius")]
-    script = (name, "--exec", EXAMPLES / "tool.sh", "--description", "How long it runs.")
+    program = EXAMPLES / "tool.sh" if name == "uptime" else directory / name
+    script = (name, "--exec", program, "--description", "How long it runs.")
     return python("mmid.cli.mmictl", "--bus", board.bus, "tool", "register", *script)
 
 
@@ -139,8 +140,17 @@ async def test_one_tries_tools_from_a_shell(
     assert await mmictl("call", "lamp", '{"on": true}') == '{"lamp":"on"}\n'
     assert (tmp_path / "brightness").read_text() == "1\n"
     assert await mmictl("call", "lamp") == ""
+    script = tmp_path / "said"
+    script.touch(0o755)
+    script.write_text('#!/bin/sh\necho \'{"said":\n"two  blanks \u3000"}\'')
+    await start(board, "said")
+    told = await mmictl("call", "said")
+    assert json.loads(told) == {"said": "two  blanks \u3000"}
+    assert len(told.splitlines()) == 1
+    script.write_text("#!/bin/sh\necho NaN")
+    assert await mmictl("call", "said") == '"NaN"\n'
     assert await mmictl("register", "lamp", "--exec", "true") == ""
-    told = (tmp_path / "mmictl.log").read_text()
-    assert "mmictl: the tool lamp was called without on" in told
-    assert "is the tool lamp" in told
-    assert await listener.client.get(TOOLS, "Names") == ["lamp"]
+    complaints = (tmp_path / "mmictl.log").read_text()
+    assert "mmictl: the tool lamp was called without on" in complaints
+    assert "is the tool lamp" in complaints
+    assert await listener.client.get(TOOLS, "Names") == ["lamp", "said"]

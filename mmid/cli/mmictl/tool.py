@@ -1,10 +1,13 @@
 """``mmictl tool``: see which programs are tools of the model, try one, or be one with a script."""
 
 import json
+import re
 from argparse import Namespace
+from typing import NoReturn
 
 from mmid.child import Child
 from mmid.cli.mmictl import show
+from mmid.cli.streams import escaped
 from mmid.dbus.client import Client
 from mmid.dbus.failures import standard
 from mmid.dbus.interface import TOOLS
@@ -29,7 +32,8 @@ async def tool(client: Client, options: Namespace) -> None:
         raise InvalidArgument(f"tool {options.action} needs the tool's name")
     if options.action == "call":
         [result] = await client.call(TOOLS, "Call", "ss", options.name, options.arguments)
-        print(show.printable(result))
+        # In one line: what ends one cannot be within a text of JSON.
+        print(escaped(re.sub(r"[\t\r\n]", " ", result)))
     else:
         await _register(client, options)
 
@@ -68,7 +72,12 @@ async def _run(program: str, name: str, arguments: str) -> str:
         raise standard("Failed", ended.last_words or f"{program} {how}")
     text = ended.output.decode(errors="replace").strip()
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return json.dumps(text, ensure_ascii=False)
     return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Say that NaN and Infinity are no JSON, which Python takes and mmid does not."""
+    raise ValueError(constant)
