@@ -6,6 +6,7 @@ import signal
 import sys
 from argparse import Namespace
 from contextlib import suppress
+from unicodedata import east_asian_width
 
 from mmid.cli.mmictl import show
 from mmid.cli.mmictl.keyboard import Key, Keyboard
@@ -165,6 +166,18 @@ class _Screen:
     def live(self, text: str) -> None:
         """Show the end of a text in the line that changes."""
         width = shutil.get_terminal_size().columns - 1
-        self._live = printable(text)[-width:]
+        self._live = _end(printable(text), width)
         sys.stdout.write(f"\r\033[K{self._live}")
         sys.stdout.flush()
+
+
+def _end(text: str, columns: int) -> str:
+    """Return the end of a text that fits into so many columns; a letter of Chinese takes two.
+
+    A line that the terminal had to break would not be cleared as a whole.
+    """
+    for at in reversed(range(len(text))):
+        columns -= 2 if east_asian_width(text[at]) in {"F", "W"} else 1
+        if columns < 0:
+            return text[at + 1 :]
+    return text

@@ -10,7 +10,7 @@ import pytest
 
 from mmid.dbus.front import Front
 from mmid.errors import Busy
-from mmid.events import Error, State
+from mmid.events import AsrIncomplete, Error, State
 from mmid.status import Status
 from tests.dbus.private_bus import WAIT_S, NotingApplication, PrivateBus
 
@@ -133,6 +133,15 @@ async def test_space_that_is_only_tapped_waits_for_the_next_key(
     assert application.calls.empty()
     terminal.type(" ")
     assert await command(application) == "stop_speech"
+
+
+async def test_a_text_of_wide_letters_stays_in_its_line(
+    terminal: Terminal, application: NotingApplication
+) -> None:
+    assert application.front is not None
+    application.front.emit(AsrIncomplete("你" * 60 + "好"))
+    await terminal.until("好")
+    assert terminal.shown.count("你") == 38, "two columns each, of 79 beside the last one"
 
 
 async def test_a_speech_that_the_cloud_ends_is_over_here_too(
