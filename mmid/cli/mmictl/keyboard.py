@@ -95,5 +95,7 @@ class Keyboard:
             data = b"\x04"
         for byte in data:
             key = _KEYS.get(bytes([byte]))
+            if key is Key.QUIT and self._keys.full():
+                self._keys.get_nowait()  # it is the last one, and must be heard
             if key is not None and not self._keys.full():
                 self._keys.put_nowait(key)

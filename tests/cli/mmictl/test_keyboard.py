@@ -12,3 +12,16 @@ async def test_a_terminal_that_is_closed_quits_and_is_no_error() -> None:
         async with asyncio.timeout(10):
             assert await keyboard.press() is Key.QUIT
     os.close(terminal)
+
+
+async def test_the_key_that_quits_is_heard_behind_more_keys_than_are_kept() -> None:
+    master, terminal = pty.openpty()
+    with Keyboard(terminal) as keyboard:
+        os.write(master, b" " * 100 + b"q")
+        for _ in range(10):  # they are read while nobody takes them, as during a call
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while await keyboard.press() is not Key.QUIT:
+                pass
+    os.close(master)
+    os.close(terminal)
