@@ -77,7 +77,8 @@ def socket_names(where: str, environment: Mapping[str, str] | None = None) -> li
         BusFailed: the address has no meaning here.
     """
     address = _address(where, os.environ if environment is None else environment)
-    return [_socket_name(part) for part in address.split(";") if part]
+    parts = [part for part in address.split(";") if part]
+    return [_socket_name(part) for part in parts or [address]]
 
 
 def _address(where: str, environment: Mapping[str, str]) -> str:

@@ -115,3 +115,9 @@ def test_a_session_bus_that_is_nowhere_is_said_to_be_so() -> None:
 def test_an_address_of_another_kind_is_refused_by_name(address: str) -> None:
     with pytest.raises(BusFailed, match=r"tcp|tmpdir|nonsense"):
         socket_names(address, {})
+
+
+@pytest.mark.parametrize("address", ["", ";"])
+def test_an_address_that_is_empty_is_refused_by_name(address: str) -> None:
+    with pytest.raises(BusFailed, match=f"bus address '{address}' is not one that mmid can use"):
+        socket_names(address, {})
