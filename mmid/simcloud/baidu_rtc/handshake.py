@@ -3,7 +3,6 @@
 Nothing is heard before both are through (fact sheet, section 6).
 """
 
-import json
 from bisect import insort
 from typing import Final
 
@@ -11,6 +10,7 @@ from mmid.simcloud.baidu_rtc.activations import ActivationBook, ActivationRefuse
 from mmid.simcloud.baidu_rtc.outlet import Mistake, RtcOutlet
 from mmid.simcloud.baidu_rtc.vocabulary import RtcRules
 from mmid.simcloud.core.actions import JournalLine
+from mmid.simcloud.core.json_text import read_json
 
 _MUST, _READY = "[E]:[LIC]:[MUST]", "[E]:[MEDIA]:[READY]"
 _PASS, _FAILED = "[E]:[LIC]:[RES]:[PASS]", "[E]:[LIC]:[RES]:[FAILED]"
@@ -124,7 +124,7 @@ def _first_messages(must: str, now: float) -> list[tuple[float, str, str]]:
 
 def _read_active(body: str) -> dict[str, str]:
     try:
-        told = json.loads(body)
+        told = read_json(body)
     except ValueError as error:
         raise Mistake("ACTIVE is not JSON") from error
     if not isinstance(told, dict) or told.keys() != _ACTIVE_KEYS:

@@ -11,7 +11,6 @@ has passed. A tick does one step, so an interruption finds the rest of a reply s
 
 import base64
 import binascii
-import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -23,6 +22,7 @@ from mmid.simcloud.baidu_rtc.outlet import Mistake, RtcOutlet
 from mmid.simcloud.baidu_rtc.vocabulary import CLIENT_MESSAGES, RtcRules
 from mmid.simcloud.core.actions import Action, JournalLine
 from mmid.simcloud.core.codecs import ReplyFormat
+from mmid.simcloud.core.json_text import read_json
 from mmid.simcloud.core.scenario import ScenarioRun, own_table
 
 # At most ten texts a second (section 5.2); the network may push them together a little.
@@ -255,8 +255,8 @@ def _read_json(body: str, keys: set[str]) -> dict[str, Any]:
         Mistake: it is none.
     """
     try:
-        told = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        told = read_json(body)
+    except ValueError as error:
         raise Mistake(f"{body[:24]!a} is not JSON") from error
     if not isinstance(told, dict) or not told.keys() <= keys:
         raise Mistake(f"an object here has only the keys {', '.join(sorted(keys))}")

@@ -25,6 +25,7 @@ from mmid.simcloud.baidu_rtc.server_api import ServerApi, new_keys
 from mmid.simcloud.baidu_rtc.vocabulary import VOCABULARY, RtcRules
 from mmid.simcloud.core.codecs import ReplyFormat
 from mmid.simcloud.core.https import Answer, Call, HttpsRoute
+from mmid.simcloud.core.json_text import read_json
 from mmid.simcloud.core.product import load_kept
 from mmid.simcloud.core.scenario import ScenarioRun, own_table
 from mmid.simcloud.core.simulated_cloud import CloudServer, SimulatedCloud, Simulation, Urls
@@ -125,7 +126,7 @@ class RtcServer(CloudServer):
     def _make_instance(self, call: Call) -> Answer:
         asked = _read(call.body)
         codec, mode, name = (asked.get(key) for key in ("codec", "mode", "deviceName"))
-        if codec not in _FORMS or mode not in _MODES or not isinstance(name, str) or not name:
+        if codec not in [*_FORMS] or mode not in _MODES or not isinstance(name, str) or not name:
             return _answer(
                 HTTPStatus.BAD_REQUEST, {"message": "deviceName, codec or mode is wrong"}
             )
@@ -169,8 +170,8 @@ def _check_request(request: Request, told: Mapping[str, str]) -> None:
 def _read(body: bytes) -> dict[str, Any]:
     """Return the object of a request; an empty one if it is none."""
     try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
+        told = read_json(body)
+    except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
 

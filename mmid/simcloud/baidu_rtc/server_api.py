@@ -20,6 +20,7 @@ from mmid.simcloud.baidu_rtc.instances import InstanceBook
 from mmid.simcloud.core.faults import FaultPlan
 from mmid.simcloud.core.https import Answer, Call, HttpsRoute
 from mmid.simcloud.core.journal import Journal
+from mmid.simcloud.core.json_text import read_json
 from mmid.simcloud.core.simulated_cloud import Urls
 
 _PATH = "/api/v1/aiagent/"
@@ -119,7 +120,8 @@ class ServerApi:
 
     def _stop(self, body: dict[str, Any]) -> dict[str, Any]:
         number = str(body.get("ai_agent_instance_id"))
-        known = number.isdecimal() and self._instances.stop(int(number))
+        instance = self._instances.find(number)
+        known = instance is not None and self._instances.stop(instance.id)
         self._journal.add("stop-instance", id=number, known=known)
         if not known:
             raise CloudRefused("there is no such instance", "NoSuchInstance")
@@ -133,8 +135,8 @@ def _read(content: bytes, what: str, code: str) -> dict[str, Any]:
         CloudRefused: it is none; with this code.
     """
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
+        document = read_json(content)
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise CloudRefused(f"{what} is not a JSON object", code)

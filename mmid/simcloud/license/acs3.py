@@ -113,7 +113,8 @@ class SignatureCheck:
         own = sign(
             call.path, call.query, {name: headers[name] for name in names}, digest, self._secret
         )
-        same_body = hmac.compare_digest(digest, hashlib.sha256(call.body).hexdigest())
+        # The digest of the body is no secret, and a header may hold what compare_digest refuses.
+        same_body = digest == hashlib.sha256(call.body).hexdigest()
         if not (hmac.compare_digest(signature, own) and same_body):
             _refuse("SignatureDoesNotMatch")
 

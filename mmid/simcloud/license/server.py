@@ -10,7 +10,6 @@ the envelope and the journal. The faults of a scenario strike at ``register`` an
                                    word, such as Throttling.User or ServiceUnavailable
 """
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from mmid.session.license.codec import compact
 from mmid.session.license.messages import Kind
 from mmid.simcloud.core.faults import Arguments, Vocabulary
 from mmid.simcloud.core.https import Answer, Call, HttpsRoute
+from mmid.simcloud.core.json_text import read_json
 from mmid.simcloud.core.product import load_kept
 from mmid.simcloud.core.scenario import ScenarioRun
 from mmid.simcloud.core.simulated_cloud import CloudServer, SimulatedCloud, Simulation, Urls
@@ -168,8 +168,8 @@ def _strike(call: Call, fault: str = "refuse") -> None:
 
 def _read(content: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
+        body = read_json(content)
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         raise CloudRefused("the body is not a JSON object", BAD_REQUEST)

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from mmid.simcloud.core.json_text import read_json
+
 _TASK_ID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ACTIONS = {"Start": "run-task", "Stop": "finish-task"}
 
@@ -164,8 +166,8 @@ def fatal_text(task_id: str, dialog_id: str, status: int, name: str, message: st
 
 def _envelope(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        frame = read_json(text)
+    except ValueError as error:
         raise ProtocolViolation(f"the text frame is not JSON: {error}", gateway=True) from error
     header = frame.get("header") if isinstance(frame, dict) else None
     payload = frame.get("payload") if isinstance(frame, dict) else None

@@ -6,10 +6,10 @@ documents name more agents every month; a known one of the wrong shape does not.
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from mmid.simcloud.core.json_text import read_json
 from mmid.simcloud.multimodal_dialog.messages import Directive, ProtocolViolation, Rule, check, find
 
 # "180 KB" of an image; the documents do not say of which form of it. Named
@@ -142,6 +142,6 @@ def _check_image(image: Any, where: str, kinds: tuple[str, ...]) -> None:
 
 def _check_json(text: str, where: str) -> None:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError) as error:
+        read_json(text)
+    except ValueError as error:
         raise ProtocolViolation(f"{where} must be a JSON string: {error}") from error

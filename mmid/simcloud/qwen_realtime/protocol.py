@@ -11,12 +11,12 @@ has passed. A tick does one step, so an interruption finds the rest of a reply s
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from mmid.errors import SettingsInvalid
 from mmid.simcloud.core.actions import Action, JournalLine
+from mmid.simcloud.core.json_text import read_json
 from mmid.simcloud.core.scenario import ScenarioRun, own_table
 from mmid.simcloud.qwen_realtime.conversation import NEVER, RealtimeConversation
 from mmid.simcloud.qwen_realtime.names import Event, from_handbook, is_handbook
@@ -119,8 +119,8 @@ class RealtimeProtocol:
 
     def _read(self, text: str) -> None:
         try:
-            event = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            event = read_json(text)
+        except ValueError as error:
             raise InvalidRequest("the event is not JSON") from error
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise InvalidRequest("an event is an object with a type", param="type")

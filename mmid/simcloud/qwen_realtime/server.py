@@ -1,6 +1,7 @@
 """The ``qwen-realtime`` endpoint of the simulated clouds: who is let in, and temporary keys."""
 
 import json
+import re
 import secrets
 import time
 import uuid
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.http11 import Request
 
 from mmid.simcloud.core.https import Answer, Call, HttpsRoute
+from mmid.simcloud.core.json_text import read_json
 from mmid.simcloud.core.scenario import ScenarioRun, own_table
 from mmid.simcloud.core.simulated_cloud import CloudServer, SimulatedCloud, Simulation, Urls
 from mmid.simcloud.core.websocket import UpgradeRefused, WebSocketRoute
@@ -76,8 +78,8 @@ class RealtimeServer(CloudServer):
     def _answer_device(self, call: Call) -> Answer:
         """Answer a device as ``mmid-relay`` does; who asks is not checked here."""
         try:
-            device_name = json.loads(call.body)["deviceName"]
-        except (ValueError, RecursionError, KeyError, TypeError):
+            device_name = read_json(call.body)["deviceName"]
+        except (ValueError, KeyError, TypeError):
             device_name = None
         if not isinstance(device_name, str) or not device_name:
             return Answer(HTTPStatus.BAD_REQUEST, b'{"message":"deviceName is missing"}')
@@ -90,7 +92,7 @@ class RealtimeServer(CloudServer):
         if known is None or known[0] != "api-key":
             return _refusal(HTTPStatus.UNAUTHORIZED, "InvalidApiKey", "Invalid API-key provided.")
         given = parse_qs(call.query, keep_blank_values=True).get("expire_in_seconds", ["60"])[-1]
-        if not given.isdecimal() or int(given) not in _KEY_LIVES_S:
+        if not re.fullmatch("[0-9]{1,4}", given) or int(given) not in _KEY_LIVES_S:
             text = "expire_in_seconds must be 1 to 1800"
             return _refusal(HTTPStatus.BAD_REQUEST, "InvalidParameter", text)
         return self._mint("", float(given))

@@ -301,6 +301,8 @@ def test_what_a_client_may_not_say_is_in_the_journal(message: str, refusal: str)
         '{"deviceId":"d","uId":"u","licenseKey":"k"}',
         '{"devId":"","uId":"u","licKey":"k"}',
         '{"devId":7,"uId":"u","licKey":"k"}',
+        '{"devId":"d","uId":"u","licKey":"\\ud800"}',
+        "[" * 5000,
     ],
 )
 def test_active_has_exactly_its_keys_and_nothing_is_activated_otherwise(body: str) -> None:

@@ -183,6 +183,8 @@ async def test_an_instance_comes_bare_or_wrapped_with_an_id_of_either_kind(tmp_p
         [],
         {"deviceName": "", "codec": "raw16k", "mode": "duplex"},
         {"deviceName": "d", "codec": "mp3", "mode": "duplex"},
+        {"deviceName": "d", "codec": ["raw16k"], "mode": "duplex"},
+        {"deviceName": "\ud800", "codec": "raw16k", "mode": "duplex"},
         {"deviceName": "d", "codec": "raw16k", "mode": "always"},
     ],
 )

@@ -63,11 +63,12 @@ async def test_what_a_server_makes_a_device_opens_and_the_server_stops(cloud: Si
         assert await witness.activate() == "[E]:[LIC]:[RES]:[PASS]:"
     named = {"app_id": cloud.line["baidu_app_id"], **instance}
     assert await ask(cloud, STOP, named) == (200, {})
-    status, refused = await ask(cloud, STOP, named)
-    assert (status, refused["code"]) == (404, "NoSuchInstance")
+    for unknown in (named, {**named, "ai_agent_instance_id": "9" * 5000}):
+        status, refused = await ask(cloud, STOP, unknown)
+        assert (status, refused["code"]) == (404, "NoSuchInstance")
     journal = [entry["kind"] for entry in cloud.journal.entries]
     assert journal.count("instance") == 1
-    assert journal.count("stop-instance") == 2
+    assert journal.count("stop-instance") == 3
 
 
 async def test_the_faults_of_a_scenario_strike_here_too(tmp_path: Path) -> None:

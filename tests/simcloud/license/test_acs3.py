@@ -88,6 +88,7 @@ def test_the_signature_is_that_of_the_documented_example() -> None:
         (signed(later={"x-acs-content-sha256": None}), "MissingContentSha256"),
         (signed(later={"x-acs-signature-nonce": "another"}), "SignatureDoesNotMatch"),
         (signed(body=b"appId=mm_1"), "SignatureDoesNotMatch"),
+        (signed({"x-acs-content-sha256": "\xe9"}), "SignatureDoesNotMatch"),
         (signed(later={"authorization": None}), "IncompleteSignature"),
         (signed(later={"authorization": "Bearer sk-1"}), "IncompleteSignature"),
         # What it does must be signed, and nothing may be added to it.
