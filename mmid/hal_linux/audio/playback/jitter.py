@@ -36,6 +36,7 @@ _MOST_S = 0.5
 # for a loop on a busy board that is late.
 _MARGIN_PERIODS = 2
 _MARGIN_S = 0.05
+_MOST_MARGINS = ceil(_MOST_S / _MARGIN_S)  # more than the longest delay is never collected
 
 
 class JitterBuffer:
@@ -97,7 +98,8 @@ class JitterBuffer:
 
         One longer silence is better than several short ones.
         """
-        self._margins *= 2
+        # Without the limit a reply of a thousand gaps would make a number that no float can be.
+        self._margins = min(2 * self._margins, _MOST_MARGINS)
 
     def reply_ended(self) -> None:
         """A reply was heard whole, or was cut: learn from what came of it."""

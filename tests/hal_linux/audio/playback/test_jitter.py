@@ -124,6 +124,14 @@ def test_a_long_period_is_collected_twice_beyond_what_arrivals_ask_for() -> None
     assert buffer.start_at(4800, 0.125) == pytest.approx(7.25, abs=0.01)
 
 
+def test_a_reply_of_thousands_of_gaps_is_played_to_its_end() -> None:
+    buffer = JitterBuffer(RATE_HZ, FIRST_MS)
+    buffer.arrived(7.0, 4800)
+    for _ in range(5000):
+        buffer.ran_dry()
+    assert buffer.start_at(4800, 0.02) == pytest.approx(7.5)
+
+
 @given(
     st.lists(
         st.lists(st.tuples(st.floats(0, 2), st.integers(1, 100_000)), max_size=20), max_size=20
