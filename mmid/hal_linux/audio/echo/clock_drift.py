@@ -33,9 +33,15 @@ class ClockDrift:
         self.error_ppm = inf
         self._points: deque[tuple[float, float]] = deque(maxlen=_POINTS)
         self._since: float | None = None
-        # Of the loudspeaker (True) and the microphone, by how many seconds each reading of this
-        # point is ahead of the clock.
-        self._ahead: dict[bool, list[float]] = {True: [], False: []}
+        self._begin_point()
+
+    def _begin_point(self) -> None:
+        # Of the loudspeaker (True) and the microphone: by how many seconds the readings of this
+        # point are ahead of the clock, in sum, and how many they are. Not one by one: a loudspeaker
+        # that is away, or has no position, tells none for days, and the microphone tells ten a
+        # second.
+        self._ahead = {True: 0.0, False: 0.0}
+        self._readings = {True: 0, False: 0}
 
     def played(self, now: float, position_s: float) -> None:
         """The loudspeaker has played so much by now."""
@@ -49,12 +55,13 @@ class ClockDrift:
         if self._since is None:
             self._since = now
         # What is left is small, so that sums of its squares stay exact.
-        self._ahead[playback].append(position_s - (now - self._since))
+        self._ahead[playback] += position_s - (now - self._since)
+        self._readings[playback] += 1
         last = self._points[-1][0] if self._points else self._since
-        if now - last >= _POINT_S and all(self._ahead.values()):
-            means = [sum(ahead) / len(ahead) for ahead in self._ahead.values()]
-            self._ahead = {True: [], False: []}
-            self._points.append((now, means[0] - means[1]))
+        if now - last >= _POINT_S and all(self._readings.values()):
+            played, recorded = (self._ahead[one] / self._readings[one] for one in (True, False))
+            self._begin_point()
+            self._points.append((now, played - recorded))
             if len(self._points) >= _FEWEST:
                 self._fit()
 

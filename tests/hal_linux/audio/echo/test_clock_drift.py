@@ -1,4 +1,5 @@
 import random
+import tracemalloc
 from math import inf
 
 import pytest
@@ -44,3 +45,13 @@ def test_after_lost_samples_it_begins_anew() -> None:
     assert (drift.ppm, drift.error_ppm) == (0.0, inf)
     read(drift, 10, 50.0)
     assert drift.ppm == pytest.approx(50, abs=1)
+
+
+def test_a_microphone_whose_loudspeaker_never_tells_its_position_fills_no_memory() -> None:
+    drift = ClockDrift()
+    tracemalloc.start()
+    for turn in range(10_000):
+        drift.recorded(turn / 10, turn / 10)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 4096
