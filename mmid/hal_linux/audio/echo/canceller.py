@@ -136,7 +136,13 @@ class EchoCanceller:
 
 
 def _loudness(samples: bytes) -> float:
-    """Return the mean square of some of the samples: enough for a loudness."""
+    """Return the mean square of some of the samples, about their mean: enough for a loudness.
+
+    A microphone's constant offset is no sound. If it were in the loudness of what was heard, and
+    not of what is left, an echo that is all there would be taken for one that is taken out.
+    """
     numbers = to_numbers(samples)
     numbers = numbers[:: len(numbers) // _LOOKED_AT]
-    return hypot(*numbers) ** 2 / len(numbers)  # half the work of a sum of products
+    count = len(numbers)
+    # The distance from zero is half the work of a sum of products.
+    return max(0.0, hypot(*numbers) ** 2 / count - (sum(numbers) / count) ** 2)

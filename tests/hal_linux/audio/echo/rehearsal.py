@@ -139,6 +139,7 @@ def rehearse(
     breaks: tuple[float, ...] = (),
     turned: tuple[float, ...] = (),
     position_error_s: float = 0.0,
+    constant: int = 0,
 ) -> Outcome:
     """Play a reply in the room from the first moment on, and clean what the microphone hears.
 
@@ -154,6 +155,7 @@ def rehearse(
         breaks: at these seconds the positions are void and the delay is looked for anew.
         turned: at these seconds mmid turns the volume, and says so.
         position_error_s: by how much the loudspeaker's card tells its position wrong.
+        constant: what the microphone adds to each sample.
     """
     reference = Reference(reply_hz, rate_hz)
     canceller = EchoCanceller(rate_hz, tail_ms, reference)
@@ -177,7 +179,7 @@ def rehearse(
         alignment.recorded(now, count * size)
         if (offset := alignment.new_offset()) is not None:
             canceller.restart(offset)
-        heard = _mixed(next(frames), talker[2 * count * size : 2 * (count + 1) * size])
+        heard = _mixed(next(frames), talker[2 * count * size : 2 * (count + 1) * size], constant)
         outcome.heard.append(heard)
         outcome.left.append(canceller.cancel(heard))
         outcome.states.append(str(canceller.convergence.state))
@@ -189,6 +191,6 @@ def _frame_at(second: float) -> int:
     return round(second / _FRAME_S)
 
 
-def _mixed(one: bytes, other: bytes) -> bytes:
+def _mixed(one: bytes, other: bytes, constant: int) -> bytes:
     sums = map(add, array("h", one), array("h", other.ljust(len(one), b"\0")))
-    return array("h", (max(-32768, min(32767, value)) for value in sums)).tobytes()
+    return array("h", (max(-32768, min(32767, value + constant)) for value in sums)).tobytes()

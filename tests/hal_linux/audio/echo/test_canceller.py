@@ -160,6 +160,16 @@ def test_an_echo_that_cannot_be_taken_out_is_muted(library: RoomLibrary) -> None
     assert outcome.loudest_db() < VOICE_DB
 
 
+def test_a_microphone_s_constant_offset_is_not_taken_for_an_echo_that_is_out(
+    library: RoomLibrary,
+) -> None:
+    begin = bytes(2 * 16000 * 2)  # in which the noise of the room is learnt
+    room = replace(NEAR, delay_ms=650, gain=100)  # too late to be found
+    outcome = rehearse(library, room, begin + speech(15), constant=2000)
+    assert outcome.states[-1] == "poor"
+    assert "on" not in outcome.states
+
+
 def test_an_echo_that_always_comes_another_way_is_muted_before_long(library: RoomLibrary) -> None:
     dice = Random(1)  # noqa: S311 - the same room each time
     moves = {6 + 0.1 * n: replace(NEAR, delay_ms=20 + dice.uniform(0, 8)) for n in range(90)}
