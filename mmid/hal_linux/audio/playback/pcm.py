@@ -26,6 +26,10 @@ _EDGE_MS = 5
 # period with no more than this, for the loop may be late.
 _LOW_S = 0.02
 
+# By so much the card's clock may be faster than ours. A reply of twenty minutes would run dry
+# while our clock alone says that a tenth of a second is left of it.
+_DRIFT = 0.0002
+
 # A card has taken a sample before it sounds: it may be a period ahead, but no more than this.
 _AHEAD_S = 0.04
 
@@ -63,6 +67,7 @@ class PlaybackPcm:
         self._gain = gain
         self._written = 0  # frames since the stream started; 0: it does not run
         self._heard_at: float | None = None  # not before then all is heard; None: it ran dry
+        self._outlasting = 0  # frames that are to come by the clock and not by the device
         self._refused_since: float | None = None  # it takes no samples
         self._kept = bytearray()  # samples as they came, until they were heard
         self._silence = 0  # frames of it behind the last sample
@@ -185,6 +190,7 @@ class PlaybackPcm:
         to_come = self._to_come()
         if held and held - to_come > STUCK_S * self.opened.rate_hz:
             raise stuck(self.opened.device, "played nothing")
+        self._outlasting = max(0, to_come - held)
         return max(held, to_come, 0)
 
     def _to_come(self) -> int:
@@ -207,7 +213,7 @@ class PlaybackPcm:
     def _ran_dry(self) -> None:
         """What is written next starts the stream."""
         self._heard_at = None
-        self._written = 0
+        self._written = self._outlasting = 0
 
     def _write_silence(self, silence: bytes) -> None:
         """Write as much as fits, and what makes the last period whole."""
@@ -233,7 +239,8 @@ class PlaybackPcm:
             self._refused_since = None
             self._written += taken
             begins = time.monotonic() if self._heard_at is None else self._heard_at
-            self._heard_at = begins + taken / self.opened.rate_hz
+            drifted = min(self._outlasting, taken * _DRIFT)
+            self._heard_at = begins + (taken - drifted) / self.opened.rate_hz
             self.frames += taken
         elif self._refused_since is None:
             self._refused_since = time.monotonic()

@@ -111,3 +111,19 @@ async def test_a_card_that_went_and_came_back_starts_as_was_learned_before(tmp_p
     await hear_out(player, fast)
     assert "is gone" not in player.format
     assert await hear_out(player, fast) < 0.02
+
+
+async def test_twenty_minutes_on_a_card_whose_clock_is_faster_have_no_gap(
+    define: Callable[[str], None], compile_plugin: Callable[[str], Path]
+) -> None:
+    plugin = compile_plugin("room_pcm.c")
+    define(f'pcm_type.room {{ lib "{plugin}" }}\npcm.fast {{ type room drift_ppm 150 }}\n')
+    player, loop = AlsaPlayer("fast", 8000, 20, SoftwareGain()), asyncio.get_running_loop()
+    audience, began = Audience(), loop.time()
+    player.start(audience)
+    for turn in range(120):
+        player.write(array.array("h", [LEVEL] * 8000 * 10).tobytes())
+        await asyncio.sleep(began + 10 * turn + 9 - loop.time())
+    player.finish()
+    await audience.until("finished")
+    assert player.underruns == 0
