@@ -41,6 +41,15 @@ class Alignment:
         self._sounded: float | None = None
         self._void = True  # the offset was not told since the last break
 
+    @property
+    def drift_ppm(self) -> float:
+        """By how much the loudspeaker's clock is faster; what is made up for until it is known.
+
+        The first seconds of a card that moves by whole periods would tell hundreds.
+        """
+        known = self.drift.error_ppm < _KNOWN_PPM
+        return self.drift.ppm if known else self._reference.drift_ppm
+
     def played(self, samples: bytes) -> None:
         self._reference.play(samples)
 

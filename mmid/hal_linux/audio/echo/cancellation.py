@@ -216,16 +216,16 @@ class EchoCancellation:
             "state": state,
             "erle_db": float(round(convergence.erle_db)),
             "delay_ms": round(1000 * (delay or 0) / self._capture_hz, 1),
-            "drift_ppm": float(round(self._alignment.drift.ppm)),
+            "drift_ppm": float(round(self._alignment.drift_ppm)),
         }
 
     def _why(self) -> str:
         if self._canceller.lost:
             return "the echo is not found within half a second of the sound"
-        drift = self._alignment.drift
+        drift_ppm = self._alignment.drift_ppm
         text = f"only {self._canceller.convergence.erle_db:.0f} dB of the echo are taken out"
-        if abs(drift.ppm - self._reference.drift_ppm) > _DRIFT_PPM:
-            text += f", the clocks drift by {drift.ppm:.0f} ppm"
+        if abs(drift_ppm - self._reference.drift_ppm) > _DRIFT_PPM:
+            text += f", the clocks drift by {drift_ppm:.0f} ppm"
         return text
 
     def _tell(self, status: Mapping[str, str | float]) -> None:

@@ -239,6 +239,7 @@ def test_an_echo_that_is_not_taken_out_is_muted_with_its_figures() -> None:
     echo = EchoCancellation(RATE_HZ, 200)
     told = hear(echo, played.tobytes(), rattling.tobytes())
     assert re.fullmatch(r"muting: only [0-9] dB of the echo are taken out", told)
-    echo._alignment.drift.ppm = 40.0  # known, and not made up for
+    drift = echo._alignment.drift
+    drift.ppm, drift.error_ppm = 40.0, 1.0  # known, and not made up for
     state = str(dict(echo._figures())["state"])
     assert re.fullmatch(r"muting: only [0-9] dB of the echo .*, the clocks drift by 40 ppm", state)
