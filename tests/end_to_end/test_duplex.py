@@ -7,11 +7,7 @@ dialect.
 
 import asyncio
 import time
-from array import array
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,11 +16,16 @@ from mmid.dbus.failures import CallFailed
 from mmid.dbus.interface import AUDIO
 from tests.end_to_end.conftest import MakeBoard
 from tests.hal_linux.audio.echo.rehearsal import decibels
-from tests.rig.alsa_plugin import compile_plugin
-from tests.rig.board import PROTOCOLS, REPLY_HZ, Board
-from tests.rig.listener import WAIT_S, Listener
-
-RATE_HZ = 16000
+from tests.rig.board import PROTOCOLS, REPLY_HZ
+from tests.rig.room import (
+    RATE_HZ,
+    STORY,
+    RoomBoard,
+    clock_of,
+    silent_from,
+    sounds_from,
+    until_it_is,
+)
 
 SCENARIO = """\
 thinking_ms = 100
@@ -36,73 +37,6 @@ reply_wav = "reply.wav"
 reply = "as you like"
 reply_wav = "short.wav"
 """
-STORY = (
-    "Once upon a time there was a fox who walked through the forest every morning to see what "
-    "the weather would be like. In the winter there was snow, in the summer the sun came out "
-    "between the trees, and in the evening a light wind blew from the west. "
-)
-
-
-class RoomBoard(Board):
-    """A board whose microphone hears its loudspeaker, and who talks."""
-
-    def __init__(self, directory: Path, **options: Any) -> None:
-        super().__init__(directory, **options)
-        plugin = compile_plugin("room_pcm.c", directory)
-        files = f'talker "{directory}/talker" trace "{directory}/trace"'
-        room = f"{{{{ type room delay_ms 30 gain 25 noise 3 rt60_ms 100 {files} }}}}"
-        pcms = f"pcm.microphone {room}\npcm.loudspeaker {room}\n"
-        self.asound = f'pcm_type.room {{{{ lib "{plugin}" }}}}\n{pcms}'
-
-    def say(self, voice: bytes) -> None:
-        """Have it said in the room, now."""
-        with (self.directory / "talker").open("ab") as talker:
-            talker.write(voice)
-
-    def recorded(self) -> int:
-        """How many frames the microphone has recorded."""
-        trace = self.directory / "trace"
-        return trace.stat().st_size // 4 if trace.exists() else 0
-
-    def sounded(self) -> "array[int]":
-        """Return what the loudspeaker played, by the microphone's clock."""
-        data = (self.directory / "trace").read_bytes()
-        return array("h", data[: len(data) // 4 * 4])[::2]
-
-
-@asynccontextmanager
-async def clock_of(board: RoomBoard) -> AsyncIterator[list[float]]:
-    """Find out when the microphone recorded its first frame: the list's first is the least."""
-    started: list[float] = [time.monotonic()]
-
-    async def look() -> None:
-        while True:
-            began = time.monotonic() - board.recorded() / RATE_HZ
-            started[0] = min(started[0], began)
-            await asyncio.sleep(0.005)
-
-    looking = asyncio.create_task(look())
-    yield started
-    looking.cancel()
-
-
-async def until_it_is(listener: Listener, state: str) -> None:
-    """Wait for a state of the echo canceller."""
-    async with asyncio.timeout(WAIT_S):
-        after = 0
-        while True:
-            told = await listener.wait_for(".EchoCancellation", after=after)
-            if told.values[0]["state"] == state:
-                return
-            after = listener.heard.index(told) + 1
-
-
-def silent_from(samples: "array[int]", begin: int) -> int:
-    """Return from which index on, at ``begin`` or later, a fifth of a second is silent."""
-    for at in range(begin, len(samples), RATE_HZ // 1000):
-        if not any(abs(sample) > 30 for sample in samples[at : at + RATE_HZ // 5]):
-            return at
-    raise AssertionError("the loudspeaker was never silent")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -130,12 +64,13 @@ async def test_a_reply_is_no_voice_and_whoever_talks_into_it_is_heard(
         await until_it_is(listener, "on")
         await asyncio.sleep(2)  # of the reply, in which nobody talks
         assert len(board.journal("speech-begin")) == 1, "the reply was heard as a voice"
-        talked = time.monotonic()
+        quiet = time.monotonic() - 0.2
         board.say(voice)
         restarted = await listener.wait_for("SpeechRestart")
         await listener.wait_for("TtsStart", after=listener.heard.index(restarted))
     heard = board.journal("speech-begin")[1]["t"]
-    assert heard - talked < 0.3
+    talked = sounds_from(board.said(), int((quiet - started[0]) * RATE_HZ))
+    assert heard - (started[0] + talked / RATE_HZ) < 0.3
     silent = silent_from(board.sounded(), int((heard - started[0]) * RATE_HZ))
     assert started[0] + silent / RATE_HZ - heard < 0.2
     assert await listener.client.get(AUDIO, "RecorderOverruns") == 0
