@@ -177,7 +177,7 @@ class InstanceAccess(RelayAccess):
     def forget(self) -> None:
         self._device.forget()
         self._let_in = False
-        self.show()
+        self.forgive()  # it was this name that was refused, or contradicted the settings
 
     def use(self, settings: Settings) -> None:
         before = self._settings.license, self._needs

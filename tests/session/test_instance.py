@@ -493,6 +493,8 @@ async def test_only_an_erased_record_makes_another_device_of_it() -> None:
     await board.book.erase()
     board.access.forget()
     assert not board.status.registered
+    assert (board.state, board.status.license_error) == ("registered", {})
+    assert board.access.describe() == ""
     await board.connect()
     assert (board.state, board.status.license_error) == ("authorized", {})
     assert board.book.record.activated_name == "another"

@@ -152,6 +152,7 @@ class LicenseAccess(Access):
 
     def forget(self) -> None:
         self._token = None
+        self._nothing_stands_in_the_way()
         self.show()
 
     def forgive(self) -> None:
@@ -198,8 +199,8 @@ class LicenseAccess(Access):
     def _complain(self, trouble: LicenseTrouble) -> None:
         self._trouble = trouble.after(self._trouble)
 
-    def _granted(self) -> None:
-        """The service does what we ask: nothing stands in the way any more."""
+    def _nothing_stands_in_the_way(self) -> None:
+        """The service does what we ask; or the record that it refused is gone."""
         self._refusals.succeeded()
         self._trouble = None
 
@@ -265,7 +266,7 @@ class LicenseAccess(Access):
         self._token = None
         reply = await self._service.ask(self._request(Kind.TOKEN, identity), None)
         assert isinstance(reply, Token)  # noqa: S101 - the exchange answers by kind
-        self._granted()
+        self._nothing_stands_in_the_way()
         # S311 is about keys: this is a spread.
         self._token = _HeldToken.of(reply, self._clock.now_ms(), random.random())  # noqa: S311
         return reply

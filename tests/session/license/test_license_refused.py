@@ -126,6 +126,15 @@ async def test_a_device_that_the_service_forgot_registers_anew_once_a_boot() -> 
     assert desk.kinds == ["token", "register", "token", "token"]
 
 
+async def test_what_stood_in_the_way_of_a_record_goes_with_it() -> None:
+    parts = await boot(LicenseDesk(Refusal("500002")), MemoryStore(REGISTERED.encode()))
+    await parts.refused()
+    await parts.book.erase()
+    parts.access.forget()
+    assert parts.status.license_state is LicenseState.UNREGISTERED
+    assert (parts.status.license_error, parts.access.describe()) == ({}, "")
+
+
 async def test_a_device_that_was_activated_before_tries_its_token_before_anybody_is_asked() -> None:
     desk = LicenseDesk(Refusal("100009"), Refusal("100025"), token())
     parts = await boot(desk, MemoryStore(REGISTERED.encode()))
