@@ -154,8 +154,7 @@ class Supervisor:
 
     def register(self) -> None:
         """Try again after a refusal, and tell again what comes of it."""
-        self._told = ""
-        self._access.forgive()
+        self._forgive()
         self.connect()
 
     def authorized(self) -> None:
@@ -172,8 +171,10 @@ class Supervisor:
         A certificate that was not valid yet is one reason more, and no refusal.
         """
         if self._access.clock_refused:
-            self.register()
-        else:
+            self._forgive()
+            if self._wanted.is_set():
+                self.connect()
+        elif not self._resting:
             self.hurry()
 
     def use(self, settings: Settings) -> None:
@@ -238,6 +239,10 @@ class Supervisor:
             return opinion or what_follows(error)
         finally:
             self._status.update(state=State.OFFLINE, connected=False)
+
+    def _forgive(self) -> None:
+        self._told = ""
+        self._access.forgive()
 
     def _moved(self, stage: str, cause: str) -> None:
         self._host.perform(Moved(stage, cause))

@@ -79,6 +79,21 @@ async def test_a_clock_that_was_refused_is_tried_again_when_it_was_set(
         assert desk.kinds[:4] == ["register", *["token"] * 3]
 
 
+@pytest.mark.usefixtures("eager")
+async def test_a_clock_that_was_set_does_not_call_off_a_disconnect(
+    certificates: Certificates,
+) -> None:
+    desk = LicenseDesk(registration(), Refusal("100010"))
+    async with asking(certificates, desk) as rig:
+        await rig.error("100010")
+        rig.supervisor.disconnect()
+        rig.supervisor.clock_set()
+        await rig.no_more_attempts()
+        assert rig.status.license_error == {}
+        rig.supervisor.connect()
+        await rig.error("100010", nth=2)
+
+
 async def test_a_clock_that_was_set_hurries_whoever_waits(
     certificates: Certificates, patient: None
 ) -> None:

@@ -55,6 +55,18 @@ async def test_a_disconnect_while_a_dialog_rests_is_told_in_the_status_line(
         assert not rig.supervisor.hurry()
 
 
+@pytest.mark.usefixtures("patient")
+async def test_a_clock_that_was_set_does_not_wake_a_dialog_that_rests(
+    cloud_directory: Path,
+) -> None:
+    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.listening()
+        rig.supervisor.rest()
+        await rig.host.wait_for(Emit(DataDeinit()))
+        rig.supervisor.clock_set()
+        await rig.no_more_attempts()
+
+
 @pytest.mark.usefixtures("eager")
 async def test_disconnect_holds_down_until_connect(cloud_directory: Path) -> None:
     async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
