@@ -17,7 +17,7 @@ from typing import Protocol
 from mmid.errors import AudioDeviceFailed
 from mmid.hal_linux.audio.alsa import FRAME_BYTES, OpenPcm, Pcm, PcmRequest
 from mmid.hal_linux.audio.device import SoundDevice
-from mmid.hal_linux.audio.echo.playback_stream import LEAD_S, REFILL_S, PlaybackStream
+from mmid.hal_linux.audio.echo.playback_stream import LEAD_S, PlaybackStream
 from mmid.hal_linux.audio.samples import ramp_down
 
 # What is due so soon is done when the loop is awake anyway.
@@ -155,10 +155,10 @@ class ContinuousPlayback:
                 self._reply.ran_dry = True
         # Silence alone waits for nothing. A reply's next samples may come in time: until little is
         # left nothing else goes in, and then silence does, with a soft edge.
-        reply, refill_s = self._reply, REFILL_S
+        reply, refill_s = self._reply, stream.refill_s
         low_s = stream.opened.period_frames / stream.opened.rate_hz + _LOW_S
         if reply is None:
-            self._write(stream, stream.silence(REFILL_S))
+            self._write(stream, stream.silence(refill_s))
         elif laid := reply.take(stream.wanted(LEAD_S)):
             taken = self._write(stream, laid)
             reply.given(laid[: taken * FRAME_BYTES], stream.written - taken)

@@ -46,9 +46,14 @@ class PlaybackStream:
         return self.written - max(0, self.held - since)
 
     @property
+    def refill_s(self) -> float:
+        """With so much left it wants more: half of a small buffer, which never has enough else."""
+        return min(REFILL_S, self.opened.buffer_frames / self.opened.rate_hz / 2)
+
+    @property
     def low(self) -> bool:
         """Whether it wants more, reckoned since it was asked."""
-        return self.written - self.sounding < REFILL_S * self.opened.rate_hz
+        return self.written - self.sounding < self.refill_s * self.opened.rate_hz
 
     def wanted(self, lead_s: float) -> int:
         """How many bytes bring it up to a lead: whole periods, as a rate converter passes."""

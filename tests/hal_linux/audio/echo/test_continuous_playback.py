@@ -282,3 +282,16 @@ async def test_as_many_underruns_are_counted_as_gaps_are_heard(
     played = stage.counter.samples.strip(b"\0")
     gaps = len([part for part in played.split(bytes(2 * 80)) if part.strip(b"\0")]) - 1
     assert stage.player.underruns == gaps
+
+
+async def test_a_small_buffer_is_filled_again_at_half_of_it_and_not_all_the_time(
+    define: Callable[[str], None],
+) -> None:
+    sizes = "period_min_ms 20 period_max_ms 20 buffer_min_ms 80 buffer_max_ms 80"
+    define(f"pcm.small {{ type paced rate {RATE_HZ} {sizes} }}\n")
+    stage = Stage("small")
+    stage.playback.run()
+    await asyncio.sleep(2)
+    assert stage.counter.breaks == 1, "it ran dry"
+    assert len(stage.counter.positions) < 2 * 30
+    stage.playback.stop()
