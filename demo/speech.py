@@ -6,11 +6,17 @@ import wave
 from array import array
 from pathlib import Path
 
+# A cloud takes less for no speech.
+_SHORTEST_S = 0.2
+
 
 def speak(text: str, rate_hz: int, directory: Path) -> bytes:
     """Return the text as speech: 16-bit mono samples at a rate."""
     spoken = directory / "espeak.wav"
-    subprocess.run(["espeak-ng", "-w", str(spoken), text], check=True, capture_output=True)
+    try:
+        subprocess.run(["espeak-ng", "-w", str(spoken), text], check=True, capture_output=True)
+    except FileNotFoundError:
+        sys.exit("demo: espeak-ng is not there: install it, or play recordings with --wav")
     samples = recorded(spoken, rate_hz)
     spoken.unlink()
     return samples
@@ -18,11 +24,16 @@ def speak(text: str, rate_hz: int, directory: Path) -> bytes:
 
 def recorded(path: Path, rate_hz: int) -> bytes:
     """Return a recording, 16-bit mono WAV of any rate, as samples at a rate."""
-    with wave.open(str(path), "rb") as reader:
-        if (reader.getnchannels(), reader.getsampwidth()) != (1, 2):
-            sys.exit(f"demo: {path} is not a recording of 16-bit mono samples")
-        samples = array("h", reader.readframes(reader.getnframes()))
-        found_hz = reader.getframerate()
+    try:
+        with wave.open(str(path), "rb") as reader:
+            if (reader.getnchannels(), reader.getsampwidth()) != (1, 2):
+                sys.exit(f"demo: {path} is not a recording of 16-bit mono samples")
+            samples = array("h", reader.readframes(reader.getnframes()))
+            found_hz = reader.getframerate()
+    except (OSError, EOFError, wave.Error) as error:
+        sys.exit(f"demo: {path} cannot be read: {error}")
+    if len(samples) < _SHORTEST_S * found_hz:
+        sys.exit(f"demo: {path} is shorter than {_SHORTEST_S} s")
     return _resample(samples, found_hz, rate_hz)
 
 
