@@ -161,10 +161,11 @@ class Board:
         return await self._processes.pop(part).stop(signum)
 
     async def close(self) -> None:
-        """Stop what runs, the daemon first."""
-        await self._stack.aclose()
-        for part in reversed(list(self._processes)):
-            await self.stop(part)
+        """Stop what runs, the daemon first; one that does not end leaves no other behind."""
+        async with AsyncExitStack() as stack:
+            for part in self._processes:
+                stack.push_async_callback(self.stop, part)
+            await self._stack.aclose()
 
     async def listener(self) -> Listener:
         """Connect one more client to the bus; it hears all signals from now on."""
