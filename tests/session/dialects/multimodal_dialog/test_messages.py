@@ -60,10 +60,10 @@ def test_a_malformed_message_names_the_field_and_its_type_but_not_what_was_said(
 
 def test_a_secret_that_is_cut_in_two_is_masked_all_the_same() -> None:
     key = Secret("swordfish-0815")
-    header = {"event": "task-failed", "error_message": "x" * 1020 + f" {key.reveal()}"}
+    header = {"event": "task-failed", "error_message": "so " * 340 + key.reveal()}
     failed = parse(json.dumps({"header": header}))
     assert isinstance(failed, Failed)
-    assert failed.message.endswith("x ***")
+    assert failed.message.endswith("so ***")
 
 
 NESTS = ["%s", '{"header":%s}', '{"header":{"event":%s}}',
