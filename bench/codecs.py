@@ -215,7 +215,7 @@ def worst_piece_ms(mode: str, sound: Sound) -> float:
     decoder, worst = make_decoder(mode, DOWN_HZ), 0.0
     decoder.reset()
     for frame in sound.frames:
-        pieces, more = decoder.decode(frame), True
+        pieces, more = iter(decoder.decode(frame)), True
         while more:
             began = time.thread_time()
             more = next(pieces, None) is not None

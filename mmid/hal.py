@@ -271,8 +271,8 @@ class Decoder(Protocol):
     def reset(self) -> None:
         """Forget the reply before; another begins."""
 
-    def decode(self, data: bytes) -> Iterator[bytes]:
-        """Yield the samples of a frame, 16-bit mono, in pieces of at most 120 ms.
+    def decode(self, data: bytes) -> Iterable[bytes]:
+        """Return the samples of a frame, 16-bit mono, in pieces of at most 120 ms.
 
         A piece is decoded when it is asked for; it may be empty. Ask for all
         of them before the next call.

@@ -88,7 +88,7 @@ class Outbox:
 
     def _whole_frame(self, last: SendAudio) -> SendAudio:
         """Join speech that follows, up to a frame; a frame that is one chunk is not copied."""
-        if self._frame_bytes is None:
+        if self._frame_bytes is None or (not self._items and len(last.data) <= self._frame_bytes):
             return last
         parts, size = [last.data], len(last.data)
         while size < self._frame_bytes and self._items:

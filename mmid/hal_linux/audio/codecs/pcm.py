@@ -7,7 +7,7 @@ on up to the next file. No I/O.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 
 from mmid.hal_linux.audio.samples import mix_down
@@ -59,11 +59,13 @@ class PcmDecoder:
         self._endless = True  # samples come that end with the next file, if there is one
         self._pieces = self._parse()
 
-    def decode(self, data: bytes) -> Iterator[bytes]:
+    def decode(self, data: bytes) -> Iterable[bytes]:
         if self._endless and self._channels == 1 and not self._waiting and not _may_begin(data):
             # Nearly every message: to parse it would cost as much as to play it.
-            yield data
-            return
+            return (data,)
+        return self._parsed(data)
+
+    def _parsed(self, data: bytes) -> Iterator[bytes]:
         self._bytes, self._at = self._bytes[self._at :] + data, 0
         for piece in self._pieces:  # goes on where it was at the last call
             if piece is None:

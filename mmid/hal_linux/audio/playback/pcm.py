@@ -67,7 +67,7 @@ class PlaybackPcm:
         self._gain = gain
         self._written = 0  # frames since the stream started; 0: it does not run
         self._heard_at: float | None = None  # not before then all is heard; None: it ran dry
-        self._outlasting = 0  # frames that are to come by the clock and not by the device
+        self._outlasting = 0  # so many more frames are to come by the clock than by the device
         self._refused_since: float | None = None  # it takes no samples
         self._kept = bytearray()  # samples as they came, until they were heard
         self._silence = 0  # frames of it behind the last sample
@@ -190,7 +190,7 @@ class PlaybackPcm:
         to_come = self._to_come()
         if held and held - to_come > STUCK_S * self.opened.rate_hz:
             raise stuck(self.opened.device, "played nothing")
-        self._outlasting = max(0, to_come - held)
+        self._outlasting = to_come - held
         return max(held, to_come, 0)
 
     def _to_come(self) -> int:
@@ -239,8 +239,9 @@ class PlaybackPcm:
             self._refused_since = None
             self._written += taken
             begins = time.monotonic() if self._heard_at is None else self._heard_at
-            drifted = min(self._outlasting, taken * _DRIFT)
-            self._heard_at = begins + (taken - drifted) / self.opened.rate_hz
+            if self._outlasting > 0:
+                begins -= min(self._outlasting, taken * _DRIFT) / self.opened.rate_hz
+            self._heard_at = begins + taken / self.opened.rate_hz
             self.frames += taken
         elif self._refused_since is None:
             self._refused_since = time.monotonic()
