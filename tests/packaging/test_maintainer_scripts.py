@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-POSTRM = Path(__file__).parents[2] / "packaging" / "debian" / "mmid.postrm"
+ROOT = Path(__file__).parents[2]
+# A source package has debian/ at its top.
+DEBIAN = ROOT / "debian" if (ROOT / "debian").exists() else ROOT / "packaging" / "debian"
 
 
 @pytest.mark.parametrize("registered", [False, True])
@@ -18,7 +20,7 @@ def test_a_purge_leaves_the_device_record_and_nothing_else(
     left = ["device.bin", "device.bin.copy"] if registered else []
     for name in ("device.bin.lock", "settings.proven", "settings.proven.new", *left):
         (records / name).touch()
-    script = POSTRM.read_text().replace("/var/lib/mmid", str(records))
+    script = (DEBIAN / "mmid.postrm").read_text().replace("/var/lib/mmid", str(records))
     script = script.replace("/run/mmid", str(tmp_path / "run"))
     done = subprocess.run(
         ["/bin/sh", "-c", script, "postrm", "purge"],
