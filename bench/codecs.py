@@ -246,7 +246,10 @@ def _figures(mode: str, effort: Effort) -> Iterator[Figure]:
     ]
     mmid_ms, bare_ms = zip(*times, strict=True)
     what = f"CPU per second, {CODECS[mode]} up and {mode} down"
-    yield Figure(what, "ms/s", mmid_ms, "bare calls of the libraries", bare_ms, 1.3)
+    # Without a codec nearly all of it is what a core pays for waking up, which moves by a half from
+    # run to run on a quiet machine. ``instructions`` has the dialogs, whose sound it is.
+    goal = None if mode == "pcm" else 1.3
+    yield Figure(what, "ms/s", mmid_ms, "bare calls of the libraries", bare_ms, goal)
     if mode != "pcm":
         worst = [worst_piece_ms(mode, sound) for _ in range(effort.runs)]
         what = f"longest piece of decoding, {mode}"
