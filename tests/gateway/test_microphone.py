@@ -1,7 +1,7 @@
 """Who holds the microphone, from the press to the release, and where what is said goes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -557,13 +557,18 @@ async def test_what_a_tap_heard_before_a_press_is_said_first(board: Board) -> No
         assert board.wire.speech == b"before 800 and after"
 
 
-async def test_an_early_press_that_ended_by_itself_and_was_released_is_still_answered(
-    hopeful: Board,
-) -> None:
+async def press_that_ended_by_itself(hopeful: Board) -> Awaitable[None]:
     waiting = hopeful.gateway.start_speech(ALICE, 0.02)
     assert waiting is not None
     hopeful.recorder.hear(b"hello!")
     await hopeful.until(lambda: not hopeful.status.talker)
+    return waiting
+
+
+async def test_an_early_press_that_ended_by_itself_and_was_released_is_still_answered(
+    hopeful: Board,
+) -> None:
+    waiting = await press_that_ended_by_itself(hopeful)
     hopeful.gateway.stop_speech(ALICE)
     with pytest.raises(NotTalking):
         hopeful.gateway.stop_speech(ALICE)
@@ -577,10 +582,7 @@ async def test_an_early_press_that_ended_by_itself_and_was_released_is_still_ans
 async def test_an_early_press_that_ended_by_itself_may_be_released_when_it_was_taken(
     hopeful: Board,
 ) -> None:
-    waiting = hopeful.gateway.start_speech(ALICE, 0.02)
-    assert waiting is not None
-    hopeful.recorder.hear(b"hello!")
-    await hopeful.until(lambda: not hopeful.status.talker)
+    waiting = await press_that_ended_by_itself(hopeful)
     async with hopeful.connected():
         await waiting
         await hopeful.wire.until("StopSpeech")

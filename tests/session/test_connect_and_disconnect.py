@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +16,27 @@ from mmid.session.effects import Emit
 from mmid.session.license.record import DeviceRecord
 from mmid.simcloud.core.certificates import Certificates
 from tests.session.doubles import MemoryStore
-from tests.session.supervised import clouded, nobody, silent_peer, soon, supervised
+from tests.session.supervised import Rig, clouded, nobody, silent_peer, soon, supervised
 from tests.session.talking import AMPLE_S, settings_of
 
 pytestmark = pytest.mark.usefixtures("quick_stop")
+
+
+@asynccontextmanager
+async def resting(cloud_directory: Path) -> AsyncIterator[Rig]:
+    """A dialog that has left because nobody talks."""
+    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.listening()
+        rig.supervisor.rest()
+        await rig.host.wait_for(Emit(DataDeinit()))
+        yield rig
 
 
 @pytest.mark.usefixtures("patient")
 async def test_a_dialog_that_rests_is_away_until_somebody_wants_to_talk(
     cloud_directory: Path,
 ) -> None:
-    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
-        await rig.listening()
-        rig.supervisor.rest()
-        await rig.host.wait_for(Emit(DataDeinit()))
+    async with resting(cloud_directory) as rig:
         assert "press" in rig.supervisor.describe()
         await rig.no_more_attempts()
         assert rig.supervisor.hurry()
@@ -43,10 +52,7 @@ async def test_a_dialog_that_rests_is_away_until_somebody_wants_to_talk(
 async def test_a_disconnect_while_a_dialog_rests_is_told_in_the_status_line(
     cloud_directory: Path,
 ) -> None:
-    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
-        await rig.listening()
-        rig.supervisor.rest()
-        await rig.host.wait_for(Emit(DataDeinit()))
+    async with resting(cloud_directory) as rig:
         await rig.no_more_attempts()
         lines: list[str] = []
         rig.status.observe(lambda _: lines.append(rig.supervisor.describe()))
@@ -59,10 +65,7 @@ async def test_a_disconnect_while_a_dialog_rests_is_told_in_the_status_line(
 async def test_a_clock_that_was_set_does_not_wake_a_dialog_that_rests(
     cloud_directory: Path,
 ) -> None:
-    async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
-        await rig.listening()
-        rig.supervisor.rest()
-        await rig.host.wait_for(Emit(DataDeinit()))
+    async with resting(cloud_directory) as rig:
         rig.supervisor.clock_set()
         await rig.no_more_attempts()
 
