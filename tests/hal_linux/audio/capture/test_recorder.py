@@ -1,6 +1,7 @@
 import asyncio
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -419,6 +420,34 @@ async def test_a_release_ends_the_speech_and_loses_nothing_for_the_tap(define: D
     await tap.until(lambda e: len(e.speech) > said + 2 * CHUNK)
     recorder.remove_tap(tap)
     assert recorder.overruns == 0
+
+
+async def test_a_listener_that_stops_while_it_hears_leaves_the_tap_ten_wake_ups_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Brief(Ears):
+        def recorder_audio(self, data: bytes) -> None:
+            super().recorder_audio(data)
+            if len(self.chunks) == 3:
+                recorder.stop()
+
+    tap, ears = Ears(), Brief()
+    recorder = AlsaRecorder("paced", RATE_HZ, 20)
+    recorder.add_tap(tap)
+    recorder.start(ears)
+    await tap.until(lambda _: len(ears.chunks) >= 3)
+    loop, timers = asyncio.get_running_loop(), Counter[str]()
+    arm = loop.call_at
+
+    def count(when: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        timers[action.__qualname__] += 1
+        return arm(when, action)
+
+    monkeypatch.setattr(loop, "call_at", count)
+    said = len(tap.speech)
+    await tap.until(lambda e: len(e.speech) >= said + 10 * CHUNK)
+    assert timers.total() < 15, timers
+    recorder.remove_tap(tap)
 
 
 async def test_what_was_said_before_a_press_goes_before_it(define: Define) -> None:
