@@ -1,9 +1,8 @@
 """One connection's life: a dialect, its link, and the time between them.
 
 Feeds the dialect with frames and the time, sends what it wants sent, and hands every other
-effect to the host. The reader is a task, and so is a ping where the cloud wants one; what is
-sent leaves at once, or as soon as the network takes it. A timer is armed for the dialect's
-deadline only, so an idle connection wakes for its heartbeat and nothing else.
+effect to the host. The reader is a task, and so is a ping where the cloud wants one. A timer is
+armed for the dialect's deadline only, so an idle connection wakes for its heartbeat alone.
 """
 
 import asyncio
@@ -43,9 +42,6 @@ _FLUSH_S = 0.7
 
 # The timer may fire so long before anything is due; then it is armed again.
 _EARLY_S = 5.0
-
-# The effects of mere sound in mid-reply.
-_SOUND = {Play}
 
 
 class Host(Protocol):
@@ -196,10 +192,10 @@ class Conversation:
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Play():  # first, for a turn has more of them than of all others
-                    self._host.perform(effect)
                 case SendAudio():
-                    if dropped := self._outbox.put_speech(effect):
+                    if self._link.writable and self._outbox.is_next(effect):
+                        self._send_speech(effect)
+                    elif dropped := self._outbox.put_speech(effect):
                         self._host.speech_dropped(dropped)
                 case Send(text):
                     self._trace(">", text)
@@ -265,8 +261,11 @@ class Conversation:
             if isinstance(message, Send):
                 self._link.send(message.text)
             else:
-                self._link.send(self.dialect.speech_frame(message.data))
-                self._host.speech_sent()
+                self._send_speech(message)
+
+    def _send_speech(self, speech: SendAudio) -> None:
+        self._link.send(self.dialect.speech_frame(speech.data))
+        self._host.speech_sent()
 
     async def _flush(self) -> None:
         """Let the last messages leave."""
@@ -290,11 +289,12 @@ class Conversation:
             effects = self._understood(self.dialect.receive_text, message)
         else:
             effects = self._understood(self.dialect.receive_binary, message)
-        self._carry_out(effects)
-        kinds = {type(effect) for effect in effects}
-        if kinds != _SOUND:  # mere sound puts deadlines off: ``_tick`` sees to it
-            self._arm()
-        return Play not in kinds or not self._host.full
+        if len(effects) == 1 and isinstance(effects[0], Play):
+            # Most messages are sound in mid-reply: it puts deadlines off, ``_tick`` sees to that.
+            self._host.perform(effects[0])
+        else:
+            self.perform(effects)
+        return Play not in map(type, effects) or not self._host.full
 
     def _understood(self, take: Callable[..., Effects], *received: Any) -> Effects:
         """Return what follows from something the cloud sent, whatever that does to our code.

@@ -59,6 +59,14 @@ class Outbox:
         self._text_bytes += size
         self._items.append(message)
 
+    def is_next(self, speech: SendAudio) -> bool:
+        """Whether speech may leave as it is, past the queue: nothing waits, and it is one frame.
+
+        Nearly all of it may, and ten times a second that is worth a question.
+        """
+        whole = self._frame_bytes is None or len(speech.data) <= self._frame_bytes
+        return whole and not self._items
+
     def put_speech(self, speech: SendAudio) -> int:
         """Queue speech; live speech over the limit pushes the oldest live chunks out.
 

@@ -41,6 +41,18 @@ def speak(box: Outbox, *chunks: bytes) -> None:
         box.put_speech(SendAudio(chunk))
 
 
+def test_speech_passes_the_queue_where_nothing_waits_and_it_is_one_frame() -> None:
+    box = outbox()
+    whole, longer = SendAudio(b"1234567890"), SendAudio(b"12345678901")
+    assert box.is_next(whole)
+    assert not box.is_next(longer)
+    assert Outbox(speech_limit=LIMIT, frame_bytes=None).is_next(longer)  # a packet is a frame
+    box.put_text(Send("SendSpeech"))
+    assert not box.is_next(whole)
+    take_all(box)
+    assert box.is_next(whole)
+
+
 def test_texts_and_speech_leave_in_the_order_they_came() -> None:
     box = outbox()
     box.put_text(Send("SendSpeech"))

@@ -14,6 +14,8 @@ people hear is that one reply in so many had a gap.
 No clock in here: time is an argument, in seconds, of any clock that does not step.
 """
 
+from bisect import bisect_right
+from itertools import accumulate
 from math import ceil, inf
 
 from mmid.hal_linux.audio.alsa import FRAME_BYTES
@@ -114,8 +116,5 @@ class JitterBuffer:
         newest = max(1 / self._replies, _NEWEST_SHARE)
         self._shares = [share * (1 - newest) for share in self._shares]
         self._shares[bucket] += newest
-        longer = 0.0
-        while longer <= 1 - _QUANTILE:
-            longer += self._shares[last]
-            last -= 1
-        self._delay_s = _LEAST_S + (last + 1) * _BUCKET_S
+        longer = list(accumulate(reversed(self._shares)))  # from the longest delay down
+        self._delay_s = _LEAST_S + (last - bisect_right(longer, 1 - _QUANTILE)) * _BUCKET_S
