@@ -55,22 +55,28 @@ class _Deferred(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         _load(self)
-        # Not getattr: the module may ask itself for what it has yet to make.
+        # Not getattr, which would come here again without end for what is still missing: while
+        # the module is being loaded, its own code may ask it for a name that it has yet to make.
         return ModuleType.__getattribute__(self, name)
 
 
 class _Loading(_Deferred):
-    """One whose contents are coming: another thread that misses one waits for all of them."""
+    """A module that is being loaded: another thread that misses a name waits until it is."""
 
 
 def _load(module: ModuleType) -> None:
     with _loading:
-        if type(module) is _Deferred:
-            module.__class__ = _Loading
-            loader = module.__spec__ and module.__spec__.loader
+        if type(module) is not _Deferred:
+            return
+        module.__class__ = _Loading
+        loader = module.__spec__ and module.__spec__.loader
+        try:
             if loader:
                 loader.exec_module(module)
-            module.__class__ = ModuleType  # type: ignore[assignment]
+        except BaseException:
+            module.__class__ = _Deferred  # the next use tries again, and is told why it fails
+            raise
+        module.__class__ = ModuleType  # type: ignore[assignment]
 
 
 def _put_off(module: ModuleType, name: str) -> Callable[..., Any]:

@@ -47,6 +47,19 @@ def test_a_second_thread_waits_for_a_deferred_module_that_is_loading(tmp_path: P
     assert lines == ["[1, 1] False"]
 
 
+def test_a_deferred_module_that_cannot_be_loaded_says_why_each_time(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("begun = True\nimport no_such_module\nlate = 1\n")
+    lines = told(
+        DEFER + f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "defer_import('broken', 'work')\n"
+        "import broken\n"
+        "for use in (lambda: broken.late, broken.work, broken.work):\n"
+        "    try: use()\n"
+        "    except Exception as error: print(error)\n"
+    )
+    assert lines == ["No module named 'no_such_module'"] * 3
+
+
 def test_a_function_may_be_taken_from_a_deferred_module_and_brings_it_when_it_is_called() -> None:
     lines = told(
         DEFER + "defer_import('importlib.metadata', 'version')\n"
