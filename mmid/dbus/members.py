@@ -101,6 +101,8 @@ def _tools(application: Application) -> dict[str, Handler]:
 
 
 def _start_speech(application: Application, holder: Callable[[], Awaitable[str]]) -> Handler:
+    pressing: list[str] = []  # the client of each call that waits until its press is accepted
+
     def start_speech(client: str, **meant: Any) -> Awaitable[None] | None:
         # The microphone is taken here and now: a StopSpeech may be right behind.
         try:
@@ -110,12 +112,15 @@ def _start_speech(application: Application, holder: Callable[[], Awaitable[str]]
         if pressed is None:
             return None
         waiting = asyncio.ensure_future(accepted(pressed))
-        waiting.add_done_callback(partial(given_up, client))
+        pressing.append(client)
+        waiting.add_done_callback(partial(ended, client))
         return waiting
 
-    def given_up(client: str, waiting: asyncio.Future[None]) -> None:
-        # Who has too many calls waiting is refused, and must not hold what it did not get.
-        if waiting.cancelled():
+    def ended(client: str, waiting: asyncio.Future[None]) -> None:
+        pressing.remove(client)
+        # The service cancels a call that is one too many. The press that it began would record
+        # for nobody, unless the client began it by another call, which still waits.
+        if waiting.cancelled() and client not in pressing:
             with suppress(NotTalking):
                 application.cancel_speech(client)
 

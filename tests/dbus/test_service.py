@@ -295,6 +295,20 @@ async def test_a_press_that_is_one_call_too_many_is_given_up(
     await asyncio.gather(*waiting)
 
 
+async def test_a_press_that_other_calls_of_its_client_wait_for_is_kept(
+    client: Client, application: NotingApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that repeats while it is held must not cancel its own press."""
+    accepted = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(application, "start_speech", lambda _: asyncio.shield(accepted))
+    waiting = [asyncio.create_task(client.call(DIALOG, "StartSpeech")) for _ in range(9)]
+    [error] = await refusals(waiting)
+    assert "8 calls are waiting" in str(error)
+    accepted.set_result(None)
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert application.calls.empty()
+
+
 async def test_all_clients_together_cannot_have_many_calls_wait(
     address: str, front: Front, application: NotingApplication
 ) -> None:
