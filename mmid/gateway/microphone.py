@@ -186,8 +186,8 @@ class Microphone:
         press.early.accepted.set_exception(error)
         press.early = None
         if press.held:
-            self._shut()  # its release is still to come, and is no error
-        else:
+            self._shut()
+        if press.released:  # otherwise its release is still to come, and is no error
             self._press = None
 
     # --- what the dialog wants ------------------------------------------------------------

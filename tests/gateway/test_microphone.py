@@ -589,3 +589,25 @@ async def test_an_early_press_that_ended_by_itself_may_be_released_when_it_was_t
         hopeful.gateway.stop_speech(ALICE)
         with pytest.raises(NotTalking):
             hopeful.gateway.stop_speech(ALICE)
+
+
+async def test_an_early_press_that_ended_by_itself_may_be_released_when_it_was_refused(
+    hopeful: Board,
+) -> None:
+    waiting = await press_that_ended_by_itself(hopeful)
+    hopeful.gateway.disconnect()
+    with pytest.raises(NotReady):
+        await waiting
+    hopeful.gateway.stop_speech(ALICE)
+    with pytest.raises(NotTalking):
+        hopeful.gateway.stop_speech(ALICE)
+
+
+async def test_an_early_press_that_was_released_and_then_refused_is_over(hopeful: Board) -> None:
+    waiting = await press_that_ended_by_itself(hopeful)
+    hopeful.gateway.stop_speech(ALICE)
+    hopeful.gateway.disconnect()
+    with pytest.raises(NotReady):
+        await waiting
+    with pytest.raises(NotTalking):
+        hopeful.gateway.stop_speech(ALICE)
