@@ -40,8 +40,8 @@ class Idle:
     def when_ready(self, act: Callable[[], None]) -> Awaitable[None] | None:
         """Do something that needs the dialog: at once, or once it is back after we left it."""
         conversation = self._supervisor.conversation
-        ready = conversation is not None and conversation.ready
-        if ready or not self._after_s or not self._supervisor.hurry():
+        stays = conversation is not None and conversation.ready and not conversation.ending
+        if stays or not self._after_s or not self._supervisor.hurry():
             act()  # it raises NotReady if there is no dialog
             return None
         return self._once_ready(act)

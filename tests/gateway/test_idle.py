@@ -83,6 +83,20 @@ async def test_a_question_waits_for_the_dialog_to_come_back(idle: Board) -> None
         await idle.wire.until("RequestToRespond")
 
 
+async def test_a_question_in_the_moment_of_leaving_waits_for_the_dialog_to_come_back(
+    idle: Board,
+) -> None:
+    idle.supervision.hopeful = True
+    async with idle.connected() as conversation:
+        conversation.leave()
+        asked = idle.gateway.ask("what is it")
+        assert asked is not None
+        waiting = asyncio.ensure_future(asked)
+    async with idle.connected():
+        await waiting
+        await idle.wire.until("RequestToRespond")
+
+
 async def test_a_question_waits_so_long_and_no_longer() -> None:
     board = Board(press_wait_s=0.02, idle_disconnect_s=60.0)
     board.supervision.hopeful = True
