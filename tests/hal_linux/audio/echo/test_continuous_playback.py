@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import errno
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -282,6 +283,21 @@ async def test_as_many_underruns_are_counted_as_gaps_are_heard(
     played = stage.counter.samples.strip(b"\0")
     gaps = len([part for part in played.split(bytes(2 * 80)) if part.strip(b"\0")]) - 1
     assert stage.player.underruns == gaps
+
+
+@pytest.mark.usefixtures("loudspeaker")
+async def test_a_reply_whose_next_samples_come_behind_silence_is_told_so_once(
+    stages: MakeStage,
+) -> None:
+    stage = stages("card")
+    reply = stage.player.opener().pcm  # nobody serves it but this test: a player that is late
+    for _ in range(2):
+        reply.write(REPLY[:3200])
+        await asyncio.sleep(0.3)
+        assert reply.avail() == -errno.EPIPE
+        assert reply.avail() > 0
+    assert stage.counter.breaks == 1, "the card ran dry"
+    reply.close()
 
 
 async def test_a_small_buffer_is_filled_again_at_half_of_it_and_not_all_the_time(
