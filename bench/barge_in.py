@@ -3,16 +3,15 @@
     python -m bench.barge_in [PROTOCOL] [--times N]
 
 A whole board in the room of the tests, in duplex with its echo canceller: somebody talks into one
-reply after the other, each time after another stretch of it. Told are the least, the median
-and the most of
+reply after the other, each time after another stretch of it. Two stretches of time are measured:
 
-* the voice's first sample in the room to the cloud's journal of a voice that begins: the most of it
-  is the wait for a frame of speech (100 ms) to be full;
-* that journal's moment to the loudspeaker's silence, as the room recorded it. Somebody who talks
-  into a pause of the reply has it sooner.
+* from the voice's first sample in the room to the cloud's journal of a voice that begins. Most of
+  it is the wait until a frame of speech (100 ms) is full;
+* from that journal's moment to the loudspeaker's silence, as the room recorded it. It is short
+  where somebody talked into a pause of the reply.
 
-All clocks are the same machine's. Not in the table of ``python -m bench``, for its floor is the
-room's and no program's.
+All clocks are the same machine's. It is not in the table of ``python -m bench``, because there is
+no other program to compare it with.
 """
 
 import argparse
@@ -26,6 +25,7 @@ from pathlib import Path
 from random import Random
 
 from demo.speech import speak, write_wav
+from mmid.dbus.interface import AUDIO
 from tests.rig.board import PROTOCOLS, REPLY_HZ, silence
 from tests.rig.listener import Listener
 from tests.rig.room import (
@@ -47,15 +47,20 @@ pause_ms = 400
 reply_wav = "reply.wav"
 """
 
-# Somebody listens so long before talking: another point of the cloud's frames each time.
-_LISTENS_S = (1.0, 2.0)
+# How long somebody listens before talking. It differs, so that a voice begins at another place
+# of the cloud's frames each time.
+_LISTENS_S = (2.0, 2.5)
 
 
 async def measure_barge_ins(protocol: str, times: int) -> tuple[list[float], list[float]]:
     """Talk into so many replies.
 
     Returns:
-        for each, in ms: until the voice was heard, and from then until it was silent.
+        in ms, of each voice: until the cloud heard it, and from then until the reply was silent.
+
+    Raises:
+        RuntimeError: the cloud heard the reply as a voice, or missed a voice; or the microphone
+            lost samples.
     """
     with tempfile.TemporaryDirectory(prefix="mmid-bench-") as folder:
         directory, rate_hz = Path(folder), REPLY_HZ[protocol]
@@ -75,24 +80,27 @@ async def measure_barge_ins(protocol: str, times: int) -> tuple[list[float], lis
                 await listener.wait_for("TtsStart")
                 await until_it_is(listener, "on")
                 quiet = [await _talk(board, listener, voice, number) for number in range(times)]
+            overruns = await listener.client.get(AUDIO, "RecorderOverruns")
             begins = [entry["t"] for entry in board.journal("speech-begin")][1:]
             sounded, said = board.sounded(), board.said()
-    if len(begins) != times:
-        raise RuntimeError(f"{len(begins)} voices were heard where {times} talked")
+    if len(begins) != times or overruns:
+        told = f"{len(begins)} voices were heard where {times} talked"
+        raise RuntimeError(f"{told}, and samples were lost {overruns} times")
 
-    def by_room(find: Callable[["array[int]", int], int], heard: "array[int]", at: float) -> float:
+    def moment(find: Callable[["array[int]", int], int], heard: "array[int]", at: float) -> float:
+        """Return when what is looked for in a recording came, at that moment or later."""
         return started[0] + find(heard, int((at - started[0]) * RATE_HZ)) / RATE_HZ
 
-    talked = [by_room(sounds_from, said, at) for at in quiet]
-    silent = [by_room(silent_from, sounded, at) for at in begins]
+    talked = [moment(sounds_from, said, at) for at in quiet]
+    silent = [moment(silent_from, sounded, at) for at in begins]
     return _milliseconds(talked, begins), _milliseconds(begins, silent)
 
 
 async def _talk(board: RoomBoard, listener: Listener, voice: bytes, number: int) -> float:
-    """Talk into the reply, up to the next one; return when nobody talked yet."""
+    """Talk into the reply, and wait for the next one; return a moment before the voice began."""
     dice = Random(number)  # noqa: S311 - the same moments each time
     await asyncio.sleep(dice.uniform(*_LISTENS_S))
-    # The room lets a voice begin up to a chunk before now: where the card was read last.
+    # In the room a voice begins where the card was read last: up to 100 ms before now.
     quiet, start = time.monotonic() - 0.2, len(listener.heard)
     board.say(voice)
     restarted = await listener.wait_for("SpeechRestart", after=start)
@@ -105,7 +113,7 @@ def _milliseconds(begins: list[float], ends: list[float]) -> list[float]:
 
 
 def main() -> None:
-    """Print both stretches."""
+    """Print the least, the median and the most of both stretches."""
     parser = argparse.ArgumentParser(prog="barge_in", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("protocol", nargs="?", choices=PROTOCOLS, default=PROTOCOLS[0])
     parser.add_argument("--times", type=int, default=10)
