@@ -238,7 +238,7 @@ def _live_as_fork(function: Callable[[], int], output: int, complaint: int) -> N
     give_way(os.getpid())
     try:
         sys.stdout = os.fdopen(output, "w", encoding="utf-8")
-        # As Python's own: a complaint may quote a file's name that is no UTF-8.
+        # Python's own has the same errors=: a complaint may quote a file's name that is no UTF-8.
         sys.stderr = os.fdopen(complaint, "w", encoding="utf-8", errors="backslashreplace")
         status = function()
     except Exception:  # noqa: BLE001 - the last line of the traceback is told by the parent

@@ -89,7 +89,8 @@ def escaped(text: str) -> str:
 def internal_error(error: Exception) -> str:
     """Say where this program itself is wrong; a traceback would help no operator."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    # An exception may quote whatever it was about. What it hides is hidden before it is cut.
+    # An exception may quote a secret, or a whole message. Secrets are masked before the text is
+    # cut: half of one would not be known again.
     what = redact(repr(error))
     if len(what) > _LONGEST_WORDS:
         what = f"{what[:_LONGEST_WORDS]}... ({len(what)} characters)"

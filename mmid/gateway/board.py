@@ -128,7 +128,7 @@ class Board:
             case SetLoudness():
                 self.loudspeaker.turn(effect)
             case FlushPlayer():
-                if not self.prompts.playing:  # it is no reply: a press or a reply silences it
+                if not self.prompts.playing:  # what the dialog wants silenced is a reply
                     self.loudspeaker.player.flush()
             case StartRecorder():
                 self.microphone.open()

@@ -254,7 +254,7 @@ def _checked(function: Function, arguments: str) -> str:
 def _typed(value: Any, declared: Any) -> Any:
     """Return a value as its declaration wants it: some clouds say everything as a text."""
     kind = declared.get("type") if isinstance(declared, dict) else None
-    # A schema may also name several types in a list: then a text may be meant as one.
+    # A schema may also list several types. A text stays a text then: it may be meant as one.
     kinds = _KINDS.get(kind) if isinstance(kind, str) else None
     if kinds is None or not isinstance(value, str):
         return value

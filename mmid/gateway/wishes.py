@@ -22,7 +22,8 @@ _LONGEST_VOICE = 64
 # What is told anew on each connection goes up with it.
 _LONGEST_PARAMETERS = 65536
 
-# A turn that comes to nothing may end without another state.
+# A turn may end without an answer, and the state has been "listening" all the time: nothing tells
+# of that end.
 _LOOK_AGAIN_S = 1.0
 
 
@@ -43,7 +44,7 @@ class Wishes:
         self._due = ""  # why another connection is to be opened when the turn is over
         status.update(voice=settings.dialog.voice)
         self._loop = asyncio.get_running_loop()
-        self._look: asyncio.TimerHandle | None = None  # whether it can be opened now
+        self._look: asyncio.TimerHandle | None = None  # sees whether the turn is over
         status.observe(self._changed)
 
     def use(self, settings: Settings) -> None:
@@ -108,7 +109,8 @@ class Wishes:
         if self._status.state is State.OFFLINE:
             self._due = ""  # the next connection has it
         elif self._due:
-            # Not here: whoever is told after us of this change would hear of the end before it.
+            # In a turn of the loop of its own. Observers that are called after this one would hear
+            # that the connection ended before they hear of the change that was the reason.
             self._look_in(0.0)
 
     def _look_in(self, wait_s: float) -> None:

@@ -73,7 +73,8 @@ class Reload:
 def _taken_up(old: Settings, new: Settings) -> tuple[Settings, dict[TakesEffect, list[str]]]:
     """Take up what need not wait for a start.
 
-    With another cloud or license mode all of it waits: the other keys are meant for that one.
+    With another cloud or license mode all of it waits for a start, which alone takes up these two:
+    the other keys are meant for the new cloud or mode.
 
     Returns:
         The old settings with those keys as in the new ones; and the names of all keys that

@@ -54,7 +54,7 @@ HTTPS = f"^https://{_PLACE}$"
 # RFC 9110 section 5: a token, a colon, visible characters; a line each.
 HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"
 HTTPS_OR_EMPTY = f"^(https://{_PLACE})?$"
-# Those of a URL; what one of them takes is also held against ``is_url``.
+# The patterns of a URL. What one of them takes is checked by ``is_url``, too.
 URLS = {WSS_OR_EMPTY, HTTPS, HTTPS_OR_EMPTY}
 # What fits into a header and is no mistake of copying: no comment, blank or quote around it.
 KEY = r"^[!#-&(-~]{0,256}$"
@@ -62,11 +62,12 @@ KEY_FORM = "one line of at most 256 printable ASCII characters without blanks an
 
 
 def is_url(text: str) -> bool:
-    """Whether what one of the ``URLS`` takes can be read by whoever connects, too.
+    """Whether a URL that one of the ``URLS`` takes has a host that one can connect to.
 
-    A pattern that knew each address of IPv6 and each name with an umlaut could not be read.
+    The forms of IPv6 addresses and of names in other scripts are too many for a pattern that
+    people can read.
     """
-    from ipaddress import IPv6Address  # noqa: PLC0415 - for few, and not for the daemon's start
+    from ipaddress import IPv6Address  # noqa: PLC0415 - the daemon's start does without
     from urllib.parse import urlsplit  # noqa: PLC0415
 
     try:

@@ -32,7 +32,7 @@ async def tool(client: Client, options: Namespace) -> None:
         raise InvalidArgument(f"tool {options.action} needs the tool's name")
     if options.action == "call":
         [result] = await client.call(TOOLS, "Call", "ss", options.name, options.arguments)
-        # In one line: what ends one cannot be within a text of JSON.
+        # In one line: tabs and line ends stand only between the parts of JSON, never in a string.
         print(escaped(re.sub(r"[\t\r\n]", " ", result)))
     else:
         await _register(client, options)

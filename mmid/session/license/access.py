@@ -208,7 +208,7 @@ class LicenseAccess(Access):
         identity = self._identity()
         if self._registrar.needed:
             await self._register(identity)
-            # Once more: it may have joined a registration by settings that are no longer ours.
+            # Anew: what was waited for may be a registration that other settings had begun.
             identity = self._identity()
         token = await self._fresh_token(identity)
         configured = self._settings.cloud.workspace_id

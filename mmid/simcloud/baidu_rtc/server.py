@@ -126,7 +126,8 @@ class RtcServer(CloudServer):
     def _make_instance(self, call: Call) -> Answer:
         asked = _read(call.body)
         codec, mode, name = (asked.get(key) for key in ("codec", "mode", "deviceName"))
-        if codec not in [*_FORMS] or mode not in _MODES or not isinstance(name, str) or not name:
+        # A list, for what a client sent may be a list or an object, which no mapping can look up.
+        if codec not in list(_FORMS) or mode not in _MODES or not isinstance(name, str) or not name:
             return _answer(
                 HTTPStatus.BAD_REQUEST, {"message": "deviceName, codec or mode is wrong"}
             )

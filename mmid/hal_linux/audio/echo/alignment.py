@@ -43,9 +43,10 @@ class Alignment:
 
     @property
     def drift_ppm(self) -> float:
-        """By how much the loudspeaker's clock is faster; what is made up for until it is known.
+        """By how many millionths the loudspeaker's clock is faster than the microphone's.
 
-        The first seconds of a card that moves by whole periods would tell hundreds.
+        Until it is known well enough, the drift that the reference makes up for: the first seconds
+        of a card whose position moves by whole periods would tell hundreds.
         """
         known = self.drift.error_ppm < _KNOWN_PPM
         return self.drift.ppm if known else self._reference.drift_ppm

@@ -36,10 +36,10 @@ class ClockDrift:
         self._begin_point()
 
     def _begin_point(self) -> None:
-        # Of the loudspeaker (True) and the microphone: by how many seconds the readings of this
-        # point are ahead of the clock, in sum, and how many they are. Not one by one: a loudspeaker
-        # that is away, or has no position, tells none for days, and the microphone tells ten a
-        # second.
+        # Of the loudspeaker (True) and the microphone: the sum of the seconds by which each reading
+        # of this point is ahead of the clock, and the number of readings. They are not kept one by
+        # one, because a loudspeaker that is away may give none for days, and the microphone gives
+        # ten a second.
         self._ahead = {True: 0.0, False: 0.0}
         self._readings = {True: 0, False: 0}
 

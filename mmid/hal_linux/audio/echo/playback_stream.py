@@ -47,7 +47,11 @@ class PlaybackStream:
 
     @property
     def refill_s(self) -> float:
-        """With so much left it wants more: half of a small buffer, which never has enough else."""
+        """With so many seconds of sound left it wants more.
+
+        At most half of the buffer: a small one could never hold ``REFILL_S``, and would want more
+        all the time.
+        """
         return min(REFILL_S, self.opened.buffer_frames / self.opened.rate_hz / 2)
 
     @property

@@ -38,7 +38,7 @@ _MOST_S = 0.5
 # for a loop on a busy board that is late.
 _MARGIN_PERIODS = 2
 _MARGIN_S = 0.05
-_MOST_MARGINS = ceil(_MOST_S / _MARGIN_S)  # more than the longest delay is never collected
+_MOST_MARGINS = ceil(_MOST_S / _MARGIN_S)  # together the longest delay: see ``start_at``
 
 
 class JitterBuffer:
@@ -100,7 +100,7 @@ class JitterBuffer:
 
         One longer silence is better than several short ones.
         """
-        # Without the limit a reply of a thousand gaps would make a number that no float can be.
+        # Limited, because a number that was doubled a thousand times is too large for a float.
         self._margins = min(2 * self._margins, _MOST_MARGINS)
 
     def reply_ended(self) -> None:

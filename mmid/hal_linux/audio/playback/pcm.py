@@ -26,8 +26,8 @@ _EDGE_MS = 5
 # period with no more than this, for the loop may be late.
 _LOW_S = 0.02
 
-# By so much the card's clock may be faster than ours. A reply of twenty minutes would run dry
-# while our clock alone says that a tenth of a second is left of it.
+# A card's clock may be faster than ours, by 200 ppm at most. After twenty minutes of one reply a
+# card that is 100 ppm faster would run dry while by our clock a tenth of a second is left.
 _DRIFT = 0.0002
 
 # A card has taken a sample before it sounds: it may be a period ahead, but no more than this.
@@ -67,7 +67,7 @@ class PlaybackPcm:
         self._gain = gain
         self._written = 0  # frames since the stream started; 0: it does not run
         self._heard_at: float | None = None  # not before then all is heard; None: it ran dry
-        self._outlasting = 0  # so many more frames are to come by the clock than by the device
+        self._outlasting = 0  # how many more frames are left by our clock than by the device
         self._refused_since: float | None = None  # it takes no samples
         self._kept = bytearray()  # samples as they came, until they were heard
         self._silence = 0  # frames of it behind the last sample
@@ -239,7 +239,7 @@ class PlaybackPcm:
             self._refused_since = None
             self._written += taken
             begins = time.monotonic() if self._heard_at is None else self._heard_at
-            if self._outlasting > 0:
+            if self._outlasting > 0:  # the card is ahead of our clock: come nearer to it
                 begins -= min(self._outlasting, taken * _DRIFT) / self.opened.rate_hz
             self._heard_at = begins + taken / self.opened.rate_hz
             self.frames += taken

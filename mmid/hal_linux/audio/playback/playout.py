@@ -64,7 +64,7 @@ class Playout:
         listener: told of start, end and failure, always from the event loop.
 
     Attributes:
-        ring: what waits for the device; nobody waits for room in it once no more is wanted.
+        ring: what waits for the device. Once no more is wanted, it lets nobody wait for room.
 
     Raises:
         AudioDeviceFailed: the device cannot be opened.
