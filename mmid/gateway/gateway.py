@@ -73,7 +73,7 @@ class Gateway:
     # --- the dialog -----------------------------------------------------------------------
 
     def connect(self) -> None:
-        if self._supervisor.conversation is None:
+        if not self._supervisor.connected:
             self._count_connection()
         self._supervisor.connect()
 

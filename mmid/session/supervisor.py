@@ -105,7 +105,7 @@ class Supervisor:
     def connect(self) -> None:
         """Want a connection, now, whatever was waited for; one that is there will do."""
         self._wanted.set()
-        if self.conversation is None or self.conversation.ending:
+        if not self.connected:
             self._kick.set()
 
     def hurry(self) -> bool:
@@ -129,6 +129,11 @@ class Supervisor:
         if self.conversation is not None:
             self._resting = True
             self.conversation.leave()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, and it is not about to end."""
+        return self.conversation is not None and not self.conversation.ending
 
     @property
     def in_turn(self) -> bool:

@@ -139,6 +139,16 @@ async def test_a_connect_that_changes_nothing_is_not_counted(board: Board) -> No
             board.gateway.connect()
 
 
+async def test_a_connect_right_behind_a_disconnect_is_counted(board: Board) -> None:
+    """The connection before says goodbye still, for up to 0.7 s."""
+    async with board.connected() as conversation:
+        conversation.leave()
+        for _ in range(10):
+            board.gateway.connect()
+        with pytest.raises(Busy, match="too often"):
+            board.gateway.connect()
+
+
 async def test_reset_stops_erases_and_forgets_in_this_order(board: Board) -> None:
     board.status.update(dialog_id="of the record before")
     await board.gateway.reset()
