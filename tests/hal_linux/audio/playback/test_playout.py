@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
+from mmid.hal_linux.audio.playback.pcm import PlaybackPcm
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.playback.arrivals import PATTERNS, Frame, Pattern, needed_delay_s
 from tests.hal_linux.audio.playback.test_player import Audience
@@ -89,6 +90,22 @@ async def test_twice_real_time_with_one_frame_late_has_no_silence_in_it(out: Lou
     await hear_out(player, frames)
     assert player.underruns == 0
     assert out.silent_frames() == 0
+
+
+@pytest.mark.usefixtures("out")
+async def test_what_waits_behind_other_sound_does_not_wake_the_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns, buffered = 0, PlaybackPcm.buffered
+
+    def counted(pcm: PlaybackPcm) -> int:
+        nonlocal turns
+        turns += 1
+        return buffered(pcm)
+
+    monkeypatch.setattr(PlaybackPcm, "buffered", counted)
+    await hear_out(player_on("paced"), [(0.002 * number, 0.02) for number in range(200)])
+    assert turns < 40, "five a second, and as many as are collected before the reply starts"
 
 
 @pytest.mark.parametrize("card", ["coarse", "fine"])
