@@ -184,6 +184,7 @@ async def test_whoever_asked_for_a_connection_that_is_there_asks_for_no_other_af
     cloud_directory: Path,
 ) -> None:
     async with clouded(cloud_directory) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.attempts(1)
         rig.supervisor.connect()  # while it connects anyway
         await rig.listening()
         rig.supervisor.connect()
