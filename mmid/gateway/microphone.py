@@ -184,6 +184,7 @@ class Microphone:
             return
         press.early.timeout.cancel()
         press.early.accepted.set_exception(error)
+        press.early.accepted.exception()  # asyncio complains if the caller has given up waiting
         press.early = None
         if press.held:
             self._shut()

@@ -1,7 +1,9 @@
 """Who holds the microphone, from the press to the release, and where what is said goes."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -428,6 +430,19 @@ async def test_a_caller_that_does_not_wait_for_the_answer_changes_nothing(
         hopeful.gateway.stop_speech(ALICE)
         await hopeful.wire.until("StopSpeech")
         assert hopeful.wire.speech == b"hello!"
+
+
+async def test_a_press_that_is_refused_after_its_caller_gave_up_is_no_complaint_of_the_loop(
+    hopeful: Board,
+) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+    accepted = press(hopeful)
+    accepted.cancel()  # as every call that waits is, when the daemon stops
+    await asyncio.wait({accepted})
+    hopeful.gateway.cancel_speech(ALICE)
+    gc.collect()
+    assert not complaints
 
 
 async def test_only_a_microphone_that_the_dialog_opens_is_open_beside_replies(

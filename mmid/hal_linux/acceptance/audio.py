@@ -202,6 +202,7 @@ class _Capture:
     def recorder_failed(self, error: AudioDeviceFailed) -> None:
         if not self.full.done():
             self.full.set_exception(error)
+            self.full.exception()  # asyncio complains of one that nobody waits for
 
 
 class _Playback:

@@ -1,7 +1,10 @@
 """The acoustic check on real PCMs: what one plays, the other records."""
 
+import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +29,10 @@ def build(define: Define, compile_plugin: Callable[[str], Path]) -> Build:
 
     def build(options: str) -> None:
         pcms = f'pcm_type.room {{ lib "{plugin}" }} pcm.room {{ type room {options} }}\n'
-        define(f"{pcms} pcm.deaf {{ type paced deaf 1 }} pcm.stuck {{ type paced stuck_ms 0 }}")
+        define(
+            f"{pcms} pcm.deaf {{ type paced deaf 1 }} pcm.stuck {{ type paced stuck_ms 0 }}\n"
+            "pcm.gone { type paced gone_ms 100 }"
+        )
 
     return build
 
@@ -89,3 +95,15 @@ async def test_a_microphone_that_gives_nothing_is_named(build: Build) -> None:
     build("gain 50")
     with pytest.raises(AudioDeviceFailed, match="stuck"):
         await heard("stuck", "room")
+
+
+async def test_of_two_devices_that_fail_one_is_named_and_the_other_no_complaint_of_the_loop(
+    build: Build,
+) -> None:
+    build("gain 50")
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+    with pytest.raises(AudioDeviceFailed, match="none"):
+        await heard("gone", "none")
+    gc.collect()
+    assert not complaints
