@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 # Tools that every floor may use.
 FOR_ALL = {
+    "mmid.bounded_read",
     "mmid.child",
     "mmid.deferred_imports",
     "mmid.frozen",
@@ -27,6 +28,7 @@ FOR_ALL = {
 FLOOR_PLAN = {
     "mmid": "",
     "mmid.errors": "",
+    "mmid.bounded_read": "",
     "mmid.child": "mmid.secrets",
     "mmid.deferred_imports": "",
     "mmid.events": "",

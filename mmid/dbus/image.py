@@ -8,13 +8,11 @@ further than the limit and no longer than the time-out.
 
 import asyncio
 import os
-import select
 import stat
 import threading
-import time
 from concurrent.futures import Future
-from contextlib import suppress
 
+from mmid.bounded_read import read_descriptor
 from mmid.dbus.failures import LIMITS_EXCEEDED, CallFailed
 from mmid.dbus.stream import close_descriptors
 from mmid.errors import InvalidArgument
@@ -101,7 +99,7 @@ def _read(descriptor: int) -> bytes:
         if stat.S_ISREG(mode):
             return _read_file(descriptor)
         if stat.S_ISFIFO(mode):
-            return _read_pipe(descriptor, time.monotonic() + _TIMEOUT_S)
+            return _read_pipe(descriptor)
     except OSError as error:
         raise InvalidArgument(f"the image cannot be read: {error}") from error
     raise InvalidArgument("the file descriptor must be a regular file, a memfd or a pipe")
@@ -115,20 +113,12 @@ def _read_file(descriptor: int) -> bytes:
     return _within_limit(image)
 
 
-def _read_pipe(descriptor: int, deadline: float) -> bytes:
+def _read_pipe(descriptor: int) -> bytes:
     os.set_blocking(descriptor, False)
-    ready = select.poll()
-    ready.register(descriptor, select.POLLIN)
-    image = bytearray()
-    while len(image) <= IMAGE_LIMIT:
-        if not ready.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise _too_slow()
-        with suppress(BlockingIOError):  # another reader of this pipe was quicker
-            piece = os.read(descriptor, IMAGE_LIMIT + 1 - len(image))
-            if not piece:
-                break
-            image += piece
-    return _within_limit(bytes(image))
+    try:
+        return _within_limit(read_descriptor(descriptor, IMAGE_LIMIT + 1, _TIMEOUT_S))
+    except TimeoutError:
+        raise _too_slow() from None
 
 
 def _within_limit(image: bytes) -> bytes:

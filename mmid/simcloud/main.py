@@ -16,12 +16,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from mmid.bounded_read import read_named_file
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.secrets import Secret, redact
 from mmid.simcloud import clouds
 from mmid.simcloud.cloud import Address, SimCloud
 from mmid.simcloud.core.product import Product, load_product
 from mmid.simcloud.core.scenario import Scenario
+
+# Longer than any key of any cloud.
+_LONGEST_SECRET_FILE_BYTES = 4096
 
 _UNAVAILABLE = 69  # sysexits(3): the address cannot be listened on
 
@@ -107,7 +111,7 @@ def _product(options: argparse.Namespace) -> Product:
 
 def _read_secret(path: Path) -> Secret:
     try:
-        value = path.read_text(encoding="utf-8").strip()
+        value = read_named_file(path, _LONGEST_SECRET_FILE_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"{path}: {error}") from error
     if not value:

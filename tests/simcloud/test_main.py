@@ -114,6 +114,14 @@ def test_a_wrong_scenario_ends_it_with_the_key(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("option", ["--app-secret-file", "--api-key-file", "--scenario"])
+def test_a_file_without_an_end_is_refused(option: str) -> None:
+    status, complaint = refused(option, "/dev/zero")
+    assert status == 2
+    assert complaint.startswith("mmid-simcloud: /dev/zero: ")
+    assert "bytes" in complaint
+
+
 def test_a_port_in_use_ends_it_with_a_line(tmp_path: Path) -> None:
     with simcloud("--cert-dir", tmp_path) as (_, facts):
         port = facts["ws_url"].split(":")[2].split("/")[0]

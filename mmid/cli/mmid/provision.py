@@ -9,8 +9,8 @@ import argparse
 import re
 import sys
 from dataclasses import fields, replace
-from pathlib import Path
 
+from mmid.bounded_read import read_named_file
 from mmid.cli.mmid.storage import load_record
 from mmid.cli.streams import as_set, print_json, print_lines
 from mmid.errors import SettingsInvalid, StorageFailed
@@ -22,7 +22,7 @@ from mmid.session.license.record import DeviceRecord
 from mmid.settings import Cloud, License, Settings, Storage
 
 # A file longer than this holds something else than 32 digits and a line's end.
-_LONGEST_SECRET_FILE_BYTES = 256
+_LONGEST_SECRET_FILE_BYTES = 4096
 
 
 def provision(settings: Settings, options: argparse.Namespace) -> int:
@@ -84,13 +84,13 @@ def _hold_against(table: type[License | Cloud], key: str, value: str, shown: str
 
 
 def _read_secret(name: str) -> Secret:
+    """Read the AppSecret; the file may be a pipe, as of a shell's ``<(...)``, for a minute."""
     where = "standard input" if name == "-" else name
     try:
         if name == "-":
-            data = sys.stdin.buffer.read(_LONGEST_SECRET_FILE_BYTES + 1)
+            data = sys.stdin.buffer.read(_LONGEST_SECRET_FILE_BYTES)
         else:
-            with Path(name).open("rb") as file:
-                data = file.read(_LONGEST_SECRET_FILE_BYTES + 1)
+            data = read_named_file(name, _LONGEST_SECRET_FILE_BYTES)
     except OSError as error:
         text = f"--app-secret-file: {where} cannot be read: {error.strerror}"
         raise SettingsInvalid(text) from None

@@ -36,6 +36,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from mmid.bounded_read import read_named_file
 from mmid.errors import SettingsInvalid
 from mmid.simcloud.core.faults import Fault, FaultPlan, Vocabulary, check_faults
 
@@ -43,6 +44,8 @@ __all__ = ["Fault", "Scenario", "ScenarioRun", "ScriptedTurn", "load_scenario", 
 
 # Ten minutes: what is longer is a mistake, not a reply.
 _LONGEST_REPLY_S = 600.0
+
+_LONGEST_FILE_BYTES = 1 << 20
 
 _Table = TypeVar("_Table")
 
@@ -116,7 +119,7 @@ def load_scenario(path: Path, vocabularies: Mapping[str, Vocabulary]) -> Scenari
         SettingsInvalid: one line that names the file, the key and what is allowed.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(read_named_file(path, _LONGEST_FILE_BYTES).decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsInvalid(f"{path}: {error}") from error
     try:

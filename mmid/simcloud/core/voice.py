@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mmid.errors import SettingsInvalid
+from mmid.regular_file import require_regular_file
 from mmid.simcloud.core.scenario import ScriptedTurn
 
 # A rising major chord and home again; hertz and seconds.
@@ -55,8 +56,7 @@ def read_wav(path: Path, rate_hz: int) -> bytes:
         SettingsInvalid: it cannot be read, or is not 16-bit mono at that rate.
     """
     try:
-        if path.stat().st_size > _LARGEST_WAV:
-            raise SettingsInvalid(f"{path}: larger than {_LARGEST_WAV} bytes")
+        require_regular_file(path, _LARGEST_WAV)
         with wave.open(str(path)) as file:
             found = (file.getnchannels(), file.getsampwidth() * 8, file.getframerate())
             if found != (1, 16, rate_hz):

@@ -1,3 +1,5 @@
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +65,24 @@ def test_the_secret_may_come_by_standard_input_and_is_never_printed(mmid: Tool, 
     assert result.returncode == 0
     assert mmid.record == IDENTITY
     assert APP_SECRET not in result.stdout + result.stderr
+
+
+def test_the_secret_may_come_by_a_pipe_as_of_a_shells_process_substitution(
+    mmid: Tool, tmp_path: Path
+) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with subprocess.Popen(["sh", "-c", 'echo "$0" >"$1"', APP_SECRET, pipe]) as writer:
+        result = mmid("provision", *WHO, "--app-secret-file", pipe)
+        writer.kill()
+    assert result.returncode == 0
+    assert mmid.record == IDENTITY
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_secret_and_is_not_read_for_ever(mmid: Tool, device: str) -> None:
+    result = mmid("provision", *WHO, "--app-secret-file", device)
+    assert result.returncode == OPTION
+    assert one_line(result).startswith("mmid: --app-secret-file: ")
 
 
 def test_a_second_time_changes_nothing(mmid: Tool, secret_file: Path, tmp_path: Path) -> None:

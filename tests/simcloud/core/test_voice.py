@@ -1,5 +1,6 @@
 """The samples and the texts of a reply."""
 
+import os
 import wave
 from array import array
 from itertools import pairwise
@@ -46,8 +47,10 @@ def test_a_wav_of_another_shape_is_refused(tmp_path: Path, shape: tuple[int, int
 
 
 def test_what_is_no_wav_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
     for name, content in (("text", b"hello"), ("empty", b"")):
         (tmp_path / name).write_bytes(content)
+    for name in ("text", "empty", "pipe"):
         with pytest.raises(SettingsInvalid, match="not a readable WAV"):
             read_wav(tmp_path / name, 24000)
 
