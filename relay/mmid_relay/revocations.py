@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmid_relay.metrics import REVOCATIONS_STALE
 from mmid_relay.settings import Devices, SettingsInvalid, is_name
+from mmid_relay.small_file import require_regular_file
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Revocations:
         self._looked_at = self._now()
         try:
             stamp = _stamp(file)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             stamp = None
             if self._stamp is not None:
                 self._complain(error)
@@ -86,7 +87,7 @@ class Revocations:
 
 def _stamp(file: Path) -> _Stamp:
     """Return what changes when a file is written, replaced, or may be read at last."""
-    status = file.stat()
+    status = require_regular_file(file)  # a pipe would hold all requests until somebody writes
     # The change time alone tells of a new mode, and of a copy that keeps the time of its source.
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 

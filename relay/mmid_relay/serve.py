@@ -9,6 +9,7 @@ import uvicorn
 from mmid_relay.app import make_app
 from mmid_relay.head_timeout import HeadTimeout
 from mmid_relay.settings import Server, Settings, SettingsInvalid
+from mmid_relay.small_file import require_regular_file
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ def check_certificate(server: Server) -> None:
     if not server.tls_cert:
         return
     try:
+        for file in filter(None, (server.tls_cert, server.tls_key)):
+            require_regular_file(file)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(server.tls_cert, server.tls_key or None, password="")
     except (OSError, ValueError):

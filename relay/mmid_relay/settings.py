@@ -323,7 +323,7 @@ def load(path: Path) -> Settings:
 
     try:
         if not path.is_file() and path != DEFAULT_FILE:
-            raise SettingsInvalid(f"there is no file {path}")
+            raise SettingsInvalid(f"there is no file {path}, or it is no regular one")
         return _WithFile()
     except ValidationError as error:
         raise SettingsInvalid("\n".join(_words(error))) from None

@@ -94,6 +94,20 @@ def test_a_file_that_is_gone_changes_nothing_and_is_told_once(
     assert revocations.holds("radio-2", "k1")
 
 
+def test_a_pipe_in_the_place_of_the_file_changes_nothing_and_holds_no_request(
+    file: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    revocations = _watching(file, clock)
+    file.unlink()
+    os.mkfifo(file)
+    for _ in range(3):
+        clock.now += 1
+        assert revocations.holds("radio-1", "k1")
+    assert [record.getMessage() for record in caplog.records] == [
+        "devices.revoked_file: it is no regular file; what was read before stays in force"
+    ]
+
+
 def test_a_file_that_is_bad_at_the_start_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match="revoked_file: No such file"):
         Revocations(Devices(revoked_file=str(tmp_path / "none")))

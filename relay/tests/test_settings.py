@@ -1,11 +1,14 @@
 """Where settings come from, and what is said of wrong ones."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from mmid_relay.settings import Settings, SettingsInvalid, load
+from mmid_relay.serve import check_certificate
+from mmid_relay.settings import Server, Settings, SettingsInvalid, load
+from mmid_relay.vendors.upstream import Connections
 from tests.rig import KEY
 
 _GOOD = f"""
@@ -86,6 +89,17 @@ def test_secrets_may_stand_in_files(
     assert settings.alibaba.token_key.get_secret_value() == "sk-in-a-file"
     assert settings.limits.shared_store == "redis://:password@store/0"
     assert set(settings.devices.fleet_keys) == {"k1", "k2"}
+
+
+def test_a_pipe_is_refused_where_a_file_is_named(file: Path, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    file.write_text(f'[dashscope]\napi_key_file = "{pipe}"\n')
+    assert f"api_key_file: {pipe}: it is no regular file" in _wrong(file)
+    assert _wrong(pipe).endswith("or it is no regular one")
+    with pytest.raises(SettingsInvalid, match="ca_file"):
+        Connections(str(pipe))
+    with pytest.raises(SettingsInvalid, match="tls_cert"):
+        check_certificate(Server(tls_cert=str(pipe)))
 
 
 def test_a_path_that_cannot_be_looked_at_is_said(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from yarl import URL
 from mmid_relay.metrics import CIRCUIT_OPEN, UPSTREAM_SECONDS
 from mmid_relay.problems import Kind, Problem
 from mmid_relay.settings import SettingsInvalid
+from mmid_relay.small_file import require_regular_file
 from mmid_relay.vendors.circuit import Circuit
 
 _ANSWER_LIMIT = 64 * 1024
@@ -74,6 +75,8 @@ class Connections:
 
     def __init__(self, ca_file: str) -> None:
         try:
+            if ca_file:
+                require_regular_file(ca_file)
             self._tls = ssl.create_default_context(cafile=ca_file or None)
         except (OSError, ValueError):
             raise SettingsInvalid(f"server.ca_file: {ca_file} holds no certificates") from None
