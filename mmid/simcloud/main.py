@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -27,7 +28,10 @@ from mmid.simcloud.core.scenario import Scenario
 # Longer than any key of any cloud.
 _LONGEST_SECRET_FILE_BYTES = 4096
 
-_UNAVAILABLE = 69  # sysexits(3): the address cannot be listened on
+# sysexits(3): the address cannot be listened on; the output cannot be written.
+_UNAVAILABLE = 69
+_OUTPUT_FAILED = 74
+_NO_READER = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.list_scenarios:
         for name, file in clouds.scenario_files().items():
-            print(f"{name:22}{clouds.summary(file)}")
+            _print(f"{name:22}{clouds.summary(file)}")
         return 0
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(name)s: %(levelname)s: %(message)s"
@@ -53,6 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"mmid-simcloud: cannot listen or write: {error}", file=sys.stderr)
             return _UNAVAILABLE
     return 0
+
+
+def _print(line: str) -> None:
+    """Print a line now; if that fails, end with the status of it."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        # Python must not try to flush it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(_NO_READER)
+        print(f"mmid-simcloud: the output cannot be written: {error}", file=sys.stderr)
+        sys.exit(_OUTPUT_FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,7 +142,7 @@ async def _serve(cloud: SimCloud) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with cloud:
-        print(json.dumps(cloud.line), flush=True)
+        _print(json.dumps(cloud.line))
         await stop.wait()
 
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from mmid_relay.settings import DEFAULT_FILE, Settings, SettingsInvalid, is_name
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a subcommand and return its exit status: 0, 1 for a failed check, 78 for settings."""
+    """Run a subcommand and return its exit status.
+
+    0; 1 for a failed check; 74 for output that cannot be written, 141 if whoever read it has gone;
+    78 for settings.
+    """
     options = _parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
@@ -21,9 +26,19 @@ def main(arguments: list[str] | None = None) -> int:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     try:
         status: int = options.run(options)
+        sys.stdout.flush()
     except SettingsInvalid as error:
         print(f"mmid-relay: {error}", file=sys.stderr)
         return 78
+    except OSError as error:
+        if options.run is _serve:  # what it writes, others watch over
+            raise
+        # Python must not try to flush it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 141
+        print(f"mmid-relay: the output cannot be written: {error}", file=sys.stderr)
+        return 74
     return status
 
 

@@ -1,6 +1,9 @@
 """The command's subcommands, and its exit status."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,25 @@ def test_wrong_settings_are_said_and_are_78(
         file.write_text(text)
         assert main([command, "--config", str(file)]) == 78
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["openapi"], ["check"], ["device-token", "radio-1"]])
+@pytest.mark.parametrize(("output", "status"), [("/dev/full", 74), ("gone", 141)])
+def test_an_output_that_takes_nothing_is_told_and_brings_no_traceback(
+    file: Path, command: list[str], output: str, status: int
+) -> None:
+    config = [] if command == ["openapi"] else ["--config", str(file)]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs if output == "gone" else output, "wb") as taken:  # noqa: PTH123 - a number
+        done = subprocess.run(
+            [sys.executable, "-m", "mmid_relay", *command, *config],
+            stdout=taken,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == status
+    assert ("mmid-relay: the output cannot be written" in done.stderr) is (status == 74)
+    assert "Traceback" not in done.stderr

@@ -1,6 +1,7 @@
 """The command as a process."""
 
 import json
+import os
 import re
 import select
 import signal
@@ -120,6 +121,25 @@ def test_a_file_without_an_end_is_refused(option: str) -> None:
     assert status == 2
     assert complaint.startswith("mmid-simcloud: /dev/zero: ")
     assert "bytes" in complaint
+
+
+@pytest.mark.parametrize("option", ["--list-scenarios", "--port=0"])
+@pytest.mark.parametrize(("reader", "status"), [("/dev/full", 74), ("gone", 141)])
+def test_an_output_that_takes_nothing_ends_it(option: str, reader: str, status: int) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs if reader == "gone" else reader, "wb") as output:  # noqa: PTH123 - a number
+        done = subprocess.run(
+            [sys.executable, "-m", "mmid.simcloud.main", option],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == status
+    assert ("the output cannot be written" in done.stderr) is (status == 74)
+    assert "Traceback" not in done.stderr
 
 
 def test_a_port_in_use_ends_it_with_a_line(tmp_path: Path) -> None:

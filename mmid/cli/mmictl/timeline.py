@@ -42,9 +42,11 @@ async def timeline(client: Client, options: Namespace) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        file = path.open("w", encoding="utf-8")
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be written: {error.strerror}") from error
+    with file:  # a full disk is no wrong argument: it is told as of any other output
+        file.write(text)
 
 
 def as_text(turns: list[TurnTimes], columns: int) -> Iterator[str]:

@@ -407,6 +407,12 @@ async def test_timeline_prints_a_waterfall_or_writes_a_picture(
     assert "/nowhere/turns.svg cannot be written" in nowhere.complaint
 
 
+async def test_a_picture_on_a_full_disk_is_no_wrong_argument(mmictl: Mmictl, front: Front) -> None:
+    ended = await mmictl("timeline", "--svg", "/dev/full")
+    assert ended.status == 74
+    assert ended.complaint.startswith("mmictl: the output cannot be written: ")
+
+
 async def test_reset_asks_whether_it_is_meant(
     mmictl: Mmictl, front: Front, application: NotingApplication
 ) -> None:
