@@ -94,6 +94,18 @@ async def test_a_proxy_is_read_as_the_dialog_reads_it(
     assert "Proxy-" not in service.heads[0]
 
 
+@pytest.mark.parametrize(
+    ("certificate", "key"), [("/dev/null", ""), ("/dev/null", __file__), (__file__, "/dev/null")]
+)
+async def test_a_client_certificate_or_key_that_is_no_file_is_refused_unopened(
+    certificate: str, key: str
+) -> None:
+    """A pipe would never be read to its end."""
+    endpoint = HttpsEndpoint("https://localhost:9/", client_cert=certificate, client_key=key)
+    with pytest.raises(SettingsInvalid, match="it is a pipe, a device or a socket"):
+        await ask(endpoint)
+
+
 async def test_a_network_of_no_proxy_is_gone_to_directly(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,18 @@ def sent(effects: Sequence[Effect]) -> list[str]:
     return [json.loads(effect.text)["type"] for effect in effects if isinstance(effect, Send)]
 
 
+def test_it_is_in_a_turn_from_a_question_to_the_end_of_the_response() -> None:
+    dialect = ready("push2talk")
+    in_turn = [dialect.in_turn]
+    dialect.ask("what is it", 1.0)
+    in_turn.append(dialect.in_turn)
+    tell(dialect, "response.created", response={"id": "resp_1"})
+    in_turn.append(dialect.in_turn)
+    tell(dialect, "response.done", response={"id": "resp_1", "status": "completed"})
+    in_turn.append(dialect.in_turn)
+    assert in_turn == [False, True, True, False]
+
+
 def test_a_response_that_nobody_made_is_asked_for_once_more_and_no_more() -> None:
     dialect = asked()
     assert dialect.deadline == 4.0
