@@ -73,7 +73,7 @@ class Gateway:
     # --- the dialog -----------------------------------------------------------------------
 
     def connect(self) -> None:
-        if not self._supervisor.connected:
+        if not self._supervisor.stays_connected:
             self._count_connection()
         self._supervisor.connect()
 

@@ -105,7 +105,7 @@ class Supervisor:
     def connect(self) -> None:
         """Want a connection, now, whatever was waited for; one that is there will do."""
         self._wanted.set()
-        if not self.connected:
+        if not self.stays_connected:
             self._kick.set()
 
     def hurry(self) -> bool:
@@ -131,7 +131,7 @@ class Supervisor:
             self.conversation.leave()
 
     @property
-    def connected(self) -> bool:
+    def stays_connected(self) -> bool:
         """Whether there is a connection, and it is not about to end."""
         return self.conversation is not None and not self.conversation.ending
 
