@@ -147,7 +147,7 @@ async def bare_play(mode: str, sound: Sound) -> None:
 
 
 async def ticks(every_s: float, for_s: float) -> AsyncIterator[None]:
-    """Return now and then, for so long."""
+    """Yield at once, and then each time when so many seconds have passed, for so long."""
     began = time.monotonic()
     for number in range(1, round(for_s / every_s) + 1):
         yield

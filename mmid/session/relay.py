@@ -120,7 +120,7 @@ def judged(where: str, heard: Mapping[str, Any]) -> dict[str, Any]:
         held = None
     answer = held if isinstance(held, dict) else {}
     words = next((answer[key] for key in _WORDS if isinstance(answer.get(key), str)), "")
-    # A server may quote what it was sent, and with it what must stay secret.
+    # A server may quote what it was sent, and with it a secret, which ``printable`` masks.
     told = f"HTTP {status}" + (f": {printable(words)}" if words else "")
     if status in {401, 403}:
         raise _refused(where, status, told, heard["skew_ms"] or 0)
