@@ -89,8 +89,10 @@ class Keyboard:
         return last
 
     def _read(self) -> None:
-        data = os.read(self._terminal, 64)
-        if not data:  # the terminal was closed
+        data = b""
+        with suppress(OSError):  # EIO: a terminal that hung up, or whose session has ended
+            data = os.read(self._terminal, 64)
+        if not data:  # it was closed
             self._loop.remove_reader(self._terminal)
             data = b"\x04"
         for byte in data:
