@@ -29,7 +29,8 @@ def defer_import(name: str, *functions: str, **known: Callable[..., Any]) -> Non
     Args:
         name: its full name. One that is loaded already, or is not there, is left alone.
         functions: those of its functions that are taken out of it by ``from NAME import``,
-            which is a use; with these it is the first call.
+            which is a use; with these it is the first call. Of a package only: what is none is
+            asked by that statement for its ``__path__``, and so loaded.
         known: functions of it that are asked while something is imported, with what gives the
             same answer without the module.
     """
