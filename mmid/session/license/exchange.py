@@ -116,10 +116,12 @@ def _codec_failed(
     if unopened is not None:
         said = f"the license codec {request.codec} {how} over the service's answer"
         return ReplyNotOpened(said, unopened)
-    sent = "" if stage == "opening" else "; nothing was sent"
-    return LicenseCodecFailed(
-        f"the license codec {request.codec} {how} over the {request.kind} request{sent}"
-    )
+    over = {
+        # A library may have threads of its own, so it can fail while we are on the network.
+        "asking": f"beside the {request.kind} request, which may have been sent",
+        "opening": f"over the answer to the {request.kind} request",
+    }.get(stage, f"over the {request.kind} request; nothing was sent")
+    return LicenseCodecFailed(f"the license codec {request.codec} {how} {over}")
 
 
 def _failed(code: str, message: str, advice: str, unopened: Unopened | None) -> MmidError:

@@ -25,6 +25,7 @@ from mmid.errors import (
     StorageFailed,
 )
 from mmid.secrets import Secret
+from mmid.session.license import exchange as exchange_module
 from mmid.session.license.access import LicenseAccess
 from mmid.session.license.codec import Context, Message, unseal
 from mmid.session.license.exchange import exchange
@@ -315,6 +316,23 @@ async def test_a_library_that_fails_before_anything_is_sent_is_tried_again(
     await board.access.credential()
 
 
+async def test_of_a_library_that_crashes_beside_the_request_nobody_says_that_nothing_was_sent(
+    cloud: SimCloud, build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread of its own may do so; here the child says that it is asking, and dies of it."""
+    board = await boot(cloud, build())
+    (tmp_path / "dying_child.py").write_text(
+        "import os, signal\n"
+        'print(\'{"stage": "asking"}\', flush=True)\n'
+        "os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(exchange_module, "_CHILD", "dying_child")
+    said = r"crashed \(SIGSEGV\) beside the register request, which may have been sent$"
+    with pytest.raises(LicenseCodecFailed, match=said):
+        await board.access.credential()
+
+
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As soon as the library hangs, half a minute has gone by for whoever waits for the child."""
@@ -408,7 +426,11 @@ async def test_the_other_codec_may_open_what_one_could_not(
 @pytest.mark.parametrize(
     ("fault", "kind", "said"),
     [
-        ("c_license_analyze_get_token_rsp:crash", LicenseCodecFailed, r"crashed \(SIGSEGV\)"),
+        (
+            "c_license_analyze_get_token_rsp:crash",
+            LicenseCodecFailed,
+            r"crashed \(SIGSEGV\) over the answer to the token request$",
+        ),
         ("c_license_analyze_get_token_rsp:refuse", MalformedMessage, "returned 3"),
         ("c_mmi_get_wss_header:nonsense", LicenseCodecFailed, "does not fit into an HTTP header"),
     ],
