@@ -6,6 +6,7 @@ came of the first.
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -104,8 +105,9 @@ class MemoryAnswers:
 class SharedAnswers:
     """In a Redis or Valkey, so that a repeat may reach another relay than the first.
 
-    The key is set before the vendor is asked. If this relay dies then, the key stays, and the
-    request is not sent again by any other.
+    The key is set before the vendor is asked, to a name of this attempt. If this relay dies then,
+    the key stays, and the request is not sent again by any other. If only the store's answer is
+    lost, nothing is sent, and the next attempt has the same name: it knows the claim for its own.
 
     Args:
         pool: connections to the store.
@@ -115,18 +117,27 @@ class SharedAnswers:
     def __init__(self, pool: BlockingConnectionPool, wait_s: float) -> None:
         self._store: Valkey = Valkey(connection_pool=pool)
         self._wait_s = wait_s
+        # Attempts that nothing was sent for, and that may have set their key.
+        self._unsure: dict[str, bytes] = {}
 
     async def claim(self, key: str) -> Reply | Problem | None:
         """Return what is kept, or will be kept soon by the relay that is asking."""
+        attempt = self._unsure.pop(key, b"") or secrets.token_hex(16).encode()
         try:
             for _ in range(1 + int(self._wait_s / _POLL_S)):
                 # Each time anew: the other relay may have given its claim up.
-                if await self._store.set(_name(key), b"", nx=True, ex=KEPT_S):
+                if await self._store.set(_name(key), attempt, nx=True, ex=KEPT_S):
                     return None
-                if text := await self._store.get(_name(key)):
-                    return _from_text(text)
+                held = await self._store.get(_name(key))
+                if held == attempt:
+                    return None
+                if held and held.startswith(b"{"):
+                    return _from_text(held)
                 await asyncio.sleep(_POLL_S)
         except ValkeyError:
+            self._unsure[key] = attempt
+            if len(self._unsure) > _MOST:
+                del self._unsure[next(iter(self._unsure))]
             raise _away() from None
         return Problem(
             Kind.VENDOR_SLOW,

@@ -6,8 +6,10 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from valkey.exceptions import TimeoutError  # noqa: A004 - what the store's library raises
 
 from mmid_relay.answers import KEPT_S, Reply, SharedAnswers, connect
 from mmid_relay.problems import Kind, Problem
@@ -78,6 +80,26 @@ async def test_a_claim_of_a_relay_that_died_is_not_sent_again(store: str) -> Non
         held = await other.claim("k")
         assert isinstance(held, Problem)
         assert held.kind is Kind.VENDOR_SLOW
+
+
+async def test_a_claim_that_the_store_took_without_a_word_is_known_for_ones_own_and_no_others(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _relays(store, 0.2) as [one, other]:
+        really_set = one._store.set
+
+        async def lose_the_answer(*words: Any, **options: Any) -> None:
+            await really_set(*words, **options)
+            raise TimeoutError
+
+        with monkeypatch.context() as lossy:
+            lossy.setattr(one._store, "set", lose_the_answer)
+            with pytest.raises(Problem, match="nothing was sent"):
+                await one.claim("k")
+        assert isinstance(await other.claim("k"), Problem)
+        assert await one.claim("k") is None
+        held = await one.claim("k")
+        assert isinstance(held, Problem), "what was sent once is not claimed again"
 
 
 async def test_a_claim_that_was_given_up_is_free(store: str) -> None:
