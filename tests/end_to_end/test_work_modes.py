@@ -100,10 +100,10 @@ async def test_a_voice_that_interrupts_in_duplex_silences_the_reply_and_not_its_
     listener = await board.start()
     started = await listener.wait_for("TtsStart")
     silenced = await listener.wait_for("SpeechRestart")
+    await listener.wait_for("LlmComplete", after=listener.heard.index(silenced))
     voice = board.journal("speech-begin")[1]["t"]
     assert 0.7 < voice - started.at < 2, "the voice came in the middle of the reply"
     assert silenced.at - voice < 0.3
-    await listener.wait_for("LlmComplete", after=listener.heard.index(silenced))
     # What was heard, what the device still held, and the time the text took.
     assert len(board.played()) / 2 / 24000 < voice - started.at + 0.6
 
