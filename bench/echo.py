@@ -14,6 +14,7 @@ that has done all but this, when it begins to cancel.
 
 import asyncio
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -183,7 +184,9 @@ def _figures(sound: Sound, seconds: float, runs: int) -> Iterator[Figure]:
     yield Figure(
         f"{what}, nothing played", "ms/s", silent, "a hundredth of a core", [_GOAL_MS], 1.0
     )
-    yield Figure(what, "ms/s", added, "a hundredth of a core", [_GOAL_MS], 1.0)
+    # Where a machine's library alone takes more than that, only the ratio to it can judge mmid.
+    goal = 1.0 if statistics.median(bare_ms) <= _GOAL_MS else None
+    yield Figure(what, "ms/s", added, "a hundredth of a core", [_GOAL_MS], goal)
     yield Figure(
         f"{what}, beside its library",
         "ms/s",
