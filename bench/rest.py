@@ -58,7 +58,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
     every = first, *others
     ours = [one.ours for one in every]
     bare = [one.bare for one in every]
-    yield Figure("idle CPU, a pair for each cloud", "ms/s", ours, "bare websockets", bare, 2.0)
+    yield Figure("idle CPU, a pair for each cloud", "ms/s", ours, "bare websockets", bare)
     if first.official is not None:
         theirs = "dashscope's client"
         yield Figure("idle CPU, beside dashscope", "ms/s", [first.ours], theirs, [first.official])
