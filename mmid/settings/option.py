@@ -44,8 +44,9 @@ at_start = partial(_option, TakesEffect.START)
 COORDINATES_OR_EMPTY = r"^(-?[0-9]{1,2}(\.[0-9]{1,8})?,-?[0-9]{1,3}(\.[0-9]{1,8})?)?$"
 # Up to 65535: what parses a URL later raises for more.
 _PORT = "([0-5]?[0-9]{1,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-# RFC 1035 section 2.3.4: a resolver raises for an empty label, or a longer one.
-_LABEL = r"[^\s/?#@:.\[\]]{1,63}"
+# How long a label may be is left to ``is_url``: "up to 63 of them", for each setting that is a
+# URL, took more than a MiB of the process that judges.
+_LABEL = r"[^\s/?#@:.\[\]]+"
 _HOST = rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)"
 # What follows the scheme of a URL: a user if need be, a name or an address, a port, the rest.
 _PLACE = rf"([^\s/?#]*@)?{_HOST}(:{_PORT})?([/?][^\s#]*)?"
@@ -54,6 +55,7 @@ HTTPS = f"^https://{_PLACE}$"
 # RFC 9110 section 5: a token, a colon, visible characters; a line each.
 HEADERS = r"^((^|\n)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*)*\n?$"
 HTTPS_OR_EMPTY = f"^(https://{_PLACE})?$"
+_LONGEST_LABEL = 63  # of a host's name, between two dots: RFC 1035 section 2.3.4
 # The patterns of a URL. What one of them takes is checked by ``is_url``, too.
 URLS = {WSS_OR_EMPTY, HTTPS, HTTPS_OR_EMPTY}
 # What fits into a header and is no mistake of copying: no comment, blank or quote around it.
@@ -74,6 +76,9 @@ def is_url(text: str) -> bool:
         host = urlsplit(text).hostname or ""
         if ":" in host:
             IPv6Address(host)
+        elif host.isascii():  # the codec judges likewise, but loads Unicode's tables
+            *labels, last = map(len, host.split("."))  # the last one is empty behind a dot
+            return min(labels, default=1) > 0 and max([*labels, last]) <= _LONGEST_LABEL
         else:
             host.encode("idna")
     except ValueError:

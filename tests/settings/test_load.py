@@ -8,6 +8,7 @@ from mmid.child import from_plain
 from mmid.errors import SettingsInvalid
 from mmid.settings import Settings, sources
 from mmid.settings.load import judge
+from mmid.settings.option import is_url
 from mmid.settings.sources import Tables, read_layers
 
 ROOT = Path(__file__).parents[2]
@@ -330,6 +331,13 @@ def test_what_is_no_url_is_refused(url: str, write: Write) -> None:
 )
 def test_what_is_a_url_is_taken(url: str, write: Write) -> None:
     assert load(write(f'[cloud]\nws_url = "{url}"\n'))["cloud"]["ws_url"] == url
+
+
+def test_a_label_of_a_host_has_at_most_63_characters() -> None:
+    label = "a" * 63
+    assert is_url(f"wss://h.{label}.{label}./")
+    assert not is_url(f"wss://{label}a.example")
+    assert not is_url(f"wss://example.{label}a")
 
 
 def test_the_password_and_the_query_of_a_url_are_not_shown(write: Write) -> None:
