@@ -117,14 +117,14 @@ def test_a_secret_is_known_in_quotes_and_in_urls_too(value: str) -> None:
 
 
 def test_what_headers_carry_is_known_value_by_value() -> None:
-    headers = Secret("X-Relay-Key: swordfish\nX-Group: kitchen-1")
-    assert redact("got 'swordfish' of kitchen-1") == f"got '{MASK}' of {MASK}"
+    headers = Secret("X-Relay-Key: swordfish\nX-Group: pantry-1")
+    assert redact("got 'swordfish' of pantry-1") == f"got '{MASK}' of {MASK}"
     assert redact(repr(headers.reveal())) == f"'{MASK}'"
 
 
 def test_the_key_of_an_authorization_header_is_known_without_its_scheme() -> None:
-    headers = Secret("Authorization: DeviceToken kitchen.0123456789")
-    assert redact("no such token: kitchen.0123456789") == f"no such token: {MASK}"
+    headers = Secret("Authorization: DeviceToken pantry.0123456789")
+    assert redact("no such token: pantry.0123456789") == f"no such token: {MASK}"
     assert redact("an unknown DeviceToken") == "an unknown DeviceToken"
     assert headers
 

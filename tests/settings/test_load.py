@@ -287,9 +287,9 @@ def test_pay_as_you_go_has_no_license_service_to_be_told_of(
 def test_headers_are_a_table_or_lines_and_secret(
     write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    path = write('[license.headers]\nX-Relay-Key = "swordfish"\nX-Group = "kitchen"\n')
+    path = write('[license.headers]\nX-Relay-Key = "swordfish"\nX-Group = "scullery-9"\n')
     headers = from_plain(Settings, load(path)).license.headers
-    assert headers.reveal().splitlines() == ["X-Relay-Key: swordfish", "X-Group: kitchen"]
+    assert headers.reveal().splitlines() == ["X-Relay-Key: swordfish", "X-Group: scullery-9"]
     assert "swordfish" not in repr(from_plain(Settings, load(path)))
 
     write("X-Relay-Key: octopus\n", "credentials/license_headers")
