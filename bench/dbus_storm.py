@@ -41,6 +41,9 @@ _TIME_GOAL = 1.05
 _MEMORY_GOAL = 1.2
 _LOSS_GOAL = 0.005
 
+# Milliseconds that differ by half from one to the next, and quickly taken: more than one a run.
+_LEASES = 10
+
 # The bus tells at once who has left it, or is broken.
 _LEFT_S = 20.0
 
@@ -100,7 +103,7 @@ async def _weathers(effort: Effort) -> tuple[dict[str, list[Turn]], list[float],
             for name in STORMS:
                 async with storm(name, made):
                     turns[name].append(await turn(made, listener, speech_s))
-        return turns, *await _leases(made, listener, effort.runs)
+        return turns, *await _leases(made, listener, effort.times(_LEASES))
 
 
 @asynccontextmanager
@@ -161,7 +164,7 @@ async def _lost(listener: Listener) -> int:
     return int(overruns) + int(underruns)
 
 
-async def _leases(made: Board, listener: Listener, runs: int) -> tuple[list[float], list[float]]:
+async def _leases(made: Board, listener: Listener, times: int) -> tuple[list[float], list[float]]:
     """Return when the microphone was free and when the bus told of the holder's end, ms."""
     freed, told = [], []
     witness = await Bus.connect(made.bus)
@@ -173,7 +176,7 @@ async def _leases(made: Board, listener: Listener, runs: int) -> tuple[list[floa
 
     witness.on_signal = hear
     await witness.ask_bus("AddMatch", "s", f"sender='{DBUS}',member='NameOwnerChanged'")
-    for _ in range(runs):
+    for _ in range(times):
         start = len(listener.heard)
         async with storm("hold", made):
             await listener.wait_for("SpeechStart", after=start)
