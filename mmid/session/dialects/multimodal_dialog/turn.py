@@ -1,5 +1,6 @@
 """Small memories of a connection: the turn under way, the wish for the floor, the pace of both."""
 
+import json
 from collections import deque
 from dataclasses import dataclass, field
 from math import inf
@@ -14,6 +15,10 @@ _BURST_S = 2.5
 
 # Commands whose result may still come; the oldest is forgotten first.
 _RESULTS_AWAITED = 16
+
+# So much of results goes into one message, which may have a mebibyte. A single one always fits:
+# 64 KiB, of which JSON makes six times as much at worst.
+_RESULTS_CHARACTERS = 768 * 1024
 
 # After Listening we give RequestAccepted this long before we go on without
 # it: a RequestToSpeak that crossed a Listening may never be answered.
@@ -135,12 +140,17 @@ class Results:
         return bool(self._come)
 
     def take(self) -> list[dict[str, str]]:
-        """Return them as RequestToRespond has them, and forget them."""
-        come, self._come = self._come, {}
-        return [
-            {"command_request_id": request, "invoke_result": result}
-            for request, result in come.items()
-        ]
+        """Return as many as fit, as RequestToRespond has them; the others stay for the next."""
+        taken: list[dict[str, str]] = []
+        size = 0
+        for request, result in list(self._come.items()):
+            told = {"command_request_id": request, "invoke_result": result}
+            size += len(json.dumps(told))
+            if taken and size > _RESULTS_CHARACTERS:
+                break
+            taken.append(told)
+            del self._come[request]
+        return taken
 
 
 @dataclass(slots=True)

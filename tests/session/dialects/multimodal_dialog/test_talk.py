@@ -155,6 +155,24 @@ def test_a_press_goes_before_the_result_of_a_command() -> None:
     assert rehearsal.dialect.deadline > rehearsal.now
 
 
+def test_results_that_one_message_cannot_hold_go_up_one_after_the_other() -> None:
+    rehearsal = reach(Stage.RESPONDING)
+    ids = [f"r-{number}" for number in range(8)]
+    extra = {"commands": [{"name": "lamp", "command_request_id": one} for one in ids]}
+    frame = output_frame("RespondingContent", text="it is", extra_info=extra)
+    rehearsal.dialect.receive_text(frame, rehearsal.now)
+    for one in ids:  # as long as a result may be: JSON writes six bytes for each character
+        rehearsal.dialect.tool_result(one, "\x01" * 65536, rehearsal.now)
+    told: list[str] = []
+    while len(told) < len(ids):
+        rehearsal.now += 10.0
+        rehearsal.dialect.receive_text(LISTENING, rehearsal.now)
+        parameters = sent(rehearsal.dialect.tick(rehearsal.now))["parameters"]
+        results = parameters["biz_params"]["command_results"]
+        told += [result["command_request_id"] for result in results]
+    assert told == ids
+
+
 def test_what_is_no_result_is_refused() -> None:
     rehearsal = commanded()
     with pytest.raises(InvalidArgument, match="65536"):
