@@ -84,8 +84,8 @@ class RtcMachine(TurnMachine):
         self.spoken_bytes = 0
 
     def listen(self, now: float) -> Effects:
-        """The turn is over: be ready for the next."""
-        self.reply.over = True
+        """The turn is over: be ready for the next; a reply that waits is not of this turn."""
+        self.reply.over = self.reply.over or not self.reply.waits
         return super().listen(now)
 
     @property

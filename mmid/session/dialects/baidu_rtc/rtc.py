@@ -12,7 +12,6 @@ license, in ``opening``; here are the connection, the time and the sound.
 """
 
 from collections.abc import Iterator, Sequence
-from math import inf
 from typing import Any
 
 from mmid.errors import Unsupported
@@ -76,7 +75,7 @@ class BaiduRtc(TurnDialect):
         settings: how one talks.
         work_mode: push2talk, tap2talk or duplex.
         made_for: the work mode that the instance was asked for with.
-        again: the connection before ended without a word.
+        again: the connection before was the first to end without a word.
         ready_by: monotonic time by which the connection must be open.
     """
 
@@ -96,7 +95,7 @@ class BaiduRtc(TurnDialect):
         self._fits = work_mode == made_for
         self._again = again
         self._heard = False
-        self._silence_at = inf
+        self._silence_at = 0.0
         self.machine = RtcMachine(settings, work_mode, identity, ready_by=ready_by)
 
     def speech_frame(self, data: bytes) -> bytes:
@@ -243,7 +242,6 @@ class BaiduRtc(TurnDialect):
         return talk.start_speech(self.machine, now)
 
     def stop_speech(self, now: float) -> Effects:
-        self._silence_at = now
         return talk.stop_speech(self.machine, now)
 
     def cancel_speech(self, now: float) -> Effects:

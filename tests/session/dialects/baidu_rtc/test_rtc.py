@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mmid.errors import Busy, InvalidArgument, LicenseRefused, NotReady, Unsupported
-from mmid.events import Command, Error, Heartbeat, LlmComplete
+from mmid.events import Command, Error, Heartbeat, LlmComplete, TtsEnd, TtsStart
 from mmid.secrets import redact
 from mmid.session.dialects.baidu_rtc.rtc import BaiduRtc
 from mmid.session.dialects.stages import TurnStage
@@ -24,9 +24,11 @@ from mmid.session.effects import (
 from mmid.session.endpoint import ClosedUnheard
 from tests.session.dialects.baidu_rtc.connection import (
     BEGIN,
+    COMING,
     DEVICE,
     END,
     FAILED,
+    GONE,
     KEY,
     MUST,
     PASS,
@@ -501,6 +503,26 @@ def test_a_loudspeaker_that_fails_lets_the_next_reply_be_heard() -> None:
     asked(dialect)
     dialect.receive_text(BEGIN, 3.0)
     assert Play(SOUND) in dialect.receive_binary(SOUND, 3.1)
+
+
+def test_a_reply_whose_text_came_while_another_was_heard_is_heard_to_its_end() -> None:
+    dialect = asked()
+    dialect.receive_text(BEGIN, 2.0)
+    dialect.receive_binary(SOUND, 2.1)
+    dialect.receive_text(END, 2.2)
+    dialect.receive_text("[A]:[M]:and", 2.3)
+    dialect.playback_finished(2.4)
+    assert TtsStart() in told(dialect.receive_text(BEGIN, 2.5))
+    assert Play(SOUND) in dialect.receive_binary(SOUND, 2.6)
+    assert TtsEnd() in told(dialect.receive_text(END, 2.7))
+
+
+def test_a_speech_whose_end_the_cloud_heard_is_followed_by_silence() -> None:
+    dialect = opened("tap2talk")
+    dialect.start_speech(3.0)
+    dialect.receive_text(COMING, 3.1)
+    dialect.receive_text(GONE, 3.2)
+    assert "audio" in words(dialect.tick(3.3))
 
 
 def test_in_duplex_a_voice_goes_on_with_a_spoken_question_and_interrupts_a_written_one() -> None:
