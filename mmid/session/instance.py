@@ -49,7 +49,8 @@ class Instance(Credential):
         stop_url: where the relay is asked to stop it; empty: nowhere.
         device_name: who this device is.
         work_mode: how one talks; the instance was made for it.
-        again: the connection before ended without a word.
+        again: the connection before was the first to end without a word: the second is told,
+            and no more than that.
     """
 
     instance_id: int | str
@@ -139,7 +140,7 @@ class InstanceAccess(RelayAccess):
         question = {"deviceName": name, **needs.question, "mode": mode}
         instance = needs.read(await self._ask_relay(needs.url, question))
         self._instance = replace(
-            instance, device_name=name, work_mode=mode, again=self._unheard > 0
+            instance, device_name=name, work_mode=mode, again=self._unheard == 1
         )
         return self._instance
 

@@ -277,6 +277,7 @@ async def test_an_instance_that_leads_nowhere_is_made_anew_once_and_then_seldom(
     assert board.access.after(UNHEARD) is Next.RETRY
     assert (await board.access.credential()).again
     assert board.access.after(UNHEARD) is Next.LATER
+    assert not (await board.access.credential()).again, "it was told"
     assert board.access.after(CredentialRefused("wss://cloud", 401)) is Next.LATER
     await board.connect()
     assert not (await board.access.credential()).again
