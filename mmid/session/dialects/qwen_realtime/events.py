@@ -5,13 +5,13 @@ of the vendor's handbook (section 15), for a simulator or a gateway of one's own
 what an event says in ``data``, has no request for a response, and no way to cancel one.
 """
 
-import json
 from base64 import b64encode
 from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import Any
 
 from mmid.session.dialects.dialect import Function
+from mmid.session.dialects.json_text import written
 
 # The way to have a given text spoken (section 18) [unconfirmed: how literally it is obeyed].
 _SAY = "Say exactly the following text, word by word, and nothing else: {}"
@@ -38,13 +38,13 @@ class ClientEvents:
     def session(self, session: Mapping[str, Any]) -> str:
         """Ask for the whole session."""
         if self.handbook:
-            return _json({"type": "session.create", "data": session})
-        return _json({"type": "session.update", "session": session})
+            return written({"type": "session.create", "data": session})
+        return written({"type": "session.update", "session": session})
 
     def change(self, fields: Mapping[str, Any]) -> str:
         """Change some fields of the session."""
         key = "data" if self.handbook else "session"
-        return _json({"type": "session.update", key: fields})
+        return written({"type": "session.update", key: fields})
 
     def commit(self) -> str:
         """The speech is over; in the handbook's words this asks for the response as well."""
@@ -56,7 +56,7 @@ class ClientEvents:
 
     def respond(self) -> list[str]:
         """Ask for a response to what was committed, written or answered."""
-        return [] if self.handbook else [_json({"type": "response.create"})]
+        return [] if self.handbook else [written({"type": "response.create"})]
 
     def cancel(self) -> str:
         """End the response that is active."""
@@ -65,12 +65,12 @@ class ClientEvents:
     def say(self, text: str) -> str:
         """Have a text spoken."""
         instructions = _SAY.format(text)
-        return _json({"type": "response.create", "response": {"instructions": instructions}})
+        return written({"type": "response.create", "response": {"instructions": instructions}})
 
     def text(self, text: str) -> str:
         """Write what a person would have said."""
         if self.handbook:
-            return _json({"type": "input_text", "data": {"text": text}})
+            return written({"type": "input_text", "data": {"text": text}})
         content = [{"type": "input_text", "text": text}]
         return self._item({"type": "message", "role": "user", "content": content})
 
@@ -78,14 +78,14 @@ class ClientEvents:
         """Show a JPEG."""
         image = b64encode(data).decode("ascii")
         if self.handbook:
-            return _json({"type": "input_image", "data": {"image": image}})
-        return _json({"type": "input_image_buffer.append", "image": image})
+            return written({"type": "input_image", "data": {"image": image}})
+        return written({"type": "input_image_buffer.append", "image": image})
 
     def output(self, call_id: str, output: str) -> str:
         """Answer a call of a function; ``output`` is what it returned, JSON for most."""
         if self.handbook:
             data = {"tool_call_id": call_id, "output": output}
-            return _json({"type": "input_tool_output", "data": data})
+            return written({"type": "input_tool_output", "data": data})
         return self._item({"type": "function_call_output", "call_id": call_id, "output": output})
 
     def finish(self) -> str:
@@ -93,10 +93,10 @@ class ClientEvents:
         return self._plain("session.finish")
 
     def _item(self, item: Mapping[str, Any]) -> str:
-        return _json({"type": "conversation.item.create", "item": item})
+        return written({"type": "conversation.item.create", "item": item})
 
     def _plain(self, kind: str) -> str:
-        return _json({"type": kind, "data": {}} if self.handbook else {"type": kind})
+        return written({"type": kind, "data": {}} if self.handbook else {"type": kind})
 
 
 def declaration(function: Function) -> dict[str, Any]:
@@ -107,7 +107,3 @@ def declaration(function: Function) -> dict[str, Any]:
         "parameters": dict(function.parameters),
     }
     return {"type": "function", "function": described}
-
-
-def _json(event: Mapping[str, Any]) -> str:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))

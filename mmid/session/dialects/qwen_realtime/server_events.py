@@ -62,13 +62,13 @@ def on_event(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effect
 # --- the session --------------------------------------------------------------------------
 
 
-def _created(machine: RealtimeMachine, event: ServerEvent, _now: float) -> Effects:
-    opens = [] if machine.events.handbook else [Send(machine.session)]
-    return (
-        [SaveDialog(event.session_id, resumable=False), *opens]
-        if machine.stage is TurnStage.STARTING
-        else []
-    )
+def _created(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
+    if machine.stage is not TurnStage.STARTING:
+        return []
+    named = SaveDialog(event.session_id, resumable=False)
+    if machine.events.handbook:  # it may be all the answer that session.create gets (section 15)
+        return [named, *_updated(machine, event, now)]
+    return [named, Send(machine.session)]
 
 
 def _updated(machine: RealtimeMachine, _event: ServerEvent, now: float) -> Effects:
@@ -286,7 +286,9 @@ def _error(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     told = Emit(Error(code, event.message or "the cloud said no more than that"))
     if machine.stage is TurnStage.STARTING:
         error = CloudRefused(f"the cloud refused the session: {event.message}", code)
-        return [told, *machine.fail(error, Next.HOURS, now)]
+        # An error that blames our event will come again; the service's own trouble may soon pass.
+        ours = after_error(event.error_kind, event.message) is not Following.SUSPECT
+        return [told, *machine.fail(error, Next.HOURS if ours else Next.RETRY, now)]
     match after_error(event.error_kind, event.message):
         case Following.NOTHING:
             return machine.response_ended("", now)

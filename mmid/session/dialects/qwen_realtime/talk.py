@@ -168,12 +168,12 @@ def offer_functions(machine: RealtimeMachine, functions: Sequence[Function]) -> 
     declared = [declaration(one) for one in functions if "/" not in one.name]
     names = {one["function"]["name"] for one in declared}
     own = [one for one in machine.own_tools if one["function"]["name"] not in names]
-    tools = [*own, *declared][:MOST_TOOLS]
-    notes = [
-        Note(f"the function {one.name} is not offered: this cloud's have no domain")
-        for one in functions
-        if "/" in one.name
-    ]
+    tools = [*own, *declared]
+    left_out = {one.name: "this cloud's have no domain" for one in functions if "/" in one.name}
+    for one in tools[MOST_TOOLS:]:
+        left_out[one["function"]["name"]] = f"there are {MOST_TOOLS} already"
+    tools = tools[:MOST_TOOLS]
+    notes = [Note(f"the function {name} is not offered: {why}") for name, why in left_out.items()]
     if tools == machine.tools:
         return [*notes]
     machine.tools = tools

@@ -75,6 +75,17 @@ def test_an_error_before_the_session_is_ours_is_a_fault_of_the_settings() -> Non
     assert told(effects) == [OURS]
 
 
+@pytest.mark.parametrize("kind", ["server_error", ""])
+def test_an_error_of_the_services_own_before_the_session_is_ours_is_soon_tried_again(
+    kind: str,
+) -> None:
+    dialect = realtime("push2talk")
+    dialect.begin(0.0)
+    close = ending(dialect.receive_text(error("Internal service error: null", kind), 1.0))
+    assert close is not None
+    assert close.next is Next.RETRY
+
+
 def test_a_request_that_came_too_early_is_made_again_when_the_other_response_has_ended() -> None:
     dialect = opened()
     dialect.ask("what", 2.0)

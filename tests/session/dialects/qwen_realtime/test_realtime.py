@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.errors import CallerError, InvalidArgument, Unsupported
-from mmid.events import AsrComplete, AsrEnd, AsrStart, Command, LlmComplete, TtsStart
+from mmid.events import (
+    AsrComplete,
+    AsrEnd,
+    AsrStart,
+    Command,
+    LlmComplete,
+    SpeechPrepare,
+    SpeechReady,
+    TtsStart,
+)
 from mmid.session.dialects.dialect import Function
 from mmid.session.dialects.qwen_realtime.realtime import QwenRealtime
 from mmid.session.dialects.qwen_realtime.session import session_of
@@ -175,6 +184,38 @@ def test_functions_of_programs_stand_beside_those_of_the_settings_and_before_the
 def test_a_function_of_a_domain_is_not_offered_to_a_cloud_without_any() -> None:
     (note,) = ready("push2talk").offer_functions([Function("light/on", "", {})], 1.0)
     assert isinstance(note, Note)
+
+
+def test_a_function_that_there_is_no_place_for_is_told() -> None:
+    own = [{"type": "function", "function": {"name": f"own{number}"}} for number in range(32)]
+    dialect = realtime("push2talk", tools=own)
+    dialect.begin(0.0)
+    for event in SESSION[:2]:
+        dialect.receive_text(json.dumps(event), 0.0)
+    (note,) = dialect.offer_functions([LAMP], 1.0)
+    assert isinstance(note, Note)
+    assert "lamp" in note.text
+
+
+def test_half_a_character_in_what_a_program_says_of_itself_can_be_sent() -> None:
+    dialect = ready("push2talk")
+    schema = {"type": "object", "description": "half \ud83d"}
+    effects = dialect.offer_functions([Function("lamp", "", schema)], 1.0)
+    effects += dialect.update_info(1.0, biz_params={"instructions": "half \ud83d"})
+    frames = [effect.text.encode() for effect in effects if isinstance(effect, Send)]
+    assert len(frames) == 2
+
+
+@pytest.mark.parametrize("answers", [SESSION[:1], SESSION[1:2], SESSION[:2]])
+def test_a_handbook_gateway_may_answer_the_opening_in_either_word(
+    answers: list[dict[str, Any]],
+) -> None:
+    dialect = realtime("push2talk", names="handbook")
+    dialect.begin(0.0)
+    events: list[Any] = []
+    for answer in answers:
+        events += told(dialect.receive_text(json.dumps(answer), 1.0))
+    assert [events.count(one) for one in (SpeechReady(), SpeechPrepare())] == [1, 1]
 
 
 @pytest.mark.parametrize(
