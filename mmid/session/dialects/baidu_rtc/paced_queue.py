@@ -52,12 +52,12 @@ class PacedQueue:
         self._texts += len(texts)
         return self.drain(now)
 
-    def speech(self, data: bytes, now: float) -> Effects:
+    def speech(self, sound: SendAudio, now: float) -> Effects:
         """Send speech when it is its turn: after the text that it follows."""
         if not self._waiting and not self.held:
-            return [SendAudio(data)]
-        self._waiting.append(SendAudio(data, backlog=True))
-        self._speech_bytes += len(data)
+            return [sound]
+        self._waiting.append(SendAudio(sound.data, backlog=True))
+        self._speech_bytes += len(sound.data)
         return [*self._make_room(), *self.drain(now)]
 
     def drain(self, now: float) -> Effects:

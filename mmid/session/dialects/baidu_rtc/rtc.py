@@ -27,6 +27,7 @@ from mmid.session.dialects.baidu_rtc.server_messages import (
     on_sound,
 )
 from mmid.session.dialects.dialect import Function
+from mmid.session.dialects.silence import silence
 from mmid.session.dialects.stages import Exit, TurnStage
 from mmid.session.dialects.turn_dialect import Timer, TurnDialect
 from mmid.session.effects import (
@@ -52,9 +53,7 @@ _MARKER, _MARKER_COLONS = b"[A]:[PCM]:[RAW]:", 9
 _FRAMES_PER_S = 50
 
 # Silence for a cloud that listens for the end of a speech: a tenth of a second, so often.
-# In Opus: five packets of digital silence (RFC 6716: mono CELT at full bandwidth).
 _SILENCE_S = 0.1
-_OPUS_SILENCE = [b"\xf8\xff\xfe"] * 5
 
 # Section 7: what a URL that opens nothing may have wrong.
 _UNHEARD = (
@@ -209,7 +208,7 @@ class BaiduRtc(TurnDialect):
             return []
         self.machine.spoken_bytes += len(data)
         self._microphone.heard()
-        return self.machine.outlet.speech(data, now)
+        return self.machine.outlet.speech(SendAudio(data), now)
 
     @property
     def _sends_silence(self) -> bool:
@@ -221,11 +220,8 @@ class BaiduRtc(TurnDialect):
 
     def _send_silence(self, now: float) -> Effects:
         self._silence_at = now + _SILENCE_S
-        settings = self.machine.settings
-        if settings.upstream_mode != "pcm":
-            return [SendAudio(packet, backlog=True) for packet in _OPUS_SILENCE]
-        samples = bytes(round(_SILENCE_S * settings.speech_bytes_per_s) & ~1)
-        return self.machine.outlet.speech(samples, now)
+        outlet, sounds = self.machine.outlet, silence(self.machine.settings, _SILENCE_S)
+        return [effect for sound in sounds for effect in outlet.speech(sound, now)]
 
     def _played(self, now: float) -> Effects:
         machine, reply = self.machine, self.machine.reply

@@ -7,7 +7,7 @@ A room for each section of multimodal-dialog, so that the two can be read side b
     server_events   what each of its events does            section 5
     commands        what a reply asks the device to do      section 9
     stages          what we wait for, in each work mode     sections 6, 7
-    upload          the speech sent, and the silence        sections 7, 8
+    upload          when silence must go up                 sections 7, 8
     turn            what is remembered of a turn and its reply, and of asking for the floor
     machine         the moves between the stages
     talk            what people want                        sections 4, 8

@@ -25,6 +25,8 @@ from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import START_REFUSED, Failed, parse
 from mmid.session.dialects.multimodal_dialog.server_events import on_output
 from mmid.session.dialects.multimodal_dialog.stages import STAGES, TURN_STAGES, Stage
+from mmid.session.dialects.multimodal_dialog.upload import FRAME_MS
+from mmid.session.dialects.silence import silence
 from mmid.session.dialects.stages import Exit
 from mmid.session.effects import (
     Close,
@@ -153,7 +155,7 @@ class MultimodalDialog:
 
     def _send_silence(self, now: float) -> Effects:
         self.machine.upload.sent(now)
-        return [*self.machine.upload.silence()]
+        return [*silence(self.machine.settings, FRAME_MS / 1000)]
 
     def _send_results(self, now: float) -> Effects:
         """Tell what became of the cloud's commands; it answers as if it had been asked."""

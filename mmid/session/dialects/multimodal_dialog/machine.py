@@ -18,6 +18,7 @@ from mmid.session.dialects.multimodal_dialog.stages import FED, STAGES, TURN_STA
 from mmid.session.dialects.multimodal_dialog.turn import Floor, Pace, ReplyText, Results, Turn
 from mmid.session.dialects.multimodal_dialog.upload import TAIL_S, Upload
 from mmid.session.dialects.open_microphone import OpenMicrophone
+from mmid.session.dialects.silence import silence
 from mmid.session.dialects.stages import WORK_MODES
 from mmid.session.effects import (
     Close,
@@ -59,7 +60,7 @@ class Machine:
         self.mode, self.fed = WORK_MODES[work_mode], FED[work_mode]
         self.frames = frames
         self.backlog = Backlog(int(BACKLOG_S * settings.speech_bytes_per_s))
-        self.upload, self.microphone = Upload(settings), OpenMicrophone()
+        self.upload, self.microphone = Upload(), OpenMicrophone()
         self.stage, self.stage_deadline = Stage.STARTING, listening_by
         self.heartbeat = HeartbeatTimer(listening_by)
         self.turn, self.floor, self.pace = Turn(), Floor(), Pace()
@@ -271,7 +272,7 @@ class Machine:
             return [stop, *self.enter(Stage.RECOGNISING, now)]
         self.upload.sent(now)
         ended = Stage.RECOGNISING if self.turn.asr_open else Stage.TRAILING
-        return [*self.upload.silence(TAIL_S), *self.enter(ended, now)]
+        return [*silence(self.settings, TAIL_S), *self.enter(ended, now)]
 
     def forget_speech(self, now: float) -> Effects:
         """Drop the speech under way: CancelSpeech; or, without permission yet, nothing was sent."""

@@ -525,6 +525,20 @@ def test_a_speech_whose_end_the_cloud_heard_is_followed_by_silence() -> None:
     assert "audio" in words(dialect.tick(3.3))
 
 
+@pytest.mark.parametrize("codec", ["pcm", "raw-opus"])
+def test_no_silence_passes_what_waits_for_the_license(codec: str) -> None:
+    dialect = connection("tap2talk", upstream_mode=codec, downstream_mode=codec)
+    dialect.receive_text(READY, 0.1)
+    dialect.tick(2.2)
+    dialect.start_speech(3.0)
+    dialect.receive_text(MUST, 3.1)
+    dialect.record(SPEECH, 3.2)
+    dialect.stop_speech(3.3)
+    assert "audio" not in words(dialect.tick(3.4))
+    first, *_, last = [e for e in dialect.receive_text(PASS, 3.5) if isinstance(e, SendAudio)]
+    assert first.data == SPEECH != last.data
+
+
 def test_in_duplex_a_voice_goes_on_with_a_spoken_question_and_interrupts_a_written_one() -> None:
     spoken = opened("duplex")
     spoken.receive_text("[Q]:what", 1.0)
