@@ -85,6 +85,10 @@ class TurnStage(StrEnum):
     CLOSED = "closed"
 
 
+# In duplex: a voice is heard, and nothing more of it for so long. It was none, or its end was
+# lost; while it is thought to go on, nothing can be asked.
+VOICE_S = 60.0
+
 # The stages in which somebody waits for an answer: leaving one is an interruption.
 TURN_STAGES = frozenset(
     {

@@ -135,8 +135,9 @@ class MultimodalDialog:
         if machine.stage is Stage.CLOSED:  # before, or by a heartbeat that was not answered
             return
         yield machine.heartbeat.due(attended=STAGES[machine.stage].attended), self._beat
-        talks = machine.turn.asr_open  # in duplex
-        if machine.stage is Stage.LISTENING and machine.results.there and not talks:
+        if machine.stage is Stage.LISTENING and machine.turn.asr_open:  # in duplex
+            yield machine.turn.voice_until, lambda _: machine.end_asr()
+        elif machine.stage is Stage.LISTENING and machine.results.there:
             yield max(0.0, machine.pace.request_at), self._send_results
         if machine.stage in machine.fed:
             yield machine.upload.silence_due, self._send_silence

@@ -102,7 +102,7 @@ class Machine:
         """Forget the last turn; in duplex the speech that goes on is part of the next."""
         talks_on = self.turn.asr_open and not self.mode.pressed
         reply = ReplyText(incremental=self.settings.incremental_response)
-        self.turn = Turn(asr_open=talks_on, reply=reply)
+        self.turn = Turn(asr_open=talks_on, voice_until=self.turn.voice_until, reply=reply)
 
     def note_once(self, what: str, example: str) -> Effects:
         """Note the first of what is ignored; the others are counted, and told at the end.

@@ -33,6 +33,7 @@ from mmid.session.dialects.multimodal_dialog.messages import SILENT_TURN_ERRORS,
 from mmid.session.dialects.multimodal_dialog.stages import Stage
 from mmid.session.dialects.multimodal_dialog.turn import ACCEPT_GRACE_S
 from mmid.session.dialects.multimodal_dialog.volume import loudness
+from mmid.session.dialects.stages import VOICE_S
 from mmid.session.effects import (
     Effect,
     Effects,
@@ -173,15 +174,16 @@ def _speech_started(machine: Machine, _output: Output, now: float) -> Effects:
     over = machine.mode.pressed and machine.stage is Stage.THINKING
     if over or machine.turn.asr_open or not _hears(machine):
         return []
-    machine.turn.asr_open = True
+    machine.turn.asr_open, machine.turn.voice_until = True, now + VOICE_S
     trailing = machine.stage is Stage.TRAILING  # it was spoken before the release
     moved = machine.enter(Stage.RECOGNISING, now) if trailing else []
     return [*moved, Emit(AsrStart())]
 
 
-def _speech_content(machine: Machine, output: Output, _now: float) -> Effects:
+def _speech_content(machine: Machine, output: Output, now: float) -> Effects:
     if not _hears(machine):
         return []
+    machine.turn.voice_until = now + VOICE_S
     event = AsrComplete if output.finished else AsrIncomplete
     return [Emit(event(whole(output.text, goes_on=not output.finished)))]
 

@@ -66,6 +66,7 @@ class Turn:
     Attributes:
         spoken: it began with a speech that nobody cancelled.
         asr_open: AsrStart was emitted, AsrEnd was not.
+        voice_until: in duplex, when a voice of which nothing more is said is thought to be over.
         tts_open: TtsStart was emitted, TtsEnd was not.
         heard: LocalRespondingStarted was sent.
         inaudible: the loudspeaker failed; the rest of the reply is dropped.
@@ -76,6 +77,7 @@ class Turn:
 
     spoken: bool = False
     asr_open: bool = False
+    voice_until: float = inf
     tts_open: bool = False
     heard: bool = False
     inaudible: bool = False

@@ -27,7 +27,7 @@ from mmid.session.dialects.qwen_realtime.turn import (
     RealtimeRecognition,
     RealtimeReply,
 )
-from mmid.session.dialects.stages import FREE_STAGES, TURN_STAGES, TurnStage
+from mmid.session.dialects.stages import FREE_STAGES, TURN_STAGES, VOICE_S, TurnStage
 from mmid.session.effects import (
     Effects,
     Emit,
@@ -102,13 +102,19 @@ def _speech_started(machine: RealtimeMachine, event: ServerEvent, now: float) ->
         machine.new_turn()
         machine.hearing.item_id = event.item_id
         moved = machine.enter(TurnStage.LISTENING, now)
-        return [*cut, *moved, Emit(SpeechRestart()), *machine.hearing.start()]
+        return [*cut, *moved, Emit(SpeechRestart()), *_voice_heard(machine, now)]
     if machine.hearing.ended or (machine.hearing.item_id and not machine.hearing.open):
         machine.hearing = RealtimeRecognition()
     machine.hearing.item_id = event.item_id
     trailing = machine.stage is TurnStage.TRAILING  # it was spoken before the release
     moved = machine.enter(TurnStage.RECOGNISING, now) if trailing else []
-    return [*moved, *machine.hearing.start()]
+    return [*moved, *_voice_heard(machine, now)]
+
+
+def _voice_heard(machine: RealtimeMachine, now: float) -> Effects:
+    if not machine.mode.pressed:
+        machine.hearing.due = now + VOICE_S
+    return machine.hearing.start()
 
 
 def _speech_stopped(machine: RealtimeMachine, _event: ServerEvent, now: float) -> Effects:
@@ -138,12 +144,14 @@ def _committed(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effe
     return machine.hearing.start()
 
 
-def _understood(machine: RealtimeMachine, event: ServerEvent, _now: float) -> Effects:
+def _understood(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     hearing = machine.hearing
     if not _is_about(machine, event):
         return []
     preview = hearing.preview + event.text if event.preview is None else event.preview
-    return [*hearing.start(), *hearing.understand(preview)]
+    over = machine.stage is TurnStage.RECOGNISING
+    begun = hearing.start() if over else _voice_heard(machine, now)
+    return [*begun, *hearing.understand(preview)]
 
 
 def _transcribed(machine: RealtimeMachine, event: ServerEvent, _now: float) -> Effects:

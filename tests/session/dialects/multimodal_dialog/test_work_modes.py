@@ -2,9 +2,13 @@
 
 import pytest
 
+from mmid.errors import Busy
+from mmid.events import AsrEnd
 from mmid.session.dialects.multimodal_dialog.stages import FED, Stage
 from mmid.session.dialects.stages import WORK_MODES
+from mmid.session.effects import Emit
 from tests.rig.dialog_settings import dialog_settings
+from tests.session.dialects.multimodal_dialog.cloud_frames import server_frame
 from tests.session.dialects.multimodal_dialog.stage_routes import MODES, ROUTES, reach
 from tests.session.dialects.multimodal_dialog.trace import CONNECTED, LOST, follow
 
@@ -216,6 +220,19 @@ def test_in_tap2talk(behaviour: str) -> None:
 @pytest.mark.parametrize("behaviour", DUPLEX)
 def test_in_duplex(behaviour: str) -> None:
     follow(DUPLEX[behaviour], dialog_settings(work_mode="duplex"))
+
+
+def test_in_duplex_a_voice_whose_end_never_comes_is_forgotten() -> None:
+    rehearsal = reach(Stage.LISTENING, "duplex")
+    dialect, now = rehearsal.dialect, rehearsal.now
+    dialect.receive_text(server_frame("SpeechStarted"), now)
+    dialect.receive_text(server_frame("SpeechContent partial and"), now + 40)
+    dialect.receive_text(server_frame("HeartBeat"), now + 80)
+    assert Emit(AsrEnd()) not in dialect.tick(now + 99)
+    with pytest.raises(Busy):
+        dialect.ask("what", now + 99)
+    assert Emit(AsrEnd()) in dialect.tick(now + 100)
+    dialect.ask("what", now + 101)
 
 
 def test_every_work_mode_of_the_settings_is_here() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmid.errors import CallerError, InvalidArgument, Unsupported
+from mmid.errors import Busy, CallerError, InvalidArgument, Unsupported
 from mmid.events import (
     AsrComplete,
     AsrEnd,
@@ -234,6 +234,17 @@ def test_what_this_cloud_has_no_place_for_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(error, match=sentence):
         ready("push2talk").update_info(1.0, **told)
+
+
+def test_in_duplex_a_voice_whose_end_never_comes_is_forgotten() -> None:
+    dialect = ready("duplex")
+    tell(dialect, "input_audio_buffer.speech_started", item_id="i")
+    tell(dialect, f"{_HEARD}.delta", 40.0, item_id="i", text="and")
+    with pytest.raises(Busy):
+        dialect.ask("what", 99.0)
+    assert dialect.deadline == 100.0
+    assert told(dialect.tick(100.0)) == [AsrComplete("and"), AsrEnd()]
+    dialect.ask("what", 101.0)
 
 
 def test_a_question_about_a_picture_is_no_speech() -> None:
