@@ -297,10 +297,10 @@ class Conversation:
         return Play not in map(type, effects) or not self._host.full
 
     def _understood(self, take: Callable[..., Effects], *received: Any) -> Effects:
-        """Return what follows from something the cloud sent, whatever that does to our code.
+        """Return what follows from what the cloud sent, or did not, whatever that does to our code.
 
         An exception that is not ours is a case that nobody thought of: for this connection it
-        is malformed input, and no reason for the daemon to end.
+        is malformed input, and no reason to end the daemon, or to be without a timer.
         """
         try:
             return take(*received, self._loop.time())
@@ -343,7 +343,7 @@ class Conversation:
 
     def _tick(self) -> None:
         self._timer = None
-        self.perform(self.dialect.tick(self._loop.time()))
+        self.perform(self._understood(self.dialect.tick))
 
     def _trace(self, direction: str, text: str) -> None:
         if self._wire_log:

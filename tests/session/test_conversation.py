@@ -300,6 +300,21 @@ async def test_a_fault_of_ours_over_what_the_cloud_sent_is_malformed_input(
     assert talk.conversation._link._connection.transport.is_closing()
 
 
+async def test_a_fault_of_ours_at_a_deadline_ends_the_connection_and_not_its_deadlines(
+    cloud_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(_now: float) -> list[Effect]:
+        raise KeyError("a secret word")
+
+    async with clouded(cloud_directory) as cloud, talking(cloud) as talk:
+        assert await talk.until(Emit(SpeechPrepare()))
+        monkeypatch.setattr(talk.conversation.dialect, "tick", stumble)
+        talk.conversation._loop.call_soon(talk.conversation._tick)
+        close = await talk.end()
+    assert close.next is Next.RETRY
+    assert isinstance(close.error, MalformedMessage)
+
+
 # --- leaving -----------------------------------------------------------------------------------
 
 
