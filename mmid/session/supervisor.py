@@ -338,8 +338,8 @@ class Supervisor:
                 return self._backoff.next_wait()
             case Next.LATER:
                 return self._backoff.longest_wait()
-            case Next.HOURS:
-                return self._access.long_wait_s()
+            case Next.HOURS:  # a relay may name a second, again and again
+                return max(self._access.long_wait_s(), self._backoff.next_wait())
             case Next.STOP:
                 return None
 

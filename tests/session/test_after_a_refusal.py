@@ -10,7 +10,7 @@ from mmid.errors import MalformedMessage
 from mmid.events import DataDeinit, DataInit, State
 from mmid.secrets import Secret
 from mmid.session.clouds import with_own_rates
-from mmid.session.effects import Emit
+from mmid.session.effects import Emit, Next
 from mmid.session.license.messages import Refusal
 from mmid.session.license.record import DeviceRecord
 from mmid.settings import Cloud, License, Settings
@@ -45,6 +45,16 @@ async def test_register_asks_again_and_tells_again_what_comes_of_it(
         rig.supervisor.register()
         await rig.error("100007", nth=2)
         assert desk.kinds == ["register", "register"]
+
+
+async def test_a_relay_that_always_wants_to_be_asked_in_a_second_is_asked_less_and_less(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with supervised(nobody(certificates)) as rig:
+        monkeypatch.setattr(rig.supervisor._access, "long_wait_s", lambda: 1.0)
+        waits = [rig.supervisor._wait_s(Next.HOURS) or 0.0 for _ in range(9)]
+        assert min(waits) >= 1.0
+        assert waits[-1] >= 6.0
 
 
 @pytest.mark.usefixtures("eager")
