@@ -19,7 +19,7 @@ from mmid.events import (
     SpeechStart,
 )
 from mmid.session.dialects.qwen_realtime.failures import Following, after_error
-from mmid.session.dialects.qwen_realtime.machine import RealtimeMachine
+from mmid.session.dialects.qwen_realtime.machine import RealtimeMachine, Request
 from mmid.session.dialects.qwen_realtime.messages import ServerEvent
 from mmid.session.dialects.qwen_realtime.talk import empty_turn
 from mmid.session.dialects.qwen_realtime.turn import (
@@ -187,7 +187,9 @@ def _response_created(machine: RealtimeMachine, event: ServerEvent, now: float) 
 
 
 def _begin(machine: RealtimeMachine, response_id: str, now: float) -> Effects:
-    machine.request.again_at = inf
+    # One response is active at a time: this one answers what was asked, and any other has ended.
+    machine.request = Request()
+    machine.dying.ended()
     if machine.stage is TurnStage.LISTENING and not machine.hearing.open:
         machine.new_turn()  # it speaks although nobody asked
     machine.reply = RealtimeReply(id=response_id)
@@ -301,8 +303,9 @@ def _error(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
         case Following.NOTHING:
             return machine.response_ended("", now)
         case Following.WAIT:
-            machine.dying.wait(now)
-            machine.request.waits, machine.request.again_at = True, inf
+            if machine.stage is TurnStage.RECOGNISING:  # else the one that is active is the answer
+                machine.dying.wait(now)
+                machine.request.waits, machine.request.again_at = True, inf
             return []
         case Following.EMPTY if machine.stage is TurnStage.RECOGNISING:
             return empty_turn(machine, now)

@@ -6,7 +6,7 @@ from mmid.errors import CloudRefused, ConnectionLost
 from mmid.events import AsrComplete, AsrEnd, Error, SpeechPrepare
 from mmid.session.dialects.qwen_realtime.failures import Following, after_error
 from mmid.session.dialects.qwen_realtime.realtime import QwenRealtime
-from mmid.session.effects import Close, Effects, Emit, Next, Send
+from mmid.session.effects import Close, Effects, Emit, Next, Play, Send
 from tests.session.dialects.qwen_realtime.pair import realtime
 
 OURS = "invalid_request_error"
@@ -94,6 +94,21 @@ def test_a_request_that_came_too_early_is_made_again_when_the_other_response_has
     assert Send('{"type":"response.create"}') in effects or Send(
         '{"type":"response.create"}'
     ) in dialect.tick(8.0)
+
+
+@pytest.mark.parametrize("refused_at", [4.1, 4.6])
+def test_a_request_that_was_made_twice_is_over_when_its_response_begins(refused_at: float) -> None:
+    dialect = opened()
+    dialect.ask("what", 1.0)
+    assert Send('{"type":"response.create"}') in dialect.tick(4.0), "nothing came of it for 3 s"
+    said = {4.5: '{"type": "response.created", "response": {"id": "r"}}'}
+    said[refused_at] = error("Conversation already has an active response")
+    for now, text in sorted(said.items()):
+        dialect.receive_text(text, now)
+    sound = '{"type": "response.audio.delta", "response_id": "r", "delta": "AQACAA=="}'
+    assert Play(b"\1\0\2\0") in dialect.receive_text(sound, 5.0)
+    dialect.receive_text('{"type": "response.done", "response": {"id": "r"}}', 6.0)
+    assert [effect for effect in dialect.tick(20.0) if isinstance(effect, Send)] == []
 
 
 def test_a_speech_of_which_nothing_arrived_ends_as_an_empty_turn() -> None:
