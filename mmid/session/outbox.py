@@ -14,10 +14,10 @@ from mmid.session.effects import Send, SendAudio
 # Directives are rare and small; so many waiting means that nothing leaves.
 _TEXT_LIMIT = 256
 
-# A question may carry pictures, a mebibyte of them. With that much waiting the next has to
-# wait for its turn; four times as much means that nothing leaves.
-_ROOM_BYTES = 1 << 20
-_TEXT_LIMIT_BYTES = 4 * _ROOM_BYTES
+# A question may carry pictures, a million characters of them. With that much waiting the next
+# has to wait for its turn; four times as much means that nothing leaves.
+_ROOM_CHARACTERS = 1 << 20
+_TEXT_LIMIT_CHARACTERS = 4 * _ROOM_CHARACTERS
 
 
 class Outbox:
@@ -34,7 +34,7 @@ class Outbox:
         self._frame_bytes = frame_bytes
         self._items: deque[Send | SendAudio] = deque()
         self._live_bytes = self._live_chunks = 0
-        self._texts = self._text_bytes = 0
+        self._texts = self._text_characters = 0
         self.dropped_bytes = 0
 
     def check_room(self) -> None:
@@ -43,7 +43,7 @@ class Outbox:
         Raises:
             Busy: the network has not taken what was sent before.
         """
-        if self._text_bytes >= _ROOM_BYTES:
+        if self._text_characters >= _ROOM_CHARACTERS:
             raise Busy("the network has not taken what was sent before")
 
     def put_text(self, message: Send) -> None:
@@ -53,10 +53,10 @@ class Outbox:
             ConnectionLost: nothing has left for so long that the connection is of no use.
         """
         size = len(message.text)
-        if self._texts >= _TEXT_LIMIT or self._text_bytes + size > _TEXT_LIMIT_BYTES:
+        if self._texts >= _TEXT_LIMIT or self._text_characters + size > _TEXT_LIMIT_CHARACTERS:
             raise ConnectionLost(f"{self._texts} messages wait for a connection that sends nothing")
         self._texts += 1
-        self._text_bytes += size
+        self._text_characters += size
         self._items.append(message)
 
     def is_next(self, speech: SendAudio) -> bool:
@@ -87,7 +87,7 @@ class Outbox:
         item = self._items.popleft()
         if isinstance(item, Send):
             self._texts -= 1
-            self._text_bytes -= len(item.text)
+            self._text_characters -= len(item.text)
             return item
         return self._whole_frame(self._counted(item, -1))
 
