@@ -40,12 +40,14 @@ def judge(layers: list[Layer]) -> Tables:
     Raises:
         SettingsInvalid: the first problem, with how many more there are.
     """
-    try:  # pydantic's own text shows values: nothing of it leaves this function
-        tables: Tables = _model(layers)().model_dump()
-    except ValidationError as error:
-        problems = [_problem(found, layers) for found in error.errors(include_url=False)]
-    else:
-        problems = list(_contradictions(tables, layers))
+    problems = list(_no_tables(layers))
+    if not problems:
+        try:  # pydantic's own text shows values: nothing of it leaves this function
+            tables: Tables = _model(layers)().model_dump()
+        except ValidationError as error:
+            problems = [_problem(found, layers) for found in error.errors(include_url=False)]
+        else:
+            problems = list(_contradictions(tables, layers))
     if problems:
         more = len(problems) - 1
         count = f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
@@ -117,15 +119,21 @@ def _url(text: str) -> str:
 # --- what is wrong, in words ----------------------------------------------------------------
 
 
+def _no_tables(layers: list[Layer]) -> Iterator[str]:
+    """What is a value and must be a table: laid under a table, pydantic never sees it."""
+    for layer in layers:
+        for name, values in layer.tables.items():
+            if name in TABLES and not isinstance(values, dict):
+                yield f"{layer.name}: [{name}]: must be a table"
+
+
 def _problem(found: Mapping[str, Any], layers: list[Layer]) -> str:
     """One line for one finding of pydantic."""
     table, key = (*found["loc"], None)[:2]
     layer = next(layer for layer in layers if layer.sets(table, key))
-    unknown = found["type"] == "extra_forbidden"
     if key is None:
-        what = _unknown(table, TABLES, "table") if unknown else "must be a table"
-        return f"{layer.name}: [{table}]: {what}"
-    if unknown:
+        return f"{layer.name}: [{table}]: {_unknown(table, TABLES, 'table')}"
+    if found["type"] == "extra_forbidden":
         keys = [known.name for known in fields(TABLES[table])]
         why = getattr(TABLES[table], "elsewhere", {}).get(key) or _unknown(key, keys, "key")
         return f"{layer.name}: {table}.{key}: {why}"

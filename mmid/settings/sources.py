@@ -57,10 +57,7 @@ class Layer:
 
     def sets(self, table: str, key: str | None) -> bool:
         """Whether it has this key; with ``key`` None, whether it has this table."""
-        if key is None or table not in self.tables:
-            return table in self.tables
-        values = self.tables[table]
-        return isinstance(values, dict) and key in values
+        return table in self.tables and (key is None or key in self.tables[table])
 
 
 def read_layers(file: Path | None) -> list[Layer]:

@@ -374,6 +374,12 @@ def test_the_drop_in_is_named_when_it_is_wrong(write: Write) -> None:
     assert complaint(path).startswith(f"{drop_in}: audio.period_ms = 1:")
 
 
+def test_a_value_in_a_table_s_place_is_told_though_a_drop_in_has_the_table(write: Write) -> None:
+    path = write("dialog = 3")
+    write("[dialog]\nvolume = 40", "mmid.toml.d/a.toml")
+    assert complaint(path) == f"{path}: [dialog]: must be a table"
+
+
 def test_a_dangling_drop_in_is_not_passed_over(write: Write, tmp_path: Path) -> None:
     path = write("")
     (tmp_path / "mmid.toml.d").mkdir()
