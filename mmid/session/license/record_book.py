@@ -10,14 +10,17 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from mmid.errors import MmidError, StorageFailed
 from mmid.hal import Store
 from mmid.session.license.record import DeviceRecord
 
 _log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 # Flash wears: 100 000 erase cycles last 70 days at one write a minute, and
 # for ever at the rate at which dialog ids really change.
@@ -51,7 +54,8 @@ class RecordBook:
         """Make this the record; it is durable and was read back when this returns.
 
         Raises:
-            StorageFailed: it is not; the record is the old one still.
+            StorageFailed: it is not. The record is the old one still, unless one of the store's
+                two places holds the new one: the next start would find that.
         """
         dialog_id = self.record.dialog_id
         async with self._lock:
@@ -97,6 +101,12 @@ class RecordBook:
         """Write what the dialog id made of the record: the place left alone lacks only that."""
         self._store.save(payload, both=False)
 
+    def _holds(self, payload: bytes) -> bool:
+        """Whether this is what the next start will find."""
+        with suppress(StorageFailed):
+            return self._store.load() == payload
+        return False
+
     async def _save_later(self) -> None:
         await asyncio.sleep(self._saved_at + DIALOG_SAVE_S - asyncio.get_running_loop().time())
         self._saver = None
@@ -114,12 +124,18 @@ class RecordBook:
 
     async def _save_now(self, record: DeviceRecord, write: Callable[[bytes], None]) -> None:
         """Write the record; the caller holds the lock."""
+        payload = record.encode()
         before, self.record = self.record, record
         try:
-            await _to_its_end(asyncio.to_thread(write, record.encode()))
+            await _to_its_end(asyncio.to_thread(write, payload))
         except StorageFailed:
-            # The dialog may have become another one while it was tried.
-            self.record = replace(before, dialog_id=self.record.dialog_id)
+            # The first of two places may have been written, and a registration is done once: one
+            # that is there must not be taken for lost, and asked for again.
+            if await _to_its_end(asyncio.to_thread(self._holds, payload)):
+                self._stored = record
+            else:
+                # The dialog may have become another one while it was tried.
+                self.record = replace(before, dialog_id=self.record.dialog_id)
             raise
         self._stored = record
         self._saved_at = asyncio.get_running_loop().time()
@@ -130,7 +146,7 @@ class RecordBook:
             self._saver = None
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+async def _to_its_end(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Await a thread even when cancelled: it cannot be stopped, and must not overlap the next."""
     task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
@@ -139,8 +155,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
             await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
-    failure = task.exception()
+    task.exception()  # asked for, or asyncio complains of it where only the cancellation is told
     if cancelled is not None:
         raise cancelled
-    if failure is not None:
-        raise failure
+    return task.result()

@@ -1,6 +1,7 @@
 """Few writes, none lost, none at once."""
 
 import asyncio
+import errno
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 
 from mmid.errors import StorageFailed
 from mmid.hal_linux.storage import open_store
+from mmid.hal_linux.storage.file_store import FileMedium
+from mmid.hal_linux.storage.slots import SlotStore
+from mmid.hal_linux.storage.system_calls import SystemCalls
 from mmid.secrets import Secret
 from mmid.session.license.record import DeviceRecord
 from mmid.session.license.record_book import DIALOG_SAVE_S, RecordBook
@@ -74,6 +78,30 @@ async def test_a_save_that_fails_keeps_the_old_record(book: RecordBook, store: M
     store.broken = False
     await book.save(replace(TRIPLE, workspace_id="llm-1"))
     assert decoded(store.payload) == replace(TRIPLE, workspace_id="llm-1")
+
+
+async def test_a_registration_of_which_only_one_copy_could_be_written_is_not_taken_for_lost(
+    tmp_path: Path,
+) -> None:
+    class FullDisk(SystemCalls):
+        full = False
+
+        def rename(self, source: str, target: str) -> None:
+            if self.full and target.endswith(".copy"):
+                raise OSError(errno.ENOSPC, "no space left", target)
+            super().rename(source, target)
+
+    disk = FullDisk()
+    book = RecordBook(SlotStore(FileMedium(tmp_path / "device.bin", disk)))
+    await book.save(replace(TRIPLE, nonce="", device_secret=Secret("")))
+    disk.full = True
+    with pytest.raises(StorageFailed, match="no space left"):
+        await book.save(TRIPLE)
+    assert book.record == TRIPLE, "as the next start would have it"
+    disk.full = False
+    await book.save(TRIPLE)
+    copies = [(tmp_path / name).read_bytes() for name in ("device.bin", "device.bin.copy")]
+    assert copies[0] == copies[1]
 
 
 async def test_the_dialog_id_is_written_once_a_minute_at_most(
