@@ -10,6 +10,7 @@ with it, and what the service answered before is not lost.
 
 import json
 import signal
+from contextlib import suppress
 from typing import Any
 
 from mmid.child import Child, Ended, from_plain, python, to_plain
@@ -64,11 +65,7 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
     except OSError as error:  # memory or processes are short: that may pass
         raise HttpFailed(f"The license request could not be made: {error.strerror}") from None
     ended = await child.finished(timeout_s)
-    # What it printed counts even if it did not end well: each line adds to what is known. What
-    # follows the last line's end did not come whole.
-    heard: dict[str, Any] = {}
-    for line in ended.output.split(b"\n")[:-1]:
-        heard |= json.loads(line)
+    heard = _heard(ended.output)
     unopened: Unopened | None = from_plain(Unopened, heard.get("unopened"))
     if ended.status is None:
         raise _timed_out(request, heard.get("stage", ""), unopened, timeout_s)
@@ -79,6 +76,20 @@ async def exchange(request: ExchangeRequest, *, timeout_s: float) -> ExchangeRep
         raise _failed(heard["failure"], message, advice, unopened)
     reply: ExchangeReply = from_plain(REPLIES[heard["kind"]], heard["reply"])
     return reply
+
+
+def _heard(output: bytes) -> dict[str, Any]:
+    """Return what a child told, which counts even if it did not end well: each line adds to it.
+
+    A vendor's library may write to whichever descriptor it finds open, ours too: what is no
+    line of ours is passed over, and what follows the last line's end did not come whole.
+    """
+    heard: dict[str, Any] = {}
+    for line in output.split(b"\n")[:-1]:
+        with suppress(ValueError, RecursionError):
+            told = json.loads(line)
+            heard |= told if isinstance(told, dict) else {}
+    return heard
 
 
 def _timed_out(

@@ -235,6 +235,15 @@ async def test_what_the_library_prints_goes_nowhere(
     assert "printed-secrets" not in told.out + told.err
 
 
+async def test_what_the_library_writes_to_our_own_descriptor_is_passed_over(
+    cloud: SimCloud, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misbehave(monkeypatch, "c_license_init:scribble")
+    board = await boot(cloud, build())
+    await board.access.credential()
+    assert board.book.record.registered
+
+
 # --- what packaging/vendor-codec gives it -----------------------------------------------------
 
 
