@@ -87,7 +87,10 @@ class AlsaMixer:
         percent = min(100, max(0, percent))
         if self._before_mute is not None:
             self._before_mute = percent
-            return
+        else:
+            self._set_on_card(percent)
+
+    def _set_on_card(self, percent: int) -> None:
         with self._opened() as mixer:
             if self._decibels is None:
                 mixer.setvolume(percent)
@@ -103,11 +106,11 @@ class AlsaMixer:
             self._on_change()
         elif muted and self._before_mute is None:
             before = self.volume
-            self.set_volume(0)
+            self._set_on_card(0)
             self._before_mute = before
         elif not muted and self._before_mute is not None:
-            before, self._before_mute = self._before_mute, None
-            self.set_volume(before)
+            self._set_on_card(self._before_mute)  # raises if the card is away: then it stays muted
+            self._before_mute = None
 
     def _opened(self) -> AbstractContextManager[Any]:
         return _open(self._device, self._control, self._index)

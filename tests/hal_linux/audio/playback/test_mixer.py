@@ -134,6 +134,23 @@ def test_whoever_observes_is_told_of_another_volume_and_of_mute(control: str) ->
     assert len(told) == 1 + 3
 
 
+@pytest.mark.parametrize("muted", [True, False])
+def test_a_mute_that_the_card_did_not_take_changes_nothing(
+    define: Define, compile_plugin: Compile, *, muted: bool
+) -> None:
+    mixer = AlsaMixer("card", "Plain")
+    mixer.set_volume(60)
+    mixer.set_muted(not muted)
+    define("")  # it is unplugged
+    with pytest.raises(AudioDeviceFailed):
+        mixer.set_muted(muted)
+    define(f'ctl_type.mixer {{ lib "{compile_plugin("mixer_ctl.c")}" }}\nctl.card {{ type mixer }}')
+    assert mixer.muted is not muted
+    assert mixer.volume == pytest.approx(60, abs=1)
+    mixer.set_muted(False)
+    assert AlsaMixer("card", "Plain").volume == pytest.approx(60, abs=1)
+
+
 def test_a_control_without_a_switch_is_muted_by_its_volume() -> None:
     AlsaMixer("card", "Plain").set_muted(True)
     assert AlsaMixer("card", "Plain").volume == 0
