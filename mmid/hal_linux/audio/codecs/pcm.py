@@ -24,6 +24,8 @@ _BITS, _SAMPLE_BYTES, _MOST_CHANNELS = 16, 2, 8
 # No reply is longer: a chunk that says so does not know its length.
 _LONGEST_CHUNK = 1 << 30
 
+_DAMAGED = "a WAV file whose head is damaged"
+
 # Some tools write such a chunk behind the samples.
 _BEHIND_SAMPLES = (b"LIST", b"id3 ")
 
@@ -112,12 +114,14 @@ class PcmDecoder:
             if name == b"data":
                 break
             if size > _LONGEST_CHUNK or not name.isascii():
-                self.refused = "a WAV file whose head is damaged"
+                self.refused = _DAMAGED
                 return
             if name == b"fmt " and size >= _FORMAT.size:
                 yield from self._wait(_FORMAT.size)
                 channels = self._judge(*_FORMAT.unpack_from(self._bytes, self._at))
             yield from self._skip(size + size % 2)
+        if not channels and not self.refused:
+            self.refused = _DAMAGED  # no chunk said what its samples are
         self._channels = channels
         if 0 < size < _LONGEST_CHUNK:
             surplus = size % (_SAMPLE_BYTES * max(1, channels))

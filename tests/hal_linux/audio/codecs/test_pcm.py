@@ -107,6 +107,8 @@ def test_several_channels_are_mixed_to_one(length: int | None, places: list[int]
         (wav(SOUND, channels=0), "0 channels"),
         (wav(SOUND, before=chunk(b"\xff\xff\xff\xff", b"")), "damaged"),
         (wav(SOUND, rate_hz=22050, length=0), "22050 Hz"),
+        (wav(SOUND).replace(b"fmt ", b"junk"), "damaged"),
+        (wav(SOUND, length=0).replace(b"fmt ", b"junk"), "damaged"),
     ],
 )
 def test_a_file_of_other_samples_is_left_out_and_named(data: bytes, named: str) -> None:
