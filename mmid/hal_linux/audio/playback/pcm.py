@@ -66,9 +66,9 @@ class PlaybackPcm:
         self._edge_frames = opened.rate_hz * _EDGE_MS // 1000
         self._gain = gain
         self._written = 0  # frames since the stream started; 0: it does not run
-        self._heard_at: float | None = None  # not before then all is heard; None: it ran dry
-        self._outlasting = 0  # how many more frames are left by our clock than by the device
-        self._refused_since: float | None = None  # it takes no samples
+        self._heard_at = 0.0  # not before then all is heard, if it runs
+        self._held = 0  # frames in the device by its lowest count, and what it took since
+        self._stuck_since: float | None = None  # it neither plays nor takes samples
         self._kept = bytearray()  # samples as they came, until they were heard
         self._silence = 0  # frames of it behind the last sample
         self._faded = self._edge_frames  # of the fade after a gap; a reply's start needs none
@@ -184,22 +184,38 @@ class PlaybackPcm:
         """Return the larger of what the device holds and what cannot have been heard yet."""
         if not self._written:
             return 0
-        held = self._held()
+        held = self._ask_held()
         if held < 0:
             return 0
-        to_come = self._to_come()
-        if held and held - to_come > STUCK_S * self.opened.rate_hz:
+        # A sound server's count may go up again for a moment. That is no playing, and neither is
+        # its way back down.
+        played = max(0, self._held - held)
+        self._held -= played
+        if held:
+            self._note_progress(played)
+        if (ahead := self._to_come() - held) > 0:  # of our clock: come nearer to the card
+            self._heard_at -= min(ahead, played * _DRIFT) / self.opened.rate_hz
+        return max(held, self._to_come(), 0)
+
+    def _note_progress(self, frames: int) -> None:
+        """Give a device up that has stood still for long, not one that is behind our clock.
+
+        A card whose clock is slower falls behind by seconds in a reply of hours.
+        """
+        if frames:
+            self._stuck_since = None
+        elif self._stuck_since is None:
+            self._stuck_since = time.monotonic()
+        elif time.monotonic() - self._stuck_since > STUCK_S:
             raise stuck(self.opened.device, "played nothing")
-        self._outlasting = to_come - held
-        return max(held, to_come, 0)
 
     def _to_come(self) -> int:
         """Return what cannot have been heard yet; below zero: for so long all should have been."""
-        if self._heard_at is None:
+        if not self._written:
             return 0
         return ceil((self._heard_at - time.monotonic()) * self.opened.rate_hz)
 
-    def _held(self) -> int:
+    def _ask_held(self) -> int:
         """Return how many frames the device says it holds; negative if it ran dry and stopped."""
         available = self.opened.pcm.avail()
         if available == -errno.EPIPE:
@@ -212,8 +228,7 @@ class PlaybackPcm:
 
     def _ran_dry(self) -> None:
         """What is written next starts the stream."""
-        self._heard_at = None
-        self._written = self._outlasting = 0
+        self._written = 0
 
     def _write_silence(self, silence: bytes) -> None:
         """Write as much as fits, and what makes the last period whole."""
@@ -235,18 +250,13 @@ class PlaybackPcm:
             raise failure(self.opened.device, error) from error
         if taken < 0:
             raise failure(self.opened.device, taken)
+        self._note_progress(taken)
         if taken:
-            self._refused_since = None
-            self._written += taken
-            begins = time.monotonic() if self._heard_at is None else self._heard_at
-            if self._outlasting > 0:  # the card is ahead of our clock: come nearer to it
-                begins -= min(self._outlasting, taken * _DRIFT) / self.opened.rate_hz
+            begins = self._heard_at if self._written else time.monotonic()
             self._heard_at = begins + taken / self.opened.rate_hz
+            self._written += taken
+            self._held += taken
             self.frames += taken
-        elif self._refused_since is None:
-            self._refused_since = time.monotonic()
-        elif time.monotonic() - self._refused_since > STUCK_S:
-            raise stuck(self.opened.device, "played nothing")
         if not self.paced and self.started:
-            self._held()  # right now a card still has it all: it shows itself as paced
+            self._ask_held()  # right now a card still has it all: it shows itself as paced
         return taken

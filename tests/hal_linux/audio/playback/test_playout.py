@@ -130,12 +130,15 @@ async def test_a_card_that_went_and_came_back_starts_as_was_learned_before(tmp_p
     assert await hear_out(player, fast) < 0.02
 
 
-async def test_twenty_minutes_on_a_card_whose_clock_is_faster_have_no_gap(
-    define: Callable[[str], None], compile_plugin: Callable[[str], Path]
+# 2000 ppm in twenty minutes are as far off as 100 ppm in a reply of seven hours.
+@pytest.mark.parametrize("drift_ppm", [150, -2000])
+async def test_twenty_minutes_on_a_card_whose_clock_is_faster_or_slower_have_no_gap(
+    define: Callable[[str], None], compile_plugin: Callable[[str], Path], drift_ppm: int
 ) -> None:
     plugin = compile_plugin("room_pcm.c")
-    define(f'pcm_type.room {{ lib "{plugin}" }}\npcm.fast {{ type room drift_ppm 150 }}\n')
-    player, loop = AlsaPlayer("fast", 8000, 20, SoftwareGain()), asyncio.get_running_loop()
+    card = f"pcm.card {{ type room drift_ppm {drift_ppm} }}"
+    define(f'pcm_type.room {{ lib "{plugin}" }}\n{card}\n')
+    player, loop = AlsaPlayer("card", 8000, 20, SoftwareGain()), asyncio.get_running_loop()
     audience, began = Audience(), loop.time()
     player.start(audience)
     for turn in range(120):
