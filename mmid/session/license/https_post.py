@@ -38,6 +38,9 @@ from mmid.session.tls import make_context
 # All addresses of a name together; what is left of the request's time is for the answer.
 _CONNECT_S = 15.0
 
+# For the body, where the headers came at the last moment: it is mostly there with them.
+_LEAST_S = 0.5
+
 
 @frozen
 class Response:
@@ -99,6 +102,12 @@ class Response:
 def post(endpoint: HttpsEndpoint, body: bytes, timeout_s: float) -> Response:
     """Send a body of JSON; return the answer, whatever its status.
 
+    Args:
+        endpoint: whom to ask, and with what proof.
+        body: what is sent.
+        timeout_s: until the answer's headers are there, for each wait; what is left of it then
+            is for each wait for the answer's body.
+
     Raises:
         ConnectionLost: no connection, or no answer in time.
         TlsFailed: the server's certificate or TLS is not acceptable.
@@ -108,6 +117,7 @@ def post(endpoint: HttpsEndpoint, body: bytes, timeout_s: float) -> Response:
     if not endpoint.url.startswith("https://"):
         raise HttpFailed(f"{shown_url(endpoint.url)} is not an https:// address")
     context = _tls(endpoint)
+    deadline = time.monotonic() + timeout_s
     headers = {
         "Accept": "*/*",
         "Connection": "close",
@@ -124,8 +134,10 @@ def post(endpoint: HttpsEndpoint, body: bytes, timeout_s: float) -> Response:
             connection.request("POST", path, body, headers)
             # Of every status: one of a failure may hold a license code. A redirect is not
             # followed: a signed request goes where the settings say and nowhere else.
+            connected = connection.sock  # http.client drops it with the headers
             response = connection.getresponse()
             received_ms = _now_ms()
+            connected.settimeout(max(_LEAST_S, deadline - time.monotonic()))
             body, cut = _read(response, endpoint)
             our_ms = (sent_ms + received_ms) // 2
             return Response(response.status, response.headers, body, our_ms, cut)

@@ -377,6 +377,20 @@ async def test_a_server_that_says_nothing_ends_with_the_time_out() -> None:
         await fails(ConnectionLost, r"timed out|within 1\.5 s", asked, timeout_s=1.5)
 
 
+async def test_an_answer_counts_though_the_server_never_ends_it(certificates: Certificates) -> None:
+    """A registration is answered once: it must not go down with a connection left open."""
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await says(b'HTTP/1.1 200 OK\r\n\r\n{"success":false,"code":"100007"}')(reader, writer)
+        await reader.read()
+
+    async with server(endless, certificates) as address:
+        asked = request(f"https://{address}", certificates.ca_file)
+        refusal = await exchange(asked, timeout_s=3)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "100007"
+
+
 async def test_a_cancelled_request_leaves_no_process_and_none_showed_a_secret() -> None:
     reached = asyncio.Event()
 
