@@ -43,7 +43,8 @@ class RtcHandshake:
         first = [(outlet.now, "", wrong)] if wrong else _first_messages(rules.must, outlet.now)
         self._plan = first
         self._ready_at = _NEVER
-        self._asked = self._answered = self._passed = False
+        self._asked_at = _NEVER
+        self._answered = self._passed = False
         self._device_id = ""
 
     @property
@@ -57,7 +58,8 @@ class RtcHandshake:
         if not prefix:
             self._outlet.hang_up(text)
             return
-        self._asked = self._asked or prefix == _MUST
+        if prefix == _MUST:
+            self._asked_at = self._outlet.now
         self._passed = self._passed or prefix == _PASS
         if prefix == _READY:
             self._ready_at = self._outlet.now
@@ -71,6 +73,9 @@ class RtcHandshake:
         """
         if self._answered and not self._passed:
             raise Mistake("the licence has not passed")
+        # What was sent before the client had read MUST may still be on its way.
+        if not self._answered and self._outlet.now >= self._asked_at + _GRACE_S:
+            raise Mistake("MUST was not answered")
         if self._outlet.now < self._ready_at + (0.0 if self._passed else _GRACE_S):
             raise Mistake("the connection is not open: READY, and PASS or a while without MUST")
 
@@ -80,7 +85,7 @@ class RtcHandshake:
         Raises:
             Mistake: it may not come now, or has not exactly the keys that it must have.
         """
-        if not self._asked:
+        if self._asked_at == _NEVER:
             raise Mistake("ACTIVE, but there was no MUST")
         if self._answered:
             raise Mistake("a second ACTIVE on one connection")

@@ -167,11 +167,11 @@ class RtcProtocol:
         self._course.hear(data)
 
     def _introduce(self, body: str) -> None:
-        told = _read_json(body, _DEVICE_KEYS)
+        _read_json(body, _DEVICE_KEYS)
         if self._introduced:
             raise Mistake(f"a second {_DEVICE}")
         self._introduced = True
-        if self._rules.greeting and told is not None:
+        if self._rules.greeting:
             self._course.say(self._rules.greeting)
 
     def _set_push_to_talk(self, *, wanted: bool) -> None:

@@ -344,6 +344,15 @@ def test_a_licence_that_has_passed_is_not_enough_without_ready() -> None:
     assert len(talk.refusals) == 1
 
 
+def test_who_never_answers_must_is_not_heard() -> None:
+    for must, until in (("first", 2.0), ("second", 2.0), ("late", 5.0)):
+        talk = Talk(must=must)
+        talk.run(until)
+        talk.send("[SET]:[DEVICE_INFO]:{}")
+        talk.audio(tone(0.1))
+        assert talk.refusals == ["MUST was not answered"] * 2
+
+
 def test_after_a_late_must_the_client_holds_its_audio() -> None:
     talk = Talk(must="late", pass_ms=500)
     talk.run(1.5)
