@@ -14,6 +14,7 @@ from typing import Any
 
 from mmid.simcloud.core.scenario import ScriptedTurn
 from mmid.simcloud.core.voice import growing
+from mmid.simcloud.qwen_realtime.session import voice_of
 
 _DELTA_BYTES = 9600  # 200 ms at 24 kHz
 _ODD = 333  # bytes that are not there at the end of an odd delta: no whole sample
@@ -78,7 +79,7 @@ class ModelResponse:
             "conversation_id": "conv_1",
             "status": status,
             "modalities": self.modalities,
-            "voice": session["voice"],
+            "voice": voice_of(session),
             "output_audio_format": session["output_audio_format"],
             "output": [],
             **fields,

@@ -82,12 +82,19 @@ def _detection(value: Any) -> bool:
     )
 
 
+def _voice(value: Any) -> bool:
+    return _text(value) and bool(value)
+
+
 def _audio(value: Any) -> bool:
     """``{"input": {"format": {"type", "sample_rate"}}, "output": {the same, "voice"}}``."""
     if not isinstance(value, dict) or not {*value} <= {"input", "output"}:
         return False
-    for side in value.values():
-        if not isinstance(side, dict) or not {*side} <= {"format", "voice"}:
+    for name, side in value.items():
+        known = {"format", "voice"} if name == "output" else {"format"}
+        if not isinstance(side, dict) or not {*side} <= known:
+            return False
+        if "voice" in side and not _voice(side["voice"]):
             return False
         wanted = side.get("format", {})
         if not isinstance(wanted, dict) or not {*wanted} <= {"type", "sample_rate"}:
@@ -119,7 +126,7 @@ MODALITIES = _one_of(["text", "audio"], ["audio", "text"], ["text"])
 _FIELDS: Mapping[str, Callable[..., bool]] = {
     "model": _text,
     "modalities": MODALITIES,
-    "voice": lambda value: _text(value) and bool(value),
+    "voice": _voice,
     "input_audio_format": _FORMAT,
     "output_audio_format": _FORMAT,
     "audio": _audio,
@@ -179,7 +186,7 @@ def updated(session: Session, wanted: Any, *, spoken: bool, heard: bool) -> Sess
         if name not in _FIELDS or not _FIELDS[name](value):
             raise InvalidRequest(f"Invalid value for session.{name}", param=f"session.{name}")
     after = session | wanted
-    if spoken and after["voice"] != session["voice"]:
+    if spoken and voice_of(after) != voice_of(session):
         raise InvalidRequest("Cannot update a voice that was heard", "cannot_update_voice")
     if "audio" in wanted and {"input_audio_format", "output_audio_format"} & {*wanted}:
         raise InvalidRequest("audio.* and the flat formats exclude each other", param="audio")
@@ -194,9 +201,14 @@ def updated(session: Session, wanted: Any, *, spoken: bool, heard: bool) -> Sess
 
 def voice_refusal(session: Session) -> str:
     """Say that the model has not the voice, which ends the session; empty: it has (section 18)."""
-    voice = session["voice"]
+    voice = voice_of(session)
     wrong = is_3_8(session["model"]) and voice in _OLDER_VOICES
     return f"Voice '{voice}' is not supported by the model." if wrong else ""
+
+
+def voice_of(session: Mapping[str, Any]) -> str:
+    """Return the voice that speaks: the one of ``audio.output`` wins (section 5)."""
+    return str(session.get("audio", {}).get("output", {}).get("voice", session["voice"]))
 
 
 def is_3_8(model: str) -> bool:

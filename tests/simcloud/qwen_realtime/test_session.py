@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from mmid.simcloud.qwen_realtime.session import InvalidRequest, new_session, rate_hz, updated
+from mmid.simcloud.qwen_realtime.session import (
+    InvalidRequest,
+    new_session,
+    rate_hz,
+    updated,
+    voice_refusal,
+)
 
 SESSION = new_session("sess_1", "qwen3-omni-flash-realtime")
 TOOL = {"type": "function", "function": {"name": "lamp"}}
@@ -46,6 +52,8 @@ def test_what_is_documented_is_taken(wanted: dict[str, Any]) -> None:
         {"input_audio_format": "wav"},
         {"audio": {"input": {"format": {"sample_rate": 44_100}}}},
         {"audio": {}, "input_audio_format": "pcm"},
+        {"audio": {"output": {"voice": ""}}},
+        {"audio": {"output": {"voice": 7}}},
         {"tools": {}},
         {"tools": [{"name": "lamp"}]},
         {"tools": [{"type": "mcp", "function": {"name": "lamp"}}]},
@@ -72,7 +80,17 @@ def test_a_voice_that_was_heard_and_formats_that_were_used_stay() -> None:
     assert refused.value.code == "cannot_update_voice"
     assert update({"voice": SESSION["voice"]}, spoken=True)
     with pytest.raises(InvalidRequest):
+        update({"audio": {"output": {"voice": "Serena"}}}, spoken=True)
+    with pytest.raises(InvalidRequest):
         update({"audio": {"input": {"format": {"sample_rate": 8000}}}}, heard=True)
+
+
+def test_the_voice_of_the_audio_wins_over_the_flat_one() -> None:
+    session = new_session("sess_1", "qwen3.8-omni-flash-realtime")
+    wanted = {"voice": "Serena", "audio": {"output": {"voice": "Cherry"}}}
+    after = updated(session, wanted, spoken=False, heard=False)
+    assert "Cherry" in voice_refusal(after)
+    assert not voice_refusal(updated(session, {"voice": "Serena"}, spoken=False, heard=False))
 
 
 def test_rates_are_the_services_own_unless_the_session_says_otherwise() -> None:
