@@ -44,6 +44,9 @@ def main() -> int:
     from mmid.hal_linux.audio.capture import recorder  # noqa: F401, PLC0415
     from mmid.hal_linux.audio.playback import gain, mixer, player  # noqa: F401, PLC0415
 
+    # Only the finding goes to who asked: a PCM that is a command, or a file, may print.
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     name, module = sys.argv[1:]
     settings = from_plain(Settings, json.load(sys.stdin))
     try:
@@ -54,7 +57,8 @@ def main() -> int:
         found = failed(name, str(error), error.remedy)
     if still_root and found.verdict is not Verdict.SKIPPED:
         found = replace(found, text=f"{found.text} ({still_root})")
-    sys.stdout.write(json.dumps(to_plain(found)))
+    with answer:
+        answer.write(json.dumps(to_plain(found)))
     return 0
 
 

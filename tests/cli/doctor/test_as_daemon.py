@@ -54,6 +54,12 @@ def test_a_pcm_that_is_a_command_runs_without_roots_rights(everybodys: Path) -> 
     assert told.read_text() == f"{pwd.getpwnam('daemon').pw_uid}\n"
 
 
+@as_root
+def test_what_a_pcm_prints_is_no_part_of_the_finding() -> None:
+    (found,) = as_daemon("playback", "board", playing_to("tee:null,'|echo noise; cat',raw"))
+    assert found.verdict is Verdict.OK
+
+
 # In a process without threads: who is not root forks.
 TRY = """
 import sys
