@@ -56,6 +56,23 @@ async def test_an_output_that_takes_nothing_is_told(tmp_path: Path, command: str
     assert len(complaint.splitlines()) == 1
 
 
+async def test_a_letter_that_the_output_does_not_know_ends_no_command(tmp_path: Path) -> None:
+    (tmp_path / "mmid.toml").touch()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mmid.cli.mmid", "storage", "show", "--config", "mmid.toml"),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "MMID_STORAGE__TARGET": f"file:{tmp_path}/\u8bbe.bin",
+            "PYTHONIOENCODING": "latin-1",
+        },
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert process.returncode == 0
+    assert f"file:{tmp_path}/?.bin".encode() in output
+
+
 def test_what_an_internal_error_quotes_is_not_printed_at_length() -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - it is made here
         float("api_key = 'swordfish-12'" + "x" * 100_000)

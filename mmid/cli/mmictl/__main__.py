@@ -8,12 +8,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 
 from mmid.cli.mmictl.arguments import parse
 from mmid.cli.mmictl.exit import INTERNAL, OUTPUT_FAILED, outcome
 from mmid.cli.mmictl.show import printable
-from mmid.cli.streams import abandon, complain, internal_error, open_closed_streams, settle
+from mmid.cli.streams import (
+    abandon,
+    complain,
+    internal_error,
+    open_closed_streams,
+    replace_unknown_letters,
+    settle,
+)
 from mmid.errors import MmidError
 from mmid.memory_priority import give_way
 
@@ -34,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _obey(arguments: Sequence[str] | None) -> int:
     """Do what the command line says; what went wrong is told, and an exit status."""
     options = parse(arguments, os.environ.get("MMID_DBUS__BUS") or "system")
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
+    replace_unknown_letters()
     try:
         exit_status = _run(options)
         sys.stdout.flush()

@@ -22,7 +22,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from mmid.cli.streams import complain, internal_error, open_closed_streams, settle
+from mmid.cli.streams import (
+    complain,
+    internal_error,
+    open_closed_streams,
+    replace_unknown_letters,
+    settle,
+)
 from mmid.deferred_imports import defer_import
 from mmid.errors import MmidError, SettingsInvalid
 from mmid.memory_priority import give_way
@@ -106,6 +112,7 @@ def import_daemon() -> ModuleType:
 def _use_tool(options: "argparse.Namespace") -> int:
     """Have the settings read, import the tool beside that, and use it."""
     give_way()
+    replace_unknown_letters()
     # To check is to judge; every other tool is content with what was found good before.
     loading = start_loading(options.config, anew=options.command == "check")
     # ``mmid storage show`` is the function storage_show of the module storage.
