@@ -39,6 +39,7 @@ class Revocations:
         self._now = now
         self._looked_at = now()
         self._stamp: _Stamp | None = None
+        self._complaint: tuple[str, _Stamp | None] | None = None
         self._from_file: frozenset[str] = frozenset()
         REVOCATIONS_STALE.set(0)
         if self._file:
@@ -61,28 +62,27 @@ class Revocations:
 
     def _look(self, file: Path) -> None:
         self._looked_at = self._now()
+        stamp = None
         try:
             stamp = _stamp(file)
-        except (OSError, ValueError) as error:
-            stamp = None
-            if self._stamp is not None:
-                self._complain(error)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        if stamp is None:
-            return
-        try:
+            if stamp == self._stamp:
+                return
             self._from_file = _read(file)
         except (OSError, ValueError) as error:
-            self._complain(error)
+            # What is no list stays none until it is written anew. What could not be read may be
+            # read a second later: there was no descriptor left.
+            self._stamp = stamp if isinstance(error, ValueError) else None
+            self._complain(_why(error), stamp)
             return
+        self._stamp, self._complaint = stamp, None
         REVOCATIONS_STALE.set(0)
         _log.info("devices.revoked_file was read again: %d lines", len(self._from_file))
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, why: str, stamp: _Stamp | None) -> None:
         REVOCATIONS_STALE.set(1)
-        _log.error("devices.revoked_file: %s; what was read before stays in force", _why(error))
+        if self._complaint != (why, stamp):  # once for each state of the file
+            self._complaint = why, stamp
+            _log.error("devices.revoked_file: %s; what was read before stays in force", why)
 
 
 def _stamp(file: Path) -> _Stamp:

@@ -1,5 +1,6 @@
 """The list of who is let in no more, and the file that is watched."""
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -92,6 +93,27 @@ def test_a_file_that_is_gone_changes_nothing_and_is_told_once(
     file.write_text("radio-2\n")
     clock.now += 1
     assert revocations.holds("radio-2", "k1")
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
+    file: Path, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revocations = _watching(file, clock)
+    file.write_text("radio-2\n")
+
+    def no_descriptor_is_left(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "")
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "open", no_descriptor_is_left)
+        for _ in range(3):
+            clock.now += 1
+            assert revocations.holds("radio-1", "k1")
+    assert REVOCATIONS_STALE._value.get() == 1
+    assert len(caplog.records) == 1
+    clock.now += 1
+    assert revocations.holds("radio-2", "k1")
+    assert REVOCATIONS_STALE._value.get() == 0
 
 
 def test_a_pipe_in_the_place_of_the_file_changes_nothing_and_holds_no_request(
