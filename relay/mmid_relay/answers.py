@@ -17,6 +17,7 @@ from valkey.exceptions import ValkeyError
 
 from mmid_relay.metrics import STORE_FAILURES
 from mmid_relay.problems import Kind, Problem
+from mmid_relay.settings import SettingsInvalid
 
 # As long as the signature of a request is good.
 KEPT_S = 300
@@ -46,17 +47,27 @@ class Reply:
 
 
 def connect(url: str) -> BlockingConnectionPool:
-    """Return the connections to a store, for answers and limits; none is made before it is used."""
+    """Return the connections to a store, for answers and limits; none is made before it is used.
+
+    Raises:
+        SettingsInvalid: an option in the URL is unknown or has a wrong form.
+    """
     # The library would take anybody's certificate, if an authority that is trusted signed it.
     tls = {"ssl_check_hostname": True} if url.startswith(("rediss:", "valkeys:")) else {}
-    return BlockingConnectionPool.from_url(
-        url,
-        max_connections=_CONNECTIONS,
-        timeout=1,
-        socket_timeout=1,
-        socket_connect_timeout=1,
-        **tls,
-    )
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_CONNECTIONS,
+            timeout=1,
+            socket_timeout=1,
+            socket_connect_timeout=1,
+            **tls,
+        )
+        # It connects nowhere yet, and takes the URL's options as its arguments.
+        pool.make_connection()  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError, ValkeyError):
+        raise SettingsInvalid("limits.store: an option at the URL's end cannot be used") from None
+    return pool
 
 
 class Answers(Protocol):
@@ -184,12 +195,12 @@ def _away() -> Problem:
 def _to_text(outcome: Reply | Problem) -> str:
     if isinstance(outcome, Reply):
         return json.dumps({"reply": asdict(outcome)})
-    return json.dumps({"problem": [outcome.kind.name, outcome.detail]})
+    return json.dumps({"problem": [outcome.kind.name, outcome.detail, outcome.retry_after_s]})
 
 
 def _from_text(text: bytes) -> Reply | Problem:
     held = json.loads(text)
     if "reply" in held:
         return Reply(**held["reply"])
-    name, detail = held["problem"]
-    return Problem(Kind[name], detail, retry_after_s=5, sent=True)
+    name, detail, retry_after_s = held["problem"]
+    return Problem(Kind[name], detail, retry_after_s=retry_after_s, sent=True)

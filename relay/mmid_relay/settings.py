@@ -9,6 +9,7 @@ import ipaddress
 import json
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
@@ -41,8 +42,6 @@ NAME = r"^[A-Za-z0-9_-]{1,32}$"
 # unix:/path, host:port or [IPv6]:port.
 _LISTEN = r"^(unix:/.+|(\[[0-9A-Fa-f:.]+\]|[^:\s]+):\d{1,5})$"
 
-Url = Annotated[str, Field(pattern=r"^https://[^/?#@\s]+(/[^?#\s]*)?$")]
-
 
 def _fits_into_a_header(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
@@ -58,7 +57,17 @@ def _has_port(url: str) -> bool:
         return False
 
 
+def _has_host(address: str) -> str:
+    url = address if "//" in address else f"//{address}"
+    with suppress(UnicodeError):  # a part of the host's name is empty, or over 63 letters
+        if _has_port(url) and (urlsplit(url).hostname or "").encode("idna"):
+            return address
+    raise ValueError("it has no host, or a host or port that cannot be")
+
+
 Secret = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
+
+Url = Annotated[str, Field(pattern=r"^https://[^/?#@\s]+(/[^?#\s]*)?$"), AfterValidator(_has_host)]
 
 
 def is_name(text: str) -> bool:
@@ -223,7 +232,7 @@ class Alibaba(_Table):
 
     from_files = ("access_key_id", "access_key_secret", "token_key")
 
-    endpoint: str = Field(
+    endpoint: Annotated[str, AfterValidator(_has_host)] = Field(
         "bailianmodelonchip.cn-beijing.aliyuncs.com",
         pattern=r"^(https://)?[^/?#@:\s]+(:\d{1,5})?/?$",
     )

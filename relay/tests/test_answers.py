@@ -13,6 +13,7 @@ from valkey.exceptions import TimeoutError  # noqa: A004 - what the store's libr
 
 from mmid_relay.answers import KEPT_S, Reply, SharedAnswers, connect
 from mmid_relay.problems import Kind, Problem
+from mmid_relay.settings import SettingsInvalid
 from tests.certificates import make_authority
 from tests.rig import Vendor, relay_for, settings_for
 
@@ -61,6 +62,15 @@ async def test_what_one_relay_was_answered_another_knows(store: str) -> None:
         assert await other.claim("radio-1 m") is None
         ttl = await one._store.ttl("mmid-relay/registration/radio-1 n")
         assert KEPT_S - 10 < ttl <= KEPT_S
+
+
+async def test_a_refusal_for_good_is_no_other_from_another_relay(store: str) -> None:
+    refused = Problem(Kind.WRONG_NAME, "withheld", sent=True)
+    async with _relays(store) as [one, other]:
+        await one.keep("k", refused)
+        held = await other.claim("k")
+    assert isinstance(held, Problem)
+    assert vars(held) == vars(refused)
 
 
 async def test_a_relay_waits_for_the_one_that_is_asking(store: str) -> None:
@@ -176,6 +186,13 @@ async def test_a_store_with_the_certificate_of_another_hears_nothing(tmp_path: P
         async with _relays(url) as [one, _]:
             assert not await one.ping()
     assert not any(heard)
+
+
+@pytest.mark.parametrize("option", ["secret=1", "max_connections=secret", "ssl_ca_certs=/secret"])
+def test_an_option_of_its_url_that_cannot_be_is_a_wrong_setting(option: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"limits\.store") as caught:
+        connect(f"redis://127.0.0.1:1/0?{option}")
+    assert "secret" not in str(caught.value)
 
 
 async def test_the_url_of_a_valkey_is_one_too(store: str) -> None:
