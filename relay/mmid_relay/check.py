@@ -25,6 +25,10 @@ from mmid_relay.vendors.upstream import Answer
 # Signatures are good for five minutes at the strictest vendor.
 _MOST_SKEW_S = 60
 
+# What Baidu AI Cloud says with status 400 of a wrong SK, or a clock 30 minutes off (the table of
+# common error codes in its API reference). The other refusals of an account are 403.
+_BCE_REFUSALS = frozenset({"InvalidHTTPAuthHeader", "RequestExpired", "SignatureDoesNotMatch"})
+
 _Api = LicenseApi | KeyMint | AgentApi
 
 
@@ -60,10 +64,17 @@ def _say(good: bool, what: str, words: str) -> bool:
 
 def _devices(settings: Settings) -> bool:
     devices = settings.devices
+    server = settings.server
     good = len(devices.fleet_keys.keys() - devices.revoked_keys)
-    if good or settings.server.client_dn_header:
+    if server.client_dn_header and not (server.unix_path or server.trusted_proxies):
+        return _say(
+            False,
+            "devices",
+            "client_dn_header is believed from nobody: no unix socket and no trusted_proxies",
+        )
+    if good or server.client_dn_header:
         signing = f", new tokens by {devices.signing_key}" if devices.signing_key else ""
-        by = ", or by certificate" if settings.server.client_dn_header else ""
+        by = ", or by certificate" if server.client_dn_header else ""
         return _say(True, "devices", f"prove themselves by {good} fleet keys{by}{signing}")
     return _say(False, "devices", "no fleet_keys and no client_dn_header: nobody is let in")
 
@@ -75,7 +86,8 @@ async def _probe(api: _Api) -> tuple[Answer, bool]:
         return answer, answer.succeeded
     if isinstance(api, AgentApi):
         answer = await api.stop(0)
-        return answer, answer.status not in {401, 403}
+        refused = answer.status in {401, 403} or str(answer.document.get("code")) in _BCE_REFUSALS
+        return answer, not refused
     answer = await api.token(
         {
             "appId": "mm_0",

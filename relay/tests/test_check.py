@@ -55,6 +55,23 @@ async def test_keys_that_are_refused_fail_it(
     assert f"FAILED dashscope: refused our keys or our account ({status} {code})" in text
 
 
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "RequestExpired"])
+async def test_a_signature_that_baidu_does_not_take_fails_it(
+    vendor: Vendor, ca_file: Path, said: Said, code: str
+) -> None:
+    vendor.status, vendor.body = 400, {"code": code, "message": "x"}
+    assert await _check(settings_for(vendor, ca_file, alibaba=None, dashscope=None)) == 1
+    assert f"FAILED baidu: refused our keys or our account (400 {code})" in said()
+
+
+async def test_an_instance_that_baidu_does_not_know_is_what_it_asks_for(
+    vendor: Vendor, ca_file: Path, said: Said
+) -> None:
+    vendor.status, vendor.body = 404, {"code": "NoSuchInstance", "message": "x"}
+    assert await _check(settings_for(vendor, ca_file, alibaba=None, dashscope=None)) == 0
+    assert "ok     baidu: took our keys" in said()
+
+
 async def test_a_clock_that_is_off_fails_it(authority: tuple[Path, Path], said: Said) -> None:
     vendor = Vendor(headers={"date": "Sat, 28 Nov 2020 10:00:00 GMT"})
     async with serving(vendor, authority[1], date_header=False) as vendor.port:
@@ -76,6 +93,18 @@ async def test_nobody_to_ask_and_nobody_who_may_fail_it(
     text = said()
     assert "FAILED devices: no fleet_keys and no client_dn_header" in text
     assert "FAILED vendors: none is set" in text
+
+
+async def test_a_header_for_certificates_that_nobody_is_believed_with_fails_it(
+    vendor: Vendor, ca_file: Path, said: Said
+) -> None:
+    devices = {"fleet_keys": {}, "signing_key": ""}
+    server = {"client_dn_header": "X-SSL-Client-S-DN"}
+    assert await _check(settings_for(vendor, ca_file, devices=devices, server=server)) == 1
+    assert "FAILED devices: client_dn_header is believed from nobody" in said()
+    believed = {**server, "trusted_proxies": ["10.0.0.0/8"]}
+    assert await _check(settings_for(vendor, ca_file, devices=devices, server=believed)) == 0
+    assert "by certificate" in said()
 
 
 async def test_a_store_that_is_away_fails_it(vendor: Vendor, ca_file: Path, said: Said) -> None:
