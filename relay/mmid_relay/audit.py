@@ -1,5 +1,6 @@
 """Around all else: gives a request its id, answers what failed, counts it, writes its line."""
 
+import asyncio
 import json
 import logging
 import sys
@@ -65,6 +66,9 @@ class Audit:
 
         try:
             await self._app(scope, receive, watch)
+        except asyncio.CancelledError:
+            trace.result = "cut-off"
+            raise
         except Exception as error:  # noqa: BLE001 - the last place that can answer
             # Where, not what: an exception's text may quote a secret.
             place = "".join(traceback.format_tb(error.__traceback__))

@@ -2,12 +2,14 @@
 
 import logging
 import signal
+import socket
 import ssl
 
 import uvicorn
 
 from mmid_relay.app import make_app
 from mmid_relay.head_timeout import HeadTimeout
+from mmid_relay.relay import Relay
 from mmid_relay.settings import Server, Settings, SettingsInvalid
 from mmid_relay.small_file import require_regular_file
 
@@ -29,8 +31,9 @@ def serve(settings: Settings) -> int:
     check_certificate(server)
     _warn_of_plain_text(server)
     host, port = ("", 0) if server.unix_path else server.address
+    app = make_app(settings)
     config = uvicorn.Config(
-        make_app(settings),
+        app,
         host=host,
         port=port,
         uds=server.unix_path or None,
@@ -50,8 +53,22 @@ def serve(settings: Settings) -> int:
     # uvicorn raises the signal that stopped it once more at the end: it has had its effect.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run()
+    _Server(config, app.state.relay).run()
     return 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which sends nothing to a vendor any more once it stops."""
+
+    def __init__(self, config: uvicorn.Config, relay: Relay) -> None:
+        super().__init__(config)
+        self._relay = relay
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse what has not been sent, so that all that has been is answered in time."""
+        for upstream in self._relay.upstreams:
+            upstream.stop()
+        await super().shutdown(sockets)
 
 
 def _warn_of_plain_text(server: Server) -> None:

@@ -16,7 +16,7 @@ class Trace:
         request_id: ours; the device's log has it too.
         device: who asked, proven.
         claimed: who it says it is, by a token that is not good.
-        result: ``ok``, ``refused`` by the vendor, or the name of a problem.
+        result: ``ok``, ``refused`` by the vendor, or the name of a problem; ``cut-off`` by a stop.
         vendor_code: the vendor's code, if it gave one.
     """
 

@@ -140,6 +140,31 @@ async def test_a_stop_finishes_what_is_under_way(
     assert "Traceback" not in words
 
 
+async def test_what_comes_during_a_stop_is_not_sent_and_the_board_hears_so(
+    config: Config, vendor: Vendor, unused_tcp_port: int
+) -> None:
+    body = json.dumps(register_body()).encode()
+    head = (
+        "POST /v1/register HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {_board(unused_tcp_port).own_token}\r\n"
+        f"content-length: {len(body)}\r\nexpect: 100-continue\r\n\r\n"
+    )
+    async with _running(config(f"127.0.0.1:{unused_tcp_port}")) as process:
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(head.encode())
+        assert b" 100 " in await reader.readline()
+        process.send_signal(signal.SIGTERM)
+        await _takes_no_more(unused_tcp_port)
+        writer.write(body)
+        answer = await reader.read()
+        writer.close()
+        status, lines, _ = await _stopped(process)
+    assert b" 503 " in answer
+    assert b"nothing was sent" in answer
+    assert not vendor.calls
+    assert (status, [line["result"] for line in lines]) == (0, ["busy"])
+
+
 async def test_a_board_that_hung_up_is_waited_for_at_a_stop_too(
     config: Config, vendor: Vendor, unused_tcp_port: int
 ) -> None:
@@ -183,7 +208,7 @@ async def test_a_stop_cuts_off_what_a_vendor_never_answers(
         await board.http.aclose()
     never.set()
     assert answer.status_code == 500
-    assert [line["path"] for line in lines] == ["/v1/token"]
+    assert [(line["path"], line["result"]) for line in lines] == [("/v1/token", "cut-off")]
     assert "timeout graceful shutdown exceeded" in words
 
 

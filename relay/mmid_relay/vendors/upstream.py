@@ -10,7 +10,6 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.request import getproxies_environment, proxy_bypass
@@ -25,13 +24,16 @@ from mmid_relay.small_file import require_regular_file
 from mmid_relay.vendors.circuit import Circuit
 
 _ANSWER_LIMIT = 64 * 1024
+# Vendors' answers have a handful. Python reads hundreds, one in another, and fails to write them
+# again where its stack is deeper.
+_MOST_BRACKETS = 200
 # To connect, and for TLS: each of them.
 _SOON_S = 2.0
 # So many requests to a vendor at a time; the others wait in line here. A vendor that answers in
 # 50 ms is asked 1000 times a second by so many.
 _AT_ONCE = 50
-# With what the vendor may take then it is still less than the 30 s that a board waits.
-_LINE_S = 15.0
+# With what the vendor may take then (18 s) it is less than the 30 s that a board waits.
+_LINE_S = 10.0
 
 _NOT_REACHED = (
     aiohttp.ClientConnectorError,
@@ -135,6 +137,11 @@ class Upstream:
         self._timeout_s = timeout_s
         self._now = now
         self._line = asyncio.Semaphore(_AT_ONCE)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Send no more: what waits in line could not be answered in the time that a stop has."""
+        self._stopped = True
 
     async def post(self, url: str, *, headers: Mapping[str, str], content: bytes) -> Answer:
         """Send a request once and return the answer, whatever its status.
@@ -160,6 +167,10 @@ class Upstream:
             ) from None
 
     async def _send(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+        if self._stopped:
+            raise Problem(
+                Kind.BUSY, "The relay is being stopped; nothing was sent.", retry_after_s=5
+            )
         if not self.circuit.admits():
             raise Problem(
                 Kind.VENDOR_AWAY,
@@ -216,9 +227,7 @@ class Upstream:
     def _understood(self, response: aiohttp.ClientResponse, body: bytes) -> Answer:
         if 300 <= response.status < 400:
             raise self._nonsense("with a redirect, which is not followed")
-        document = None
-        with suppress(ValueError, RecursionError):
-            document = json.loads(body)
+        document = _document(body)
         if isinstance(document, dict) and response.status not in _AWAY:
             return Answer(response.status, document, response.headers.get("date", ""))
         if response.status >= 500:
@@ -265,3 +274,18 @@ class Upstream:
             retry_after_s=5,
             sent=True,
         )
+
+
+def _document(body: bytes) -> Any:
+    """Return what an answer says in JSON; None if a device could not be told it in JSON.
+
+    Python's reader takes NaN, which is no JSON, and half a surrogate pair, which no UTF-8 has.
+    """
+    if body.count(b"{") + body.count(b"[") > _MOST_BRACKETS:
+        return None
+    try:
+        document = json.loads(body)
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return None
+    return document

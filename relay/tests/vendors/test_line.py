@@ -48,3 +48,21 @@ async def test_who_waits_too_long_hears_that_nothing_was_sent(
             await upstream.post(url, headers={}, content=b"")
     assert (caught.value.kind, caught.value.sent) == (Kind.BUSY, False)
     assert not vendor.calls
+
+
+async def test_who_still_waits_at_a_stop_hears_that_nothing_was_sent(
+    vendor: Vendor, ca_file: Path
+) -> None:
+    async with aclosing(Connections(str(ca_file))) as connections:
+        upstream = Upstream("dashscope", connections, 5)
+        while not upstream._line.locked():
+            await upstream._line.acquire()
+        url = f"https://localhost:{vendor.port}/api/v1/tokens"
+        waiting = [asyncio.create_task(upstream.post(url, headers={}, content=b"")) for _ in "123"]
+        await asyncio.sleep(0)
+        upstream.stop()
+        upstream._line.release()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    problems = [one for one in outcomes if isinstance(one, Problem)]
+    assert [(one.kind, one.sent) for one in problems] == [(Kind.BUSY, False)] * 3
+    assert not vendor.calls

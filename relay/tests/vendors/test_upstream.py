@@ -194,6 +194,9 @@ async def test_a_redirect_is_not_followed(board: Board, vendor: Vendor, status: 
         (200, b"[" * 50_000, "vendor nonsense"),
         (200, b'{"success":true,"code":"200"}', "vendor nonsense"),
         (200, b'{"success":true,"code":"200","data":[1]}', "vendor nonsense"),
+        (200, b'{"success":true,"code":"200","data":{"x":NaN}}', "vendor nonsense"),
+        (200, b'{"success":true,"code":"200","data":{"x":"\\ud800"}}', "vendor nonsense"),
+        (400, b'{"success":false,"code":"100007","message":"\\udfff"}', "vendor nonsense"),
         (200, b"{}", "vendor nonsense"),
         (200, b'"' + b"a" * 70_000 + b'"', "vendor nonsense"),
         (400, b"<html>", "vendor nonsense"),
@@ -210,6 +213,17 @@ async def test_what_is_no_answer_is_502(
         assert answer.status_code == 502
         assert answer.json()["title"] == title
         assert int(answer.headers["retry-after"]) > 0
+
+
+# Python read the deeper one, in the task of a registration, and could not write it again.
+@pytest.mark.parametrize(("depth", "status"), [(10, 200), (920, 502)])
+async def test_an_answer_that_nests_deep_passes_or_is_502(
+    board: Board, vendor: Vendor, depth: int, status: int
+) -> None:
+    nest = b"[" * depth + b"]" * depth
+    vendor.body = b'{"success":true,"code":"200","data":{"x":' + nest + b"}}"
+    for answer in (await board.get_token(), await board.register()):
+        assert answer.status_code == status
 
 
 @pytest.mark.parametrize(
