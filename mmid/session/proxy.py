@@ -127,7 +127,8 @@ def _is_excepted(host: str, port: int | None, environment: Mapping[str, str]) ->
 def _names(entry: str, host: str, port: int) -> bool:
     if entry in {"*", host, f"{_bracketed(host)}:{port}", _bracketed(host)}:
         return True
-    if "/" in entry or ":" in host or host[-1:].isdigit():
+    # The domains of an address, such as 2.3 for 10.1.2.3, are none.
+    if "/" in entry or ":" in host or not host.strip("0123456789."):
         return _holds(entry, host)
     domain = entry.removesuffix(f":{port}").removeprefix("*").lstrip(".")
     return bool(domain) and f".{host}".endswith(f".{domain}")

@@ -123,6 +123,7 @@ def test_who_goes_through_which_proxy(
         ("10.0.0.0/8", CLOUD, False),
         ("10.1.2.3", "wss://10.1.2.3:8443/", True),
         ("2.3", "wss://10.1.2.3/", False),
+        (".plant2", "wss://relay.plant2/", True),
         ("fd00::/8", "wss://[fd00::1]:8443/", True),
         ("fd00::1", "wss://[fd00::1]/", True),
         ("[fd00::1]", "wss://[fd00::1]/", True),
