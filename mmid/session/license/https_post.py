@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 from contextlib import closing
+from datetime import UTC
 from email.message import Message as Headers
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -82,7 +83,8 @@ class Response:
         if not moments:
             try:
                 date = parsedate_to_datetime(self.headers["date"])
-                moments = [int(date.timestamp() * 1000) + 500]
+                # Always UTC, though its oldest form does not say so (RFC 9110 section 5.6.7).
+                moments = [int(date.replace(tzinfo=date.tzinfo or UTC).timestamp() * 1000) + 500]
             except (TypeError, ValueError, OverflowError, IndexError, AttributeError):
                 return None
         if any(moment not in SERVICE_TIMES_MS for moment in moments):

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import time
+from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,23 @@ async def test_a_proxy_that_is_away_is_a_lost_connection(monkeypatch: pytest.Mon
     monkeypatch.setenv("https_proxy", "127.0.0.1:1")
     with pytest.raises(ConnectionLost, match="Connection refused"):
         await ask(HttpsEndpoint("https://localhost:9/"))
+
+
+@pytest.fixture
+def in_shanghai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "CST-8")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_shanghai")
+@pytest.mark.parametrize("date", ["Sun Nov 29 06:00:00 2026", "Sun, 29 Nov 2026 06:00:00 -0000"])
+def test_a_date_without_a_zone_is_utc_wherever_the_board_is(date: str) -> None:
+    headers = Message()
+    headers["Date"] = date
+    assert Response(200, headers, b"", 1_795_932_000_000).clock_skew_ms == 500
 
 
 async def test_no_variable_makes_it_write_its_keys(
