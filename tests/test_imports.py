@@ -19,6 +19,7 @@ FOR_ALL = {
     "mmid.child",
     "mmid.deferred_imports",
     "mmid.frozen",
+    "mmid.json_text",
     "mmid.memory_priority",
     "mmid.regular_file",
 }
@@ -34,6 +35,7 @@ FLOOR_PLAN = {
     "mmid.events": "",
     "mmid.secrets": "",
     "mmid.frozen": "",
+    "mmid.json_text": "",
     "mmid.memory_priority": "",
     "mmid.regular_file": "",
     "mmid.hal": "mmid.errors",

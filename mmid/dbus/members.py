@@ -7,6 +7,7 @@ texts, JSON and images is checked here; what a value may be, the application kno
 import asyncio
 import json
 import logging
+import re
 import unicodedata
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from mmid.dbus.image import ImageReader
 from mmid.dbus.interface import AUDIO, DEVICE, DIALOG, TOOLS
 from mmid.dbus.wire import Variant, plain
 from mmid.errors import Busy, InvalidArgument, NotTalking
+from mmid.json_text import read_json
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +36,9 @@ _LONGEST_REASON = 64
 _TEXT_LIMIT = 4096
 # Parameters are for the cloud's agents; whoever needs more has the wrong channel.
 _OBJECT_LIMIT = 65536
+
+# What an escape such as \ud83d leaves in a text if its other half is missing.
+_HALF = re.compile("[\ud800-\udfff]")
 
 # Bytes of the longest call that can be lawful: two such objects of letters of four bytes each,
 # and for each what D-Bus adds to a text.
@@ -240,9 +245,12 @@ def _checked_object(method: str, argument: str, text: str) -> dict[str, Any]:
             f"{method}: {argument} has {len(text)} characters; at most {_OBJECT_LIMIT} are allowed"
         )
     try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError) as error:
+        value = read_json(text or "{}")
+    except ValueError as error:
         raise InvalidArgument(f"{method}: {argument} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise InvalidArgument(f"{method}: {argument} is JSON, but not an object")
+    # The text itself has whole characters, or it was no message of D-Bus: halves are escapes.
+    if _HALF.search(json.dumps(value, ensure_ascii=False)):
+        raise InvalidArgument(f"{method}: {argument} has half a surrogate pair, which is no letter")
     return value

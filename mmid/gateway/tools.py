@@ -13,9 +13,9 @@ from typing import Any
 
 from mmid.errors import Busy, CallerError, InvalidArgument, MmidError, ToolFailed
 from mmid.frozen import frozen
+from mmid.json_text import read_json, written
 from mmid.session.conversation import Conversation
 from mmid.session.dialects.dialect import Function
-from mmid.session.dialects.json_text import read_json, written
 from mmid.session.effects import ToolCall
 from mmid.status import Status
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmid.errors import SettingsInvalid
 from mmid.frozen import frozen
+from mmid.json_text import read_json
 from mmid.regular_file import require_regular_file
-from mmid.session.dialects.json_text import read_json
 from mmid.session.endpoint import Endpoint
 from mmid.settings import Settings, WorkMode
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from mmid.child import Child, from_plain, python, to_plain
 from mmid.errors import TABLE, CloudRefused, ConnectionLost, HttpFailed, MmidError
+from mmid.json_text import read_json
 from mmid.secrets import redact, shown_url
-from mmid.session.dialects.json_text import read_json
 from mmid.session.license.messages import HttpsEndpoint
 from mmid.session.license.reply_body import as_text, printable
 

@@ -93,9 +93,13 @@ def test_the_longest_text_with_newline_and_tab_passes(application: NotingApplica
         ("[1]", "", "status is JSON, but not an object"),
         ("", "null", "parameters is JSON, but not an object"),
         ("", "[" * 50000, "parameters is not JSON"),
+        ("", '{"a":' * 33 + "1" + "}" * 33, "parameters is not JSON: it is nested too deep"),
+        ("", '{"a": [NaN]}', "parameters is not JSON: NaN is no JSON"),
+        ('{"a": 1e999}', "", "status is not JSON: 1e999 is no number"),
+        ("", r'{"a": {"\ud83d": 1}}', "parameters has half a surrogate pair"),
         ("", '"' + "x" * 65535 + '"', "parameters has 65537 characters; at most 65536"),
     ],
-    ids=["cut", "array", "null", "deep", "long"],
+    ids=["cut", "array", "null", "deepest", "deep", "nan", "infinite", "half", "long"],
 )
 def test_parameters_that_are_no_object_are_refused_with_the_reason(
     application: NotingApplication, status: str, parameters: str, reason: str
@@ -108,6 +112,8 @@ def test_parameters_that_are_no_object_are_refused_with_the_reason(
 def test_parameters_are_handed_on_as_what_they_say(application: NotingApplication) -> None:
     methods(application)["UpdateInfo"](":1.1", '{"a": {"status": "stopped"}}', "")
     assert application.calls.get_nowait() == ("update_info", {"a": {"status": "stopped"}}, {})
+    methods(application)["UpdateInfo"](":1.1", "", r'{"a": "\ud83d\ude00"}')
+    assert application.calls.get_nowait() == ("update_info", {}, {"a": "\N{GRINNING FACE}"})
     methods(application)["AskWith"](":1.1", "", '{"commands": []}')
     assert application.calls.get_nowait() == ("ask_with", "", {"commands": []})
     with pytest.raises(InvalidArgument, match=r"^AskWith: character 1 "):

@@ -16,7 +16,7 @@ from mmid.events import (
     TtsEnd,
     TtsStart,
 )
-from mmid.session.dialects.json_text import whole
+from mmid.json_text import whole
 from mmid.session.effects import Effects, Emit, FinishPlayer, FlushPlayer, Play, StartPlayer
 
 # A reply that is read aloud for an hour; of a longer text no more is kept.

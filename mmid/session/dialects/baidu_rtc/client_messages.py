@@ -9,7 +9,7 @@ from base64 import b64encode
 from typing import Any
 
 from mmid.errors import InvalidArgument
-from mmid.session.dialects.json_text import written
+from mmid.json_text import written
 
 LISTEN_ALWAYS = "[E]:[CMD]:[ASR_ENABLE_REALTIME]"
 LISTEN_WHEN_TOLD = "[E]:[CMD]:[ASR_DISABLE_REALTIME]"

@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 
 from mmid.frozen import frozen
-from mmid.session.dialects.json_text import read_json, written
+from mmid.json_text import read_json, written
 from mmid.session.dialects.turn import LONGEST_TEXT
 
 

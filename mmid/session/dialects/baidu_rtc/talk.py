@@ -9,10 +9,10 @@ from typing import Any
 
 from mmid.errors import InvalidArgument, Unsupported
 from mmid.events import SpeechPrepare, SpeechRestart, SpeechStart
+from mmid.json_text import read_json
 from mmid.session.dialects.baidu_rtc import client_messages
 from mmid.session.dialects.baidu_rtc.client_messages import LONGEST_BYTES
 from mmid.session.dialects.baidu_rtc.machine import RtcMachine
-from mmid.session.dialects.json_text import read_json
 from mmid.session.dialects.stages import TURN_STAGES, TurnStage
 from mmid.session.effects import Effects, Emit, Note
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmid.frozen import frozen
-from mmid.session.dialects.json_text import read_json, whole, written
+from mmid.json_text import read_json, whole, written
 from mmid.session.dialects.multimodal_dialog.volume import spoken
 
 TOOL_CALL = "tool_call"

@@ -10,8 +10,8 @@ from typing import Any
 
 from mmid.errors import MalformedMessage
 from mmid.frozen import frozen
+from mmid.json_text import read_json, whole
 from mmid.secrets import redact
-from mmid.session.dialects.json_text import read_json, whole
 from mmid.session.dialects.multimodal_dialog.device_commands import Asked, asking
 from mmid.session.effects import Next
 

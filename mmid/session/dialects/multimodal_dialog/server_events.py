@@ -26,7 +26,7 @@ from mmid.events import (
     TtsEnd,
     TtsStart,
 )
-from mmid.session.dialects.json_text import whole, written
+from mmid.json_text import whole, written
 from mmid.session.dialects.multimodal_dialog.device_commands import Asked
 from mmid.session.dialects.multimodal_dialog.machine import Machine
 from mmid.session.dialects.multimodal_dialog.messages import SILENT_TURN_ERRORS, Output

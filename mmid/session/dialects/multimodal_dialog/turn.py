@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import inf
 
-from mmid.session.dialects.json_text import whole
+from mmid.json_text import whole
 
 # The service closes a connection that asks for the floor or for an answer too
 # often (449); its documents give no number, ours are deduced (multimodal-dialog O8).

@@ -10,8 +10,8 @@ from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import Any
 
+from mmid.json_text import written
 from mmid.session.dialects.dialect import Function
-from mmid.session.dialects.json_text import written
 
 # The way to have a given text spoken (section 18) [unconfirmed: how literally it is obeyed].
 _SAY = "Say exactly the following text, word by word, and nothing else: {}"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmid.errors import MalformedMessage
+from mmid.json_text import read_json, whole, written
 from mmid.secrets import redact
-from mmid.session.dialects.json_text import read_json, whole, written
 from mmid.session.dialects.turn import LONGEST_TEXT
 
 # Tokens that a response may cost: what is more is no count, and the sum of years must fit the bus.

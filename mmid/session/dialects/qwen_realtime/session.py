@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mmid.session.dialects.json_text import read_json
+from mmid.json_text import read_json
 from mmid.session.dialects.stages import WORK_MODES
 from mmid.settings import Settings
 

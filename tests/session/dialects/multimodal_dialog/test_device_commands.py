@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmid.events import Command
-from mmid.session.dialects.json_text import written
+from mmid.json_text import written
 from mmid.session.dialects.multimodal_dialog.device_commands import Asked, asking
 from mmid.session.dialects.multimodal_dialog.directives import Frames
 from mmid.session.dialects.multimodal_dialog.machine import Machine

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmid.session.dialects.json_text import read_json, whole, written
+from mmid.json_text import read_json, whole, written
 
 HALVES = st.text(st.characters(max_codepoint=0x7F) | st.sampled_from("\ud83d\ude00\u00e4"))
 

@@ -1,4 +1,7 @@
-"""The JSON of a cloud, read and passed on so that nothing further on can stumble over it."""
+"""The JSON of others, read and passed on so that nothing further on can stumble over it.
+
+Of clouds, of relays, and of programs on D-Bus.
+"""
 
 import json
 from math import isfinite
