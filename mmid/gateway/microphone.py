@@ -172,8 +172,15 @@ class Microphone:
         self._press = None
 
     def left(self, client: str) -> None:
-        """A client left the bus; if it held the microphone, what it said is nobody's."""
-        if self.holder == client:
+        """A client left the bus; if it held the microphone, what it said is nobody's.
+
+        Unless it had released it: then the end of what it said need not be waited for.
+        """
+        if self.holder != client:
+            return
+        if self._press_of(client).released:
+            self._end_press()
+        else:
             _log.info("%s left the bus while talking; its speech is cancelled", client)
             self.cancel(client)
 

@@ -85,10 +85,10 @@ async def test_nobody_waits_for_what_the_device_holds_back(board: Board, command
             assert "StopSpeech" in board.wire.directives
         elif command == "cancel":
             board.gateway.cancel_speech(ALICE)
-        else:
-            board.gateway.client_left(ALICE)
-        if command != "press":
             await board.wire.until("CancelSpeech")
+        else:  # what a program has released is answered, also if it ends right after
+            board.gateway.client_left(ALICE)
+            await board.wire.until("StopSpeech")
         assert board.recorder.recording is (command == "press")
         assert board.status.talker == (BOB if command == "press" else "")
 
