@@ -66,6 +66,7 @@ class Supervisor:
         self._work_mode = work_mode
         self._backoff = Backoff()
         self._wanted = asyncio.Event()
+        self._wanted.set()  # not in ``run``: a call that started mmid is there before its task runs
         self._kick = asyncio.Event()
         self._attempt: asyncio.Task[Next] | None = None
         self._attempt_began = 0.0
@@ -80,7 +81,6 @@ class Supervisor:
 
     async def run(self) -> None:
         """Connect and keep connected, while that is wanted; runs until cancelled."""
-        self._wanted.set()
         while True:
             await self._wanted.wait()
             self._kick.clear()

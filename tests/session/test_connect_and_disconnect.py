@@ -48,6 +48,15 @@ async def test_a_dialog_that_rests_is_away_until_somebody_wants_to_talk(
         assert rig.codes == []
 
 
+async def test_calls_that_come_before_the_first_attempt_count(certificates: Certificates) -> None:
+    # The bus hands over the call that started mmid before the supervisor's task has begun.
+    async with supervised(nobody(certificates)) as rig:
+        assert rig.supervisor.hurry(), "there is hope for a press"
+        rig.supervisor.disconnect()
+        await rig.no_more_attempts()
+        assert not rig.supervisor.hurry()
+
+
 @pytest.mark.usefixtures("patient")
 async def test_a_disconnect_while_a_dialog_rests_is_told_in_the_status_line(
     cloud_directory: Path,
