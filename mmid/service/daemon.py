@@ -281,10 +281,11 @@ async def _live(
     reloading: Coroutine[None, None, None],
 ) -> None:
     """Run until the event; a part that ends before has failed, and its error is raised."""
+    reload = asyncio.create_task(reloading, name="mmid-reload")
     parts = {
         asyncio.create_task(supervisor.run(), name="mmid-supervisor"),
         asyncio.create_task(front.wait_lost(), name="mmid-bus"),
-        asyncio.create_task(reloading, name="mmid-reload"),
+        reload,
     }
     stopping = asyncio.create_task(stop.wait(), name="mmid-stop")
     try:
@@ -292,6 +293,7 @@ async def _live(
         for part in done & parts:
             part.result()
     finally:
+        reload.cancel()  # or systemd would hear after STOPPING that we are ready, or reload
         sysd.notify(stopping=True, status="stopping")
         _log.info("stopping")
         # First the cloud hears a goodbye, and a registration under way is stored.

@@ -54,8 +54,8 @@ class Reload:
             except SettingsInvalid as error:
                 told = "%s; the settings stay as they were"
                 _log.error(told, error, extra=error.journal_fields)
-            finally:
-                sysd.notify(ready=True)
+            # Not if this was cancelled: whoever stops has told so, and is ready no more.
+            sysd.notify(ready=True)
 
     def _apply(self, found: Settings, use: Callable[[Settings], None]) -> None:
         # log.level is the one key that takes effect at once.

@@ -13,7 +13,7 @@ from mmid.errors import TABLE, SettingsInvalid
 from mmid.secrets import Secret
 from mmid.service.reload import Reload
 from mmid.settings import Settings
-from mmid.settings.loading import start_loading
+from mmid.settings.loading import Loading, start_loading
 
 Ask = Callable[[str], Awaitable[list[Settings]]]
 
@@ -138,6 +138,26 @@ async def test_a_stop_does_not_wait_for_settings_that_never_come(tmp_path: Path)
     with pytest.raises(asyncio.CancelledError):
         await running
     assert loading._child._process.wait() == -signal.SIGKILL
+
+
+async def test_a_daemon_that_stops_while_it_reads_is_not_said_to_be_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("mmid.service.sysd.notify", lambda **words: said.extend(words))
+
+    class Endless(Loading):
+        async def finished(self) -> Settings:
+            await asyncio.Event().wait()
+            return Settings()
+
+    reload = Reload(Settings(), lambda: Endless.__new__(Endless))
+    running = asyncio.create_task(reload.run(lambda _: None))
+    reload.ask()
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait({running})
+    assert said == ["reloading"]
 
 
 @pytest.mark.parametrize(
