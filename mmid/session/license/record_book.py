@@ -116,8 +116,12 @@ class RecordBook:
         async with self._lock:
             if self.record == self._stored:
                 return
+            # More is waiting only where it could be written in one place of two.
+            only_dialog = self.record == replace(self._stored, dialog_id=self.record.dialog_id)
             try:
-                await self._save_now(self.record, self._write_lightly)
+                await self._save_now(
+                    self.record, self._write_lightly if only_dialog else self._write
+                )
             except MmidError as error:
                 told = "the dialog id was not saved: %s"
                 _log.warning(told, error, extra=error.journal_fields)
@@ -131,9 +135,7 @@ class RecordBook:
         except StorageFailed:
             # The first of two places may have been written, and a registration is done once: one
             # that is there must not be taken for lost, and asked for again.
-            if await _to_its_end(asyncio.to_thread(self._holds, payload)):
-                self._stored = record
-            else:
+            if not await _to_its_end(asyncio.to_thread(self._holds, payload)):
                 # The dialog may have become another one while it was tried.
                 self.record = replace(before, dialog_id=self.record.dialog_id)
             raise

@@ -99,7 +99,7 @@ async def test_a_registration_of_which_only_one_copy_could_be_written_is_not_tak
         await book.save(TRIPLE)
     assert book.record == TRIPLE, "as the next start would have it"
     disk.full = False
-    await book.save(TRIPLE)
+    await book.close()
     copies = [(tmp_path / name).read_bytes() for name in ("device.bin", "device.bin.copy")]
     assert copies[0] == copies[1]
 
