@@ -1,8 +1,10 @@
 """The hardware parameters that alsa-lib chose for a device, asked once and not at every press.
 
 ``PCM.info`` of pyalsaaudio loses 40 to 250 bytes with each call, and makes three dozen
-names anew that Python then keeps: in a year of dialogs that is megabytes. They cannot
-change while the card is the same, and another card has another device node.
+names anew that Python then keeps: in a year of dialogs that is megabytes. They do not
+change while the card is the same and has the same rates to offer. Another card has another
+device node; and many boards' codecs have one clock for both directions, so that while one is
+open, the other has its rate only.
 """
 
 from pathlib import Path
@@ -10,6 +12,9 @@ from typing import Any
 
 # (inode, time of its last change) of a device node.
 _Node = tuple[int, int]
+
+# The lowest and the highest rate, in Hz.
+_Rates = tuple[int, int]
 
 
 class HardwareParameters:
@@ -23,14 +28,16 @@ class HardwareParameters:
 
     def __init__(self, devices: Path = Path("/dev/snd")) -> None:
         self._devices = devices
-        self._known: dict[str, tuple[dict[str, Any], _Node | None]] = {}
+        self._known: dict[str, tuple[dict[str, Any], _Node | None, _Rates]] = {}
 
     def of(self, name: str, pcm: Any, *, playback: bool) -> dict[str, Any]:
-        """Return ``PCM.info`` of an open PCM, as it was when this name was opened first."""
-        info, node = self._known.get(name, ({}, None))
-        if node is None or node != self._node(info, playback=playback):
+        """Return ``PCM.info`` of an open PCM, as it was when this name was opened like this."""
+        rates: _Rates = pcm.getratebounds()
+        info: dict[str, Any]
+        info, node, offered = self._known.get(name, ({}, None, rates))
+        if node is None or node != self._node(info, playback=playback) or offered != rates:
             info = pcm.info()
-            self._known[name] = info, self._node(info, playback=playback)
+            self._known[name] = info, self._node(info, playback=playback), rates
         return info
 
     def forget(self) -> None:

@@ -35,6 +35,7 @@ class _Pcm010:
         self.state = pcm.state
         self.htimestamp = pcm.htimestamp
         self.info = pcm.info
+        self.getratebounds = pcm.getratebounds
         self.drop = pcm.drop
         self.close = pcm.close
 

@@ -10,6 +10,7 @@ from mmid.hal_linux.audio.hardware_parameters import HardwareParameters
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.playback.test_player import Audience
+from tests.hal_linux.audio.test_alsa import PLUG
 
 Define = Callable[[str], None]
 
@@ -24,6 +25,9 @@ class Card:
     def info(self) -> dict[str, Any]:
         self.asked += 1
         return {"card_no": self._card_no, "device_no": 0, "asked": self.asked}
+
+    def getratebounds(self) -> tuple[int, int]:
+        return 8000, 48000
 
 
 def test_a_plug_in_is_asked_once_for_each_name() -> None:
@@ -87,3 +91,20 @@ async def test_a_player_asks_its_device_once_and_again_after_a_failure(
     player.start(Audience())
     player.flush()
     assert asked == ["out", "out"]
+
+
+async def test_a_card_that_has_another_rate_while_its_other_direction_is_open_is_converted(
+    define: Define,
+) -> None:
+    player = AlsaPlayer("out", 24000, 20, SoftwareGain())
+
+    def opened_with(card: str) -> str:
+        define(PLUG + f"pcm.out {{ type paced {card} }}")
+        player.start(Audience())
+        player.flush()
+        return player.format
+
+    alone = opened_with("")
+    assert "converted" not in alone
+    assert "converted, the device has 16000 Hz" in opened_with("rate 16000")
+    assert opened_with("") == alone
