@@ -19,7 +19,7 @@ from mmid_relay.settings import Settings
 from mmid_relay.vendors.alibaba import LicenseApi
 from mmid_relay.vendors.baidu import AgentApi
 from mmid_relay.vendors.dashscope import KeyMint
-from mmid_relay.vendors.replies import license_reply
+from mmid_relay.vendors.replies import code_of, license_reply
 from mmid_relay.vendors.upstream import Answer
 
 # Signatures are good for five minutes at the strictest vendor.
@@ -86,7 +86,7 @@ async def _probe(api: _Api) -> tuple[Answer, bool]:
         return answer, answer.succeeded
     if isinstance(api, AgentApi):
         answer = await api.stop(0)
-        refused = answer.status in {401, 403} or str(answer.document.get("code")) in _BCE_REFUSALS
+        refused = answer.status in {401, 403} or code_of(answer.document) in _BCE_REFUSALS
         return answer, not refused
     answer = await api.token(
         {
@@ -107,13 +107,12 @@ async def _vendor(api: _Api) -> bool:
         answer, accepted = await _probe(api)
     except Problem as problem:
         return _say(False, name, problem.detail)
-    code = answer.document.get("code") or answer.document.get("Code") or ""
-    said = f"{answer.status} {code}".strip()
+    said = f"{answer.status} {code_of(answer.document)}".strip()
     if not accepted:
         return _say(False, name, f"refused our keys or our account ({said})")
     try:
         ahead_s = time.time() - parsedate_to_datetime(answer.date).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return _say(True, name, "took our keys; it does not tell the time")
     good = abs(ahead_s) <= _MOST_SKEW_S
     return _say(good, name, f"took our keys; this clock is {ahead_s:+.0f} s from its own")

@@ -79,6 +79,19 @@ async def test_a_clock_that_is_off_fails_it(authority: tuple[Path, Path], said: 
     assert "FAILED dashscope: took our keys; this clock is +" in said()
 
 
+async def test_no_answer_of_a_vendor_ends_it_or_moves_the_terminal(
+    authority: tuple[Path, Path], said: Said
+) -> None:
+    date = "Sat, 28 Nov 99999999999 10:00:00 GMT"
+    vendor = Vendor(status=404, body={"code": "\x1b[2J"}, headers={"date": date})
+    async with serving(vendor, authority[1], date_header=False) as vendor.port:
+        settings = settings_for(vendor, authority[0], alibaba=None)
+        assert await _check(settings) == 1
+    text = said()
+    assert "FAILED dashscope: refused our keys or our account (404)" in text
+    assert "ok     baidu: took our keys; it does not tell the time" in text
+
+
 async def test_a_vendor_that_is_away_fails_it(ca_file: Path, said: Said) -> None:
     assert await _check(settings_for(Vendor(port=1), ca_file)) == 1
     assert "FAILED baidu: baidu cannot be reached" in said()

@@ -35,7 +35,7 @@ def license_reply(answer: Answer, secrets: Iterable[str]) -> Reply:
         Problem: it is none.
     """
     document = answer.document
-    data, code = document.get("data"), _code(document)
+    data, code = document.get("data"), code_of(document)
     # Declared bool in one of the API's answers, and text in the other.
     succeeded = str(document.get("success")).lower() == "true"
     if succeeded and answer.succeeded:
@@ -92,7 +92,7 @@ def instance_of(document: dict[str, Any]) -> int | None:
 
 
 def _refused_the_relay(vendor: str, answer: Answer, secrets: Iterable[str]) -> Reply:
-    code = _code(answer.document)
+    code = code_of(answer.document)
     if not code:
         raise _nonsense(vendor, "code")
     _log.error("%s refused this relay: %s %s", vendor, code, _words(answer.document, secrets))
@@ -115,7 +115,8 @@ def _envelope(
     }
 
 
-def _code(document: dict[str, Any]) -> str:
+def code_of(document: dict[str, Any]) -> str:
+    """Return the code in a vendor's answer; empty if it has none that is safe in a log."""
     code = _text(document, "code", "Code")
     return code if _CODE.fullmatch(code) else ""
 
