@@ -130,3 +130,7 @@ class Error(Event):
     code: str
     message: str
     remedy: str = ""
+
+
+# Codes of an ``Error`` in mid turn that are a caller's own, or heal: the reply may still come.
+REPLY_MAY_COME = frozenset({"busy", "not-talking", "tool", "network-slow"})

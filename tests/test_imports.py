@@ -67,7 +67,7 @@ FLOOR_PLAN = {
     "mmid.cli": "mmid mmid.errors mmid.secrets mmid.cli",
     "mmid.cli.mmid": "mmid mmid.errors mmid.secrets mmid.settings mmid.service mmid.hal_linux "
     "mmid.session.license.record mmid.session.clouds mmid.gateway.prompts mmid.cli",
-    "mmid.cli.mmictl": "mmid mmid.errors mmid.secrets mmid.dbus mmid.cli",
+    "mmid.cli.mmictl": "mmid mmid.errors mmid.events mmid.secrets mmid.dbus mmid.cli",
     "mmid.cli.doctor": "mmid mmid.errors mmid.secrets mmid.settings mmid.hal_linux "
     "mmid.session.clouds mmid.session.license.record mmid.session.proxy mmid.session.tls "
     "mmid.session.endpoint mmid.session.link mmid.dbus mmid.cli",

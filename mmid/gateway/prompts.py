@@ -20,7 +20,15 @@ from mmid.errors import (
     MmidError,
     Unsupported,
 )
-from mmid.events import Error, Event, SpeechPrepare, SpeechRestart, SpeechStart, TtsStart
+from mmid.events import (
+    REPLY_MAY_COME,
+    Error,
+    Event,
+    SpeechPrepare,
+    SpeechRestart,
+    SpeechStart,
+    TtsStart,
+)
 from mmid.hal import Player
 from mmid.regular_file import require_regular_file
 from mmid.settings import PromptFiles
@@ -34,9 +42,6 @@ _RATES_HZ = range(4000, 192_001)
 _LARGEST_BYTES = 8 << 20
 # Who presses again and again has heard it.
 _EVERY_S = 30.0
-
-# Errors of a turn that are the caller's own, or heal: the reply may still come.
-_NO_LOSS = frozenset({"busy", "not-talking", "tool", "network-slow"})
 
 
 class Occasion(StrEnum):
@@ -128,7 +133,7 @@ class PromptPlayer:
                 self._unanswered = True
             case TtsStart() | SpeechPrepare():
                 self._unanswered = False
-            case Error(code) if self._unanswered and code not in _NO_LOSS:
+            case Error(code) if self._unanswered and code not in REPLY_MAY_COME:
                 self._unanswered = False
                 self._explain(Occasion.ERROR)
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from mmid.dbus.client import Received
 from mmid.dbus.interface import PROPERTIES
 from mmid.errors import TABLE, Busy, CloudRefused, Facts, MmidError, facts_of
+from mmid.events import REPLY_MAY_COME
 
 # In these states the cloud works on an answer, and in these it has finished.
 _WORKING = {"thinking", "responding"}
@@ -59,7 +60,7 @@ class AwaitedTurn:
         """Note a signal; return whether the turn is over."""
         arguments = signal.arguments
         match signal.name:
-            case "Error":
+            case "Error" if arguments["code"] not in REPLY_MAY_COME:
                 self.error = TurnFailed(arguments["code"], arguments["message"])
             case "LlmIncomplete" | "LlmComplete":
                 self.reply = arguments["text"]

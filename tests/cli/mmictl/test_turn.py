@@ -69,6 +69,21 @@ def test_an_error_ends_the_turn_even_while_speaking() -> None:
     assert turn.take(event("Error", code="tls", message="no"))
 
 
+@pytest.mark.parametrize("code", ["tool", "network-slow", "busy"])
+def test_the_reply_is_waited_for_after_an_error_that_does_not_take_its_place(code: str) -> None:
+    turn = AwaitedTurn()
+    turn.begin()
+    assert ends_with_last(
+        turn,
+        state("thinking"),
+        event("Error", code=code, message="why"),
+        event("LlmComplete", text="noon"),
+        state("responding"),
+        state("listening"),
+    )
+    assert (turn.reply, turn.error) == ("noon", None)
+
+
 @pytest.mark.parametrize(
     ("code", "exit_status"),
     [("audio-device", 74), ("tls", 76), ("connection-lost", 69), ("100007", 76), ("clock", 75)],
