@@ -81,6 +81,9 @@ class Connection:
     def sendall(self, data: Any) -> None:
         """Forget it."""
 
+    def settimeout(self, _timeout_s: float) -> None:
+        """Never wait."""
+
     def makefile(self, *_: Any) -> io.BytesIO:
         return io.BytesIO(self._data)
 
