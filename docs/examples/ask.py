@@ -20,6 +20,9 @@ from dbus_next.aio import MessageBus
 NAME, PATH, DIALOG = "org.mmid1", "/org/mmid1", "org.mmid1.Dialog"
 RULE = f"type='signal',sender='{NAME}',path='{PATH}',interface='{DIALOG}'"
 
+# Codes of Error that take no reply's place: it goes on, or is another caller's.
+REPLY_GOES_ON = {"busy", "not-talking", "tool", "network-slow"}
+
 
 async def call(bus: MessageBus, member: str, signature: str, body: list, fds: list) -> None:
     """Call a method of the dialog; mmid's own words are in the error."""
@@ -82,7 +85,7 @@ async def ask(question: str, image: bytes, mime: str) -> int:
             print()
         if event == "TtsEnd":
             return 0
-        if event == "Error":
+        if event == "Error" and values[0] not in REPLY_GOES_ON:
             print(f"{values[0]}: {values[1]}", file=sys.stderr)
             return 1
 
@@ -90,7 +93,7 @@ async def ask(question: str, image: bytes, mime: str) -> int:
 def main() -> int:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--image", type=Path, help="a JPEG or PNG file, up to 1 MiB")
+    parser.add_argument("--image", type=Path, help="a JPEG or PNG file, of at most 180 KiB")
     parser.add_argument("question")
     options = parser.parse_args()
     try:

@@ -113,6 +113,17 @@ async def test_ask_passes_on_what_mmid_says_is_wrong(
     assert await finished(ask) == (1, "", "connection-lost: the network went away\n")
 
 
+async def test_ask_goes_on_after_an_error_that_takes_no_replys_place(
+    start: Start, front: Front, application: NotingApplication
+) -> None:
+    application.reply = events.Error("tool", "the tool lamp: no answer within 10 s")
+    ask = await start(sys.executable, EXAMPLES / "ask.py", "Is the lamp on?")
+    assert await application.next_call() == ("ask", "Is the lamp on?")
+    front.emit(events.LlmComplete("I cannot see it."))
+    front.emit(events.TtsEnd())
+    assert await finished(ask) == (0, "I cannot see it.\n", "")
+
+
 # --- announce.sh ----------------------------------------------------------------------------
 
 
