@@ -6,6 +6,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY
 
 import mmid_relay.metrics
+from mmid_relay.__main__ import main
 from mmid_relay.problems import Kind
 from mmid_relay.settings import Settings, load
 
@@ -48,6 +49,15 @@ def test_the_example_of_the_settings_can_be_loaded(tmp_path: Path) -> None:
     assert settings.alibaba.token_key.get_secret_value() == "secret-token_key"
     assert settings.dashscope
     assert settings.baidu
+
+
+def test_the_lines_server_needs_the_keys_of_tokens_only(tmp_path: Path) -> None:
+    example = PAGE.partition("its `line.toml` is")[2].partition("```toml relay\n")[2]
+    keys = tmp_path / "fleet_keys"
+    keys.write_text(f"2026 {'0a' * 32}\n")
+    config = tmp_path / "line.toml"
+    config.write_text(example.partition("```")[0].replace("/etc/mmid-relay/fleet_keys", str(keys)))
+    assert main(["device-token", "--config", str(config), "SN-000123"]) == 0
 
 
 def test_every_refusal_is_told_with_its_status() -> None:
