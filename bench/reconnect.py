@@ -21,13 +21,14 @@ from bench.figure import Effort, Figure
 from tests.rig.listener import Listener
 
 _PIECE_BYTES = 1 << 16
-# With the one that warms up, as many Connects as mmid takes at once.
-_MOST_RUNS = 9
+# Of a few milliseconds: the median of fewer is the machine's. With the one that warms up they are
+# as many Connects as mmid takes at once.
+_RUNS = 9
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
     """Connect in turns."""
-    ours, bare = asyncio.run(_connections(min(_MOST_RUNS, effort.times(2 * effort.runs, least=2))))
+    ours, bare = asyncio.run(_connections(effort.times(_RUNS, least=2)))
     floor = "bare websockets, connect and Start"
     yield Figure("reconnect, TCP open to Listening", "ms", ours, floor, bare, 1.3)
 
