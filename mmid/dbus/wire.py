@@ -166,8 +166,9 @@ def _read_fields(data: bytes) -> dict[str, Any]:
         place = _aligned(place, 8)
         # The code, the type's signature (its length, it, and a NUL), and the value.
         code, length, token = data[place : place + 3]
-        name, expected = _FIELDS[code]
-        if (length, token) != (1, ord(expected)):
+        # A newer bus may tell more, of the same few types: that is passed over, as it shall be.
+        name, expected = _FIELDS.get(code, ("", chr(token)))
+        if (length, token) != (1, ord(expected)) or expected not in _TYPES:
             raise Undecodable(f"the field {name} has another type")
         place += 4
         if expected == "g":
@@ -182,6 +183,7 @@ def _read_fields(data: bytes) -> dict[str, Any]:
             place += number + 1
     if place > end:
         raise Undecodable("a text is longer than it")
+    found.pop("", None)
     return found
 
 

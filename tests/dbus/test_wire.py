@@ -1,4 +1,5 @@
 from contextlib import suppress
+from struct import pack, unpack_from
 
 import pytest
 from dbus_next.signature import SignatureTree
@@ -57,6 +58,21 @@ def test_a_header_field_of_another_type_is_undecodable(place: int) -> None:
     frame[HEAD_BYTES + place] += 3
     with pytest.raises(Undecodable, match="the field path has another type"):
         decode(bytes(frame))
+
+
+@pytest.mark.parametrize("kind", "osgu")
+def test_a_header_field_of_a_newer_bus_is_passed_over(kind: str) -> None:
+    field = {
+        "o": b"\x02\0\0\0/a\0",
+        "s": b"\x01\0\0\0a\0",
+        "g": b"\x01u\0",
+        "u": b"\x07\0\0\0",
+    }[kind]
+    known = encoded("x")[HEAD_BYTES:]
+    (length,) = unpack_from("<I", encoded("x"), 12)
+    more = known[:length] + bytes(-length % 8) + bytes((10, 1, ord(kind), 0)) + field
+    frame = encoded("x")[:12] + pack("<I", len(more)) + more + bytes(-len(more) % 8)
+    assert decode(frame + known[length + -length % 8 :]).body == ["x"]
 
 
 def test_a_header_that_is_cut_or_garbled_anywhere_is_undecodable_and_nothing_worse() -> None:
