@@ -151,8 +151,9 @@ def masked(name: str) -> str:
     return f"{name[:2]}{MASK}{name[-2:]}" if len(name) >= _SHORTEST else MASK
 
 
-# What must not reach a terminal or forge a line: control characters but tab and newline.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# What must not reach a terminal or forge a line: control characters but tab and newline. And the
+# half characters that stand for bytes of a file's name which are no UTF-8: nothing can write them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _LONGEST_TEXT = 16384  # characters; a message of the cloud can be 1 MiB
 

@@ -1,5 +1,6 @@
 import io
 import logging
+import os
 import re
 from collections.abc import Iterator
 
@@ -39,6 +40,10 @@ def test_no_text_can_pass_for_a_line_of_its_own(log: logging.Logger, output: io.
     log.info("said %s", "a\n2026-01-01T00:00:00.000 error mmid: forged\r\x1b[2J\u2028b")
     _, second = output.getvalue().splitlines()
     assert second == r"    2026-01-01T00:00:00.000 error mmid: forged\x0d\x1b[2J\x2028b"
+
+
+def test_a_name_that_is_no_utf_8_can_be_written() -> None:
+    assert clean(os.fsdecode(b"/mnt/caf\xe9")).encode() == rb"/mnt/caf\xdce9"
 
 
 def test_a_huge_text_is_cut(log: logging.Logger, output: io.StringIO) -> None:
