@@ -121,7 +121,8 @@ def _unusable(variable: str, why: str) -> SettingsInvalid:
 def _is_excepted(host: str, port: int | None, environment: Mapping[str, str]) -> bool:
     """Whether ``no_proxy`` names a host."""
     listed = _value(environment, "no_proxy").replace(",", " ").split()
-    return any(_names(entry.lower(), host.lower(), port or 443) for entry in listed)
+    host = host.lower().rstrip(".")  # the dot after a whole name says no more than that
+    return any(_names(entry.lower().rstrip("."), host, port or 443) for entry in listed)
 
 
 def _names(entry: str, host: str, port: int) -> bool:
