@@ -93,7 +93,9 @@ async def _serve(settings: Settings, start_loading: Callable[[], Loading]) -> in
         board.on_event = front.emit
         board.tools.call_program = front.call_tool
         line = sysd.StatusLine()
-        status.observe(lambda _: line.show(_status_line(status, supervisor)))
+        status.observe(
+            lambda _: None if stop.is_set() else line.show(_status_line(status, supervisor))
+        )
         # The loop pings; a sound device that is in use and not served keeps it from doing so.
         watchdog = sysd.Watchdog(board.standing_still)
         watchdog.start()
@@ -293,6 +295,7 @@ async def _live(
         for part in done & parts:
             part.result()
     finally:
+        stop.set()  # also where a part failed: from here on the status is told by nobody else
         reload.cancel()  # or systemd would hear after STOPPING that we are ready, or reload
         sysd.notify(stopping=True, status="stopping")
         _log.info("stopping")
