@@ -123,8 +123,9 @@ class RecordBook:
                     self.record, self._write_lightly if only_dialog else self._write
                 )
             except MmidError as error:
-                told = "the dialog id was not saved: %s"
-                _log.warning(told, error, extra=error.journal_fields)
+                what = "dialog id" if only_dialog else "device record"
+                told = "the %s was not saved: %s"
+                _log.warning(told, what, error, extra=error.journal_fields)
 
     async def _save_now(self, record: DeviceRecord, write: Callable[[bytes], None]) -> None:
         """Write the record; the caller holds the lock."""
