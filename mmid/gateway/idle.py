@@ -17,6 +17,8 @@ from mmid.status import Status
 
 _log = logging.getLogger(__name__)
 
+_TURN_STATES = {State.THINKING, State.RESPONDING}
+
 
 class Idle:
     """Watches the state; a turn, and whoever talks, puts the leaving off.
@@ -33,6 +35,8 @@ class Idle:
         self._supervisor = supervisor
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._turned_at = 0.0  # when somebody last talked, or was answered
+        self._in_turn = False
         self._waiting: set[asyncio.Future[None]] = set()
         if self._after_s:
             status.observe(self._changed)
@@ -70,8 +74,16 @@ class Idle:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._status.state is State.LISTENING and not self._status.talker:
-            self._timer = self._loop.call_later(self._after_s, self._leave)
+        now, before = self._loop.time(), self._in_turn
+        self._in_turn = self._status.state in _TURN_STATES or bool(self._status.talker)
+        if before or self._in_turn:
+            self._turned_at = now
+        if self._status.state is State.LISTENING and not self._in_turn:
+            # A connection that was renewed is no turn, and puts nothing off. One that somebody
+            # opened after a long rest begins to count.
+            if now >= self._turned_at + self._after_s:
+                self._turned_at = now
+            self._timer = self._loop.call_at(self._turned_at + self._after_s, self._leave)
 
     def _leave(self) -> None:
         self._timer = None

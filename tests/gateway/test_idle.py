@@ -58,6 +58,23 @@ async def test_a_reply_puts_the_leaving_off(idle: Board) -> None:
         assert "rest" not in idle.supervision.told
 
 
+async def test_a_connection_that_is_renewed_puts_nothing_off(idle: Board) -> None:
+    idle.status.update(state=State.RESPONDING)
+    for state in (State.LISTENING, State.OFFLINE, State.CONNECTING, State.LISTENING):
+        idle.status.update(state=state)
+        await asyncio.sleep(SOON_S / 8)
+    assert idle.supervision.told == []
+    await asyncio.sleep(5 * SOON_S / 8)
+    assert idle.supervision.told == ["rest"]
+
+
+async def test_whoever_connects_after_a_long_rest_has_time_to_talk(idle: Board) -> None:
+    await asyncio.sleep(4 * SOON_S)
+    idle.status.update(state=State.LISTENING)
+    await asyncio.sleep(SOON_S / 2)
+    assert "rest" not in idle.supervision.told
+
+
 async def test_in_duplex_it_stays(idle: Board) -> None:
     idle.supervision._work_mode = "duplex"
     async with idle.connected():
