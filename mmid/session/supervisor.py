@@ -16,8 +16,8 @@ from mmid.session.access import Access
 from mmid.session.backoff import Backoff
 from mmid.session.conversation import Conversation, Host
 from mmid.session.dialer import Dialer
-from mmid.session.effects import Close, Emit, Moved, Next, what_follows
-from mmid.session.endpoint import CredentialRefused
+from mmid.session.effects import Emit, Moved, Next, what_follows
+from mmid.session.endpoint import ClosedUnheard, CredentialRefused
 from mmid.settings import Settings, WorkMode
 from mmid.status import Status
 
@@ -192,6 +192,8 @@ class Supervisor:
         self._access.use(settings)
         if self.conversation is None and self._attempt is not None:
             self._attempt.cancel()  # it would go on by the settings before
+        if self._waits_for is Next.HOURS:
+            self._kick.set()  # what was refused may be another now
 
     @property
     def work_mode(self) -> WorkMode:
@@ -257,8 +259,7 @@ class Supervisor:
         self._moved("connecting", f"attempt {self._backoff.attempts + 1}")
         await self._await_clock()
         credential = await self._access.credential()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = asyncio.get_running_loop().time()
         try:
             self._host.perform(Emit(DataInit()))
             self._moved("dialling", "credential")
@@ -267,15 +268,24 @@ class Supervisor:
             self._access.accepted()
             close = await self.conversation.run()
         finally:
-            if self.conversation is not None and self.conversation.ready:
-                self._backoff.succeeded(loop.time() - began)
+            if ready := self.conversation is not None and self.conversation.ready:
+                self._backoff.succeeded(asyncio.get_running_loop().time() - began)
                 self._told = ""
             self.conversation = None
             self._access.ended()
             self._host.perform(Emit(DataDeinit()))
-        self._log_close(close)
-        following = self._access.after(close.error) if close.error else None
-        return following or close.next
+        if close.error is None:
+            self._moved("offline", "ended politely")
+            _log.info("the dialog ended")
+            return close.next
+        # Of one that ended without a word the dialect has told, of one in use whoever used it.
+        unheard = isinstance(close.error, ClosedUnheard)
+        if isinstance(close.error, ConnectionLost) and not (ready or unheard):
+            self._report(close.error)
+        else:
+            self._moved("offline", close.error.code)
+            _log.warning("the dialog ended: %s", close.error, extra=close.error.journal_fields)
+        return self._access.after(close.error) or close.next
 
     def _how(self) -> tuple[WorkMode, str]:
         """How a connection goes on: the work mode, and the dialog or nothing."""
@@ -291,15 +301,6 @@ class Supervisor:
             await self._clock.wait_synchronized()
             _log.info("the clock is set")
         self._status.update(clock_synchronized=True)
-
-    def _log_close(self, close: Close) -> None:
-        """Say why the connection ended; whoever was in a turn was told by the dialect."""
-        if close.error is None:
-            self._moved("offline", "ended politely")
-            _log.info("the dialog ended")
-        else:
-            self._moved("offline", close.error.code)
-            _log.warning("the dialog ended: %s", close.error, extra=close.error.journal_fields)
 
     def _report(self, error: MmidError) -> None:
         """Tell a failed attempt: each kind once in an outage, in the journal and as Error."""

@@ -187,6 +187,21 @@ async def test_a_start_that_the_cloud_refuses_stops(cloud_directory: Path) -> No
 
 
 @pytest.mark.usefixtures("eager")
+async def test_what_was_refused_for_hours_is_tried_at_once_by_other_settings(
+    cloud_directory: Path,
+) -> None:
+    fault = Fault("Start", "fatal:433:InvalidParameter:no such voice")
+    async with clouded(cloud_directory, fault) as cloud:
+        settings = settings_of(cloud)
+        async with supervised(settings) as rig:
+            await rig.error("InvalidParameter")
+            await rig.no_more_attempts()
+            voiced = replace(settings, dialog=replace(settings.dialog, voice="Tina"))
+            rig.supervisor.use(voiced)
+            await rig.listening()
+
+
+@pytest.mark.usefixtures("eager")
 async def test_a_dialog_that_the_cloud_refuses_to_go_on_with_is_begun_anew(
     cloud_directory: Path,
 ) -> None:

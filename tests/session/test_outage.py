@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,20 @@ async def test_an_outage_is_told_once_and_not_at_its_first_moment(
         assert rig.codes == []
         await rig.attempts(10)
         assert rig.codes == ["connection-lost"]
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_cloud_that_closes_before_it_listens_is_an_outage_too(
+    cloud_directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault = Fault("Started", "drop", times=1000)
+    async with clouded(cloud_directory, fault) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.attempts(3)
+        assert rig.codes == []
+        await rig.attempts(10)
+        assert rig.codes == ["connection-lost"]
+        told = [record for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(told) == 1
 
 
 @pytest.mark.usefixtures("eager")
