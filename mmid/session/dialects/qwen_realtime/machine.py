@@ -12,7 +12,7 @@ from mmid.session.dialects.qwen_realtime.events import ClientEvents
 from mmid.session.dialects.qwen_realtime.stages import STAGES
 from mmid.session.dialects.qwen_realtime.turn import Dying, RealtimeRecognition, RealtimeReply
 from mmid.session.dialects.qwen_realtime.usage import Sent
-from mmid.session.dialects.stages import TurnStage
+from mmid.session.dialects.stages import TURN_STAGES, TurnStage
 from mmid.session.dialects.turn_machine import TurnMachine
 from mmid.session.effects import Effects, Send, Spent
 from mmid.settings import Dialog
@@ -137,10 +137,18 @@ class RealtimeMachine(TurnMachine):
         changes, self.changes = self.changes, {}
         return [Send(self.events.change(changes))]
 
-    def response_ended(self, response_id: str, now: float) -> Effects:
-        """A response that was cancelled has ended, or is thought to have."""
+    def response_ended(
+        self, response_id: str, now: float, usage: Mapping[str, int] | None = None
+    ) -> Effects:
+        """A response that was cancelled has ended, or is thought to have; it is billed, too."""
         self.dying.ended(response_id)
-        return [] if self.dying.waits else self.send_request(now)
+        billed: Effects = [Spent(**usage)] if usage else []
+        return billed if self.dying.waits else [*billed, *self.send_request(now)]
+
+    def clear(self) -> Effects:
+        """Have the service forget the sound that it was sent."""
+        self.buffered = False
+        return [Send(self.events.clear())]
 
     def cut_turn(self, now: float) -> Effects:
         """Leave the turn under way: silence, ends, and no more of its response."""
@@ -154,7 +162,12 @@ class RealtimeMachine(TurnMachine):
             self.reply.over = True
             effects.append(Send(self.events.cancel()))
         self.request = Request()
-        return effects
+        return [*effects, *self.spend()]
+
+    def shut(self, now: float, why: str = "") -> Effects:
+        """Close what is open; a turn that is lost by it has gone up."""
+        lost = self.spend() if self.stage in TURN_STAGES else []
+        return [*super().shut(now, why), *lost]
 
     def end_turn(self, now: float) -> Effects:
         """The response is over: go on when it was heard, or when its calls are answered."""
@@ -166,16 +179,15 @@ class RealtimeMachine(TurnMachine):
             return self.enter(TurnStage.PLAYING, now)
         return self.listen(now)
 
-    def spend(self, usage: Mapping[str, int]) -> Effects:
-        """Count what the turn cost."""
+    def spend(self, usage: Mapping[str, int] | None = None) -> Effects:
+        """Count what went up and came down since it was counted last, and what it cost."""
         sent, self.sent = self.sent, Sent()
-        return [
-            Spent(
-                **{name: usage.get(name, 0) for name in ("input_tokens", "output_tokens")},
-                total_tokens=usage.get("total_tokens", 0),
-                input_audio_s=sent.speech_s,
-                output_audio_s=self.reply.heard_bytes / REPLY_BYTES_PER_S,
-                images=len(sent.images or ()),
-                estimated_input_tokens=sent.estimate(self.model),
-            )
-        ]
+        heard_bytes, self.reply.heard_bytes = self.reply.heard_bytes, 0
+        spent = Spent(
+            **(usage or {}),
+            input_audio_s=sent.speech_s,
+            output_audio_s=heard_bytes / REPLY_BYTES_PER_S,
+            images=len(sent.images),
+            estimated_input_tokens=sent.estimate(self.model),
+        )
+        return [spent] if spent != Spent() else []

@@ -10,14 +10,7 @@ from collections.abc import Callable
 from math import inf
 
 from mmid.errors import CloudRefused
-from mmid.events import (
-    Command,
-    Error,
-    SpeechPrepare,
-    SpeechReady,
-    SpeechRestart,
-    SpeechStart,
-)
+from mmid.events import Command, Error, SpeechPrepare, SpeechReady, SpeechRestart, SpeechStart
 from mmid.session.dialects.qwen_realtime.failures import Following, after_error
 from mmid.session.dialects.qwen_realtime.machine import RealtimeMachine, Request
 from mmid.session.dialects.qwen_realtime.messages import ServerEvent
@@ -273,14 +266,16 @@ def _call(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
 
 def _response_done(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
     reply = machine.reply
-    if machine.dying.has(event.response_id) or reply.over:
+    if machine.dying.has(event.response_id):
+        return machine.response_ended(event.response_id, now, event.usage)
+    if reply.over:
         return machine.response_ended(event.response_id, now)
     if event.response_id not in {"", reply.id}:
         return []
     effects: Effects = [*machine.hearing.end(), *reply.end()]
     if event.status == "failed":
         effects.append(Emit(Error("cloud", "the cloud could not finish its reply")))
-    return [*effects, *machine.spend(event.usage or {}), *machine.end_turn(now)]
+    return [*effects, *machine.spend(event.usage), *machine.end_turn(now)]
 
 
 def _item_done(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:

@@ -45,7 +45,7 @@ class RealtimeReply(Reply):
         channel: the first kind of text that came; another one would say the same twice.
         calls: functions that it called and that have not answered: call id -> name.
         called: it called functions, so another response has to follow.
-        heard_bytes: how much sound came.
+        heard_bytes: how much sound came that was not counted yet.
     """
 
     id: str = ""

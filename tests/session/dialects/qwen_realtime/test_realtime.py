@@ -3,7 +3,7 @@
 import contextlib
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -26,7 +26,7 @@ from mmid.session.dialects.dialect import Function
 from mmid.session.dialects.qwen_realtime.realtime import QwenRealtime
 from mmid.session.dialects.qwen_realtime.session import session_of
 from mmid.session.dialects.stages import TurnStage
-from mmid.session.effects import Close, Effect, Emit, Next, Note, Play, Send, ToolCall
+from mmid.session.effects import Close, Effect, Emit, Next, Note, Play, Send, Spent, ToolCall
 from mmid.settings import Dialog, Settings
 from tests.session.dialects.qwen_realtime.pair import MODEL, MODES, realtime
 from tests.simcloud.qwen_realtime.test_protocol import JPEG
@@ -126,6 +126,71 @@ def test_a_frame_of_video_after_a_commit_has_sound_before_it_again() -> None:
     kinds = [type(effect).__name__ for effect in dialect.update_info(2.0, images=[JPEG])]
     assert kinds == ["SendAudio", "Send"]
     assert len(dialect.update_info(3.5, images=[JPEG])) == 1, "the buffer has sound by now"
+
+
+# --- what it costs ------------------------------------------------------------------------
+
+
+def spent(effects: Sequence[Effect]) -> list[Spent]:
+    return [effect for effect in effects if isinstance(effect, Spent)]
+
+
+USAGE = {"input_tokens": 20, "output_tokens": 5, "total_tokens": 25}
+
+
+def spoken() -> QwenRealtime:
+    """Return a dialect in which a second of speech is answered, and a little was heard of it."""
+    dialect = ready("push2talk")
+    dialect.start_speech(1.0)
+    dialect.record(SPEECH * 5, 1.0)
+    dialect.stop_speech(2.0)
+    tell(dialect, "response.created", response={"id": "r"})
+    tell(dialect, "response.audio.delta", response_id="r", delta=SOUND)
+    return dialect
+
+
+def test_an_interrupted_turn_is_counted_and_the_bill_of_the_service_when_it_comes() -> None:
+    dialect = spoken()
+    ours = Spent(input_audio_s=1.0, output_audio_s=4 / 48000, estimated_input_tokens=13)
+    assert spent(dialect.start_speech(3.0)) == [ours]
+    dialect.record(SPEECH, 3.0)
+    ended = tell(dialect, "response.done", response={"id": "r", "usage": USAGE})
+    assert spent(ended) == [Spent(**USAGE)]
+
+
+def test_a_turn_whose_reply_is_cut_when_it_has_arrived_is_counted_once() -> None:
+    dialect = spoken()
+    (whole,) = spent(tell(dialect, "response.done", response={"id": "r", "usage": USAGE}))
+    assert (whole.input_audio_s, whole.total_tokens) == (1.0, 25)
+    assert dialect.machine.stage is TurnStage.PLAYING
+    assert spent(dialect.interrupt(3.0)) == []
+
+
+def test_a_speech_that_is_cancelled_costs_nothing() -> None:
+    dialect = ready("push2talk")
+    dialect.start_speech(1.0)
+    dialect.record(SPEECH, 1.0)
+    effects = [*dialect.cancel_speech(2.0), *dialect.say("hello", 3.0), *dialect.interrupt(4.0)]
+    assert spent(effects) == []
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda dialect: dialect.tick(60.0),
+        lambda dialect: tell(dialect, "error", error={"type": "invalid_request_error"}),
+        lambda dialect: dialect.closed(None, "", 2.0),
+    ],
+    ids=["nothing came", "an error came", "the connection broke"],
+)
+def test_a_turn_without_an_answer_is_counted(end: Callable[[QwenRealtime], list[Effect]]) -> None:
+    dialect = ready("push2talk")
+    dialect.ask("what is it", 1.0, images=[JPEG])
+    (cost,) = spent(end(dialect))
+    assert (cost.images, cost.input_audio_s, cost.estimated_input_tokens) == (1, 0.1, 313)
+
+
+# --- what people want ---------------------------------------------------------------------
 
 
 def session_told(effects: Sequence[Effect]) -> list[Any]:
