@@ -23,6 +23,7 @@ from mmid.session.effects import Effects, Emit, FlushPlayer, Note, Send, SendAud
 
 # What an image may be (section 9): 256 KB of base64 are so many bytes.
 _LARGEST_IMAGE_BYTES = 190 * 1024
+_LONG_SIDE, _SHORT_SIDE = 1920, 1080
 # Frames of video are at least so far apart (section 9).
 _VIDEO_FRAME_S = 1.0
 # A picture needs sound before it (section 9): so much silence is sent if there is none.
@@ -226,6 +227,9 @@ def _pictures(images: Sequence[bytes]) -> list[tuple[bytes, tuple[int, int]]]:
             raise InvalidArgument(
                 f"an image of {len(image)} bytes; this cloud takes at most {_LARGEST_IMAGE_BYTES}"
             )
+        if max(size) > _LONG_SIDE or min(size) > _SHORT_SIDE:
+            told = "x".join(map(str, size))
+            raise InvalidArgument(f"an image of {told} pixels; this cloud takes at most 1920x1080")
         pictures.append((image, size))
     return pictures
 

@@ -128,6 +128,19 @@ def test_a_frame_of_video_after_a_commit_has_sound_before_it_again() -> None:
     assert len(dialect.update_info(3.5, images=[JPEG])) == 1, "the buffer has sound by now"
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "told"),
+    [(1920, 1080, ""), (1080, 1920, ""), (1921, 1080, "1921x1080"), (1100, 1200, "1100x1200")],
+)
+def test_a_picture_of_more_than_1080p_is_refused_by_its_size(
+    width: int, height: int, told: str
+) -> None:
+    picture = JPEG[:7] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + JPEG[11:]
+    allowed = pytest.raises(InvalidArgument, match=told) if told else contextlib.nullcontext()
+    with allowed:
+        ready("push2talk").ask("what is it", 1.0, images=[picture])
+
+
 # --- what it costs ------------------------------------------------------------------------
 
 
