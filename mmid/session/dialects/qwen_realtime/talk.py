@@ -161,6 +161,8 @@ def update_info(
     if now < machine.video_due:
         raise Busy(f"frames of video are at least {_VIDEO_FRAME_S} s apart")
     machine.video_due = now + _VIDEO_FRAME_S
+    if machine.mode.pressed and machine.stage is not TurnStage.TALKING:
+        return []  # the service would keep it, and all others, for the next speech
     return _show(machine, pictures)
 
 

@@ -123,9 +123,19 @@ def test_what_is_to_be_spoken_is_asked_for_again_with_its_text() -> None:
 def test_a_frame_of_video_after_a_commit_has_sound_before_it_again() -> None:
     dialect = ready("push2talk")
     dialect.ask("what is it", 1.0, images=[JPEG])
+    dialect.start_speech(2.0)
     kinds = [type(effect).__name__ for effect in dialect.update_info(2.0, images=[JPEG])]
     assert kinds == ["SendAudio", "Send"]
     assert len(dialect.update_info(3.5, images=[JPEG])) == 1, "the buffer has sound by now"
+
+
+@pytest.mark.parametrize("mode", ["push2talk", "tap2talk"])
+def test_of_a_video_only_the_frames_of_a_press_are_sent(mode: str) -> None:
+    dialect = ready(mode)
+    assert dialect.update_info(1.0, images=[JPEG]) == []
+    dialect.start_speech(2.0)
+    dialect.record(SPEECH, 2.0)
+    assert sent(dialect.update_info(2.0, images=[JPEG])) == ["input_image_buffer.append"]
 
 
 @pytest.mark.parametrize(
