@@ -172,8 +172,7 @@ class QwenRealtime(TurnDialect):
         facts = STAGES[machine.stage]
         match facts.exit:
             case Exit.LISTEN:
-                machine.buffered = False
-                return [Send(machine.events.clear()), *machine.listen(now)]
+                return [*machine.clear(), *machine.listen(now)]
             case Exit.ANSWER:
                 told = Emit(Error("tool", f"waited in vain for {facts.waits_for}"))
                 return [told, *talk.answer_for_the_silent(machine, now)]

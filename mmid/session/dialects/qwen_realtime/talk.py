@@ -58,8 +58,8 @@ def stop_speech(machine: RealtimeMachine, now: float, pause_ms: int) -> Effects:
             *machine.enter(TurnStage.RECOGNISING if heard else TurnStage.TRAILING, now),
         ]
     if machine.sent.speech_s * SPEECH_BYTES_PER_S < LEAST_SPEECH_BYTES:
-        machine.sent.speech_s, machine.buffered = 0.0, False
-        return [Send(machine.events.clear()), *empty_turn(machine, now)]
+        machine.sent.speech_s = 0.0
+        return [*machine.clear(), *empty_turn(machine, now)]
     machine.buffered = False
     return [Send(machine.events.commit()), *machine.ask(machine.events.respond(), now)]
 
@@ -76,8 +76,7 @@ def cancel_speech(machine: RealtimeMachine, now: float) -> Effects:
         return []
     forgotten = machine.hearing.forget()
     machine.new_turn()
-    machine.buffered = False
-    return [*forgotten, Send(machine.events.clear()), *machine.listen(now)]
+    return [*forgotten, *machine.clear(), *machine.listen(now)]
 
 
 def interrupt(machine: RealtimeMachine, now: float) -> Effects:
@@ -214,6 +213,8 @@ def _leave_turn(machine: RealtimeMachine, now: float) -> Effects:
     """Begin a turn of one's own, whatever is under way."""
     silence: Effects = [FlushPlayer()]
     left = machine.cut_turn(now) if machine.stage in TURN_STAGES else silence
+    if machine.stage is TurnStage.TRAILING:  # the service may yet hear a speech, and answer it
+        left = [*left, *machine.clear()]
     machine.new_turn()
     return left
 

@@ -216,6 +216,25 @@ def test_a_turn_without_an_answer_is_counted(end: Callable[[QwenRealtime], list[
 # --- what people want ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda dialect: dialect.ask("what", 2.0),
+        lambda dialect: dialect.say("hello", 2.0),
+        lambda dialect: dialect.start_speech(2.0),
+    ],
+    ids=["Ask", "Say", "StartSpeech"],
+)
+def test_a_speech_that_nothing_was_heard_of_yet_is_forgotten_for_what_comes_after_it(
+    act: Callable[[QwenRealtime], list[Effect]],
+) -> None:
+    dialect = ready("tap2talk")
+    assert sent(dialect.start_speech(1.0)) == [], "nothing is to be forgotten before it"
+    dialect.record(SPEECH, 1.0)
+    dialect.stop_speech(1.5)
+    assert sent(act(dialect))[:1] == ["input_audio_buffer.clear"]
+
+
 def session_told(effects: Sequence[Effect]) -> list[Any]:
     events = [json.loads(effect.text) for effect in effects if isinstance(effect, Send)]
     return [event["session"] for event in events if event["type"] == "session.update"]
