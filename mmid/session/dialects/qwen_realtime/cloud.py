@@ -85,7 +85,7 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
         if getattr(license_, key) and not license_.token_url:
             why = "it is for the relay that license.token_url names, and none is named; remove it"
             yield Contradiction(f"license.{key}", why)
-    if objection := objection_to_session(settings.qwen.session_json):
+    if objection := objection_to_session(settings):
         yield Contradiction("qwen.session_json", objection)
     try:
         _tools(settings)

@@ -11,7 +11,7 @@ from mmid.settings import Settings
 # What mmid sets itself: a setting of one's own would contradict another option.
 _OURS = {
     *("modalities", "voice", "instructions", "turn_detection", "tools"),
-    *("audio", "input_audio_format", "output_audio_format"),
+    *("audio", "input_audio_format", "output_audio_format", "input_audio_transcription"),
 }
 
 # Of these a program may set the role while mmid runs.
@@ -58,14 +58,17 @@ def further_fields(text: str) -> dict[str, Any]:
     return dict(read_json(text)) if text else {}
 
 
-def objection_to_session(text: str) -> str:
+def objection_to_session(settings: Settings) -> str:
     """Return what is wrong with ``qwen.session_json``; empty: nothing."""
     try:
-        fields = further_fields(text)
+        fields = further_fields(settings.qwen.session_json)
     except (ValueError, TypeError):
         return "must be a JSON object"
-    ours = sorted(_OURS & fields.keys())
-    return f"mmid sets {', '.join(ours)} by its own options" if ours else ""
+    if ours := sorted(_OURS & fields.keys()):
+        return f"mmid sets {', '.join(ours)} by its own options"
+    if settings.qwen.tools_file and fields.get("enable_search"):
+        return "the service has no enable_search beside functions (qwen.tools_file); remove one"
+    return ""
 
 
 def objection_to_change(fields: Mapping[str, Any]) -> str:

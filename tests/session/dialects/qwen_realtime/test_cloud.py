@@ -72,6 +72,10 @@ def test_the_session_is_what_the_settings_say(mode: str, detection: object) -> N
         ({"qwen": Qwen(session_json="[1]")}, "qwen.session_json"),
         ({"qwen": Qwen(session_json="{")}, "qwen.session_json"),
         ({"qwen": Qwen(session_json='{"voice": "x"}')}, "qwen.session_json"),
+        (
+            {"qwen": Qwen(session_json='{"input_audio_transcription": null}')},
+            "qwen.session_json",
+        ),
         ({"qwen": Qwen(tools_file="/nowhere/tools.json")}, "qwen.tools_file"),
     ],
 )
@@ -95,6 +99,14 @@ def test_a_file_of_tools_that_is_none_is_told(tmp_path: Path, content: str, reas
     (found,) = contradictions(settings(qwen=Qwen(tools_file=str(file))))
     assert found.key == "qwen.tools_file"
     assert reason in found.why
+
+
+@pytest.mark.parametrize(("search", "found"), [("true", ["qwen.session_json"]), ("false", [])])
+def test_a_search_beside_functions_is_named(tmp_path: Path, search: str, found: list[str]) -> None:
+    file = tmp_path / "tools.json"
+    file.write_text(f"[{LAMP}]")
+    qwen = Qwen(tools_file=str(file), session_json=f'{{"enable_search": {search}}}')
+    assert [one.key for one in contradictions(settings(qwen=qwen))] == found
 
 
 @pytest.mark.parametrize(

@@ -330,6 +330,7 @@ def test_a_handbook_gateway_may_answer_the_opening_in_either_word(
     [
         ({"client_status": {"phone": {}}}, Unsupported, "what the board is doing"),
         ({"biz_params": {"voice": "Tina", "tools": []}}, InvalidArgument, "mmid sets tools, voice"),
+        ({"biz_params": {"input_audio_transcription": {}}}, InvalidArgument, "transcription"),
         ({"biz_params": {"instructions": "x" * 16385}}, InvalidArgument, "16384 characters"),
         ({"biz_params": {"instructions": None}}, InvalidArgument, "a text"),
         ({"biz_params": {"top_p": float("nan")}}, InvalidArgument, "JSON"),
