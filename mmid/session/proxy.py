@@ -31,8 +31,9 @@ _PORTS = {
     "socks5h": 1080,
 }
 
-# What stands for itself in a user and a password before the last ``@``.
-_PLAIN = "@!$&'()*+,;="
+# What stands for itself in a user and a password before the last ``@``, and that is all but what
+# ends a URL's host or begins another part of it (``/?#[]``), ``%``, controls and other than ASCII.
+_PLAIN = " !\"$&'()*+,;<=>@\\^`{|}"
 
 
 @frozen
@@ -78,14 +79,21 @@ def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy |
         environment: the variables; None for those of this process.
 
     Raises:
-        SettingsInvalid: what is set cannot be used; the text has no part of it.
+        SettingsInvalid: what is set cannot be used; the text has no secret of it.
     """
     parts = urlsplit(url)
     environment = os.environ if environment is None else environment
     for variable in _VARIABLES[parts.scheme]:
         value = _value(environment, variable)
         if value and not _is_excepted(parts.hostname or "", parts.port, environment):
-            return _parse(variable, value)
+            proxy = _parse(variable, value)
+            if parts.scheme == "https" and proxy.scheme != "http":
+                raise SettingsInvalid(
+                    f"{variable} of the environment is {proxy.shown}: the license service and "
+                    "relays can be asked through an http:// proxy only",
+                    advice="Name one as https_proxy; wss_proxy may name another for the dialog.",
+                )
+            return proxy
     return None
 
 

@@ -1,6 +1,6 @@
 """One reading of the proxy variables, whoever asks: the spellings that people really use."""
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import websockets.version
@@ -57,6 +57,13 @@ def test_what_needs_no_escape_is_handed_on_as_it_stands() -> None:
     proxy = proxy_for(CLOUD, {"https_proxy": "http://b%40rd:p%3Ass@proxy.example"})
     assert proxy is not None
     assert proxy.url == "http://b@rd:p:ss@proxy.example:80"
+    password = "".join(sorted({*map(chr, range(0x20, 0x7F))} - {*"%/?#[]"}))
+    proxy = proxy_for(CLOUD, {"https_proxy": f"http://board:{quote(password)}@[fd00::1]:3128"})
+    assert proxy is not None
+    assert proxy.url == f"http://board:{password}@[fd00::1]:3128"
+    taken = parse_proxy(proxy.url)
+    assert (taken.host, taken.port) == ("fd00::1", 3128)
+    assert (taken.username, taken.password) == ("board", password)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +84,16 @@ def test_a_proxy_that_cannot_be_used_is_told_without_a_part_of_it(value: str, wh
     assert "hunter2" not in str(caught.value)
     assert "mmid's environment" in caught.value.remedy
     assert "mmid.toml" not in caught.value.remedy
+
+
+@pytest.mark.parametrize("scheme", ["https", "socks5h"])
+def test_the_license_service_is_asked_through_an_http_proxy_only(scheme: str) -> None:
+    environment = {"https_proxy": f"{scheme}://u:hunter2@proxy.example:1"}
+    with pytest.raises(SettingsInvalid, match=rf"is {scheme}://proxy\.example:1: .*http:// proxy"):
+        proxy_for(SERVICE, environment)
+    proxy = proxy_for(CLOUD, environment)
+    assert proxy is not None
+    assert proxy.scheme == scheme
 
 
 @pytest.mark.parametrize(

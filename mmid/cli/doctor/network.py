@@ -7,7 +7,7 @@ import re
 import shlex
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -68,7 +68,7 @@ async def check_names(settings: Settings) -> Finding:
     except SettingsInvalid as error:
         return failed("names", str(error), error.remedy)
     found = []
-    for (host, port), proxy in ways.items():
+    for host, port, proxy in ways:
         if proxy is not None:
             found.append(f"{host} is a matter of the proxy {proxy.shown}")
             continue
@@ -91,10 +91,10 @@ async def check_tls(settings: Settings) -> Finding:
     except SettingsInvalid:
         return skipped("tls", "the authorities or the proxy cannot be used")
     tries = [
-        _try_proxy(*server, proxy, settings.cloud.ca_file)
+        _try_proxy(host, port, proxy, settings.cloud.ca_file)
         if proxy
-        else _try_server(*server, context)
-        for server, proxy in ways.items()
+        else _try_server(host, port, context)
+        for host, port, proxy in ways
     ]
     found = await asyncio.gather(*tries)
     for verdict in (Verdict.FAILURE, Verdict.SKIPPED, Verdict.WARNING):
@@ -104,18 +104,17 @@ async def check_tls(settings: Settings) -> Finding:
     return fine("tls", ", ".join(finding.text for finding in found))
 
 
-def ways_of(settings: Settings) -> dict[tuple[str, int], Proxy | None]:
-    """Return host and port of each server, and the proxy on mmid's way to it.
+def ways_of(settings: Settings) -> Collection[tuple[str, int, Proxy | None]]:
+    """Return the ways that mmid goes: host and port of a server, and the proxy before it.
 
     Raises:
         SettingsInvalid: the environment names a proxy that cannot be used.
     """
     environment = _environment()
-    ways: dict[tuple[str, int], Proxy | None] = {}
+    ways: dict[tuple[str, int, Proxy | None], None] = {}  # each once, in order
     for url in cloud_of(settings.cloud.protocol).addresses(settings).values():
         parts = urlsplit(url)
-        server = parts.hostname or "", parts.port or 443
-        ways.setdefault(server, proxy_for(url, environment))
+        ways[parts.hostname or "", parts.port or 443, proxy_for(url, environment)] = None
     return ways
 
 

@@ -73,7 +73,7 @@ def _try(settings: Settings) -> dict[str, str]:
     if trust.verdict is Verdict.FAILURE:
         raise SettingsInvalid(trust.text)
     ways = ways_of(settings)
-    proxies = dict.fromkeys(proxy.shown for proxy in ways.values() if proxy)
+    proxies = dict.fromkeys(proxy.shown for _, _, proxy in ways if proxy)
     heard = {name: as_daemon(name, "board", settings)[0] for name in ("capture", "playback")}
     told = {name: _told(finding) for name, finding in {"trust": trust, **heard}.items()}
     return {**told, "proxy": " and ".join(proxies) or "none"}

@@ -155,19 +155,13 @@ def _connection(
     host, port = parts.hostname or "", parts.port or 443
     if proxy is None:
         connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
-    elif proxy.scheme == "http":
+    else:
         connection = http.client.HTTPSConnection(
             proxy.host, proxy.port, timeout=timeout_s, context=context
         )
         user = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
         connection.set_tunnel(
             host, port, {"Proxy-Authorization": f"Basic {user}"} if proxy.user else {}
-        )
-    else:
-        raise SettingsInvalid(
-            f"{proxy.variable} of the environment is {proxy.shown}: the {endpoint.whose} can be "
-            "asked through an http:// proxy only",
-            advice="Name one as https_proxy; wss_proxy may name another for the dialog.",
         )
     # http.client gives each address all of the time, and tries the second after it.
     connection._create_connection = _connect  # type: ignore[attr-defined]  # noqa: SLF001

@@ -140,9 +140,30 @@ async def test_a_proxy_that_cannot_be_used_is_a_failure_without_its_password(
 
 def test_a_proxy_s_password_may_hold_what_systemd_escapes(unit: Callable[[str], None]) -> None:
     unit(r'"https_proxy=http://u:a\$b\`c@proxy:3128" "LESS=a\"b"')
-    [proxy] = ways_of(talking_to(443, "", "server.invalid")).values()
+    [(_, _, proxy)] = ways_of(talking_to(443, "", "server.invalid"))
     assert proxy is not None
     assert proxy.password == "a$b`c"
+
+
+async def test_two_proxies_before_one_server_are_both_tried(
+    certificates: Certificates, unit: Callable[[str], None]
+) -> None:
+    async with server(certificates.server_context()) as port, connecting_proxy() as alive:
+        unit(f"wss_proxy={alive} https_proxy=127.0.0.1:1")
+        finding = await check_tls(talking_to(port, certificates.ca_file))
+    assert finding.verdict is Verdict.FAILURE
+    assert "through http://127.0.0.1:1" in finding.text
+
+
+async def test_a_proxy_that_the_license_service_cannot_be_asked_through_is_a_failure(
+    unit: Callable[[str], None],
+) -> None:
+    unit("https_proxy=https://proxy.example wss_proxy=http://proxy.example")
+    names = await check_names(talking_to(443, ""))
+    assert names.verdict is Verdict.FAILURE
+    assert "https_proxy of the environment is https://proxy.example:443" in names.text
+    assert "http:// proxy only" in names.text
+    assert "wss_proxy" in names.remedy
 
 
 async def test_a_proxy_of_this_environment_is_the_daemon_s_only_where_no_unit_is(
