@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from math import ceil
 from typing import Any, cast, get_args
 
-from mmid.errors import Busy, InvalidArgument, NotReady
+from mmid.errors import Busy, CallerError, InvalidArgument, NotReady
 from mmid.gateway.black_box import BlackBox
 from mmid.gateway.board import Board
 from mmid.gateway.idle import Idle
+from mmid.gateway.microphone import WaitedInVain
 from mmid.gateway.timeline import Moment
 from mmid.gateway.wishes import Wishes
 from mmid.hal import Clock
@@ -170,13 +171,18 @@ class Gateway:
         self._supervisor.restart("the settings were changed")
 
     def set_voice(self, voice: str) -> None:
+        rested_at = self._rested_at
         if voice != self._status.voice:
             self._count_connection()
-        self._wishes.set_voice(voice)
+        try:
+            self._wishes.set_voice(voice)
+        except CallerError:  # no connection is made for it
+            self._rested_at = rested_at
+            raise
 
     def _press_ended(self, waiting: asyncio.Future[None]) -> None:
-        """A press that came early was taken, or not."""
-        if not waiting.cancelled() and isinstance(waiting.exception(), NotReady):
+        """A press that came early was taken, or not; who ends it knows why it is not answered."""
+        if not waiting.cancelled() and isinstance(waiting.exception(), WaitedInVain):
             self._board.prompts.refused()
 
     def _connected(self) -> None:

@@ -33,6 +33,10 @@ from mmid.status import Status
 _log = logging.getLogger(__name__)
 
 
+class WaitedInVain(NotReady):
+    """No dialog was ready in time for a press that came early."""
+
+
 @dataclass(slots=True, eq=False)
 class _EarlyPress:
     """What waits for the dialog: the answer to the press, its time-out, and what was said."""
@@ -290,7 +294,7 @@ class Microphone:
 
         press = self._lend(client, keep, preroll_ms)
         loop = asyncio.get_running_loop()
-        too_late = NotReady(f"no dialog was ready within {wait_s:g} s")
+        too_late = WaitedInVain(f"no dialog was ready within {wait_s:g} s")
         timeout = loop.call_later(wait_s, self.refuse, too_late)
         press.early = _EarlyPress(loop.create_future(), timeout, speech)
         return asyncio.shield(press.early.accepted)
@@ -302,11 +306,7 @@ class Microphone:
         return self._press
 
     def _start(
-        self,
-        sink: Callable[[bytes], None],
-        *,
-        beside_replies: bool = False,
-        preroll_ms: int = 0,
+        self, sink: Callable[[bytes], None], *, beside_replies: bool = False, preroll_ms: int = 0
     ) -> None:
         self._sink = sink
         self._loss_told = False

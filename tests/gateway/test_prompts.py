@@ -99,6 +99,34 @@ async def test_a_press_that_waited_in_vain_is_explained(tmp_path: Path, board: B
     assert await played(waits) == "offline"
 
 
+@pytest.mark.parametrize("ended_by", ["cancel", "leave", "disconnect", "mode", "reset"])
+@pytest.mark.usefixtures("board")
+async def test_a_press_that_somebody_ended_while_it_waited_is_not_explained(
+    tmp_path: Path, ended_by: str
+) -> None:
+    waits = Board(press_wait_s=5.0, prompts=PromptFiles(str(tmp_path), "offline.wav"))
+    await waits.book.load()
+    waits.status.update(license_state=LicenseState.AUTHORIZED)
+    waits.supervision.hopeful = True
+    pressed = waits.gateway.start_speech(ALICE)
+    assert pressed is not None
+    match ended_by:
+        case "cancel":
+            waits.gateway.cancel_speech(ALICE)
+        case "leave":
+            waits.gateway.client_left(ALICE)
+        case "disconnect":
+            waits.gateway.disconnect()
+        case "mode":
+            waits.gateway.set_work_mode("tap2talk")
+        case "reset":
+            await waits.gateway.reset()
+    with pytest.raises(NotReady):
+        await pressed
+    await nothing_played(waits)
+    await waits.book.close()
+
+
 async def test_a_speech_that_is_not_answered_is_explained_and_no_other_error_is(
     board: Board,
 ) -> None:

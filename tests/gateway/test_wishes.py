@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mmid.errors import InvalidArgument, NotReady, Unsupported
+from mmid.errors import Busy, InvalidArgument, NotReady, Unsupported
 from mmid.events import SpeechPrepare, State
 from mmid.gateway import wishes
 from mmid.gateway.wishes import Wishes
@@ -95,6 +95,17 @@ async def test_what_is_no_name_of_a_voice_is_refused(board: Board, voice: str) -
     with pytest.raises(InvalidArgument, match="64"):
         board.gateway.set_voice(voice)
     assert board.supervision.told == []
+
+
+async def test_a_voice_that_is_refused_uses_up_no_connection(board: Board) -> None:
+    for _ in range(20):
+        with pytest.raises(InvalidArgument):
+            board.gateway.set_voice("a\nb")
+    for number in range(10):
+        board.gateway.set_voice(f"Cherry {number}")
+    with pytest.raises(Busy, match="too often"):
+        board.gateway.set_voice("Ethan")
+    assert board.status.voice == "Cherry 9"
 
 
 async def test_a_cloud_that_lets_nobody_choose_says_so(board: Board) -> None:
