@@ -4,6 +4,7 @@ Whoever comes first has the device opened, whoever leaves last has it closed.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mmid.errors import AudioDeviceFailed
@@ -98,11 +99,7 @@ class AlsaRecorder(SoundDevice):
 
     def stop(self) -> None:
         if (recording := self._live) and self.recording:
-            self._ending = True
-            try:
-                recording.hand_over()
-            finally:
-                self._finish()
+            self._end(recording.hand_over)
 
     def release(self, then: Callable[[], None]) -> None:
         recording = self._live
@@ -111,11 +108,7 @@ class AlsaRecorder(SoundDevice):
             return
 
         def released(count: int) -> None:
-            self._ending = True
-            try:
-                recording.deliver(count)
-            finally:
-                self._finish()
+            self._end(partial(recording.deliver, count))
             then()
 
         recording.wait_for_rest(released)
@@ -147,8 +140,19 @@ class AlsaRecorder(SoundDevice):
             self._close()
             raise
 
+    def _end(self, deliver: Callable[[], None]) -> None:
+        """End the speech with what ``deliver`` brings, and with what the canceller holds back."""
+        self._ending = True
+        try:
+            deliver()
+            rest = self.echo.held_back if self.echo is not None else b""
+            if rest and self._branches.speech is not None:
+                self._branches.speech.recorder_audio(rest)
+        finally:
+            self._finish()
+
     def _finish(self) -> None:
-        """End the speech; the recording goes on for the taps."""
+        """Nobody speaks any more; the recording goes on for the taps."""
         if self._coded is not None:
             self._coded.finish()
         self._coded = self._branches.speech = None

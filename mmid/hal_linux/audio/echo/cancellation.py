@@ -203,6 +203,16 @@ class EchoCancellation:
         self._muted_bytes -= count
         return bytes(count) + clean[count:]
 
+    @property
+    def held_back(self) -> bytes:
+        """What the microphone heard last and nobody was handed yet; empty where a reply is in it.
+
+        A frame that is not whole, and the one before it: the filter's sound comes so late.
+        """
+        if self._cleaner is None or self._muted_bytes or self._canceller.echoes:
+            return b""
+        return self._cleaner.held_back
+
     # --- what is told ---------------------------------------------------------------------
 
     def _figures(self) -> Mapping[str, str | float]:
@@ -253,7 +263,12 @@ class _Cleaner:
         self._canceller = canceller
         self._first = canceller.index
         self._overruns = stream.overruns
-        self._rest = b""
+        self._last = self._rest = b""
+
+    @property
+    def held_back(self) -> bytes:
+        """The frame that the canceller has not given back, and the part of the next one."""
+        return self._last + self._rest
 
     def recorder_audio(self, data: bytes) -> None:
         if self._stream.overruns != self._overruns:
@@ -268,6 +283,7 @@ class _Cleaner:
         self._rest = self._rest[whole:]
         clean = b"".join(self._canceller.cancel(frame) for frame in frames)
         if clean:
+            self._last = frames[-1]
             self._listener.recorder_audio(self._cancellation.mute_uncounted(clean))
 
     def recorder_failed(self, error: AudioDeviceFailed) -> None:

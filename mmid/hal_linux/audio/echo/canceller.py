@@ -66,6 +66,11 @@ class EchoCanceller:
         return self.convergence.state is not EchoState.ON
 
     @property
+    def echoes(self) -> bool:
+        """Whether the room may still answer what was played."""
+        return self.index <= self._echo_ends
+
+    @property
     def lost(self) -> bool:
         """Whether it searched for the echo in vain."""
         return self._watch.lost
@@ -109,7 +114,7 @@ class EchoCanceller:
         known = self.delay is not None
         left = self._filter.cancel(heard, played if known else self._silence)
         self._judge(heard, left, sounds=sounds and known)
-        return self._silence if self.muted and self.index <= self._echo_ends else left
+        return self._silence if self.muted and self.echoes else left
 
     def _place(self, delay: int) -> None:
         """Move the reference so that the filter reaches an echo that comes so late.

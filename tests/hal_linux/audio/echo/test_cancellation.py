@@ -14,6 +14,7 @@ import pytest
 from mmid.errors import AudioDeviceFailed, AudioFormatRefused
 from mmid.hal_linux.audio.capture.recorder import AlsaRecorder
 from mmid.hal_linux.audio.echo.cancellation import OFF, EchoCancellation, connect
+from mmid.hal_linux.audio.echo.libspeexdsp import FRAME_MS
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from tests.hal_linux.audio.echo.rehearsal import decibels, speech
@@ -123,6 +124,46 @@ async def test_a_press_is_recorded_bit_by_bit_whatever_is_set(
     assert heard == array("h", range(len(heard)))
     assert duplex.told == []
     assert duplex.echo.status == OFF
+
+
+@pytest.mark.parametrize("end", ["release", "stop"])
+async def test_a_speech_beside_a_tap_ends_with_the_last_sample_and_the_tap_misses_none(
+    end: str,
+) -> None:
+    duplex, tap = Duplex("card"), Ears()
+    duplex.recorder.add_tap(tap)
+    await asyncio.sleep(0.33)
+    duplex.recorder.start(duplex.ears)
+    await asyncio.sleep(0.55)  # how long a person speaks
+    released = asyncio.Event()
+    if end == "release":
+        duplex.recorder.release(released.set)
+        await asyncio.wait_for(released.wait(), 5)
+    else:
+        duplex.recorder.stop()
+    _, recorded = duplex.recorder.position
+    heard = array("h", duplex.ears.samples)
+    assert len(heard) >= 0.5 * RATE_HZ
+    assert heard == array("h", range(recorded - len(heard), recorded))
+    await asyncio.sleep(0.3)
+    duplex.recorder.remove_tap(tap)
+    frame = RATE_HZ * FRAME_MS // 1000
+    on_the_way = array("h", tap.samples)[frame:]  # the filter's sound comes a frame late
+    assert on_the_way == array("h", range(len(on_the_way)))
+    assert len(on_the_way) > recorded
+
+
+async def test_a_speech_that_ends_in_a_reply_has_no_end_that_was_not_cleaned() -> None:
+    duplex, tap = Duplex("room"), Ears()
+    duplex.recorder.add_tap(tap)
+    duplex.play(speech(8))
+    await duplex.until("on")
+    duplex.recorder.start(duplex.ears)
+    await asyncio.sleep(0.55)
+    duplex.recorder.stop()
+    assert tap.samples.endswith(duplex.ears.samples)
+    duplex.recorder.remove_tap(tap)
+    duplex.stop()
 
 
 async def test_a_tap_that_came_during_a_press_hears_no_reply_afterwards() -> None:
