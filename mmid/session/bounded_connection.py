@@ -15,9 +15,10 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import CloseCode, Frame, Opcode
 
-# Messages that wait before the socket is not read any more: the back-pressure that ends at the
-# cloud. Audio messages have about 8000 bytes.
+# So many messages wait, or one that is large, before the socket is not read any more: the
+# back-pressure that ends at the cloud. Audio messages have about 8000 bytes as a rule.
 _QUEUED_MESSAGES = 4
+_LARGE_BYTES = 1 << 16
 
 # The kernel must not hide stale speech either: it holds half a second of
 # 16 kHz speech beyond what is in flight.
@@ -157,7 +158,8 @@ class BoundedConnection(ClientConnection):
         """Give a message to whoever reads; while nobody does, keep it."""
         if self._taking is None or self._taking.done():
             self._messages.append(message)
-            if len(self._messages) > _QUEUED_MESSAGES and not self._paused:
+            enough = len(self._messages) >= _QUEUED_MESSAGES or len(message) > _LARGE_BYTES
+            if enough and not self._paused:
                 self._paused = True
                 self.transport.pause_reading()
             return

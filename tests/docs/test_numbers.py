@@ -29,6 +29,7 @@ from mmid.session import (
     supervisor,
 )
 from mmid.session.dialects import heartbeat
+from mmid.session.dialects.baidu_rtc import cloud as baidu_cloud
 from mmid.session.dialects.baidu_rtc import paced_queue, server_messages
 from mmid.session.dialects.multimodal_dialog import (
     device_commands,
@@ -37,6 +38,8 @@ from mmid.session.dialects.multimodal_dialog import (
     turn,
     upload,
 )
+from mmid.session.dialects.qwen_realtime import cloud as qwen_cloud
+from mmid.session.dialects.qwen_realtime import realtime
 from mmid.session.license import messages
 from mmid.session.license import service as license_service
 from mmid.settings import Audio, Cloud, Dialog
@@ -44,6 +47,7 @@ from tests.rig.processes import REPOSITORY
 
 _SIGNALS = bus._WAITING_LIMITS[MessageType.SIGNAL]
 _MESSAGE_BYTES = endpoint._MESSAGE_LIMIT_BYTES
+_QWEN_MIB = qwen_cloud._MESSAGE_LIMIT_BYTES // (1024 * 1024)
 _REPLIES = bus._WAITING_LIMITS[MessageType.METHOD_RETURN]
 _CLOSE_S = bounded_connection.CLOSE_S
 _UNACKNOWLEDGED_S = bounded_connection._UNACKNOWLEDGED_MS / 1000
@@ -73,6 +77,12 @@ TOLD = {
         f"while nobody talks | {heartbeat.SILENCE_S:g} s, then a heartbeat;",
         f"in a turn | {heartbeat.TURN_SILENCE_S:g} s, then a heartbeat;",
         f"then a heartbeat; {heartbeat.ANSWER_S:g} s for its answer",
+        f"| {qwen_cloud._PING_S:g} s (`qwen-realtime`) or {baidu_cloud._PING_S:g} s (`baidu-rtc`);",
+        f"and the {dialog._MALFORMED_LIMIT + 1}th of a connection ends it",
+        f"(`qwen-realtime`: the {realtime._MALFORMED_LIMIT + 1}st)",
+        f"| one message | {_MESSAGE_BYTES // MIB} MiB; {_QWEN_MIB} MiB with `qwen-realtime` |",
+        f"| fragments of one message | {bounded_connection._MOST_FRAGMENTS} |",
+        f"messages that wait | {bounded_connection._MOST_FRAMES} |",
         f"| nothing acknowledged of what was sent | {_UNACKNOWLEDGED_S:g} s |",
         f"{conversation._FLUSH_S:g} s for its last message, {_CLOSE_S:g} s for the close",
         f"| `dialog.press_wait_s`, {Dialog().press_wait_s:g} s |",
@@ -98,6 +108,7 @@ TOLD = {
         f"| ring before the loudspeaker | {ByteRing.READ_AHEAD_BYTES // MIB} MiB and one message",
         f"`player_rb_size` bytes of it ({Dialog().player_rb_size:,})",
         f"is stopped at {ByteRing.LIMIT_BYTES // MIB} MiB",
+        f"one or two of its frames of {FRAME_MS} ms later",
         f"{device._LONGEST_DELAY_S * 1000:g} ms, for {device._OUTAGE_S:g} s; the speech goes on",
         f"| not back after {device._OUTAGE_S:g} s |",
         f"| gives or takes no sample for {alsa.STUCK_S:g} s |",
@@ -146,8 +157,9 @@ TOLD = {
         f"More than {paced_queue._MOST_PER_S} messages a second wait",
     ],
     "performance.md": [
-        f"| one message of the cloud | {_MESSAGE_BYTES // MIB} MiB | the connection is closed",
-        f"| messages that nobody has taken yet | {bounded_connection._QUEUED_MESSAGES} |",
+        f"| one message of the cloud | {_MESSAGE_BYTES // MIB} MiB; {_QWEN_MIB} MiB with `qwen-",
+        f"| messages that nobody has taken yet | {bounded_connection._QUEUED_MESSAGES}, or one ov",
+        f"or one over {bounded_connection._LARGE_BYTES // KIB} KiB | the socket is not read |",
         f"| text frames to the cloud | {outbox._TEXT_LIMIT} |",
         f"| a call on the bus | {members.LONGEST_CALL:,} bytes,",
         f"| a reply or a signal to a client | {incoming.BODY_LIMIT // MIB} MiB |",
@@ -156,7 +168,8 @@ TOLD = {
         f"| replies that the bus does not take | {_REPLIES // MIB} MiB |",
         f"| calls that wait for each other | {service._WAITING_LIMIT} |",
         f"| a text of `Ask` or `Say` | {members._TEXT_LIMIT} characters |",
-        f"| malformed messages in a row of one connection | {dialog._MALFORMED_LIMIT} |",
+        f"| malformed messages of one connection | {dialog._MALFORMED_LIMIT};",
+        f"connection | 10; {realtime._MALFORMED_LIMIT} with `qwen-realtime` |",
     ],
 }
 

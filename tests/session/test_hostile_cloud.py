@@ -88,6 +88,17 @@ async def test_a_cloud_that_wants_to_fill_the_memory_is_left_before_it_has(
     assert why in str(error)
 
 
+async def test_of_large_messages_one_waits_for_a_stuck_reader(certificates: Certificates) -> None:
+    frame = bytes((0x82, 127)) + MEBIBYTE.to_bytes(8) + bytes(MEBIBYTE)
+    async with hostile(certificates, frame, frame) as link:
+        await next_message(link)
+        connection = link._connection
+        async with asyncio.timeout(AMPLE_S):
+            while not connection._paused:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.001)
+        assert len(connection._messages) == 1
+
+
 async def stuck_reader(link: Link) -> MmidError:
     """Read one frame, as a reader that waits for the loudspeaker; return how the link ended."""
     async with asyncio.timeout(AMPLE_S):

@@ -10,9 +10,9 @@ class ByteRing:
     # sends behind the audio, above all the text that silences it, must not wait for it.
     READ_AHEAD_BYTES = 4 * 1024 * 1024
 
-    # A writer that waits for room may still add one message of the largest size the link
-    # lets in. Whoever adds more does not wait, and would fill the memory.
-    LIMIT_BYTES = READ_AHEAD_BYTES + 1024 * 1024
+    # A writer that waits for room may still add one message of the largest size a link lets in:
+    # 8 MiB of base64 are 6 of sound. Whoever adds more does not wait, and would fill the memory.
+    LIMIT_BYTES = READ_AHEAD_BYTES + 6 * 1024 * 1024
 
     def __init__(self) -> None:
         # CPython deletes from a bytearray's front by moving its start: no copying.

@@ -18,6 +18,10 @@ from mmid.hal_linux.audio.playback.jitter import JitterBuffer
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
 from mmid.hal_linux.audio.playback.playout import Playout
 from mmid.hal_linux.audio.ring import ByteRing
+from mmid.secrets import Secret
+from mmid.session.access import Credential
+from mmid.session.clouds import cloud_of
+from mmid.settings import Settings
 
 RATE_HZ = 24000
 LITTLE_BYTES = 8192
@@ -518,6 +522,20 @@ async def test_a_device_that_fails_while_it_is_written_to_is_told_from_the_loop_
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert audience.story == ["started", "failed"]
+
+
+async def test_a_player_that_is_nearly_full_takes_the_largest_message_of_a_cloud() -> None:
+    cloud = cloud_of("qwen-realtime")
+    limit = cloud.endpoint(Settings(), Credential(Secret("key"))).message_limit_bytes
+    player, audience = player_on("paced"), Audience()
+    player.start(audience)
+    player.write(bytes(ByteRing.READ_AHEAD_BYTES - 2))
+    assert not player.full
+    player.write(bytes(limit * 3 // 4))  # it came as base64
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert audience.failure is None
+    player.flush()
 
 
 async def test_a_writer_that_never_waits_is_stopped() -> None:
