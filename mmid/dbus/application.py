@@ -108,7 +108,7 @@ class Application(Protocol):
         """When what happened in the last turns: milliseconds by name."""
 
     async def register(self) -> None:
-        """Register the device; return when it is done."""
+        """Try to register the device again; ``LicenseState`` tells what came of it."""
 
     async def reset(self) -> None:
         """Erase the device record; the caller was found to be root."""

@@ -213,8 +213,9 @@ class Audio:
     )
     jitter_buffer_ms: int = at_start(
         50,
-        "How long the first reply after the start is collected before it is heard, in ms. Those "
-        "that follow go by how the replies before them arrived.",
+        "How long the first reply after the start is collected before it is heard, in ms; with "
+        "periods of more than 25 ms a little longer. Those that follow go by how the replies "
+        "before them arrived.",
         ge=0,
         le=500,
     )
