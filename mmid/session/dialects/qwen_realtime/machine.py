@@ -58,6 +58,7 @@ class RealtimeMachine(TurnMachine):
         video_due: when the next frame of video may be sent.
         suspect_until: when the session is given up unless something comes.
         buffered: the service has sound that was neither committed nor cleared.
+        waiting: tokens of the picture that goes with the next speech.
         own_tools: the functions that the settings declare.
         tools: all that the session has, or will have after ``changes``.
         changes: fields of the session that the service has yet to be told.
@@ -80,7 +81,7 @@ class RealtimeMachine(TurnMachine):
         self.events, self.session = events, session
         self.hearing, self.reply = RealtimeRecognition(), RealtimeReply(over=True)
         self.dying, self.request = Dying(), Request()
-        self.sent, self.model = Sent(), model
+        self.sent, self.waiting, self.model = Sent(), list[int](), model
         self.own_tools: list[Any] = []
         self.tools: list[Any] = []
         self.changes: dict[str, Any] = {}
@@ -92,11 +93,8 @@ class RealtimeMachine(TurnMachine):
 
     def new_turn(self) -> None:
         """Forget the last turn."""
-        self.hearing, self.reply, self.sent = (
-            RealtimeRecognition(),
-            RealtimeReply(over=True),
-            Sent(),
-        )
+        self.hearing, self.reply = RealtimeRecognition(), RealtimeReply(over=True)
+        self.sent, self.waiting = Sent(images=self.waiting), []
         self.request = Request()
 
     def listen(self, now: float) -> Effects:
@@ -146,8 +144,8 @@ class RealtimeMachine(TurnMachine):
         return billed if self.dying.waits else [*billed, *self.send_request(now)]
 
     def clear(self) -> Effects:
-        """Have the service forget the sound that it was sent."""
-        self.buffered = False
+        """Have the service forget the sound that it was sent, and what was shown with it."""
+        self.buffered, self.waiting = False, []
         return [Send(self.events.clear())]
 
     def cut_turn(self, now: float) -> Effects:

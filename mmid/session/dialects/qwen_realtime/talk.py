@@ -28,6 +28,8 @@ _LONG_SIDE, _SHORT_SIDE = 1920, 1080
 _VIDEO_FRAME_S = 1.0
 # A picture needs sound before it (section 9): so much silence is sent if there is none.
 _SILENCE_FOR_IMAGE = bytes(LEAST_SPEECH_BYTES)
+# Somebody talks, or what was said has not been taken yet: a frame goes with that.
+_SPEECH_STAGES = {TurnStage.TALKING, TurnStage.TRAILING, TurnStage.RECOGNISING}
 # Beyond the pause that ends a speech, so that the service surely hears it.
 _TAIL_MARGIN_S = 0.5
 
@@ -113,7 +115,7 @@ def ask(
     machine.check_free()
     effects = _leave_turn(machine, now)
     machine.hearing.silent = True
-    effects += _show(machine, pictures)
+    effects += _show(machine, pictures, machine.sent.images)
     if pictures:
         machine.buffered = False
         effects.append(Send(machine.events.commit()))
@@ -160,9 +162,11 @@ def update_info(
     if now < machine.video_due:
         raise Busy(f"frames of video are at least {_VIDEO_FRAME_S} s apart")
     machine.video_due = now + _VIDEO_FRAME_S
-    if machine.mode.pressed and machine.stage is not TurnStage.TALKING:
-        return []  # the service would keep it, and all others, for the next speech
-    return _show(machine, pictures)
+    if not machine.mode.pressed or machine.stage in _SPEECH_STAGES:
+        return _show(machine, pictures, machine.sent.images)
+    # It goes with the next speech, in place of the one before: in a while they would be hundreds.
+    replaced = machine.clear() if machine.buffered else []
+    return [*replaced, *_show(machine, pictures, machine.waiting)]
 
 
 def offer_functions(machine: RealtimeMachine, functions: Sequence[Function]) -> Effects:
@@ -237,13 +241,18 @@ def _pictures(images: Sequence[bytes]) -> list[tuple[bytes, tuple[int, int]]]:
     return pictures
 
 
-def _show(machine: RealtimeMachine, pictures: Sequence[tuple[bytes, tuple[int, int]]]) -> Effects:
+def _show(
+    machine: RealtimeMachine,
+    pictures: Sequence[tuple[bytes, tuple[int, int]]],
+    counted: list[int],
+) -> Effects:
+    """Send pictures, and count what they take."""
     effects: Effects = []
     for image, (width, height) in pictures:
         if not machine.buffered:
             machine.buffered = True
             effects.append(SendAudio(_SILENCE_FOR_IMAGE, backlog=True))
             machine.sent.speech_s += len(_SILENCE_FOR_IMAGE) / SPEECH_BYTES_PER_S
-        machine.sent.images.append(image_tokens(machine.model, width, height))
+        counted.append(image_tokens(machine.model, width, height))
         effects.append(Send(machine.events.image(image)))
     return effects

@@ -123,19 +123,32 @@ def test_what_is_to_be_spoken_is_asked_for_again_with_its_text() -> None:
 def test_a_frame_of_video_after_a_commit_has_sound_before_it_again() -> None:
     dialect = ready("push2talk")
     dialect.ask("what is it", 1.0, images=[JPEG])
-    dialect.start_speech(2.0)
     kinds = [type(effect).__name__ for effect in dialect.update_info(2.0, images=[JPEG])]
     assert kinds == ["SendAudio", "Send"]
     assert len(dialect.update_info(3.5, images=[JPEG])) == 1, "the buffer has sound by now"
 
 
 @pytest.mark.parametrize("mode", ["push2talk", "tap2talk"])
-def test_of_a_video_only_the_frames_of_a_press_are_sent(mode: str) -> None:
+def test_until_somebody_talks_the_service_has_the_newest_frame_of_a_video_only(mode: str) -> None:
     dialect = ready(mode)
-    assert dialect.update_info(1.0, images=[JPEG]) == []
+    assert sent(dialect.update_info(1.0, images=[JPEG])) == ["input_image_buffer.append"]
+    for now in (2.0, 3.0):
+        replaced = dialect.update_info(now, images=[JPEG])
+        assert sent(replaced) == ["input_audio_buffer.clear", "input_image_buffer.append"]
+    dialect.start_speech(4.0)
+    dialect.record(SPEECH, 4.0)
+    assert sent(dialect.update_info(4.0, images=[JPEG])) == ["input_image_buffer.append"]
+    tell(dialect, "input_audio_buffer.speech_started")  # where the service hears its end
+    (cost,) = spent([*dialect.stop_speech(5.0), *dialect.closed(None, "", 5.0)])
+    assert cost.images == 2, "the newest, and the one of the speech"
+
+
+def test_a_slip_takes_the_frame_that_waited_with_it() -> None:
+    dialect = ready("push2talk")
+    dialect.update_info(1.0, images=[JPEG])
     dialect.start_speech(2.0)
-    dialect.record(SPEECH, 2.0)
-    assert sent(dialect.update_info(2.0, images=[JPEG])) == ["input_image_buffer.append"]
+    assert sent(dialect.stop_speech(2.01)) == ["input_audio_buffer.clear"]
+    assert spent(dialect.say("hello", 3.0) + dialect.interrupt(4.0)) == []
 
 
 @pytest.mark.parametrize(
