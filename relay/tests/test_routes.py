@@ -72,8 +72,24 @@ async def test_an_instance_is_made_for_codec_and_mode(
         "asr_vad": 700,
         "audiocodec": "raw16k",
         "asr_long_audio_mode": False,
+        "disable_voice_auto_int": False,
+        "dfda": True,
     }
     assert call.headers["authorization"].startswith("bce-auth-v1/AK/")
+
+
+async def test_only_the_flag_that_some_decoders_cannot_take_is_as_the_operator_says(
+    vendor: Vendor, tmp_path: Path, ca_file: Path
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"dfda": false, "disable_voice_auto_int": true}')
+    found = []
+    async with relay_for(settings_for(vendor, ca_file, baidu={"config_file": str(config)})) as own:
+        for mode in ("duplex", "tap2talk"):
+            await own.post("/v1/baidu/instance", {**INSTANCE_BODY, "mode": mode})
+            made = json.loads(json.loads(vendor.calls[-1].body)["config"])
+            found.append((made["dfda"], made["disable_voice_auto_int"]))
+    assert found == [(False, False), (False, True)]
 
 
 @pytest.mark.parametrize("as_text", [False, True])

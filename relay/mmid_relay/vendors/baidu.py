@@ -39,18 +39,21 @@ class AgentApi:
 
         Args:
             codec: what the device's URL will say; both must be the same.
-            mode: the device's work mode; push to talk has a recognition of its own.
+            mode: the device's work mode; push to talk has a recognition of its own, and only
+                in duplex does a voice interrupt.
         """
         config = {
+            "dfda": mode == "duplex",  # sooner, but some decoders cannot take it: as the file says
             **self._config,
             "audiocodec": codec,
             "asr_long_audio_mode": mode == "push2talk",
+            "disable_voice_auto_int": mode != "duplex",
         }
         text = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
         return await self._call("generateAIAgentCall", {"app_id": self.app_id, "config": text})
 
     async def stop(self, instance: int) -> Answer:
-        """Stop an instance, which costs money as long as it runs."""
+        """Stop an instance; whether it costs anything until then, no page of Baidu's says."""
         return await self._call(
             "stopAIAgentInstance", {"app_id": self.app_id, "ai_agent_instance_id": instance}
         )
