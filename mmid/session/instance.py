@@ -164,7 +164,7 @@ class InstanceAccess(RelayAccess):
             return Next.RETRY if self._unheard == 1 else Next.LATER
         self._unheard = 0
         if isinstance(error, LicenseRefused | RelayRefused):
-            self._refusal = error
+            self._refusal, self._let_in = error, False
         if isinstance(error, LicenseRefused):
             return self._stop(error, Remedy.ENABLE_IN_CONSOLE, str(error))
         if isinstance(error, NotProvisioned):

@@ -321,6 +321,20 @@ async def test_a_refusal_stops_until_register_and_connect_asks_nobody(
     assert board.state == "authorized"
 
 
+@pytest.mark.parametrize("error", [FAILED, KEPT_OUT])
+async def test_a_device_that_was_let_in_and_then_refused_is_not_shown_as_let_in_by_register(
+    error: MmidError,
+) -> None:
+    board = await Board().start()
+    await board.connect()
+    assert board.state == "authorized"
+    board.access.after(error)
+    board.access.forgive()
+    assert board.state == "registered"
+    await board.connect()
+    assert board.state == "authorized"
+
+
 async def test_other_settings_are_a_reason_to_try_again() -> None:
     board = await Board().start()
     board.access.after(FAILED)
