@@ -59,8 +59,8 @@ class CredentialRefused(CloudRefused):
         super().__init__(
             f"{shown} refused the credential (HTTP {status})",
             str(status),
-            advice="Check the key that the board proves itself with: license.api_key, or the one "
-            "that a relay gives it.",
+            advice="Check what the board proves itself with: its own key (license.api_key) if it "
+            "has one, else what a relay or the license service gives it.",
         )
 
 

@@ -72,6 +72,8 @@ async def ask_relay(
 ) -> dict[str, Any]:
     """Post JSON to a relay and return the object that it answers: bare, or in ``data``.
 
+    An answer without a body is an empty object.
+
     Args:
         endpoint: the relay's, with what this board proves itself by.
         body: what it is asked.
@@ -115,7 +117,8 @@ def judged(where: str, heard: Mapping[str, Any]) -> dict[str, Any]:
     """
     status: int = heard["status"]
     try:
-        held = read_json(heard["text"].removeprefix("\ufeff"))
+        # No body (204): nothing more is to be said.
+        held = read_json(heard["text"].removeprefix("\ufeff") or "{}")
     except ValueError:
         held = None
     answer = held if isinstance(held, dict) else {}

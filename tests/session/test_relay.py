@@ -63,6 +63,10 @@ def test_the_object_in_the_answer_comes_back_bare(text: str) -> None:
     assert (answer["token"], answer["expires_at"]) == ("st-1", 7)
 
 
+def test_a_success_without_a_body_is_an_answer_that_says_no_more() -> None:
+    assert judged(WHERE, heard(204, "")) == {}
+
+
 async def test_a_question_goes_as_json_with_what_the_board_proves_itself_by(
     certificates: Certificates,
 ) -> None:
