@@ -8,6 +8,7 @@ returned, or an error text in its place.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -173,10 +174,13 @@ class Tools:
         conversation = self._conversation()
         if conversation is None or not call.call_id:
             return
-        try:
-            conversation.tool_result(call.call_id, result)
-        except CallerError:
-            return  # the turn was interrupted, or the connection is another: nobody waits
+        # If nobody waits (the turn was interrupted, the connection is another), nothing is told.
+        with suppress(CallerError):
+            try:
+                conversation.tool_result(call.call_id, result)
+            except InvalidArgument as error:  # perhaps too long for this cloud: it is told so
+                conversation.tool_result(call.call_id, written({"error": str(error)}))
+                self._tell(ToolFailed(f"the tool {tool.function.name}: {error}"))
 
     async def _result(self, tool: Tool, arguments: str) -> str:
         name = tool.function.name

@@ -29,6 +29,7 @@ class Dialog:
         self.offered: list[list[str]] = []
         self.results: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.gone = False
+        self.longest = 65536
 
     def offer_functions(self, functions: list[Any]) -> None:
         self.offered.append([one.name for one in functions])
@@ -36,6 +37,8 @@ class Dialog:
     def tool_result(self, call_id: str, result: str) -> None:
         if self.gone:
             raise InvalidArgument("nobody waits")
+        if len(result) > self.longest:
+            raise InvalidArgument(f"a result has at most {self.longest} bytes")
         self.results.put_nowait((call_id, json.loads(result)))
 
     async def answered(self) -> Any:
@@ -121,8 +124,11 @@ async def nonsense(_: str) -> str:
     return "{on"
 
 
-async def novel(_: str) -> str:
-    return json.dumps("x" * 65535)
+def novel_of(length: int) -> Callable[[str], Awaitable[str]]:
+    async def novel(_: str) -> str:
+        return json.dumps("x" * (length - 2))
+
+    return novel
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ async def novel(_: str) -> str:
         (forever, '{"on":1}', "no answer within 0.01 s"),
         (refuse, '{"on":1}', "there is no bulb"),
         (nonsense, '{"on":1}', "not JSON"),
-        (novel, '{"on":1}', "over 65536 bytes"),
+        (novel_of(65537), '{"on":1}', "over 65536 bytes"),
         (None, '{"off":1}', "was called without on"),
         (None, "", "was called without on"),
         (None, "[1]", "no JSON object"),
@@ -193,6 +199,18 @@ async def test_a_result_that_nobody_waits_for_any_more_does_no_harm(
     await asyncio.gather(*board.host.tools._serving)
     assert len(calls) == 3
     assert board.events == []
+
+
+async def test_a_result_that_is_too_long_for_the_cloud_is_told_and_the_model_hears_why(
+    board: Board, dialog: Dialog
+) -> None:
+    dialog.longest = 100
+    be_tool(board, novel_of(200))
+    board.host.perform(CALL)
+    assert await dialog.answered() == ("call_1", {"error": "a result has at most 100 bytes"})
+    await asyncio.gather(*board.host.tools._serving)
+    (error,) = [event for event in board.events if isinstance(event, Error)]
+    assert error.message == "the tool lamp: a result has at most 100 bytes"
 
 
 async def test_one_may_try_a_tool_as_the_model_would(board: Board, dialog: Dialog) -> None:

@@ -107,6 +107,7 @@ class RtcMachine(TurnMachine):
         effects = [*self.hearing.forget(), *self.reply.cut()]
         self.reply = SpokenReply(over=True)
         self.calls.clear()  # nobody waits for an answer any more
+        self.picture_wanted = False
         return effects
 
     def leave_turn(self, now: float, *, silent: bool = False) -> Effects:

@@ -88,7 +88,8 @@ _BEGINNING = re.compile(
 # Who spoke and in what mood, behind a transcript (section 5.1): nothing that was said.
 _SPEAKER = re.compile(r"\|\|\|\[\w+\]:[^|]*\Z")
 
-# What is passed on to programs; no side channel needs more.
+# What is passed on to programs; no side channel needs more. A text is cut there; an address or
+# JSON that was cut would be none.
 _LONGEST_PAYLOAD = 16384
 
 _LONGEST_NAME = 128
@@ -112,7 +113,7 @@ class RtcMessage:
 
 
 def parse(text: str) -> RtcMessage | None:
-    """Return what a text frame says; None: nothing that is known."""
+    """Return what a text frame says; None: nothing that is known, or nothing that is taken."""
     found = _BEGINNING.match(text)
     if found is None:
         return _unlisted(text)
@@ -133,7 +134,9 @@ def _unlisted(text: str) -> RtcMessage | None:
     return _command("custom", "json", text) if text.startswith('{"type"') else None
 
 
-def _command(name: str, meaning: str, payload: str) -> RtcMessage:
+def _command(name: str, meaning: str, payload: str) -> RtcMessage | None:
+    if meaning in {"json", "url"} and len(payload) > _LONGEST_PAYLOAD:
+        return None
     params = [{"name": meaning, "value": payload[:_LONGEST_PAYLOAD]}] if meaning else []
     return RtcMessage(Said.COMMAND, command=name, params=written(params))
 

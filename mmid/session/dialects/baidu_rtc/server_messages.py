@@ -267,7 +267,7 @@ def _error(machine: RtcMachine, message: RtcMessage, now: float) -> Effects:
 def ignored(machine: RtcMachine, *_: object) -> Effects:
     """Count what means nothing; the first is worth a line."""
     machine.ignored += 1
-    told = "the cloud said something that mmid does not know; it is counted from here on"
+    told = "the cloud said something that mmid does not know or take; it is counted from here on"
     return [Note(told)] if machine.ignored == 1 else []
 
 

@@ -14,7 +14,7 @@ from mmid.session.dialects.baidu_rtc import client_messages
 from mmid.session.dialects.baidu_rtc.client_messages import LONGEST_BYTES
 from mmid.session.dialects.baidu_rtc.machine import RtcMachine
 from mmid.session.dialects.stages import TURN_STAGES, TurnStage
-from mmid.session.effects import Effects, Emit, Note
+from mmid.session.effects import Effects, Emit
 
 # A press with less speech than this was a slip: it is cancelled, and the turn ends empty.
 _LEAST_SPEECH_S = 0.1
@@ -117,7 +117,8 @@ def _show(machine: RtcMachine, text: str, images: Sequence[bytes], now: float) -
     machine.check_room()
     machine.cause = "ask"
     machine.picture_wanted = False
-    return machine.outlet.text(*messages, now=now)
+    shown = machine.outlet.text(*messages, now=now)
+    return [*shown, *_await_reply(machine, now)]
 
 
 def tool_result(machine: RtcMachine, call_id: str, result: str, now: float) -> Effects:
@@ -125,18 +126,21 @@ def tool_result(machine: RtcMachine, call_id: str, result: str, now: float) -> E
     machine.check_ready()
     if call_id not in machine.calls:
         raise InvalidArgument(f"no function waits for an answer under the id {call_id!r}")
-    machine.cause = "tool_result"
     if len(result.encode()) > LONGEST_BYTES:
-        told = f"a result of over {LONGEST_BYTES} bytes, which the cloud does not take"
-        return [
-            Note(f"a function answered with {told}"),
-            *machine.answer(call_id, told, now, failed=True),
-        ]
+        raise InvalidArgument(f"for this cloud a result has at most {LONGEST_BYTES} bytes")
+    machine.cause = "tool_result"
     answered = machine.answer(call_id, result, now, failed=_is_failure(result))
+    return [*answered, *_await_reply(machine, now)]
+
+
+def _await_reply(machine: RtcMachine, now: float) -> Effects:
+    """The cloud has what it asked for, and goes on with the turn."""
+    if machine.stage is TurnStage.THINKING:
+        machine.stay(now)
     if machine.stage is not TurnStage.LISTENING or machine.hearing.open:
-        return answered
-    machine.new_turn(silent=True)  # the turn was thought to be over; now the cloud goes on with it
-    return [*answered, *machine.enter(TurnStage.THINKING, now)]
+        return []
+    machine.new_turn(silent=True)  # the turn was thought to be over
+    return machine.enter(TurnStage.THINKING, now)
 
 
 def _is_failure(result: str) -> bool:

@@ -112,9 +112,15 @@ def test_a_text_that_has_no_end_is_cut() -> None:
     message = parse("[Q]:" + "x" * 1_000_000)
     assert message is not None
     assert len(message.text) == 65536
-    side = parse("[C]:" + "x" * 1_000_000)
+    side = parse("[S]:" + "x" * 1_000_000)
     assert side is not None
     assert len(side.params) < 17_000
+
+
+@pytest.mark.parametrize("begins", ['[C]:{"a":"', '{"type":"', "[E]:[PLAY_AUDIO]:https://x/"])
+def test_what_is_worth_nothing_when_it_is_cut_is_not_passed_on(begins: str) -> None:
+    assert parse(begins + "x" * 16_300) is not None
+    assert parse(begins + "x" * 16_384) is None
 
 
 # --- functions ----------------------------------------------------------------------------

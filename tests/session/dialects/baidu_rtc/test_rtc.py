@@ -254,7 +254,7 @@ def test_packets_stay_as_they_are_however_short() -> None:
     dialect = opened(upstream_mode="raw-opus", downstream_mode="raw-opus")
     asked(dialect)
     assert dialect.receive_binary(b"\xa5" * 8, 1.5) == [
-        Note("the cloud said something that mmid does not know; it is counted from here on")
+        Note("the cloud said something that mmid does not know or take; it is counted from here on")
     ]
     dialect.receive_text(BEGIN, 2.0)
     assert Play(b"\xf8\xff\xfe") in dialect.receive_binary(b"\xf8\xff\xfe", 2.0)
@@ -353,10 +353,27 @@ def test_a_picture_answers_a_wish_once_and_is_of_no_other_turn() -> None:
     with pytest.raises(Unsupported):
         dialect.ask("", 2.3, images=[JPEG])
     dialect.receive_text("[E]:[UPLOAD_IMAGE]", 3.0)
-    dialect.interrupt(4.0)
     dialect.ask("another", 4.1)
     with pytest.raises(Unsupported):
         dialect.ask("", 4.2, images=[JPEG])
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda dialect: dialect.interrupt(3.0),
+        lambda dialect: dialect.receive_text("[E]:[MODEL]:[ERROR]:busy", 3.0),
+        lambda dialect: dialect.tick(62.0),
+    ],
+    ids=["interrupted", "an error", "given up"],
+)
+def test_a_turn_that_was_cut_wants_no_picture_any_more(cut: Callable[[BaiduRtc], Any]) -> None:
+    dialect = asked()
+    dialect.receive_text("[E]:[UPLOAD_IMAGE]", 2.0)
+    cut(dialect)
+    assert dialect.machine.stage is TurnStage.LISTENING
+    with pytest.raises(Unsupported):
+        dialect.ask("", 63.0, images=[JPEG])
 
 
 def test_a_wish_for_a_picture_that_comes_behind_an_interruption_is_none() -> None:
@@ -413,6 +430,33 @@ def test_a_function_that_answers_after_the_reply_has_another_reply_awaited(mode:
     assert dialect.machine.stage is awaits
 
 
+def test_a_picture_that_is_shown_after_the_reply_has_another_reply_awaited() -> None:
+    dialect = asked()
+    for text in (BEGIN, "[E]:[UPLOAD_IMAGE]", END):
+        dialect.receive_text(text, 2.0)
+    dialect.playback_finished(2.0)
+    assert dialect.machine.stage is TurnStage.LISTENING
+    assert sent(dialect.ask("", 3.0, images=[JPEG]))
+    assert (dialect.machine.stage, dialect.deadline) == (TurnStage.THINKING, 63.0)
+
+
+@pytest.mark.parametrize(
+    ("wish", "grant"),
+    [
+        (call("s1"), lambda dialect: dialect.tool_result("s1", "{}", 3.0)),
+        ("[E]:[UPLOAD_IMAGE]", lambda dialect: dialect.ask("", 3.0, images=[JPEG])),
+    ],
+    ids=["a call", "a picture"],
+)
+def test_a_cloud_whose_wish_was_granted_has_its_whole_time_to_reply(
+    wish: str, grant: Callable[[BaiduRtc], Any]
+) -> None:
+    dialect = asked()
+    dialect.receive_text(wish, 2.0)
+    grant(dialect)
+    assert (dialect.machine.stage, dialect.deadline) == (TurnStage.THINKING, 63.0)
+
+
 def test_a_function_of_a_turn_that_was_interrupted_is_not_answered() -> None:
     dialect = asked()
     dialect.receive_text(call("s1"), 2.0)
@@ -422,11 +466,12 @@ def test_a_function_of_a_turn_that_was_interrupted_is_not_answered() -> None:
     assert dialect.deadline == inf
 
 
-def test_a_result_that_is_longer_than_a_message_is_told_as_a_failure() -> None:
+def test_a_result_that_is_longer_than_a_message_is_refused_and_a_shorter_one_awaited() -> None:
     dialect = asked()
     dialect.receive_text(call("s1"), 2.0)
-    (answer,) = sent(dialect.tool_result("s1", "x" * 20_000, 3.0))
-    assert '"result":"error","message":"a result of over 16384 bytes' in answer
+    with pytest.raises(InvalidArgument, match="16384 bytes"):
+        dialect.tool_result("s1", "x" * 16_385, 3.0)
+    assert sent(dialect.tool_result("s1", "x" * 16_384, 4.0))
 
 
 def test_a_function_has_30_s_and_more_than_eight_are_not_told() -> None:
@@ -462,7 +507,7 @@ def test_an_error_and_the_conversations_id_are_heard_before_the_way_in_is_open()
     ]
     assert dialect.receive_text("[E]:[CONID]:7", 0.1) == [SaveDialog("7", resumable=False)]
     assert dialect.receive_text("[A]:hello", 0.1) == [
-        Note("the cloud said something that mmid does not know; it is counted from here on")
+        Note("the cloud said something that mmid does not know or take; it is counted from here on")
     ]
 
 
