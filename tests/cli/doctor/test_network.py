@@ -83,7 +83,10 @@ async def connecting_proxy() -> AsyncIterator[str]:
                 writer.write(data)
         writer.close()
 
+    serving: set[asyncio.Task[None] | None] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         asked = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
         there = await asyncio.open_connection("127.0.0.1", int(asked.rpartition(":")[2]))
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -92,6 +95,8 @@ async def connecting_proxy() -> AsyncIterator[str]:
     proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with proxy:
         yield f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        async with asyncio.timeout(10):  # both ends are closed by then
+            await asyncio.gather(*filter(None, serving))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from mmid.hal import Decoder, Player
 from mmid.hal_linux.audio.codecs import make_decoder
 from mmid.hal_linux.audio.playback.gain import SoftwareGain
 from mmid.hal_linux.audio.playback.player import AlsaPlayer
+from mmid.hal_linux.audio.ring import ByteRing
 from tests.hal_linux.audio.codecs.streams import decode, frames, sound, stream
 from tests.hal_linux.audio.codecs.test_formats import made
 from tests.hal_linux.audio.codecs.test_pcm import wav
@@ -292,7 +293,7 @@ async def test_a_writer_that_never_waits_is_stopped_before_the_memory_is_full() 
     player = player_of(Doubling())
     audience = Audience()
     player.start(audience)
-    for _ in range(7):
+    for _ in range(ByteRing.LIMIT_BYTES // (1 << 20) + 2):
         player.write(bytes(1 << 20))
     await audience.until("failed")
     assert "did not wait for room" in str(audience.failure)
