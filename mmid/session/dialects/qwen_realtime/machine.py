@@ -58,7 +58,7 @@ class RealtimeMachine(TurnMachine):
         video_due: when the next frame of video may be sent.
         suspect_until: when the session is given up unless something comes.
         buffered: the service has sound that was neither committed nor cleared.
-        waiting: tokens of the picture that goes with the next speech.
+        waiting: what was shown beside a speech, and goes with the next.
         own_tools: the functions that the settings declare.
         tools: all that the session has, or will have after ``changes``.
         changes: fields of the session that the service has yet to be told.
@@ -81,7 +81,7 @@ class RealtimeMachine(TurnMachine):
         self.events, self.session = events, session
         self.hearing, self.reply = RealtimeRecognition(), RealtimeReply(over=True)
         self.dying, self.request = Dying(), Request()
-        self.sent, self.waiting, self.model = Sent(), list[int](), model
+        self.sent, self.waiting, self.model = Sent(), Sent(), model
         self.own_tools: list[Any] = []
         self.tools: list[Any] = []
         self.changes: dict[str, Any] = {}
@@ -94,7 +94,7 @@ class RealtimeMachine(TurnMachine):
     def new_turn(self) -> None:
         """Forget the last turn."""
         self.hearing, self.reply = RealtimeRecognition(), RealtimeReply(over=True)
-        self.sent, self.waiting = Sent(images=self.waiting), []
+        self.sent = Sent()
         self.request = Request()
 
     def listen(self, now: float) -> Effects:
@@ -145,8 +145,13 @@ class RealtimeMachine(TurnMachine):
 
     def clear(self) -> Effects:
         """Have the service forget the sound that it was sent, and what was shown with it."""
-        self.buffered, self.waiting = False, []
+        self.buffered, self.waiting = False, Sent()
         return [Send(self.events.clear())]
+
+    def committed(self) -> None:
+        """The service takes what it was sent; what waited goes with it."""
+        self.sent.add(self.waiting)
+        self.buffered, self.waiting = False, Sent()
 
     def cut_turn(self, now: float) -> Effects:
         """Leave the turn under way: silence, ends, and no more of its response."""

@@ -129,7 +129,8 @@ def _turn_detected(machine: RealtimeMachine, event: ServerEvent, now: float) -> 
 
 
 def _committed(machine: RealtimeMachine, event: ServerEvent, now: float) -> Effects:
-    machine.buffered = machine.buffered and machine.mode.framed
+    if not machine.mode.framed:  # else it is we who commit
+        machine.committed()
     if machine.stage is not TurnStage.RECOGNISING or machine.hearing.silent:
         return []
     machine.hearing.item_id = event.item_id or machine.hearing.item_id

@@ -17,7 +17,7 @@ from mmid.session.dialects.qwen_realtime.machine import (
     RealtimeMachine,
 )
 from mmid.session.dialects.qwen_realtime.session import MOST_TOOLS, objection_to_change
-from mmid.session.dialects.qwen_realtime.usage import image_tokens, jpeg_size
+from mmid.session.dialects.qwen_realtime.usage import Sent, image_tokens, jpeg_size
 from mmid.session.dialects.stages import TURN_STAGES, TurnStage
 from mmid.session.effects import Effects, Emit, FlushPlayer, Note, Send, SendAudio
 
@@ -62,7 +62,7 @@ def stop_speech(machine: RealtimeMachine, now: float, pause_ms: int) -> Effects:
     if machine.sent.speech_s * SPEECH_BYTES_PER_S < LEAST_SPEECH_BYTES:
         machine.sent.speech_s = 0.0
         return [*machine.clear(), *empty_turn(machine, now)]
-    machine.buffered = False
+    machine.committed()
     return [Send(machine.events.commit()), *machine.ask(machine.events.respond(), now)]
 
 
@@ -115,9 +115,9 @@ def ask(
     machine.check_free()
     effects = _leave_turn(machine, now)
     machine.hearing.silent = True
-    effects += _show(machine, pictures, machine.sent.images)
+    effects += _show(machine, pictures, machine.sent)
     if pictures:
-        machine.buffered = False
+        machine.committed()
         effects.append(Send(machine.events.commit()))
     if text:
         effects.append(Send(machine.events.text(text)))
@@ -163,7 +163,7 @@ def update_info(
         raise Busy(f"frames of video are at least {_VIDEO_FRAME_S} s apart")
     machine.video_due = now + _VIDEO_FRAME_S
     if not machine.mode.pressed or machine.stage in _SPEECH_STAGES:
-        return _show(machine, pictures, machine.sent.images)
+        return _show(machine, pictures, machine.sent)
     # It goes with the next speech, in place of the one before: in a while they would be hundreds.
     replaced = machine.clear() if machine.buffered else []
     return [*replaced, *_show(machine, pictures, machine.waiting)]
@@ -244,15 +244,15 @@ def _pictures(images: Sequence[bytes]) -> list[tuple[bytes, tuple[int, int]]]:
 def _show(
     machine: RealtimeMachine,
     pictures: Sequence[tuple[bytes, tuple[int, int]]],
-    counted: list[int],
+    counted: Sent,
 ) -> Effects:
-    """Send pictures, and count what they take."""
+    """Send pictures, and count them."""
     effects: Effects = []
     for image, (width, height) in pictures:
         if not machine.buffered:
             machine.buffered = True
             effects.append(SendAudio(_SILENCE_FOR_IMAGE, backlog=True))
-            machine.sent.speech_s += len(_SILENCE_FOR_IMAGE) / SPEECH_BYTES_PER_S
-        counted.append(image_tokens(machine.model, width, height))
+            counted.speech_s += len(_SILENCE_FOR_IMAGE) / SPEECH_BYTES_PER_S
+        counted.images.append(image_tokens(machine.model, width, height))
         effects.append(Send(machine.events.image(image)))
     return effects

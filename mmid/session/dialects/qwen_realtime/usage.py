@@ -27,6 +27,11 @@ class Sent:
     speech_s: float = 0.0
     images: list[int] = field(default_factory=list)
 
+    def add(self, other: "Sent") -> None:
+        """Count what went up with it."""
+        self.speech_s += other.speech_s
+        self.images += other.images
+
     def estimate(self, model: str) -> int:
         """Return the tokens of what went up, rounded up."""
         return ceil(speech_tokens(model, self.speech_s) + sum(self.images))

@@ -135,11 +135,15 @@ def test_until_somebody_talks_the_service_has_the_newest_frame_of_a_video_only(m
     for now in (2.0, 3.0):
         replaced = dialect.update_info(now, images=[JPEG])
         assert sent(replaced) == ["input_audio_buffer.clear", "input_image_buffer.append"]
+    dialect.ask("never mind", 3.1)
+    assert spent(dialect.interrupt(3.2)) == [], "it waits for the next speech"
     dialect.start_speech(4.0)
     dialect.record(SPEECH, 4.0)
     assert sent(dialect.update_info(4.0, images=[JPEG])) == ["input_image_buffer.append"]
     tell(dialect, "input_audio_buffer.speech_started")  # where the service hears its end
-    (cost,) = spent([*dialect.stop_speech(5.0), *dialect.closed(None, "", 5.0)])
+    dialect.stop_speech(5.0)
+    tell(dialect, "input_audio_buffer.committed")
+    (cost,) = spent(dialect.closed(None, "", 5.0))
     assert cost.images == 2, "the newest, and the one of the speech"
 
 
