@@ -1,5 +1,6 @@
 """The Baidu dialect and simcloud's side of it, watched by the witness."""
 
+from collections import deque
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -75,7 +76,7 @@ class Pair(pair.Pair):
         self.witness.now = self.now
         if self.witness.mode != "duplex":
             self.witness.microphone = self.pressed
-        self.witness.spoken = self.recorded
+        self.witness.presses = deque([bytearray(self.recorded)])
         self.witness.see(effect)
 
     def hear(self, action: actions.Action) -> None:

@@ -18,6 +18,7 @@ class Witness(TurnWitness):
         unlicensed: the license was shown, and is being looked at.
         framed: a speech is begun and not ended.
         dropped: some of the speech waited too long.
+        presses: what was said in each press whose end has not left yet, the oldest first.
     """
 
     def __init__(self, mode: str) -> None:
@@ -25,18 +26,24 @@ class Witness(TurnWitness):
         self.now = 0.0
         self.texts: list[str] = []
         self.unlicensed = self.framed = self.dropped = False
+        self.presses: deque[bytearray] = deque()
         self._times: deque[float] = deque(maxlen=10)
+
+    def press(self) -> None:
+        """Somebody begins to talk; the cloud hears of it when what waits before has left."""
+        self.microphone = True
+        self.presses.append(bytearray())
 
     def text(self, text: str) -> None:
         assert text.isprintable() or "\u200d" in text, "a message is one line"
         self._times.append(self.now)
         late = len(self._times) < 10 or self.now - self._times[0] >= 1.0
-        assert late, "fewer than ten messages a second"
         self.texts.append(text)
-        if text.startswith(ACTIVE):
+        if text.startswith(ACTIVE):  # at once, whatever was sent before
             assert sum(sent.startswith(ACTIVE) for sent in self.texts) == 1, "shown once"
             self.unlicensed = True
             return
+        assert late, "fewer than ten messages a second"
         assert not self.unlicensed, "nothing is sent while the license is looked at"
         if text == START:
             assert self.mode == "push2talk"
@@ -44,7 +51,8 @@ class Witness(TurnWitness):
             self.framed, self.sent = True, b""
         if text == STOP:
             assert self.framed, "what ends was begun"
-            assert self.dropped or self.spoken.endswith(self.sent), "every sample, in order"
+            spoken = self.presses.popleft()
+            assert self.dropped or spoken.endswith(self.sent), "every sample, in order"
             self.framed = False
 
     def see(self, effect: Effect) -> None:
@@ -54,3 +62,9 @@ class Witness(TurnWitness):
             assert not self.unlicensed, "no audio while the license is looked at"
             assert self.framed or self.mode != "push2talk", "speech is framed"
         super().see(effect)
+
+    def _audio(self, data: bytes) -> None:
+        if self.microphone and len(self.presses) < 2:
+            super()._audio(data)
+        else:  # it waited: a reply may have begun since it was said
+            self.sent += data
