@@ -29,6 +29,10 @@ class Bypass:
         self._least = (tail_ms + _SILENT_MS) // FRAME_MS  # frames of silence; after them it rests
         self._silent = self._least + 1  # frames since the last sound: it begins at rest
 
+    def begin(self) -> None:
+        """Another recording begins: what was heard before it is nobody's."""
+        self._before = self._silence
+
     def cancel(self, heard: bytes, played: bytes) -> bytes:
         """Return the frame before this one, without the echo of what was played."""
         before, self._before = self._before, heard

@@ -158,6 +158,7 @@ class EchoCancellation:
     def start(self, stream: RecordingStream, listener: RecorderListener) -> RecorderListener:
         """A recording begins; return who is to hear it, so that the listener hears no echo."""
         self._cleaner = _Cleaner(self, stream, listener, self._canceller)
+        self._canceller.begin()
         self._alignment.broke()
         if self._playback is None:  # both are read in step
             self._canceller.restart(self._canceller.index - self._reference.end)

@@ -87,6 +87,10 @@ class EchoCanceller:
         self.convergence.restart()
         self.delay = None
 
+    def begin(self) -> None:
+        """Another recording begins; what is known of the room is kept."""
+        self._filter.begin()
+
     def volume_changed(self) -> None:
         """The loudspeaker is louder now, or less loud: what is taken out has to be proved again.
 

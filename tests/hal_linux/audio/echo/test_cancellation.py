@@ -153,6 +153,19 @@ async def test_a_speech_beside_a_tap_ends_with_the_last_sample_and_the_tap_misse
     assert len(on_the_way) > recorded
 
 
+async def test_a_recording_begins_without_the_end_of_the_one_before() -> None:
+    duplex = Duplex("card")
+    for tap in (Ears(), Ears()):
+        duplex.recorder.add_tap(tap)
+        await asyncio.sleep(0.33)
+        duplex.recorder.remove_tap(tap)
+        heard = array("h", tap.samples)
+        frame = RATE_HZ * FRAME_MS // 1000
+        assert not any(heard[:frame]), "the filter's sound comes a frame late"
+        assert heard[frame:] == array("h", range(len(heard) - frame))
+        assert len(heard) > 2 * frame
+
+
 async def test_a_speech_that_ends_in_a_reply_has_no_end_that_was_not_cleaned() -> None:
     duplex, tap = Duplex("room"), Ears()
     duplex.recorder.add_tap(tap)
