@@ -11,7 +11,9 @@ import pytest
 from mmid.events import DataInit, State
 from mmid.session import supervisor
 from mmid.session.backoff import Backoff
+from mmid.session.dialects.multimodal_dialog import dialog
 from mmid.session.effects import Emit
+from mmid.session.endpoint import ClosedUnheard
 from mmid.session.license.messages import Refusal
 from mmid.settings import Settings
 from mmid.simcloud.cloud import SimCloud
@@ -72,6 +74,17 @@ async def test_a_cloud_that_closes_before_it_listens_is_an_outage_too(
         assert rig.codes == ["connection-lost"]
         told = [record for record in caplog.records if record.levelno == logging.WARNING]
         assert len(told) == 1
+
+
+@pytest.mark.usefixtures("eager")
+async def test_of_an_end_without_a_word_the_dialect_tells_and_nobody_else(
+    cloud_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialog, "LinkClosed", ClosedUnheard)
+    fault = Fault("Started", "drop", times=1000)
+    async with clouded(cloud_directory, fault) as cloud, supervised(settings_of(cloud)) as rig:
+        await rig.attempts(6)
+        assert rig.codes == []
 
 
 @pytest.mark.usefixtures("eager")
